@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import { AppError } from '../src/errors.ts'
+import { centsFromDecimal, centsFromText, decimalFromCents, decimalText, maxCents } from '../src/money.ts'
+
+const anyCents = fc.oneof(
+  fc.bigInt({ min: 0n, max: maxCents }),
+  fc.bigInt({ min: 0n, max: 1_000n }),
+  fc.bigInt({ min: maxCents - 1_000n, max: maxCents }),
+)
+
+const survives = (cents: bigint) => centsFromDecimal(decimalFromCents(cents), '/price') === cents
+
+/** The message by which the amount is refused. */
+const refusal = (amount: number): string => {
+  try {
+    return `taken for ${centsFromDecimal(amount, '/price')} cents`
+  } catch (error) {
+    assert.ok(error instanceof AppError)
+    assert.equal(error.code, 'invalid')
+    assert.deepEqual(
+      error.details.errors?.map(({ path }) => path),
+      ['/price'],
+    )
+    return error.message
+  }
+}
+
+describe('money', () => {
+  it('comes back the same from a decimal number, whatever the amount', () => {
+    fc.assert(fc.property(anyCents, survives), { numRuns: 20_000 })
+    for (let cents = 0n; cents <= 100_000n; cents += 1n) assert.ok(survives(cents), `${cents} cents`)
+  })
+
+  it('comes back the same from JSON, whatever the amount', () => {
+    fc.assert(
+      fc.property(anyCents, (cents) => {
+        const received: number = JSON.parse(JSON.stringify(decimalFromCents(cents)))
+        return centsFromDecimal(received, '/price') === cents
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+
+  it('comes back the same from text, which always has two decimals', () => {
+    fc.assert(
+      fc.property(anyCents, (cents) => {
+        const text = decimalText(cents)
+        return (
+          /^\d+\.\d\d$/.test(text) &&
+          Number(text) === decimalFromCents(cents) &&
+          centsFromText(text) === cents
+        )
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+
+  it('is written as people write it', () => {
+    const written = [0n, 5n, 50n, 100n, 1_499n, maxCents].map(decimalText)
+    assert.deepEqual(written, ['0.00', '0.05', '0.50', '1.00', '14.99', '9999999999.99'])
+  })
+
+  it('may be nothing, also as -0', () => {
+    assert.equal(centsFromDecimal(0, '/price'), 0n)
+    assert.equal(centsFromDecimal(-0, '/price'), 0n)
+  })
+
+  it('ends at 9999999999.99', () => {
+    assert.equal(centsFromDecimal(9_999_999_999.99, '/price'), maxCents)
+    for (const amount of [1e10, 1e15, Number.MAX_VALUE, Number('1e400'), Infinity])
+      assert.equal(refusal(amount), 'price must be from 0 to 9999999999.99')
+  })
+
+  it('is never negative, and always a number', () => {
+    for (const amount of [-0.01, -1, -1e10, -Infinity, NaN])
+      assert.equal(refusal(amount), 'price must be from 0 to 9999999999.99')
+  })
+
+  it('is refused, not rounded, when it has more than two decimals', () => {
+    for (const amount of [
+      14.999,
+      14.991,
+      0.001,
+      0.009,
+      1e-10,
+      Number.MIN_VALUE,
+      1.005,
+      0.1 + 0.2,
+      9_999_999_999.985,
+    ])
+      assert.equal(refusal(amount), 'price must have at most two decimals')
+  })
+
+  it('is taken only when the number is exactly that of the cents', () => {
+    const amounts = fc.double({ min: 0, max: 9_999_999_999.99, noNaN: true })
+    fc.assert(
+      fc.property(amounts, (amount) => {
+        const isWholeCents = Number(amount.toFixed(2)) === amount
+        return refusal(amount).startsWith('taken') === isWholeCents
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+})
