@@ -1,0 +1,39 @@
+import { AppError, codeOf } from '@shop/kernel/errors.ts'
+import { ConsecutiveBreaker, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel'
+
+type BreakerOptions = Readonly<{
+  /** So many `unavailable` in a row open it. Other errors are answers, and close it. */
+  failures: number
+  /** While it is open calls fail at once; after this time one is let through to try. */
+  retryAfterMs: number
+  /** What callers are told meanwhile. */
+  message: string
+}>
+
+/** Rejects with `unavailable` only: any other error is an answer, which the function that it resolves with throws. */
+const answerOf = async <Result>(call: () => Promise<Result>): Promise<() => Result> => {
+  try {
+    const result = await call()
+    return () => result
+  } catch (error) {
+    if (codeOf(error) === 'unavailable') throw error
+    return () => {
+      throw error
+    }
+  }
+}
+
+/** Keeps calls from waiting for something that is known to be down: they get `unavailable` at once. */
+export const createBreaker = ({ failures, retryAfterMs, message }: BreakerOptions) => {
+  const breaker = new ConsecutiveBreaker(failures)
+  const policy = circuitBreaker(handleAll, { halfOpenAfter: retryAfterMs, breaker })
+  return async <Result>(call: () => Promise<Result>): Promise<Result> => {
+    try {
+      const answer = await policy.execute(() => answerOf(call))
+      return answer()
+    } catch (error) {
+      if (isBrokenCircuitError(error)) throw new AppError('unavailable', message, {}, { cause: error })
+      throw error
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { statSync } from 'node:fs'
+import { type Static, type TObject, Type } from 'typebox'
+import { OperatorError } from './operator-error.ts'
+import { compileSchema, fromText } from './validation.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The configuration cannot be used. Its message lists every problem and no value, for a value may be a secret. */
+export class ConfigError extends OperatorError {
+  override readonly name = 'ConfigError'
+  /** EX_CONFIG of sysexits.h. */
+  override readonly exitCode = 78
+
+  constructor(problems: readonly string[]) {
+    super(['The configuration cannot be used:', ...problems.map((problem) => `  - ${problem}`)].join('\n'))
+  }
+}
+
+/** Variables that both services read. */
+export const commonVariables = {
+  ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
+  DATA_DIR: Type.String({ default: './.data' }),
+  LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
+  LOG_FORMAT: Type.Optional(Type.Enum(['text', 'json'])),
+  LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
+  LOG_DIR: Type.String({ default: './logs' }),
+  LOG_FILE: Type.Optional(Type.String()),
+}
+
+type StorageVariables<Server> = Readonly<{ STORAGE: 'auto' | 'embedded' | Server; ENVIRONMENT: string }>
+
+/** What STORAGE comes to: with `auto` the server when one is named, and in production, else the embedded engine. */
+export const storageOf = <Server extends string>(
+  { STORAGE, ENVIRONMENT }: StorageVariables<Server>,
+  server: Server,
+  named: string | undefined,
+): 'embedded' | Server => {
+  if (STORAGE !== 'auto') return STORAGE
+  return ENVIRONMENT === 'production' || named !== undefined ? server : 'embedded'
+}
+
+/** What is wrong with the folders that the variables name: something else lies there. */
+export const folderProblems = (folders: Readonly<{ DATA_DIR: string; LOG_DIR: string }>): string[] =>
+  (['DATA_DIR', 'LOG_DIR'] as const)
+    .filter((name) => statSync(folders[name] ?? '', { throwIfNoEntry: false })?.isDirectory() === false)
+    .map((name) => `${name} must name a folder, or a place for one`)
+
+export const port = (defaultPort: number) =>
+  Type.Integer({ minimum: 1, maximum: 65_535, default: defaultPort })
+
+/**
+ * Reads the variables of `schema` from the environment: an empty one counts as not set. `rules` adds what one variable
+ * alone cannot tell; they are asked also when a value breaks the schema. Throws `ConfigError` with all problems at once.
+ */
+export const readVariables = <Schema extends TObject>(
+  schema: Schema,
+  environment: Environment,
+  rules: (variables: Static<Schema>) => readonly (string | false)[] = () => [],
+): Static<Schema> => {
+  const given = Object.entries(environment).filter(([name, text]) => name in schema.properties && text !== '')
+  const variables = fromText(schema, Object.fromEntries(given))
+  const problems = compileSchema(schema)(variables).map(({ path, message }) => `${path.slice(1)} ${message}`)
+  // Without problems the values have the schema's type; with some, the rules still tell theirs.
+  const typed = variables as Static<Schema>
+  const broken = [...problems, ...rules(typed).filter((problem) => problem !== false)]
+  if (broken.length > 0) throw new ConfigError(broken)
+  return typed
+}

@@ -1,0 +1,164 @@
+import { isUtf8 } from 'node:buffer'
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { invalid } from '@shop/kernel/errors.ts'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
+import type { TSchema } from 'typebox'
+import type { Health } from './health.ts'
+import {
+  answerErrors,
+  methods,
+  refuseOtherMethods,
+  sendConnectionError,
+  sendError,
+  sendStatus,
+} from './http-errors.ts'
+import type { Metrics } from './metrics.ts'
+import { documentApi } from './openapi.ts'
+import { operationRoutes } from './operation-routes.ts'
+import { ProblemSchema } from './problem.ts'
+import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
+import { validateStrictly } from './validation.ts'
+
+const drainLimitMs = 8_000
+
+export type HttpServerOptions = Readonly<{
+  title: string
+  version: string
+  /** Schemas with an `$id`, which routes refer to by it. */
+  schemas: readonly TSchema[]
+  routes: FastifyPluginAsyncTypebox
+  logger: FastifyBaseLogger
+  metrics: Metrics
+  health: Health
+}>
+
+/** An HTTP server with what every service of the house has: errors, limits, documentation, health and metrics. */
+export const createHttpServer = async (options: HttpServerOptions): Promise<FastifyInstance> => {
+  const app: FastifyInstance = Fastify({
+    loggerInstance: options.logger,
+    // The request id is in every line by the logger's own means: a child logger for each request would repeat it.
+    childLoggerFactory: (logger) => logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    requestIdHeader: false,
+    genReqId: ({ headers }) => requestIdFrom(headers[requestIdHeader]),
+    bodyLimit: 64 * 1024,
+    requestTimeout: 15_000,
+    keepAliveTimeout: 72_000,
+    // What was accepted is served, also while stopping.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 2_048, ignoreTrailingSlash: true },
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    clientErrorHandler: sendConnectionError,
+  })
+  answerErrors(app)
+  app.removeAllContentTypeParsers()
+  acceptJson(app, 'application/json')
+  validateStrictly(app)
+  followRequests(app, options.metrics)
+  drainOnClose(app)
+  const refuse = refuseOtherMethods(app)
+  for (const schema of [ProblemSchema, ...options.schemas]) app.addSchema(schema)
+
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  })
+  await app.register(cors, {
+    methods,
+    exposedHeaders: ['ETag', 'Location', 'Retry-After', requestIdHeader],
+    // Otherwise an OPTIONS that is no preflight gets a 400 in plain text.
+    strictPreflight: false,
+  })
+  await documentApi(app, options)
+  await app.register(operationRoutes(options))
+  await app.register(options.routes)
+  refuse()
+  return app
+}
+
+/**
+ * Reads bodies of the media type as JSON. An empty body is none: many clients name a type with a DELETE too. Members that
+ * could reach a prototype are dropped, as all that the contract does not know.
+ */
+export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
+  const parseJson = app.getDefaultJsonParser('remove', 'remove')
+  app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) done(null, undefined)
+    else if (!isUtf8(body)) done(invalid({ path: '', message: 'must be UTF-8' }))
+    else void parseJson(request, body.toString(), done)
+  })
+}
+
+/**
+ * While the server closes, each answer ends its connection, which would hold the server open if it were kept alive; what
+ * is not finished after eight seconds is cut off.
+ */
+const drainOnClose = (app: FastifyInstance): void => {
+  let closing = false
+  app.addHook('preClose', (done) => {
+    closing = true
+    setTimeout(() => app.server.closeAllConnections(), drainLimitMs).unref()
+    done()
+  })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing) void reply.header('connection', 'close')
+    done()
+  })
+}
+
+/** Nobody's answer: the caller went away before it. Not in RFC 9110, but what proxies write for it. */
+const clientClosedRequest = 499
+
+/** One log line and one measurement per request, when its answer is out or its caller gone. */
+const recordRequest = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  { httpRequestDuration }: Metrics,
+) => {
+  const route = request.routeOptions.url ?? 'unmatched'
+  httpRequestDuration.observe(
+    { http_request_method: request.method, http_route: route, http_response_status_code: status },
+    reply.elapsedTime / 1000,
+  )
+  const level = route === '/metrics' || route.startsWith('/health') ? 'debug' : 'info'
+  const duration_ms = Math.round(reply.elapsedTime * 100) / 100
+  request.log[level](
+    { request_id: request.id, method: request.method, route, status, duration_ms },
+    'request',
+  )
+}
+
+/** The request id in the context and in the answer, and every request in log and metrics. */
+const followRequests = (app: FastifyInstance, metrics: Metrics) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    metrics.httpActiveRequests.inc()
+    reply.raw.once('close', () => {
+      metrics.httpActiveRequests.dec()
+      // For then onResponse does not come.
+      if (!reply.raw.writableEnded) recordRequest(request, reply, clientClosedRequest, metrics)
+    })
+    void reply.header(requestIdHeader, request.id)
+    // We unpack nothing, so a packed body is of a type that we do not know.
+    if ((request.headers['content-encoding'] ?? 'identity') === 'identity') done()
+    else void sendStatus(415, request, reply)
+  })
+  // The body has been read by now: from here on nothing leaves the asynchronous context.
+  app.addHook('preHandler', (request, _reply, done) => {
+    requestContext.run({ requestId: request.id }, done)
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    recordRequest(request, reply, reply.statusCode, metrics)
+    done()
+  })
+}

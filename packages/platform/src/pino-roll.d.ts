@@ -1,0 +1,13 @@
+// The package comes without types; these are the options in use.
+declare module 'pino-roll' {
+  import type { DestinationStream } from 'pino'
+
+  const build: (options: {
+    file: string
+    size: string
+    limit: { count: number }
+    mkdir: boolean
+    sync: boolean
+  }) => Promise<DestinationStream & NodeJS.WritableStream>
+  export default build
+}

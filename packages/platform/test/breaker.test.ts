@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError, type ErrorCode } from '@shop/kernel/errors.ts'
+import { createBreaker } from '../src/breaker.ts'
+
+const breaker = () => createBreaker({ failures: 3, retryAfterMs: 100, message: 'down for now' })
+
+const failing = (code: ErrorCode) => () => Promise.reject(new AppError(code, 'refused'))
+
+/** Makes so many calls that fail with the code; all errors are the calls' own. */
+const fail = async (guarded: ReturnType<typeof breaker>, code: ErrorCode, times: number) => {
+  for (let call = 0; call < times; call += 1)
+    await assert.rejects(guarded(failing(code)), { code, message: 'refused' })
+}
+
+const isOpen = { code: 'unavailable', message: 'down for now' }
+
+describe('a breaker', () => {
+  it('passes results and errors on', async () => {
+    const guarded = breaker()
+    assert.equal(await guarded(async () => 'done'), 'done')
+    await fail(guarded, 'not_found', 1)
+    await assert.rejects(
+      guarded(() => Promise.reject(new TypeError('bug'))),
+      TypeError,
+    )
+  })
+
+  it('opens after so many times unavailable in a row, and then calls nobody for a while', async () => {
+    const guarded = breaker()
+    await fail(guarded, 'unavailable', 3)
+    await delay(30)
+    let calls = 0
+    await assert.rejects(
+      guarded(async () => (calls += 1)),
+      isOpen,
+    )
+    assert.equal(calls, 0)
+  })
+
+  it('does not open when an answer comes in between, be it an error', async () => {
+    const guarded = breaker()
+    await fail(guarded, 'unavailable', 2)
+    await fail(guarded, 'not_found', 1)
+    await fail(guarded, 'unavailable', 2)
+    await guarded(async () => 'done')
+    await fail(guarded, 'unavailable', 2)
+    assert.equal(await guarded(async () => 'done'), 'done')
+  })
+
+  it('does not open for what is an answer, or a bug', async () => {
+    const guarded = breaker()
+    await fail(guarded, 'not_found', 5)
+    await fail(guarded, 'internal', 5)
+    assert.equal(await guarded(async () => 'done'), 'done')
+  })
+
+  it('lets one call through to try after a while: it closes when that succeeds, and stays open otherwise', async () => {
+    const guarded = breaker()
+    await fail(guarded, 'unavailable', 3)
+    await delay(120)
+    await fail(guarded, 'unavailable', 1)
+    await assert.rejects(
+      guarded(async () => 'done'),
+      isOpen,
+    )
+    await delay(120)
+    assert.equal(await guarded(async () => 'done'), 'done')
+    assert.equal(await guarded(async () => 'done'), 'done')
+  })
+})

@@ -1,0 +1,33 @@
+import { credentials } from '@grpc/grpc-js'
+import {
+  type GetProductRequest,
+  type ProductResponse,
+  ProductServiceClient,
+  ProductServiceService,
+} from '@shop/contracts/product/product.ts'
+import { recordingLogger } from '../../../../tests/support/logger.ts'
+import { callUnary, channelOptions } from '../../src/grpc-client.ts'
+import { createGrpcServer } from '../../src/grpc-server.ts'
+import { createMetrics } from '../../src/metrics.ts'
+
+type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
+
+/** A product service that can do one thing, listening on the port; closed when disposed of. */
+export const startService = async (getProduct: GetProduct, port = 0) => {
+  const { logger, lines } = recordingLogger()
+  const metrics = createMetrics('test-service', '1.0.0')
+  const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics })
+  const bound = await server.listen(port)
+  return { ...server, port: bound, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
+}
+
+/** A channel to what listens on the port; closed when disposed of. */
+export const openClient = (port: number) => {
+  const client = new ProductServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), channelOptions)
+  return {
+    client,
+    getProduct: (id: number, deadlineMs = 5_000) =>
+      callUnary(client.getProduct.bind(client), { id }, deadlineMs),
+    [Symbol.dispose]: () => client.close(),
+  }
+}
