@@ -1,0 +1,62 @@
+import { join } from 'node:path'
+import { ProductServiceService } from '@shop/contracts/product/product.ts'
+import { grpcHealth, grpcReflection } from '@shop/platform/grpc-operations.ts'
+import { createGrpcServer } from '@shop/platform/grpc-server.ts'
+import { createHealth } from '@shop/platform/health.ts'
+import { createHttpServer } from '@shop/platform/http-server.ts'
+import { instrument } from '@shop/platform/instrument.ts'
+import type { Logger } from '@shop/platform/logger.ts'
+import { createMetrics } from '@shop/platform/metrics.ts'
+import manifest from '../package.json' with { type: 'json' }
+import { useCases } from './application/use-cases.ts'
+import type { Adapters } from './infrastructure/adapters.ts'
+import { productService } from './interfaces/grpc/product-service.ts'
+import { ProductJson } from './interfaces/http/product-json.ts'
+import { productRoutes } from './interfaces/http/product-routes.ts'
+
+export const service = 'product-service'
+
+const protoFolder = join(import.meta.dirname, '../../../api/proto')
+
+/** The service, put together: ports → use cases → HTTP and gRPC. */
+export const createApp = async (
+  { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
+  logger: Logger,
+) => {
+  const { version } = manifest
+  const metrics = createMetrics(service, version)
+  const health = createHealth(service, version, dependencies)
+  const use = instrument(useCases(ports), metrics)
+
+  const http = await createHttpServer({
+    title: 'Product service',
+    version,
+    schemas: [ProductJson],
+    routes: productRoutes(use),
+    logger,
+    metrics,
+    health,
+  })
+  const healthService = grpcHealth(health, 'product.ProductService')
+  const reflection = grpcReflection(protoFolder, 'product/product.proto')
+  const grpc = createGrpcServer(ProductServiceService, productService(use), { logger, metrics }, [
+    healthService,
+    reflection,
+  ])
+
+  return {
+    http,
+    grpc,
+    listen: async ({ PORT, GRPC_PORT }: Readonly<{ PORT: number; GRPC_PORT: number }>) => {
+      await http.listen({ host: '0.0.0.0', port: PORT })
+      await grpc.listen(GRPC_PORT)
+      logger.info({ version, http_port: PORT, grpc_port: GRPC_PORT }, 'started')
+    },
+    [Symbol.asyncDispose]: async () => {
+      health.stop()
+      await healthService.refresh()
+      await Promise.all([http.close(), grpc.close()])
+      healthService[Symbol.dispose]()
+    },
+  }
+}

@@ -1,0 +1,9 @@
+import type { ProductListing, ProductPage, ProductReader } from '../../domain/product-reader.ts'
+
+export type LowStockProducts = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ maxStock: number }>
+
+/** Products with at most `maxStock` pieces, lowest stock first. */
+export const lowStockProducts =
+  ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
+  (query: LowStockProducts): Promise<ProductPage> =>
+    reader.list({ ...query, sort: 'stock' })

@@ -1,0 +1,10 @@
+import { validCategory } from '../../domain/product.ts'
+import type { ProductListing, ProductPage, ProductReader } from '../../domain/product-reader.ts'
+
+export type ProductsByCategory = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ category: string }>
+
+/** An exact match, in order of id. Rejects with `invalid` for a text that cannot be a category. */
+export const productsByCategory =
+  ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
+  async (query: ProductsByCategory): Promise<ProductPage> =>
+    reader.list({ ...query, category: validCategory(query.category), sort: 'id' })

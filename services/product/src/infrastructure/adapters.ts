@@ -1,0 +1,117 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { withDeadline } from '@shop/platform/deadline.ts'
+import type { Dependency } from '@shop/platform/health.ts'
+import { giveUp } from '@shop/platform/lifecycle.ts'
+import type { Logger } from '@shop/platform/logger.ts'
+import { sql } from 'kysely'
+import type { ProductConfig } from '../config.ts'
+import type { ProductReader } from '../domain/product-reader.ts'
+import type { ProductRepository } from '../domain/product-repository.ts'
+import { openEmbedded, openForMigration, openPostgres, openReplica } from './database.ts'
+import { migrate } from './migrate.ts'
+import { isUnusable, withAvailability } from './postgres-errors.ts'
+import { postgresProductReader } from './postgres-product-reader.ts'
+import { postgresProductRepository } from './postgres-product-repository.ts'
+import type { Database } from './products-table.ts'
+import { replicaProductReader } from './replica-product-reader.ts'
+import { seedSamples } from './seed.ts'
+import type { OnAbort } from './while-wanted.ts'
+
+type Ports = Readonly<{ products: ProductRepository; reader: ProductReader }>
+
+export type Adapters = AsyncDisposable & Readonly<{ ports: Ports; dependencies: readonly Dependency[] }>
+
+const retryMs = { first: 250, last: 5_000 }
+/** A connection to a server that hangs does not close by itself. */
+const closeLimitMs = 1_000
+
+const onAbortOf = ({ STORAGE, DB_PGBOUNCER }: ProductConfig): OnAbort =>
+  STORAGE === 'postgres' && DB_PGBOUNCER === 'off' ? 'cancel query' : 'ignore query'
+
+const writing = (database: Database, config: ProductConfig): ProductRepository =>
+  withAvailability(postgresProductRepository(database, onAbortOf(config)))
+
+const reading = (database: Database, config: ProductConfig): ProductReader =>
+  withAvailability(postgresProductReader(database, onAbortOf(config)))
+
+/** Up once it answers and has its tables. It looks the table's name up, for a locked table is no outage. */
+const probing = (database: Database, config: ProductConfig) => (signal: AbortSignal) =>
+  sql`select 'products'::regclass`.execute(database, {
+    signal,
+    inflightQueryAbortStrategy: onAbortOf(config),
+  })
+
+const closing = (database: Database): Promise<void> =>
+  withDeadline(closeLimitMs, 'the database did not close', database.destroy()).catch(() => {})
+
+/** Keeps trying while the server is not there; a migration that fails is another matter, and stops the service. */
+const migrateWhenUp = async (config: ProductConfig, logger: Logger, stopped: AbortSignal): Promise<void> => {
+  const database = openForMigration(config, logger)
+  try {
+    for (let pause = retryMs.first; ; pause = Math.min(2 * pause, retryMs.last)) {
+      try {
+        const applied = await migrate(database)
+        return logger.info({ applied }, 'the database is up to date')
+      } catch (error) {
+        if (stopped.aborted) return
+        if (!isUnusable(error)) {
+          logger.fatal({ err: error }, 'the database cannot be migrated')
+          return giveUp()
+        }
+        logger.warn({ err: error }, 'waiting for the database')
+        await delay(pause, undefined, { signal: stopped }).catch(() => {})
+      }
+    }
+  } finally {
+    await closing(database)
+  }
+}
+
+/** The replica when one is named: queries read from it, and health tells when they cannot. */
+const openReading = (primary: Database, config: ProductConfig, logger: Logger) => {
+  if (config.DB_REPLICA_URL === undefined)
+    return { reader: reading(primary, config), dependencies: [], close: async () => {} }
+  const replica = openReplica(config.DB_REPLICA_URL, config, logger)
+  return {
+    reader: replicaProductReader(reading(replica, config), reading(primary, config)),
+    dependencies: [{ name: 'postgres-replica', hard: false, probe: probing(replica, config) }],
+    close: () => closing(replica),
+  }
+}
+
+const openServer = (config: ProductConfig, logger: Logger): Adapters => {
+  const database = openPostgres(config, logger)
+  const { reader, dependencies, close } = openReading(database, config, logger)
+  const stop = new AbortController()
+  const migrated = migrateWhenUp(config, logger, stop.signal)
+  return {
+    ports: { products: writing(database, config), reader },
+    dependencies: [{ name: 'postgres', hard: true, probe: probing(database, config) }, ...dependencies],
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await migrated
+      await close()
+      await closing(database)
+    },
+  }
+}
+
+const openEmbeddedStorage = async (config: ProductConfig, logger: Logger): Promise<Adapters> => {
+  logger.warn({ data_dir: config.DATA_DIR }, 'embedded storage: for one developer on one machine')
+  const storage = await openEmbedded(config.DATA_DIR)
+  await migrate(storage.database)
+  const ports = { products: writing(storage.database, config), reader: reading(storage.database, config) }
+  if (config.ENVIRONMENT !== 'production') {
+    const added = await seedSamples(ports.products, ports.reader)
+    if (added > 0) logger.info({ added }, 'added sample products to the empty catalogue')
+  }
+  return {
+    ports,
+    dependencies: [{ name: 'postgres', hard: true, probe: probing(storage.database, config) }],
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  }
+}
+
+/** Opens what the configuration names. A server may come later: until then the service runs, and is not ready. */
+export const openAdapters = async (config: ProductConfig, logger: Logger): Promise<Adapters> =>
+  config.STORAGE === 'postgres' ? openServer(config, logger) : openEmbeddedStorage(config, logger)

@@ -1,0 +1,51 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
+import type { Database } from './products-table.ts'
+
+const folder = join(import.meta.dirname, '../../migrations')
+
+/** A file is a list of statements, each of which ends with a semicolon at the end of a line. */
+const migrationOf = (text: string): Migration => ({
+  up: async (database) => {
+    for (const statement of text.split(/;\s*$/m))
+      if (statement.trim() !== '') await sql.raw(statement).execute(database)
+  },
+})
+
+const migratorOf = async (database: Database): Promise<Migrator> => {
+  const { schema } = await database
+    .selectNoFrom(sql<string>`current_schema()`.as('schema'))
+    .executeTakeFirstOrThrow()
+  return new Migrator({
+    db: database,
+    // Named, or else the migrator takes its tables in any other schema for its own.
+    migrationTableSchema: schema,
+    provider: {
+      getMigrations: async () => {
+        const names = (await readdir(folder)).filter((name) => name.endsWith('.sql'))
+        const files = names.map(async (name) => {
+          const migration = migrationOf(await readFile(join(folder, name), 'utf8'))
+          return [name.slice(0, -'.sql'.length), migration] as const
+        })
+        return Object.fromEntries(await Promise.all(files))
+      },
+    },
+  })
+}
+
+/** Every migration, in order; `executedAt` is missing for those that are pending. */
+export const migrations = async (database: Database): Promise<readonly MigrationInfo[]> =>
+  (await migratorOf(database)).getMigrations()
+
+/**
+ * Applies the migrations that the database has not seen, in order, each once: an advisory lock keeps out others that
+ * start at the same time. All in one transaction, so that a failed one leaves nothing behind. Resolves with the names
+ * of those applied.
+ */
+export const migrate = async (database: Database): Promise<string[]> => {
+  const { error, results } = await (await migratorOf(database)).migrateToLatest()
+  if (error !== undefined) throw error
+  return (results ?? []).map(({ migrationName }) => migrationName)
+}

@@ -1,0 +1,79 @@
+import type { ListProductsResponse, ProductServiceServer } from '@shop/contracts/product/product.ts'
+import { invalid, requireWithin } from '@shop/kernel/errors.ts'
+import type { Rpcs } from '@shop/platform/grpc-server.ts'
+import type { UseCases } from '../../application/use-cases.ts'
+import { expectVersion, limits, type Precondition } from '../../domain/product.ts'
+import { type ProductPage, pageLimits } from '../../domain/product-reader.ts'
+import { decodeCursor, encodeCursor, type Listing } from '../page-cursor.ts'
+import { messageFields, productMessage } from './product-message.ts'
+
+const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
+
+/** In protobuf a number that is not given is 0. */
+const preconditionOf = (version: number): Precondition =>
+  requireWithin('/version', version, [0, limits.integer]) === 0 ? () => {} : expectVersion(version)
+
+const paging = (listing: Listing, { pageSize, pageToken }: { pageSize: number; pageToken: string }) => ({
+  limit: requireWithin('/page_size', pageSize, [0, pageLimits.page]) || pageLimits.defaultPage,
+  after: pageToken === '' ? undefined : decodeCursor(listing, pageToken, '/page_token'),
+})
+
+const pageMessage = (listing: Listing, { products, next }: ProductPage): ListProductsResponse => ({
+  products: products.map(productMessage),
+  nextPageToken: next === undefined ? '' : encodeCursor(listing, next),
+})
+
+const idsOf = (ids: readonly number[]): readonly number[] => {
+  if (ids.length < 1 || ids.length > pageLimits.batch)
+    throw invalid({ path: '/ids', message: `must have from 1 to ${pageLimits.batch} ids` })
+  return ids.map((id, index) => requireWithin(`/ids/${index}`, id, [1, limits.integer]))
+}
+
+/** Products over gRPC: each RPC reads its request, calls one use case, and presents the result. */
+export const productService = (use: UseCases): Rpcs<ProductServiceServer> => ({
+  getProduct: async ({ id }) => ({ product: productMessage(await use.getProduct({ id: productId(id) })) }),
+
+  createProduct: async (request) => ({
+    product: productMessage(await use.createProduct(messageFields(request))),
+  }),
+
+  updateProduct: async (request) => {
+    const command = {
+      id: productId(request.id),
+      changes: messageFields(request),
+      precondition: preconditionOf(request.version),
+    }
+    return { product: productMessage(await use.updateProduct(command)) }
+  },
+
+  deleteProduct: async ({ id, version }) => {
+    await use.deleteProduct({ id: productId(id), precondition: preconditionOf(version) })
+    return { message: `product ${id} deleted` }
+  },
+
+  listProducts: async (request) => {
+    const listing = { sort: 'id' } as const
+    return pageMessage(listing, await use.listProducts({ ...listing, ...paging(listing, request) }))
+  },
+
+  getTopMostExpensiveProducts: async ({ limit }) => {
+    const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
+    return pageMessage({ sort: '-price' }, await use.topProducts({ count }))
+  },
+
+  getLowStockProducts: async (request) => {
+    const maxStock = requireWithin('/max_stock', request.maxStock, [0, limits.integer])
+    const listing = { sort: 'stock', maxStock } as const
+    return pageMessage(listing, await use.lowStockProducts({ maxStock, ...paging(listing, request) }))
+  },
+
+  getProductsByCategory: async (request) => {
+    const listing = { sort: 'id', category: request.category } as const
+    const query = { category: request.category, ...paging(listing, request) }
+    return pageMessage(listing, await use.productsByCategory(query))
+  },
+
+  batchGetProducts: async ({ ids }) => ({
+    products: (await use.getProducts({ ids: idsOf(ids) })).map(productMessage),
+  }),
+})

@@ -1,0 +1,109 @@
+import { centsFromDecimal, decimalFromCents, maxCents } from '@shop/kernel/money.ts'
+import { type Static, Type } from 'typebox'
+import { limits, type Product, type ProductFields } from '../../domain/product.ts'
+
+const example = {
+  name: '1984',
+  description: 'A novel',
+  price: 14.99,
+  stock: 75,
+  category: 'Books',
+}
+
+const price = {
+  minimum: 0,
+  maximum: decimalFromCents(maxCents),
+  description: 'At most two decimals',
+}
+const stock = { minimum: 0, maximum: limits.integer, description: 'Pieces' }
+
+export const ProductId = Type.Integer({
+  minimum: 1,
+  maximum: limits.integer,
+  description: 'Given by the store',
+})
+
+export const ProductJson = Type.Object(
+  {
+    id: ProductId,
+    name: Type.String(),
+    description: Type.String(),
+    price: Type.Number(price),
+    stock: Type.Integer(stock),
+    category: Type.String(),
+    version: Type.Integer({ minimum: 1, description: 'Counts the writes' }),
+    created_at: Type.String({ format: 'date-time' }),
+    updated_at: Type.String({ format: 'date-time' }),
+  },
+  {
+    $id: 'Product',
+    title: 'Product',
+    examples: [
+      {
+        id: 1,
+        ...example,
+        version: 3,
+        created_at: '2026-11-22T09:58:00.123Z',
+        updated_at: '2026-11-22T09:58:00.123Z',
+      },
+    ],
+  },
+)
+
+/** The body of POST and PUT: every field of a product; those that may be left out have a default. */
+export const ProductBody = Type.Object(
+  {
+    // The longest name counts after trimming, so the rule is the entity's and not the schema's.
+    name: Type.String({ minLength: 1, description: `1 to ${limits.name} characters, after trimming` }),
+    description: Type.String({ maxLength: limits.description, default: '' }),
+    price: Type.Number(price),
+    stock: Type.Integer({ ...stock, default: 0 }),
+    category: Type.String({ maxLength: limits.category, default: '' }),
+  },
+  { required: ['name', 'price'], examples: [example] },
+)
+
+const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
+
+/** The body of PATCH, a JSON Merge Patch (RFC 7396): null sets what may be left out back to its default. */
+export const ProductPatch = Type.Partial(
+  Type.Object({
+    name: ProductBody.properties.name,
+    description: nullable<string>({ type: ['string', 'null'], maxLength: limits.description }),
+    price: ProductBody.properties.price,
+    stock: nullable<number>({ type: ['integer', 'null'], minimum: 0, maximum: limits.integer }),
+    category: nullable<string>({ type: ['string', 'null'], maxLength: limits.category }),
+  }),
+  { examples: [{ price: 12.5, category: null }] },
+)
+
+export const productFields = (body: Static<typeof ProductBody>): ProductFields => ({
+  name: body.name,
+  description: body.description,
+  price: centsFromDecimal(body.price, '/price'),
+  stock: body.stock,
+  category: body.category,
+})
+
+export const productChanges = (patch: Static<typeof ProductPatch>): Partial<ProductFields> => ({
+  ...(patch.name !== undefined && { name: patch.name }),
+  ...(patch.description !== undefined && { description: patch.description ?? '' }),
+  ...(patch.price !== undefined && { price: centsFromDecimal(patch.price, '/price') }),
+  ...(patch.stock !== undefined && { stock: patch.stock ?? 0 }),
+  ...(patch.category !== undefined && { category: patch.category ?? '' }),
+})
+
+export const productJson = (product: Product): Static<typeof ProductJson> => ({
+  id: product.id,
+  name: product.name,
+  description: product.description,
+  price: decimalFromCents(product.price),
+  stock: product.stock,
+  category: product.category,
+  version: product.version,
+  created_at: product.createdAt.toISOString(),
+  updated_at: product.updatedAt.toISOString(),
+})
+
+/** The strong ETag of a product: its id is in the path, so the version tells its states apart. */
+export const productTag = ({ version }: Pick<Product, 'version'>): string => `"${version}"`

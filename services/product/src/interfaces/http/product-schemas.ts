@@ -1,0 +1,107 @@
+import { reference } from '@shop/platform/openapi.ts'
+import { problems } from '@shop/platform/problem.ts'
+import { Type } from 'typebox'
+import { limits } from '../../domain/product.ts'
+import { pageLimits, productSorts } from '../../domain/product-reader.ts'
+import { ProductBody, ProductId, ProductJson, ProductPatch } from './product-json.ts'
+
+const tags = ['products']
+const Product = reference(ProductJson, 'The product')
+const ById = Type.Object({ id: ProductId })
+
+const Paging = {
+  limit: Type.Integer({ minimum: 1, maximum: pageLimits.page, default: pageLimits.defaultPage }),
+  cursor: Type.Optional(Type.String({ maxLength: 2_048, description: '`next_cursor` of the page before' })),
+}
+
+const Sort = Type.Enum([...productSorts], {
+  default: 'id',
+  description: 'A minus means descending; ties by id',
+})
+
+const ProductList = Type.Object(
+  {
+    products: Type.Array(Product),
+    count: Type.Integer({ description: 'Products in this page' }),
+    next_cursor: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'null on the last page',
+    }),
+  },
+  { description: 'A page of products' },
+)
+
+const reads = problems(400, 503)
+const writes = problems(400, 404, 412, 413, 415, 503)
+
+/** What each operation takes and answers: it is validated, serialised and documented by this. */
+export const schemas = {
+  listProducts: {
+    operationId: 'listProducts',
+    summary: 'List products, page by page',
+    tags,
+    querystring: Type.Object({ ...Paging, sort: Sort }),
+    response: { 200: ProductList, ...reads },
+  },
+  createProduct: {
+    operationId: 'createProduct',
+    summary: 'Create a product',
+    tags,
+    body: ProductBody,
+    response: { 201: Product, ...problems(400, 413, 415, 503) },
+  },
+  topProducts: {
+    operationId: 'topProducts',
+    summary: 'The dearest products, dearest first',
+    tags,
+    params: Type.Object({ n: Type.Integer({ minimum: 1, maximum: pageLimits.top }) }),
+    response: { 200: ProductList, ...reads },
+  },
+  lowStockProducts: {
+    operationId: 'lowStockProducts',
+    summary: 'Products with at most n pieces, lowest stock first',
+    tags,
+    params: Type.Object({ n: Type.Integer({ minimum: 0, maximum: limits.integer }) }),
+    querystring: Type.Object(Paging),
+    response: { 200: ProductList, ...reads },
+  },
+  productsByCategory: {
+    operationId: 'productsByCategory',
+    summary: 'Products of one category, an exact match',
+    tags,
+    params: Type.Object({ category: Type.String({ minLength: 1, maxLength: limits.category }) }),
+    querystring: Type.Object(Paging),
+    response: { 200: ProductList, ...reads },
+  },
+  getProduct: {
+    operationId: 'getProduct',
+    summary: 'Get a product; 304 when If-None-Match has its ETag',
+    tags,
+    params: ById,
+    response: { 200: Product, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
+  },
+  replaceProduct: {
+    operationId: 'replaceProduct',
+    summary: 'Replace every field of a product; 412 when If-Match lacks its ETag',
+    tags,
+    params: ById,
+    body: ProductBody,
+    response: { 200: Product, ...writes },
+  },
+  patchProduct: {
+    operationId: 'patchProduct',
+    summary: 'Change some fields of a product (JSON Merge Patch); 412 when If-Match lacks its ETag',
+    tags,
+    consumes: ['application/merge-patch+json', 'application/json'],
+    params: ById,
+    body: ProductPatch,
+    response: { 200: Product, ...writes },
+  },
+  deleteProduct: {
+    operationId: 'deleteProduct',
+    summary: 'Delete a product; 412 when If-Match lacks its ETag',
+    tags,
+    params: ById,
+    response: { 204: Type.Null({ description: 'Deleted' }), ...problems(400, 404, 412, 503) },
+  },
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
+import { ProductServiceClient } from '@shop/contracts/product/product.ts'
+import { service as healthDefinition } from 'grpc-health-check'
+import { Client as PgClient } from 'pg'
+import { eventually } from '../../../tests/support/eventually.ts'
+import { silentLogger } from '../../../tests/support/logger.ts'
+import { ownSchema, query, withoutPostgres } from '../../../tests/support/postgres.ts'
+import { createApp } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import { openAdapters } from '../src/infrastructure/adapters.ts'
+import { fieldsOf, openApp } from './support.ts'
+
+const service = 'product.ProductService'
+
+const fetchReady = async ({ http }: Awaited<ReturnType<typeof createApp>>) =>
+  (await http.inject('/health/ready')).statusCode
+
+/** A client of grpc.health.v1.Health, as published. */
+const healthClient = (port: number) => {
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure())
+  const method = (name: string) => {
+    const definition = healthDefinition[name]
+    assert.ok(definition !== undefined && 'path' in definition)
+    return [definition.path, definition.requestSerialize, definition.responseDeserialize] as const
+  }
+  const unary = (name: string, request: object) =>
+    new Promise<unknown>((resolve, reject) => {
+      client.makeUnaryRequest(...method(name), request, (error, response) =>
+        error ? reject(error) : resolve(response),
+      )
+    })
+  return {
+    check: (request: object) => unary('Check', request),
+    list: () => unary('List', {}),
+    watch: (request: object) => client.makeServerStreamRequest(...method('Watch'), request),
+    close: () => client.close(),
+  }
+}
+
+describe('the standard services beside ours', () => {
+  let app: Awaited<ReturnType<typeof openApp>>
+  let port = 0
+  before(async () => {
+    app = await openApp()
+    port = await app.grpc.listen(0)
+    await app.store.products.add(fieldsOf({ name: 'Lamp' }))
+  })
+  after(() => app[Symbol.asyncDispose]())
+
+  const buf = async (...args: string[]): Promise<string> => {
+    const options = ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args]
+    return (await promisify(execFile)('buf', options, { timeout: 20_000 })).stdout
+  }
+
+  for (const version of ['grpc-v1', 'grpc-v1alpha']) {
+    it(`reflection ${version} lists, describes and lets call the service without its contract`, async () => {
+      const reflect = ['--reflect', '--reflect-protocol', version]
+      const address = `http://127.0.0.1:${port}`
+      assert.equal((await buf(...reflect, '--list-services', address)).trim(), service)
+      const methods = (await buf(...reflect, '--list-methods', address)).trim().split('\n')
+      assert.equal(methods.length, 9)
+      assert.ok(methods.includes(`${service}/BatchGetProducts`))
+      const answer = await buf(...reflect, '-d', '{"ids": [1, 2]}', `${address}/${service}/BatchGetProducts`)
+      assert.deepEqual(
+        JSON.parse(answer).products.map(({ name }: { name: string }) => name),
+        ['Lamp'],
+      )
+    })
+  }
+
+  it('health tells of the server and of its service, and of no other', async () => {
+    const health = healthClient(port)
+    for (const name of ['', service])
+      assert.deepEqual(await health.check({ service: name }), { status: 'SERVING' })
+    await assert.rejects(health.check({ service: 'other' }), { code: status.NOT_FOUND })
+    assert.deepEqual(await health.list(), {
+      statuses: { '': { status: 'SERVING' }, [service]: { status: 'SERVING' } },
+    })
+    health.close()
+  })
+})
+
+it('health follows readiness: a watcher sees the shutdown begin, and does not hold it up', async () => {
+  const app = await openApp()
+  const health = healthClient(await app.grpc.listen(0))
+  const seen: string[] = []
+  const watching = health.watch({ service })
+  watching.on('error', () => {})
+  watching.on('data', (message: { status: string }) => seen.push(message.status))
+  while (seen.at(-1) !== 'SERVING') await delay(20)
+  const started = performance.now()
+  await app[Symbol.asyncDispose]()
+  assert.ok(performance.now() - started < 5_000)
+  assert.equal(seen.at(-1), 'NOT_SERVING')
+  health.close()
+})
+
+it('a deadline that passes stops the statement in PostgreSQL', { skip: withoutPostgres }, async () => {
+  await using schema = await ownSchema()
+  // Without the limit by which the server would end the statement too: only the cancelling is left.
+  const unlimited = `${schema.url}&statement_timeout=0`
+  await using adapters = await openAdapters(readConfig({ DATABASE_URL: unlimited }), silentLogger)
+  await using app = await createApp(adapters, silentLogger)
+  const client = new ProductServiceClient(
+    `127.0.0.1:${await app.grpc.listen(0)}`,
+    credentials.createInsecure(),
+  )
+  const get = (deadlineMs: number) =>
+    new Promise((resolve, reject) => {
+      client.getProduct(
+        { id: 1 },
+        new Metadata(),
+        { deadline: Date.now() + deadlineMs },
+        (error, response) => (error ? reject(error) : resolve(response)),
+      )
+    })
+  const waiting = () =>
+    query("select pid from pg_locks where relation = 'products'::regclass and not granted", schema.url)
+
+  while ((await fetchReady(app)) !== 200) await delay(20)
+  const product = await adapters.ports.products.add(fieldsOf())
+  const holder = new PgClient({ connectionString: schema.url })
+  await holder.connect()
+  try {
+    await holder.query('begin; lock table products in access exclusive mode')
+    const call = get(1_000)
+    const refused = assert.rejects(call, { code: status.DEADLINE_EXCEEDED })
+    while ((await waiting()).length === 0) await delay(20)
+    await refused
+    await eventually(20_000, async () => assert.deepEqual(await waiting(), []))
+    await holder.query('rollback')
+    assert.deepEqual(await adapters.ports.reader.find(product.id), product)
+  } finally {
+    await holder.end()
+    client.close()
+  }
+})
