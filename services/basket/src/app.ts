@@ -1,0 +1,45 @@
+import { createHealth } from '@shop/platform/health.ts'
+import { createHttpServer } from '@shop/platform/http-server.ts'
+import { instrument } from '@shop/platform/instrument.ts'
+import type { Logger } from '@shop/platform/logger.ts'
+import { createMetrics } from '@shop/platform/metrics.ts'
+import manifest from '../package.json' with { type: 'json' }
+import { useCases } from './application/use-cases.ts'
+import type { Adapters } from './infrastructure/adapters.ts'
+import { BasketJson } from './interfaces/http/basket-json.ts'
+import { basketRoutes } from './interfaces/http/basket-routes.ts'
+
+export const service = 'basket-service'
+
+/** The service, put together: ports → use cases → HTTP. */
+export const createApp = async (
+  { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
+  logger: Logger,
+) => {
+  const { version } = manifest
+  const metrics = createMetrics(service, version)
+  const health = createHealth(service, version, dependencies)
+  const use = instrument(useCases(ports), metrics)
+
+  const http = await createHttpServer({
+    title: 'Basket service',
+    version,
+    schemas: [BasketJson],
+    routes: basketRoutes(use),
+    logger,
+    metrics,
+    health,
+  })
+
+  return {
+    http,
+    listen: async ({ PORT }: Readonly<{ PORT: number }>) => {
+      await http.listen({ host: '0.0.0.0', port: PORT })
+      logger.info({ version, http_port: PORT }, 'started')
+    },
+    [Symbol.asyncDispose]: async () => {
+      health.stop()
+      await http.close()
+    },
+  }
+}

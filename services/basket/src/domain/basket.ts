@@ -1,0 +1,107 @@
+import { AppError } from '@shop/kernel/errors.ts'
+import type { Cents } from '@shop/kernel/money.ts'
+import type { CatalogProduct } from './product-catalog.ts'
+
+/** One product in a basket, as the catalogue described it when the line last changed. */
+export type Line = Readonly<{
+  productId: number
+  name: string
+  price: Cents
+  category: string
+  quantity: number
+}>
+
+export type Basket = Readonly<{
+  id: string
+  userId: string
+  lines: readonly Line[]
+  /** Counts the writes; 0 means not stored yet. */
+  version: number
+  createdAt: Date
+  updatedAt: Date
+  /** When the store removes it, unless it is written to before. */
+  expiresAt: Date
+}>
+
+/** At most this many pieces in a line, and lines in a basket. */
+export const limits = { quantity: 999, lines: 100 } as const
+
+export const newBasket = (userId: string, id: string, now: Date): Basket => ({
+  id,
+  userId,
+  lines: [],
+  version: 0,
+  createdAt: now,
+  updatedAt: now,
+  expiresAt: now,
+})
+
+export const subtotal = ({ price, quantity }: Line): Cents => price * BigInt(quantity)
+
+export const total = ({ lines }: Basket): Cents => lines.reduce((sum, line) => sum + subtotal(line), 0n)
+
+export const itemCount = ({ lines }: Basket): number => lines.reduce((sum, { quantity }) => sum + quantity, 0)
+
+const quantityOf = ({ lines }: Basket, productId: number): number | undefined =>
+  lines.find((line) => line.productId === productId)?.quantity
+
+/** The line at its place, or at the end when it is new. */
+const withLine = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
+  if (quantity > product.stock)
+    throw new AppError('insufficient_stock', `only ${product.stock} of product ${product.id} are in stock`, {
+      available: product.stock,
+      requested: quantity,
+    })
+  if (quantity > limits.quantity)
+    throw new AppError('basket_full', `a basket holds at most ${limits.quantity} of one product`, {
+      requested: quantity,
+    })
+  const { id: productId, name, price, category } = product
+  const line = { productId, name, price, category, quantity }
+  const at = basket.lines.findIndex((other) => other.productId === productId)
+  if (at >= 0) return { ...basket, lines: basket.lines.with(at, line) }
+  if (basket.lines.length >= limits.lines)
+    throw new AppError('basket_full', `a basket holds at most ${limits.lines} different products`)
+  return { ...basket, lines: [...basket.lines, line] }
+}
+
+/**
+ * The basket with `quantity` more of the product, which is described anew. Throws `insufficient_stock` or `basket_full`
+ * by the quantity that results.
+ */
+export const addItem = (basket: Basket, product: CatalogProduct, quantity: number): Basket =>
+  withLine(basket, product, (quantityOf(basket, product.id) ?? 0) + quantity)
+
+/** The basket with `quantity` (1 or more) of a product that is in it. Throws `not_found`, and what `addItem` throws. */
+export const setQuantity = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
+  if (quantityOf(basket, product.id) === undefined) throw lineNotFound(product.id)
+  return withLine(basket, product, quantity)
+}
+
+/** Throws `not_found`. */
+export const removeItem = (basket: Basket, productId: number): Basket => {
+  if (quantityOf(basket, productId) === undefined) throw lineNotFound(productId)
+  return { ...basket, lines: basket.lines.filter((line) => line.productId !== productId) }
+}
+
+export const clearItems = (basket: Basket): Basket => ({ ...basket, lines: [] })
+
+/** The basket as a store keeps it after a write: the next version, with its life renewed. */
+export const nextVersion = (basket: Basket, ttlSeconds: number, now: Date): Basket => ({
+  ...basket,
+  version: basket.version + 1,
+  updatedAt: now,
+  expiresAt: new Date(now.getTime() + ttlSeconds * 1_000),
+})
+
+/** Decides on what is stored whether a write may go on; throws `stale_version` when it may not. */
+export type Precondition = (stored: Basket | undefined) => void
+
+/** The basket when there is one. Throws `not_found`. */
+export const existing = (basket: Basket | undefined): Basket => {
+  if (basket === undefined) throw new AppError('not_found', 'this user has no basket')
+  return basket
+}
+
+const lineNotFound = (productId: number): AppError =>
+  new AppError('not_found', `product ${productId} is not in the basket`)

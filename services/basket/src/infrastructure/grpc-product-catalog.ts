@@ -1,0 +1,53 @@
+import { credentials } from '@grpc/grpc-js'
+import { type Product, ProductServiceClient } from '@shop/contracts/product/product.ts'
+import { AppError, codeOf } from '@shop/kernel/errors.ts'
+import { centsFromDecimal } from '@shop/kernel/money.ts'
+import { createBreaker } from '@shop/platform/breaker.ts'
+import { coalesce } from '@shop/platform/coalesce.ts'
+import { callUnary, channelOptions, checkServing } from '@shop/platform/grpc-client.ts'
+import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
+
+/** Of a call. Who comes while others wait for one waits for that too: twice this is less than the second of the contract. */
+const deadlineMs = 400
+const message = 'the product service cannot be asked right now'
+
+const translated = (error: unknown): Error =>
+  codeOf(error) === 'unavailable'
+    ? new AppError('unavailable', message, {}, { cause: error })
+    : // Also what that service calls invalid: our caller's input has been checked before.
+      new Error('the product service did not answer as agreed', { cause: error })
+
+/** An error in the place of a product that makes no sense: the others of its batch are none the worse. */
+const productOf = ({ id, name, category, stock, price }: Product): CatalogProduct | Error => {
+  try {
+    return { id, name, category, stock, price: centsFromDecimal(price, '/price') }
+  } catch (error) {
+    return translated(error)
+  }
+}
+
+/** The products as the product service has them, over one channel. Look-ups at the same time share one call. */
+export const grpcProductCatalog = (
+  address: string,
+): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
+  const client = new ProductServiceClient(address, credentials.createInsecure(), channelOptions)
+  const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message })
+
+  const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {
+    try {
+      const { products } = await breaker(() =>
+        callUnary(client.batchGetProducts.bind(client), { ids: [...ids] }, deadlineMs),
+      )
+      const found = new Map(products.map((product) => [product.id, productOf(product)]))
+      return ids.map((id) => found.get(id) ?? new AppError('product_not_found', `there is no product ${id}`))
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  return {
+    find: coalesce({ load, slots: 2, maxBatchSize: 1_000 }),
+    probe: () => checkServing(client, 'product.ProductService', deadlineMs),
+    [Symbol.dispose]: () => client.close(),
+  }
+}

@@ -1,0 +1,55 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError } from '@shop/kernel/errors.ts'
+import { nextVersion } from '../domain/basket.ts'
+import type { BasketRepository } from '../domain/basket-repository.ts'
+import { decodeBasket, encodeBasket } from './basket-record.ts'
+import { oneAtATime } from './one-at-a-time.ts'
+import type { BasketRedis } from './redis.ts'
+
+const maxWaiting = 1_000
+const maxAttempts = 100
+
+/** A short and random pause, growing with the number of lost races, so that processes do not collide for ever. */
+const pause = (attempt: number) => delay(Math.random() * Math.min(attempt, 20))
+
+/**
+ * Baskets in Redis, one key each. A write is a compare-and-set of the whole value, so it fails, and is made anew, when
+ * another process came first; within this process the writes to one basket queue up.
+ */
+export const redisBasketRepository = (
+  redis: Pick<BasketRedis, 'get' | 'compareAndSet'>,
+  ttlSeconds: number,
+  keyPrefix = 'basket:',
+): BasketRepository => {
+  const inTurn = oneAtATime(maxWaiting)
+
+  return {
+    find: async (userId) => {
+      const text = await redis.get(`${keyPrefix}${userId}`)
+      return text === null ? undefined : decodeBasket(text)
+    },
+
+    update: (userId, change) =>
+      inTurn(userId, async () => {
+        const key = `${keyPrefix}${userId}`
+        let current = await redis.get(key)
+        for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+          const stored = current === null ? undefined : decodeBasket(current)
+          const changed = change(stored)
+          if (changed === stored) return changed
+          const next = changed && nextVersion(changed, ttlSeconds, new Date())
+          const { done, found } = await redis.compareAndSet(
+            key,
+            current,
+            next ? encodeBasket(next) : null,
+            ttlSeconds,
+          )
+          // A basket stays one and `undefined` stays `undefined`.
+          if (done) return next as typeof changed
+          current = found
+          await pause(attempt)
+        }
+        throw new AppError('unavailable', 'too many others are writing to this basket')
+      }),
+  }
+}

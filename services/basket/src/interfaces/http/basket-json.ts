@@ -1,0 +1,89 @@
+import { decimalFromCents } from '@shop/kernel/money.ts'
+import { type Static, Type } from 'typebox'
+import { type Basket, itemCount, limits, subtotal, total } from '../../domain/basket.ts'
+
+export const UserId = Type.String({
+  pattern: '^[A-Za-z0-9._:@-]{1,128}$',
+  description: '1 to 128 characters of A-Z a-z 0-9 . _ : @ -',
+  examples: ['user123'],
+})
+
+export const ProductId = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
+
+const money = (description: string) => Type.Number({ minimum: 0, description })
+
+export const BasketJson = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    user_id: Type.String(),
+    items: Type.Array(
+      Type.Object({
+        product_id: ProductId,
+        name: Type.String(),
+        price: money('Of one piece, when the line last changed'),
+        quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }),
+        subtotal: money('price × quantity'),
+        category: Type.String(),
+      }),
+    ),
+    total: money('Sum of the subtotals'),
+    item_count: Type.Integer({ description: 'Sum of the quantities' }),
+    version: Type.Integer({ minimum: 1, description: 'Counts the writes' }),
+    created_at: Type.String({ format: 'date-time' }),
+    updated_at: Type.String({ format: 'date-time' }),
+    expires_at: Type.String({ format: 'date-time', description: 'Renewed by every write' }),
+  },
+  {
+    $id: 'Basket',
+    title: 'Basket',
+    examples: [
+      {
+        id: '0b9f2f6e-3c3b-4d8e-9a55-7d1f6e2c1a90',
+        user_id: 'user123',
+        items: [
+          { product_id: 1, name: '1984', price: 14.99, quantity: 2, subtotal: 29.98, category: 'Books' },
+        ],
+        total: 29.98,
+        item_count: 2,
+        version: 4,
+        created_at: '2026-11-22T09:58:00.123Z',
+        updated_at: '2026-11-22T10:03:27.500Z',
+        expires_at: '2026-11-23T10:03:27.500Z',
+      },
+    ],
+  },
+)
+
+export const NewBasketBody = Type.Object({ user_id: UserId })
+
+export const NewItemBody = Type.Object(
+  { product_id: ProductId, quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }) },
+  { examples: [{ product_id: 1, quantity: 2 }] },
+)
+
+export const QuantityBody = Type.Object(
+  { quantity: Type.Integer({ minimum: 0, maximum: limits.quantity, description: '0 removes the line' }) },
+  { examples: [{ quantity: 3 }] },
+)
+
+export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
+  id: basket.id,
+  user_id: basket.userId,
+  items: basket.lines.map((line) => ({
+    product_id: line.productId,
+    name: line.name,
+    price: decimalFromCents(line.price),
+    quantity: line.quantity,
+    subtotal: decimalFromCents(subtotal(line)),
+    category: line.category,
+  })),
+  total: decimalFromCents(total(basket)),
+  item_count: itemCount(basket),
+  version: basket.version,
+  created_at: basket.createdAt.toISOString(),
+  updated_at: basket.updatedAt.toISOString(),
+  expires_at: basket.expiresAt.toISOString(),
+})
+
+/** The strong ETag of a basket. The id tells it from an earlier basket of the same user, whose versions began at 1 too. */
+export const basketTag = ({ id, version }: Pick<Basket, 'id' | 'version'>): string => `"${id}.${version}"`

@@ -1,0 +1,67 @@
+import { reference } from '@shop/platform/openapi.ts'
+import { problems } from '@shop/platform/problem.ts'
+import { Type } from 'typebox'
+import { BasketJson, NewBasketBody, NewItemBody, ProductId, QuantityBody, UserId } from './basket-json.ts'
+
+const tags = ['baskets']
+const Basket = reference(BasketJson, 'The basket as it is now')
+const ByUser = Type.Object({ user_id: UserId })
+const ByLine = Type.Object({ user_id: UserId, product_id: ProductId })
+
+const removals = problems(400, 404, 412, 503)
+const changes = problems(400, 404, 409, 412, 413, 415, 503)
+
+/** What each operation takes and answers: it is validated, serialised and documented by this. */
+export const schemas = {
+  getBasket: {
+    operationId: 'getBasket',
+    summary: "Get a user's basket; 304 when If-None-Match has its ETag",
+    tags,
+    params: ByUser,
+    response: { 200: Basket, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
+  },
+  createBasket: {
+    operationId: 'createBasket',
+    summary: 'Make a basket for a user who has none; an existing one stays as it is',
+    tags,
+    body: NewBasketBody,
+    response: { 200: Basket, 201: Basket, ...problems(400, 412, 413, 415, 503) },
+  },
+  addItem: {
+    operationId: 'addItem',
+    summary: 'Add a product, or more of it; makes the basket when there is none',
+    tags,
+    params: ByUser,
+    body: NewItemBody,
+    response: { 200: Basket, ...changes },
+  },
+  setQuantity: {
+    operationId: 'setQuantity',
+    summary: 'Set the quantity of a line; 0 removes it',
+    tags,
+    params: ByLine,
+    body: QuantityBody,
+    response: { 200: Basket, ...changes },
+  },
+  removeItem: {
+    operationId: 'removeItem',
+    summary: 'Remove a line',
+    tags,
+    params: ByLine,
+    response: { 200: Basket, ...removals },
+  },
+  clearBasket: {
+    operationId: 'clearBasket',
+    summary: 'Remove every line and keep the basket',
+    tags,
+    params: ByUser,
+    response: { 200: Basket, ...removals },
+  },
+  deleteBasket: {
+    operationId: 'deleteBasket',
+    summary: 'Delete a basket',
+    tags,
+    params: ByUser,
+    response: { 204: Type.Null({ description: 'Deleted' }), ...removals },
+  },
+}

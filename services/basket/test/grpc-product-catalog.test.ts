@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type Product,
+  type ProductServiceServer,
+  ProductServiceService,
+} from '@shop/contracts/product/product.ts'
+import { AppError, codeOf } from '@shop/kernel/errors.ts'
+import { grpcHealth } from '@shop/platform/grpc-operations.ts'
+import { createGrpcServer, type Rpcs } from '@shop/platform/grpc-server.ts'
+import { createHealth } from '@shop/platform/health.ts'
+import { createMetrics } from '@shop/platform/metrics.ts'
+import { requestContext } from '@shop/platform/request-context.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
+import { silentLogger } from '../../../tests/support/logger.ts'
+import { freePort } from '../../../tests/support/services.ts'
+import { grpcProductCatalog } from '../src/infrastructure/grpc-product-catalog.ts'
+import { coded, duration } from './support.ts'
+
+type GetProduct = Rpcs<ProductServiceServer>['getProduct']
+type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
+
+const orwell: Product = {
+  id: 7,
+  name: '1984',
+  description: 'A novel',
+  price: 14.99,
+  stock: 75,
+  category: 'Books',
+  createdAt: '2026-11-22T09:58:00.123Z',
+  updatedAt: '2026-11-22T09:58:00.123Z',
+  version: 3,
+}
+
+/** A product service on `port`, a free one unless given, which answers as it is told. */
+const startProducts = async (getProduct: GetProduct, port = 0) => {
+  const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
+  const batchGetProducts: BatchGetProducts = async ({ ids }) => {
+    const answers = ids.map(async (id) => {
+      try {
+        return [(await getProduct({ id })).product].filter((product) => product !== undefined)
+      } catch (error) {
+        if (codeOf(error) === 'not_found') return []
+        throw error
+      }
+    })
+    return { products: (await Promise.all(answers)).flat() }
+  }
+  const server = createGrpcServer(ProductServiceService, { batchGetProducts }, observers)
+  return { port: await server.listen(port), [Symbol.asyncDispose]: server.close }
+}
+
+const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
+
+/** A product service whose answer is this, and the catalogue that asks it. */
+const catalogOver = async (getProduct: GetProduct) => {
+  const stack = new AsyncDisposableStack()
+  const { port } = stack.use(await startProducts(getProduct))
+  const { find } = stack.use(catalogAt(port))
+  return { find, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+const isUnavailable = coded('unavailable')
+
+test('a product is found with its price in whole cents', async () => {
+  await using catalog = await catalogOver(async ({ id }) => ({ product: { ...orwell, id } }))
+  assert.deepEqual(await catalog.find(7), {
+    id: 7,
+    name: '1984',
+    category: 'Books',
+    stock: 75,
+    price: 1_499n,
+  })
+})
+
+test('a free product without stock is found: in protobuf that is the absence of both', async () => {
+  await using catalog = await catalogOver(async () => ({ product: { ...orwell, price: 0, stock: 0 } }))
+  const { price, stock } = await catalog.find(7)
+  assert.deepEqual({ price, stock }, { price: 0n, stock: 0 })
+})
+
+test('an unknown product is product_not_found', async () => {
+  await using catalog = await catalogOver(() => Promise.reject(new AppError('not_found', 'no product 7')))
+  await assert.rejects(catalog.find(7), coded('product_not_found'))
+})
+
+test('the request id of the request under way goes along', async () => {
+  const seen: unknown[] = []
+  await using catalog = await catalogOver(async () => {
+    seen.push(requestContext.getStore()?.requestId)
+    return { product: orwell }
+  })
+  await requestContext.run({ requestId: 'request-1' }, () => catalog.find(7))
+  await requestContext.run({ requestId: 'request-2' }, () => catalog.find(7))
+  assert.deepEqual(seen, ['request-1', 'request-2'])
+})
+
+test('a hundred look-ups at once are a handful of calls, each answered for its own product', async () => {
+  const calls = new Set<unknown>()
+  await using catalog = await catalogOver(async ({ id }) => {
+    calls.add(requestContext.getStore())
+    if (id % 10 === 0) throw new AppError('not_found', 'no such product')
+    return { product: { ...orwell, id } }
+  })
+  const answers = await Promise.allSettled(Array.from({ length: 100 }, (_, index) => catalog.find(index + 1)))
+  for (const [index, answer] of answers.entries()) {
+    if (answer.status === 'fulfilled') assert.equal(answer.value.id, index + 1)
+    else assert.ok((index + 1) % 10 === 0 && codeOf(answer.reason) === 'product_not_found')
+  }
+  assert.ok(calls.size <= 5, `${calls.size} calls`)
+})
+
+test('a product that makes no sense leaves those that are asked for at the same time alone', async () => {
+  await using catalog = await catalogOver(async ({ id }) => ({
+    product: { ...orwell, id, price: id === 2 ? 14.999 : 14.99 },
+  }))
+  const answers = await Promise.allSettled([1, 2, 3].map((id) => catalog.find(id)))
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+})
+
+const faults: Record<string, GetProduct> = {
+  'a bug': () => Promise.reject(new Error('secret')),
+  'a price in fractions of a cent': async () => ({ product: { ...orwell, price: 14.999 } }),
+  'a price that is no number': async () => ({ product: { ...orwell, price: Number.NaN } }),
+  'a refusal of the id': () => Promise.reject(new AppError('invalid', 'secret')),
+}
+
+for (const [fault, getProduct] of Object.entries(faults))
+  test(`${fault} over there is internal: no fault of the caller, and none that waiting helps`, async () => {
+    await using catalog = await catalogOver(getProduct)
+    await assert.rejects(catalog.find(7), (error) => codeOf(error) === 'internal')
+  })
+
+test('an outage behind the product service is unavailable', async () => {
+  await using catalog = await catalogOver(() =>
+    Promise.reject(new AppError('unavailable', 'the database is gone')),
+  )
+  await assert.rejects(catalog.find(7), isUnavailable)
+})
+
+test('a product service that is not there is unavailable at once, and found within two seconds of its start', async () => {
+  const port = await freePort()
+  using catalog = catalogAt(port)
+  const asking = async () => {
+    for (let calls = 0; calls < 5; calls++) await assert.rejects(catalog.find(7), isUnavailable)
+  }
+  const spent = await duration(asking)
+  assert.ok(spent < 500, `five calls took ${spent} ms`)
+  await assert.rejects(catalog.probe())
+  await using products = await startProducts(async () => ({ product: orwell }), port)
+  assert.equal(products.port, port)
+  assert.equal((await eventually(2_000, () => catalog.find(7))).id, 7)
+  await catalog.probe()
+})
+
+test('a product service that goes away and comes back is unavailable and found again', async () => {
+  const first = await startProducts(async () => ({ product: orwell }))
+  using catalog = catalogAt(first.port)
+  await catalog.find(7)
+  await first[Symbol.asyncDispose]()
+  assert.ok((await duration(() => assert.rejects(catalog.find(7), isUnavailable))) < 500)
+  await using second = await startProducts(async () => ({ product: { ...orwell, stock: 1 } }), first.port)
+  assert.equal(second.port, first.port)
+  assert.equal((await eventually(2_000, () => catalog.find(7))).stock, 1)
+})
+
+test('a product service that does not answer is unavailable within half a second or so', async () => {
+  await using catalog = await catalogOver(() => new Promise(() => {}))
+  const spent = await duration(() => assert.rejects(catalog.find(7), isUnavailable))
+  assert.ok(spent > 300 && spent < 800, `${spent} ms`)
+})
+
+test('while it does not answer nobody waits for a second, soon some do not wait at all, and then it is found again', async () => {
+  let hangs = true
+  await using catalog = await catalogOver(async ({ id }) => {
+    if (hangs) await new Promise(() => {})
+    return { product: { ...orwell, id } }
+  })
+  const waits: Promise<number>[] = []
+  for (let id = 1; id <= 40; id++) {
+    waits.push(duration(() => assert.rejects(catalog.find(id), isUnavailable)))
+    await delay(id < 4 ? 1 : 50)
+  }
+  const waited = await Promise.all(waits)
+  assert.ok(Math.max(...waited) < 1_000, `${Math.max(...waited)} ms`)
+  assert.ok(Math.min(...waited.slice(20)) < 50, `${Math.min(...waited.slice(20))} ms`)
+  hangs = false
+  assert.equal((await eventually(2_000, () => catalog.find(7))).id, 7)
+})
+
+test('a server that accepts connections and says nothing is unavailable within half a second or so', async () => {
+  // A client that is closed while it connects leaves the connection to the end of the process.
+  const mute = createServer((socket) => socket.unref()).listen(0, '127.0.0.1')
+  await once(mute, 'listening')
+  const address = mute.address()
+  using catalog = catalogAt(address !== null && typeof address === 'object' ? address.port : 0)
+  const spent = await duration(() => assert.rejects(catalog.find(7), isUnavailable))
+  mute.close()
+  assert.ok(spent > 300 && spent < 800, `${spent} ms`)
+})
+
+test('the probe asks the product service how it is, and takes its word', async () => {
+  let isUp = true
+  const dependency = { name: 'postgres', hard: true, probe: async () => assert.ok(isUp) }
+  using health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')
+  const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
+  const server = createGrpcServer(ProductServiceService, {}, observers, [health])
+  using catalog = catalogAt(await server.listen(0))
+  await health.refresh()
+  await catalog.probe()
+  isUp = false
+  await health.refresh()
+  await assert.rejects(catalog.probe(), /not serving/)
+  await server.close()
+})

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { eventually } from '../../../tests/support/eventually.ts'
+import { silentLogger } from '../../../tests/support/logger.ts'
+import { freePort } from '../../../tests/support/services.ts'
+import { createApp } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import { openAdapters } from '../src/infrastructure/adapters.ts'
+import { assertProblem, basketOf, linesIn, send } from './http.ts'
+import { startRedis, startWay, withoutOwnRedis } from './own-redis.ts'
+import { aProduct, duration, longTtl } from './support.ts'
+
+/** The whole service on the Redis of that port, as main.ts puts it together, but for the catalogue. */
+const openApp = async (port: number) => {
+  const stack = new AsyncDisposableStack()
+  const config = readConfig({
+    REDIS_URL: `redis://127.0.0.1:${port}`,
+    BASKET_TTL_SECONDS: String(longTtl),
+  })
+  const adapters = stack.use(await openAdapters(config, silentLogger))
+  const ports = { ...adapters.ports, catalog: { find: async (id: number) => aProduct({ id, stock: 1_000 }) } }
+  const dependencies = adapters.dependencies.filter(({ hard }) => hard)
+  const { http } = stack.use(await createApp({ ports, dependencies }, silentLogger))
+  return {
+    http,
+    basket: basketOf(http, 'user123'),
+    health: (path = '/health') => send(http, 'GET', path),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+type App = Awaited<ReturnType<typeof openApp>>
+
+const unavailable = { status: 503, code: 'unavailable' }
+
+/** Every operation is refused within a second, all of them at the same time. */
+const assertUnavailable = async ({ basket }: App) => {
+  const operations = [
+    basket.get,
+    basket.create,
+    () => basket.add(1, 1),
+    () => basket.set(1, 2),
+    () => basket.set(1, 0),
+    () => basket.remove(1),
+    basket.clear,
+    basket.delete,
+  ]
+  await Promise.all(
+    operations.map(async (operation) => {
+      const spent = await duration(async () => assertProblem(await operation(), unavailable))
+      assert.ok(spent < 1_000, `${spent} ms`)
+    }),
+  )
+}
+
+/** The same at once: nobody waits for what is known to be of no use. */
+const assertUnavailableAtOnce = async (app: App) => {
+  const spent = await duration(() => assertUnavailable(app))
+  assert.ok(spent < 250, `${spent} ms`)
+}
+
+/** The service says within a second that it cannot serve, and that it lives. */
+const assertUnhealthy = async ({ health }: App) => {
+  for (const path of ['/health', '/health/ready']) {
+    const started = performance.now()
+    const response = await health(path)
+    assert.ok(performance.now() - started < 1_000)
+    assert.equal(response.statusCode, 503)
+    const { status, checks } = response.json()
+    assert.deepEqual([status, checks.redis.status], ['unhealthy', 'down'])
+  }
+  assert.equal((await health('/health/live')).statusCode, 200)
+}
+
+const untilHealthy = ({ health }: App, ms = 5_000) =>
+  eventually(ms, async () => assert.equal((await health()).statusCode, 200))
+
+describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () => {
+  describe('when Redis', { concurrency: 1 }, () => {
+    let port: number
+    let redis: ReturnType<typeof startRedis>
+    let app: App
+    before(async () => {
+      port = await freePort()
+      redis = startRedis(port)
+      app = await openApp(port)
+      await untilHealthy(app)
+    })
+    after(async () => {
+      await app[Symbol.asyncDispose]()
+      await redis.kill()
+    })
+
+    test('is gone, every operation is unavailable and the service unhealthy, until it is back', async () => {
+      await app.basket.add(1, 1)
+      await redis.kill()
+      await assertUnavailableAtOnce(app)
+      await assertUnhealthy(app)
+      redis = startRedis(port)
+      await untilHealthy(app)
+      assert.deepEqual(linesIn(await app.basket.add(2, 3)), [[2, 3]])
+      assert.deepEqual(linesIn(await app.basket.get()), [[2, 3]])
+      await app.basket.delete()
+    })
+
+    test('hangs, every operation is unavailable and the service unhealthy, until it goes on', async () => {
+      await app.basket.add(1, 1)
+      redis.hang()
+      await assertUnavailable(app)
+      await assertUnavailableAtOnce(app)
+      await assertUnhealthy(app)
+      redis.goOn()
+      await untilHealthy(app)
+      assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]], 'what was refused has no effect later')
+      assert.deepEqual(linesIn(await app.basket.add(1, 1)), [[1, 2]])
+    })
+
+    test('is not there yet when the service starts, the service runs, and works once it is', async () => {
+      await redis.kill()
+      await using early = await openApp(port)
+      await assertUnavailableAtOnce(early)
+      await assertUnhealthy(early)
+      redis = startRedis(port)
+      await untilHealthy(early)
+      assert.deepEqual(linesIn(await early.basket.add(1, 1)), [[1, 1]])
+    })
+  })
+
+  test('that swallows what a connection sends is overcome by another, however many requests come', async () => {
+    const port = await freePort()
+    const redis = startRedis(port)
+    try {
+      using way = await startWay(port)
+      await using app = await openApp(way.port)
+      await untilHealthy(app)
+      await app.basket.add(1, 1)
+      way.swallow()
+      await assertUnavailable(app)
+      await untilHealthy(app, 8_000)
+      assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]])
+    } finally {
+      await redis.kill()
+    }
+  })
+})

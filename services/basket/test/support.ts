@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AppError, type ErrorCode } from '@shop/kernel/errors.ts'
+import { openSqlite } from '@shop/platform/sqlite.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
+import { silentLogger } from '../../../tests/support/logger.ts'
+import { onRedis, ownPrefix, redisUrl, removeKeys, withoutRedis } from '../../../tests/support/redis.ts'
+import { type Basket, newBasket } from '../src/domain/basket.ts'
+import type { BasketRepository } from '../src/domain/basket-repository.ts'
+import type { CatalogProduct } from '../src/domain/product-catalog.ts'
+import { openRedis } from '../src/infrastructure/redis.ts'
+import { redisBasketRepository } from '../src/infrastructure/redis-basket-repository.ts'
+import { sqliteBasketRepository } from '../src/infrastructure/sqlite-basket-repository.ts'
+
+/** Longer than any test takes. */
+export const longTtl = 3_600
+
+export const aProduct = (fields: Partial<CatalogProduct> = {}): CatalogProduct => ({
+  id: 1,
+  name: '1984',
+  price: 1_499n,
+  category: 'Books',
+  stock: 75,
+  ...fields,
+})
+
+export const aBasket = (userId = 'user123'): Basket =>
+  newBasket(userId, crypto.randomUUID(), new Date('2026-11-22T09:58:00.123Z'))
+
+/** For `assert.rejects` and `assert.throws`: an error with this code and these details. */
+export const coded = (code: ErrorCode, details?: object) => (error: unknown) => {
+  if (!(error instanceof AppError)) throw error
+  assert.equal(error.code, code)
+  if (details !== undefined) assert.deepEqual(error.details, details)
+  return true
+}
+
+/** How long the operation takes, in milliseconds. */
+export const duration = async (operation: () => Promise<unknown>): Promise<number> => {
+  const started = performance.now()
+  await operation()
+  return performance.now() - started
+}
+
+export const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'basket-test-'))
+
+/** A place for baskets that one test has to itself. */
+export type Store = AsyncDisposable &
+  Readonly<{
+    /** A repository over a connection of its own. */
+    connect: (ttlSeconds?: number) => Promise<BasketRepository>
+    /** What is kept for the user, read and written past the repositories. */
+    read: (userId: string) => Promise<string | undefined>
+    write: (userId: string, text: string) => Promise<void>
+  }>
+
+const openSqliteStore = async (): Promise<Store> => {
+  const stack = new AsyncDisposableStack()
+  const folder = stack.use(await ownFolder())
+  const open = () => stack.use(openSqlite(join(folder.path, 'baskets.sqlite')))
+  const direct = open()
+  return {
+    connect: async (ttlSeconds = longTtl) => sqliteBasketRepository(open(), ttlSeconds),
+    read: async (userId) =>
+      direct.prepare('select record from baskets where user_id = ?').get(userId)?.['record']?.toString(),
+    write: async (userId, text) => {
+      direct
+        .prepare('insert into baskets (user_id, record, expires_at) values (?, ?, ?)')
+        .run(userId, text, Date.now() + longTtl * 1_000)
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+const openRedisStore = async (): Promise<Store> => {
+  const stack = new AsyncDisposableStack()
+  const prefix = ownPrefix()
+  stack.defer(() => removeKeys(prefix))
+  const open = async () => {
+    const redis = stack.use(openRedis({ REDIS_URL: redisUrl, REDIS_PORT: 6379, REDIS_DB: 0 }, silentLogger))
+    await eventually(2_000, redis.ping)
+    return redis
+  }
+  const direct = await open()
+  return {
+    connect: async (ttlSeconds = longTtl) => redisBasketRepository(await open(), ttlSeconds, prefix),
+    read: async (userId) => (await direct.get(`${prefix}${userId}`)) ?? undefined,
+    write: async (userId, text) => {
+      await onRedis((client) => client.set(`${prefix}${userId}`, text))
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+/** Every adapter of the port, for suites that run over each. */
+export const stores = [
+  { technology: 'SQLite', open: openSqliteStore, skip: false },
+  { technology: 'Redis', open: openRedisStore, skip: withoutRedis },
+]
