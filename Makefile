@@ -1,0 +1,77 @@
+# `make` alone lists the targets. Everything runs with the Node of this project, whatever the machine has.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help dev product basket build test lint format proto openapi check-generated \
+        db-migrate db-status db-seed db-backup db-restore bench clean clean-all
+
+INSTALLED := node_modules/.installed
+TESTS := 'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts'
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }'
+
+$(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json
+	@command -v npm >/dev/null || { echo 'make: npm is not here: install Node.js 20 or newer, which brings it' >&2; exit 1; }
+	npm ci --loglevel=error
+	@touch $@
+
+dev: $(INSTALLED) ## Both services, embedded unless a server is named, restarting on change
+	@exec node scripts/dev.ts
+
+product: $(INSTALLED) ## The product service in the foreground, configured by the environment
+	@exec node services/product/src/main.ts
+
+basket: $(INSTALLED) ## The basket service in the foreground, configured by the environment
+	@exec node services/basket/src/main.ts
+
+build: $(INSTALLED) check-generated ## Check types, and that generated files are those of their sources; there is nothing to compile
+	tsc
+
+test: $(INSTALLED) ## All tests; those that need PostgreSQL or Redis are skipped where there is none, unless CI=true
+	node --test --test-concurrency=4 --test-timeout=120000 $(TESTS)
+
+lint: $(INSTALLED) ## Format, lint rules, types, unused code, and the gRPC contract
+	biome check
+	oxlint --type-aware --deny-warnings
+	tsc
+	knip
+	buf lint
+	buf breaking --against '.git#ref=$(or $(BASE),HEAD),subdir=api/proto'
+
+format: $(INSTALLED) ## Format the code
+	biome check --write
+
+proto: $(INSTALLED) ## Generate packages/contracts from api/proto
+	buf generate
+
+openapi: $(INSTALLED) ## Generate api/openapi from the schemas of the routes
+	node scripts/openapi.ts
+
+check-generated: proto openapi
+	@git diff --exit-code --stat -- packages/contracts api/openapi || { echo 'make: generated files differ from what is committed: commit them' >&2; exit 1; }
+
+db-migrate: $(INSTALLED) ## Apply the migrations to the database that DATABASE_URL or DB_HOST names, or to the embedded one
+	@exec node scripts/db-migrate.ts
+
+db-status: $(INSTALLED) ## List the migrations: applied and pending
+	@exec node scripts/db-status.ts
+
+db-seed: $(INSTALLED) ## Add ten sample products to an empty catalogue, or COUNT=n invented ones, the same for the same SEED=n
+	@exec node scripts/db-seed.ts
+
+db-backup: $(INSTALLED) ## Dump the named database to backups/, with a checksum
+	@exec node scripts/db-backup.ts
+
+db-restore: $(INSTALLED) ## Put FILE=… in the place of the named database, which is kept under another name
+	@exec node scripts/db-restore.ts
+
+bench: $(INSTALLED) ## What lists cost at 1,000,000 products, as a ratio to 10,000 (needs PostgreSQL; takes three minutes)
+	@exec node bench/growth.ts
+
+clean: ## Remove the embedded data and the logs
+	rm -rf .data logs coverage
+
+clean-all: clean ## Remove everything that is not in the repository: also node_modules
+	rm -rf node_modules

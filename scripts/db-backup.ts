@@ -1,0 +1,26 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { run } from '@shop/platform/lifecycle.ts'
+import { say } from './support/catalogue.ts'
+import { checksumOf } from './support/checksum.ts'
+import { databaseName, runTool, serverConfig } from './support/pg-tools.ts'
+
+const folder = 'backups'
+
+await run(async () => {
+  const config = serverConfig()
+  const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
+  const file = join(folder, `${databaseName(config)}-${stamp}.dump`)
+  await mkdir(folder, { recursive: true })
+  // Under its name only once it is whole.
+  const unfinished = `${file}.unfinished`
+  await runTool(config, 'pg_dump', [
+    '--format=custom',
+    '--no-owner',
+    '--no-privileges',
+    `--file=${unfinished}`,
+  ])
+  await writeFile(`${file}.sha256`, `${await checksumOf(unfinished)}  ${basename(file)}\n`)
+  await rename(unfinished, file)
+  say(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)
+})

@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { run } from '@shop/platform/lifecycle.ts'
+import { OperatorError } from '@shop/platform/operator-error.ts'
+import { readConfig as readBasketConfig } from '../services/basket/src/config.ts'
+import { readConfig as readProductConfig } from '../services/product/src/config.ts'
+import { numberVariable } from './support/variables.ts'
+
+const readyLimitMs = 60_000
+
+const root = join(import.meta.dirname, '..')
+
+const requireFree = async (port: number): Promise<void> => {
+  const server = createServer().listen(port, '0.0.0.0')
+  await once(server, 'listening')
+  server.close()
+}
+
+/** In a process group of its own, so that Ctrl-C reaches it once, through `stopAll`. */
+const start = (service: string, env: NodeJS.ProcessEnv): ChildProcess =>
+  spawn(
+    process.execPath,
+    // Folders, because the files of many editors are new ones at every save.
+    [
+      ...[`services/${service}/src`, 'packages'].map((folder) => `--watch-path=${join(root, folder)}`),
+      '--watch-preserve-output',
+      join(root, `services/${service}/src/main.ts`),
+    ],
+    { env, stdio: ['ignore', 'inherit', 'inherit'], detached: true },
+  )
+
+/** Healthy and not only ready: the basket service is ready before it has found the product service. */
+const isHealthy = async (port: number): Promise<boolean> => {
+  try {
+    const report: unknown = await (await fetch(`http://127.0.0.1:${port}/health`)).json()
+    return typeof report === 'object' && report !== null && 'status' in report && report.status === 'healthy'
+  } catch {
+    return false
+  }
+}
+
+const untilHealthy = async (port: number): Promise<void> => {
+  const giveUp = Date.now() + readyLimitMs
+  while (!(await isHealthy(port))) {
+    if (Date.now() > giveUp)
+      throw new Error(`Port ${port} was not healthy within a minute; the log above says why.`)
+    await delay(200)
+  }
+}
+
+const stopAll = async (children: readonly ChildProcess[]): Promise<void> => {
+  const running = children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+  const ended = running.map((child) => once(child, 'exit'))
+  for (const child of running) child.kill('SIGTERM')
+  await Promise.all(ended)
+}
+
+const welcome = (product: number, grpc: number, basket: number): string => `
+The shop is open.
+
+  Product service  http://localhost:${product}  docs: http://localhost:${product}/docs  gRPC: localhost:${grpc}
+  Basket service   http://localhost:${basket}  docs: http://localhost:${basket}/docs
+
+Try:
+
+  curl http://localhost:${product}/products/top-5
+  curl -X POST http://localhost:${basket}/baskets/user123/items -H 'Content-Type: application/json' -d '{"product_id": 1, "quantity": 2}'
+  curl http://localhost:${basket}/baskets/user123
+
+Ctrl-C stops both.
+
+`
+
+await run(async () => {
+  // `PORT` names one service's port, and here are two: so they have a variable each.
+  const productPort = numberVariable('PRODUCT_PORT', 8080, 65_535)
+  const basketPort = numberVariable('BASKET_PORT', 8081, 65_535)
+  const productEnv = { ...process.env, PORT: String(productPort) }
+  const product = readProductConfig(productEnv)
+  const basketEnv = {
+    PRODUCT_SERVICE_URL: `localhost:${product.GRPC_PORT}`,
+    ...process.env,
+    PORT: String(basketPort),
+  }
+  const basket = readBasketConfig(basketEnv)
+  const ports = [product.PORT, product.GRPC_PORT, basket.PORT]
+  if (new Set(ports).size < ports.length)
+    throw new OperatorError('PRODUCT_PORT, GRPC_PORT and BASKET_PORT must differ.')
+  for (const port of ports) await requireFree(port)
+
+  const children = [start('product', productEnv), start('basket', basketEnv)]
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    for (const child of children) child.once('exit', () => resolve())
+  })
+  try {
+    const ready = Promise.all([untilHealthy(product.PORT), untilHealthy(basket.PORT)])
+    await Promise.race([
+      stopped,
+      ready.then(() => process.stdout.write(welcome(product.PORT, product.GRPC_PORT, basket.PORT))),
+    ])
+    await stopped
+  } finally {
+    await stopAll(children)
+  }
+  process.exit()
+})

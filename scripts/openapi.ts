@@ -1,0 +1,31 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { createApp as createBasketApp } from '../services/basket/src/app.ts'
+import { createApp as createProductApp } from '../services/product/src/app.ts'
+
+const folder = join(import.meta.dirname, '../api/openapi')
+const logger = pino({ level: 'silent' })
+
+// The documents are made from the routes alone: no use case runs.
+const unused = () => Promise.reject(new Error('only the documentation is asked for'))
+
+await using product = await createProductApp(
+  {
+    ports: {
+      products: { add: unused, update: unused, remove: unused },
+      reader: { find: unused, findMany: unused, list: unused },
+    },
+    dependencies: [],
+  },
+  logger,
+)
+await using basket = await createBasketApp(
+  { ports: { baskets: { find: unused, update: unused }, catalog: { find: unused } }, dependencies: [] },
+  logger,
+)
+
+for (const [name, { http }] of Object.entries({ product, basket })) {
+  const { body } = await http.inject('/openapi.json')
+  await writeFile(join(folder, `${name}.json`), `${JSON.stringify(JSON.parse(body), null, 2)}\n`)
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { it } from 'node:test'
+import { promisify } from 'node:util'
+import { root } from '../support/files.ts'
+import { ownDatabase, query, withoutPostgres } from '../support/postgres.ts'
+
+const digest = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
+
+it('a catalogue is seeded, backed up, damaged and restored as it was', {
+  skip: withoutPostgres,
+}, async () => {
+  await using database = await ownDatabase()
+  const folder = await mkdtemp(join(tmpdir(), 'backup-'))
+  const script = (name: string, variables: Record<string, string> = {}) =>
+    promisify(execFile)(process.execPath, [join(root, `scripts/${name}.ts`)], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], DATABASE_URL: database.url, ...variables },
+    })
+  try {
+    assert.match((await script('db-status')).stdout, /^0001_products {2}pending$/m)
+    assert.match((await script('db-migrate')).stdout, /0001_products/)
+    assert.match((await script('db-status')).stdout, /^0001_products {2}applied /m)
+
+    await script('db-seed', { COUNT: '500', SEED: '7' })
+    const whole = await query(digest, database.url)
+    assert.equal(whole[0]?.['count'], 500)
+
+    await script('db-backup')
+    const files = await readdir(join(folder, 'backups'))
+    const file = join('backups', files.find((name) => name.endsWith('.dump')) ?? '')
+    assert.ok(files.includes(`${file.slice('backups/'.length)}.sha256`))
+
+    await query('delete from products where id % 2 = 0', database.url)
+    const damaged = await query(digest, database.url)
+    await assert.rejects(script('db-restore', { FILE: file }), /FORCE=1/)
+    assert.deepEqual(await query(digest, database.url), damaged)
+
+    await writeFile(join(folder, 'junk.dump'), 'no backup')
+    await assert.rejects(script('db-restore', { FILE: 'junk.dump', FORCE: '1' }), /pg_restore failed/)
+    assert.deepEqual(await query(digest, database.url), damaged, 'a failed restore loses nothing')
+
+    await script('db-restore', { FILE: file, FORCE: '1' })
+    assert.deepEqual(await query(digest, database.url), whole)
+    const kept = await query(`select datname from pg_database where datname like '${database.name}_before_%'`)
+    assert.equal(kept.length, 1)
+
+    await writeFile(join(folder, file), 'changed')
+    await assert.rejects(script('db-restore', { FILE: file, FORCE: '1' }), /damaged/)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { request } from '../support/http.ts'
+import { ownSchema, withoutPostgres } from '../support/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
+import { freePort, type RunningService, startService } from '../support/services.ts'
+
+type Environment = Readonly<Record<string, string>>
+type Shop = Readonly<{ product: RunningService; basket: RunningService; user: string }>
+
+const startShop = async (environment: Environment) => {
+  const grpcPort = String(await freePort())
+  await using stack = new AsyncDisposableStack()
+  const product = stack.use(await startService('product', { ...environment, GRPC_PORT: grpcPort }))
+  const basket = stack.use(
+    await startService('basket', { ...environment, PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }),
+  )
+  const own = stack.move()
+  return { product, basket, [Symbol.asyncDispose]: () => own.disposeAsync() }
+}
+
+/** What a customer does, from the first product to the last basket. */
+const shopAsCustomer = async ({ product, basket, user }: Shop): Promise<void> => {
+  const novel = { name: 'Emma', description: 'A novel', price: 14.99, stock: 5, category: 'Books' }
+  const created = await request('POST', `${product.url}/products`, novel)
+  assert.equal(created.status, 201)
+  const { id } = created.body
+  assert.equal(created.headers.get('location'), `/products/${id}`)
+  const read = await request('GET', `${product.url}/products/${id}`)
+  assert.deepEqual(read.body, {
+    id,
+    ...novel,
+    version: 1,
+    created_at: read.body.created_at,
+    updated_at: read.body.updated_at,
+  })
+
+  const own = `${basket.url}/baskets/${user}`
+  assert.equal((await request('GET', own)).status, 404)
+  const added = await request('POST', `${own}/items`, { product_id: id, quantity: 2 })
+  assert.equal(added.status, 200)
+  assert.deepEqual(added.body.items, [
+    { product_id: id, name: 'Emma', price: 14.99, quantity: 2, subtotal: 29.98, category: 'Books' },
+  ])
+  assert.equal(added.body.total, 29.98)
+
+  const tooMany = await request('POST', `${own}/items`, { product_id: id, quantity: 4 })
+  assert.deepEqual(
+    [tooMany.status, tooMany.body.code, tooMany.body.available, tooMany.body.requested],
+    [409, 'insufficient_stock', 5, 6],
+  )
+
+  // The price of a line is the catalogue's at its last change.
+  assert.equal(
+    (await request('PUT', `${product.url}/products/${id}`, { ...novel, price: 10.01 })).status,
+    200,
+  )
+  const changed = await request('PUT', `${own}/items/${id}`, { quantity: 3 })
+  assert.deepEqual([changed.status, changed.body.total, changed.body.item_count], [200, 30.03, 3])
+
+  assert.deepEqual((await request('DELETE', `${own}/items/${id}`)).body.items, [])
+  assert.equal((await request('POST', `${own}/items`, { product_id: id, quantity: 1 })).status, 200)
+  const cleared = await request('DELETE', `${own}/items`)
+  assert.deepEqual([cleared.status, cleared.body.items, cleared.body.total], [200, [], 0])
+  assert.equal((await request('DELETE', own)).status, 204)
+  assert.equal((await request('GET', own)).status, 404)
+
+  assert.equal((await request('DELETE', `${product.url}/products/${id}`)).status, 204)
+  const gone = await request('POST', `${own}/items`, { product_id: id, quantity: 1 })
+  assert.deepEqual([gone.status, gone.body.code], [404, 'product_not_found'])
+}
+
+/** One request id reaches the logs of both services. */
+const followRequest = async ({ product, basket, user }: Shop): Promise<void> => {
+  const requestId = `e2e-${crypto.randomUUID()}`
+  const body = { product_id: 2_147_483_647, quantity: 1 }
+  const answer = await request('POST', `${basket.url}/baskets/${user}/items`, body, {
+    'x-request-id': requestId,
+  })
+  assert.equal(answer.headers.get('x-request-id'), requestId)
+  assert.equal(answer.body.request_id, requestId)
+  const line = new RegExp(`"request_id":"${requestId}"`)
+  for (const service of [product, basket]) {
+    // A request is logged when its answer is out.
+    for (let tries = 0; tries < 100 && !line.test(service.output()); tries++) await delay(20)
+    assert.match(service.output(), line)
+  }
+}
+
+/** Both stop when asked, cleanly, and say nothing of users in their logs. */
+const closeShop = async ({ product, basket, user }: Shop): Promise<void> => {
+  assert.deepEqual([await basket.stop(), await product.stop()], [0, 0])
+  assert.doesNotMatch(product.output() + basket.output(), new RegExp(user))
+}
+
+describe('the shop, end to end', () => {
+  it('sells on PostgreSQL and Redis', { skip: withoutPostgres || withoutRedis }, async () => {
+    const user = `${ownPrefix()}ann`
+    await using schema = await ownSchema()
+    try {
+      await using shop = await startShop({ DATABASE_URL: schema.url, REDIS_URL: redisUrl })
+      assert.deepEqual(
+        (await request('GET', `${shop.product.url}/products`)).body.products,
+        [],
+        'a named server is not seeded',
+      )
+      await shopAsCustomer({ ...shop, user })
+      await followRequest({ ...shop, user })
+      await closeShop({ ...shop, user })
+    } finally {
+      await removeKeys(`basket:${user}`)
+    }
+  })
+
+  it('sells on the embedded engines, and remembers over a restart', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'shop-'))
+    const environment = { DATA_DIR: folder }
+    const user = 'ann'
+    try {
+      {
+        await using shop = await startShop(environment)
+        assert.equal((await request('GET', `${shop.product.url}/products`)).body.count, 10)
+        await shopAsCustomer({ ...shop, user })
+        await followRequest({ ...shop, user })
+        await request('POST', `${shop.basket.url}/baskets/${user}/items`, { product_id: 1, quantity: 2 })
+        await closeShop({ ...shop, user })
+      }
+      await using shop = await startShop(environment)
+      assert.equal((await request('GET', `${shop.product.url}/products`)).body.count, 10)
+      assert.equal((await request('GET', `${shop.basket.url}/baskets/${user}`)).body.item_count, 2)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('loses no add of two hundred, through two basket services', {
+    skip: withoutPostgres || withoutRedis,
+  }, async () => {
+    const user = `${ownPrefix()}bob`
+    await using schema = await ownSchema()
+    try {
+      await using shop = await startShop({ DATABASE_URL: schema.url, REDIS_URL: redisUrl })
+      const grpcPort = /"grpc_port":(\d+)/.exec(shop.product.output())?.[1]
+      await using second = await startService('basket', {
+        REDIS_URL: redisUrl,
+        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
+      })
+      const created = await request('POST', `${shop.product.url}/products`, {
+        name: 'Pen',
+        price: 0.1,
+        stock: 999,
+      })
+      const body = { product_id: created.body.id, quantity: 1 }
+      const adds = Array.from({ length: 200 }, (_, index) =>
+        request('POST', `${(index % 2 === 0 ? shop.basket : second).url}/baskets/${user}/items`, body),
+      )
+      const refused = (await Promise.all(adds))
+        .filter(({ status }) => status !== 200)
+        .map(({ body: problem }) => problem)
+      assert.deepEqual(refused, [])
+      const { body: basket } = await request('GET', `${second.url}/baskets/${user}`)
+      assert.deepEqual([basket.item_count, basket.total, basket.version], [200, 20, 200])
+    } finally {
+      await removeKeys(`basket:${user}`)
+    }
+  })
+})

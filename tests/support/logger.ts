@@ -1,0 +1,11 @@
+import { pino } from 'pino'
+
+/** A logger that says nothing. */
+export const silentLogger = pino({ level: 'silent' })
+
+/** A logger that keeps its lines, parsed. */
+export const recordingLogger = () => {
+  const lines: Record<string, unknown>[] = []
+  const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(JSON.parse(line)) })
+  return { logger, lines }
+}
