@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '../support/eventually.ts'
 import { request } from '../support/http.ts'
 import { ownSchema, withoutPostgres } from '../support/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
@@ -86,8 +86,7 @@ const followRequest = async ({ product, basket, user }: Shop): Promise<void> => 
   const line = new RegExp(`"request_id":"${requestId}"`)
   for (const service of [product, basket]) {
     // A request is logged when its answer is out.
-    for (let tries = 0; tries < 100 && !line.test(service.output()); tries++) await delay(20)
-    assert.match(service.output(), line)
+    await eventually(10_000, async () => assert.match(service.output(), line))
   }
 }
 

@@ -9,7 +9,7 @@ export const request = async (
     method,
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(20_000),
   })
   const text = await response.text()
   const isJson = /json/.test(response.headers.get('content-type') ?? '')

@@ -18,8 +18,10 @@ import type { Metrics } from './metrics.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
 
 const drainLimitMs = 8_000
-/** What the last answers need to leave the process. */
-const flushMs = 100
+/** What the last answers need to leave the process: turns of the event loop, so that a stall does not use up the time. */
+const flush = async () => {
+  for (let turn = 0; turn < 10; turn++) await delay(10)
+}
 
 const serverOptions = {
   'grpc.max_receive_message_length': 64 * 1024,
@@ -142,7 +144,7 @@ export const createGrpcServer = (
     close: async (): Promise<void> => {
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
       // Streams, such as health's Watch, do not end by themselves: once the calls are answered they are cut.
-      const answered = Promise.all(running).then(() => delay(flushMs))
+      const answered = Promise.all(running).then(flush)
       await Promise.race([drained, answered, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
     },

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { AppError, type ErrorCode } from '@shop/kernel/errors.ts'
 import { createBreaker } from '../src/breaker.ts'
 
@@ -27,10 +26,13 @@ describe('a breaker', () => {
     )
   })
 
-  it('opens after so many times unavailable in a row, and then calls nobody for a while', async () => {
+  it('opens after so many times unavailable in a row, and then calls nobody for a while', async ({
+    mock,
+  }) => {
+    mock.timers.enable({ apis: ['Date'] })
     const guarded = breaker()
     await fail(guarded, 'unavailable', 3)
-    await delay(30)
+    mock.timers.tick(99)
     let calls = 0
     await assert.rejects(
       guarded(async () => (calls += 1)),
@@ -56,16 +58,19 @@ describe('a breaker', () => {
     assert.equal(await guarded(async () => 'done'), 'done')
   })
 
-  it('lets one call through to try after a while: it closes when that succeeds, and stays open otherwise', async () => {
+  it('lets one call through to try after a while: it closes when that succeeds, and stays open otherwise', async ({
+    mock,
+  }) => {
+    mock.timers.enable({ apis: ['Date'] })
     const guarded = breaker()
     await fail(guarded, 'unavailable', 3)
-    await delay(120)
+    mock.timers.tick(100)
     await fail(guarded, 'unavailable', 1)
     await assert.rejects(
       guarded(async () => 'done'),
       isOpen,
     )
-    await delay(120)
+    mock.timers.tick(100)
     assert.equal(await guarded(async () => 'done'), 'done')
     assert.equal(await guarded(async () => 'done'), 'done')
   })

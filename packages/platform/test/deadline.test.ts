@@ -18,7 +18,7 @@ describe('withDeadline', () => {
     const started = performance.now()
     await assert.rejects(withDeadline(30, 'too slow', never), { code: 'unavailable', message: 'too slow' })
     const waited = performance.now() - started
-    assert.ok(waited > 25 && waited < 2_000, `waited ${waited} ms`)
+    assert.ok(waited > 25, `waited ${waited} ms`)
   })
 
   it('does not mind that the operation fails afterwards', async () => {

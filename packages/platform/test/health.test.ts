@@ -17,8 +17,8 @@ describe('health', () => {
   it('reports the service, its version, the time, and each dependency with its latency', async () => {
     const report = await healthOf({ name: 'postgres', hard: true, probe: slow }).report()
     const latency = report.checks['postgres']?.latency_ms
-    assert.ok(latency !== undefined && latency > 15 && latency < 900, `${latency} ms`)
-    assert.ok(Math.abs(Date.now() - Date.parse(report.timestamp)) < 1_000, report.timestamp)
+    assert.ok(latency !== undefined && latency > 15, `${latency} ms`)
+    assert.ok(Math.abs(Date.now() - Date.parse(report.timestamp)) < 60_000, report.timestamp)
     assert.deepEqual(report, {
       service: 'test-service',
       status: 'healthy',
@@ -44,15 +44,23 @@ describe('health', () => {
     assert.doesNotMatch(JSON.stringify(report), /ECONNREFUSED|10\.0\.0\.7/)
   })
 
-  it('takes dependencies that do not answer within a second for down, all in the same second', async () => {
-    const started = performance.now()
-    const report = await healthOf(
+  it('takes dependencies that do not answer within a second for down, all in the same second', async ({
+    mock,
+  }) => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    const asked = healthOf(
       { name: 'redis', hard: true, probe: hanging },
       { name: 'catalog', hard: false, probe: hanging },
     ).report()
-    const waited = performance.now() - started
-    assert.ok(waited > 950 && waited < 1_900, `waited ${waited} ms`)
-    assert.deepEqual([report.status, report.checks['redis']?.status], ['unhealthy', 'down'])
+    mock.timers.tick(999)
+    const early = new Promise((resolve) => setImmediate(resolve, 'no answer yet'))
+    assert.equal(await Promise.race([asked, early]), 'no answer yet')
+    mock.timers.tick(1)
+    const { status, checks } = await asked
+    assert.deepEqual(
+      [status, checks['redis']?.status, checks['catalog']?.status],
+      ['unhealthy', 'down', 'down'],
+    )
   })
 
   it('asks once for all requests that come meanwhile, and again for the next one', async () => {

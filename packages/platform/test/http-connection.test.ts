@@ -11,7 +11,7 @@ const head = 'POST /echo HTTP/1.1\r\nHost: shop\r\nContent-Type: application/jso
 const answerOn = async (socket: Socket) => {
   let text = ''
   socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
-  await once(socket, 'close', { signal: AbortSignal.timeout(5_000) })
+  await once(socket, 'close', { signal: AbortSignal.timeout(20_000) })
   const [headers = '', body = ''] = text.split('\r\n\r\n')
   return { headers, problem: JSON.parse(body) }
 }
@@ -37,7 +37,7 @@ describe('over a real connection', async () => {
     return socket
   }
   const settled = async () => {
-    for (let waited = 0; (await server.activeRequests()) > 0 && waited < 2_000; waited += 10) await delay(10)
+    for (let waited = 0; (await server.activeRequests()) > 0 && waited < 20_000; waited += 10) await delay(10)
     return server.activeRequests()
   }
 

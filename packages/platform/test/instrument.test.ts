@@ -41,6 +41,6 @@ describe('instrument', () => {
     await instrument(useCases, metrics).getProduct({ id: 7 })
     const { values } = await metrics.useCaseDuration.get()
     const seconds = values.find(({ metricName }) => metricName === 'use_case_duration_seconds_sum')?.value
-    assert.ok(seconds !== undefined && seconds > 0.015 && seconds < 2, `${seconds} s`)
+    assert.ok(seconds !== undefined && seconds > 0.015 && seconds < 15, `${seconds} s`)
   })
 })

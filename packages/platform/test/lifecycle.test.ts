@@ -91,14 +91,12 @@ describe('a process', () => {
       await process.said('started')
       process.kill('SIGTERM')
       await process.said('stopping')
-      const started = performance.now()
       process.kill(second)
       assert.deepEqual(await process.ended(), {
         code: 1,
         stdout: 'started\nstopping\nstopped by force\n',
         stderr: '',
       })
-      assert.ok(performance.now() - started < 5_000)
     }
   })
 

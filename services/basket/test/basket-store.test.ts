@@ -3,7 +3,6 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
-import { eventually } from '../../../tests/support/eventually.ts'
 import { addItem, type Basket, itemCount } from '../src/domain/basket.ts'
 import type { BasketRepository } from '../src/domain/basket-repository.ts'
 import { apply, performOn, type Reference, randomOperation } from './reference.ts'
@@ -121,18 +120,31 @@ describe('baskets', { concurrency: true }, () => {
       })
 
       test('a basket is gone after its time, which a write renews and a change of nothing does not', async () => {
-        const brief = await store.connect(1)
         const [renewed, kept] = [someone(), someone()]
-        await brief.update(renewed, oneMore)
-        await brief.update(kept, oneMore)
-        await delay(600)
-        await brief.update(renewed, oneMore)
-        await brief.update(kept, itself)
-        await delay(600)
-        assert.equal((await brief.find(renewed))?.version, 2)
-        assert.equal(await brief.find(kept), undefined)
-        await eventually(800, async () => assert.equal(await brief.find(renewed), undefined))
-        assert.equal((await brief.update(renewed, oneMore)).version, 1)
+        const pass = (part: number) =>
+          Promise.all([renewed, kept].map((user) => store.age(user, longTtl * part)))
+        for (const user of [renewed, kept]) await baskets.update(user, oneMore)
+        await pass(0.6)
+        await baskets.update(renewed, oneMore)
+        await baskets.update(kept, itself)
+        await pass(0.6)
+        assert.equal((await baskets.find(renewed))?.version, 2)
+        assert.equal(await baskets.find(kept), undefined)
+        await pass(0.6)
+        assert.equal(await baskets.find(renewed), undefined)
+        assert.equal((await baskets.update(renewed, oneMore)).version, 1)
+      })
+
+      test('a basket that is used every hour is there after a week, and one left alone is gone after a day', async () => {
+        const daily = await store.connect(86_400)
+        const [used, left] = [someone(), someone()]
+        for (const user of [used, left]) await daily.update(user, oneMore)
+        for (let hour = 1; hour <= 7 * 24; hour++) {
+          for (const user of [used, left]) await store.age(user, 3_600)
+          await daily.update(used, oneMore)
+          assert.equal((await daily.find(left)) === undefined, hour >= 24, `after ${hour} hours`)
+        }
+        assert.equal((await daily.find(used))?.version, 1 + 7 * 24)
       })
 
       for (const text of ['no JSON', '{}', '{"id":"1","userId":"user","lines":[],"version":1}', ''])

@@ -8,7 +8,7 @@ import { readConfig } from '../src/config.ts'
 import { openAdapters } from '../src/infrastructure/adapters.ts'
 import { assertProblem, basketOf, linesIn, send } from './http.ts'
 import { startRedis, startWay, withoutOwnRedis } from './own-redis.ts'
-import { aProduct, duration, longTtl } from './support.ts'
+import { aProduct, longTtl } from './support.ts'
 
 /** The whole service on the Redis of that port, as main.ts puts it together, but for the catalogue. */
 const openApp = async (port: number) => {
@@ -33,8 +33,8 @@ type App = Awaited<ReturnType<typeof openApp>>
 
 const unavailable = { status: 503, code: 'unavailable' }
 
-/** Every operation is refused within a second, all of them at the same time. */
-const assertUnavailable = async ({ basket }: App) => {
+/** Every operation is refused, all of them at the same time; the problems say why. */
+const assertUnavailable = async ({ basket }: App, detail: RegExp) => {
   const operations = [
     basket.get,
     basket.create,
@@ -47,24 +47,22 @@ const assertUnavailable = async ({ basket }: App) => {
   ]
   await Promise.all(
     operations.map(async (operation) => {
-      const spent = await duration(async () => assertProblem(await operation(), unavailable))
-      assert.ok(spent < 1_000, `${spent} ms`)
+      const answer = await operation()
+      assertProblem(answer, unavailable)
+      assert.match(answer.json().detail, detail)
     }),
   )
 }
 
-/** The same at once: nobody waits for what is known to be of no use. */
-const assertUnavailableAtOnce = async (app: App) => {
-  const spent = await duration(() => assertUnavailable(app))
-  assert.ok(spent < 250, `${spent} ms`)
-}
+/** After the deadline of a command, half a second. */
+const inTime = /did not answer in time|does not answer/
+/** Without a command: nobody waits for what is known to be of no use. */
+const atOnce = /cannot answer right now|does not answer/
 
-/** The service says within a second that it cannot serve, and that it lives. */
+/** The service says that it cannot serve, and that it lives. */
 const assertUnhealthy = async ({ health }: App) => {
   for (const path of ['/health', '/health/ready']) {
-    const started = performance.now()
     const response = await health(path)
-    assert.ok(performance.now() - started < 1_000)
     assert.equal(response.statusCode, 503)
     const { status, checks } = response.json()
     assert.deepEqual([status, checks.redis.status], ['unhealthy', 'down'])
@@ -72,8 +70,8 @@ const assertUnhealthy = async ({ health }: App) => {
   assert.equal((await health('/health/live')).statusCode, 200)
 }
 
-const untilHealthy = ({ health }: App, ms = 5_000) =>
-  eventually(ms, async () => assert.equal((await health()).statusCode, 200))
+const untilHealthy = ({ health }: App) =>
+  eventually(20_000, async () => assert.equal((await health()).statusCode, 200))
 
 describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () => {
   describe('when Redis', { concurrency: 1 }, () => {
@@ -94,7 +92,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
     test('is gone, every operation is unavailable and the service unhealthy, until it is back', async () => {
       await app.basket.add(1, 1)
       await redis.kill()
-      await assertUnavailableAtOnce(app)
+      await assertUnavailable(app, atOnce)
       await assertUnhealthy(app)
       redis = startRedis(port)
       await untilHealthy(app)
@@ -106,8 +104,8 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
     test('hangs, every operation is unavailable and the service unhealthy, until it goes on', async () => {
       await app.basket.add(1, 1)
       redis.hang()
-      await assertUnavailable(app)
-      await assertUnavailableAtOnce(app)
+      await assertUnavailable(app, inTime)
+      await assertUnavailable(app, atOnce)
       await assertUnhealthy(app)
       redis.goOn()
       await untilHealthy(app)
@@ -118,7 +116,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
     test('is not there yet when the service starts, the service runs, and works once it is', async () => {
       await redis.kill()
       await using early = await openApp(port)
-      await assertUnavailableAtOnce(early)
+      await assertUnavailable(early, atOnce)
       await assertUnhealthy(early)
       redis = startRedis(port)
       await untilHealthy(early)
@@ -135,8 +133,8 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       await untilHealthy(app)
       await app.basket.add(1, 1)
       way.swallow()
-      await assertUnavailable(app)
-      await untilHealthy(app, 8_000)
+      await assertUnavailable(app, inTime)
+      await untilHealthy(app)
       assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]])
     } finally {
       await redis.kill()

@@ -54,6 +54,8 @@ export type Store = AsyncDisposable &
     /** What is kept for the user, read and written past the repositories. */
     read: (userId: string) => Promise<string | undefined>
     write: (userId: string, text: string) => Promise<void>
+    /** As if so much time had passed for the user's basket. */
+    age: (userId: string, seconds: number) => Promise<void>
   }>
 
 const openSqliteStore = async (): Promise<Store> => {
@@ -69,6 +71,11 @@ const openSqliteStore = async (): Promise<Store> => {
       direct
         .prepare('insert into baskets (user_id, record, expires_at) values (?, ?, ?)')
         .run(userId, text, Date.now() + longTtl * 1_000)
+    },
+    age: async (userId, seconds) => {
+      direct
+        .prepare('update baskets set expires_at = expires_at - ? where user_id = ?')
+        .run(seconds * 1_000, userId)
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
@@ -89,6 +96,14 @@ const openRedisStore = async (): Promise<Store> => {
     read: async (userId) => (await direct.get(`${prefix}${userId}`)) ?? undefined,
     write: async (userId, text) => {
       await onRedis((client) => client.set(`${prefix}${userId}`, text))
+    },
+    age: async (userId, seconds) => {
+      const key = `${prefix}${userId}`
+      await onRedis(async (client) => {
+        const left = await client.pTTL(key)
+        // Without a time to live it would not expire, however much time passed.
+        if (left >= 0) await client.pExpire(key, left - seconds * 1_000)
+      })
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
