@@ -35,7 +35,8 @@ const start = (service: string, env: NodeJS.ProcessEnv): ChildProcess =>
 /** Healthy and not only ready: the basket service is ready before it has found the product service. */
 const isHealthy = async (port: number): Promise<boolean> => {
   try {
-    const report: unknown = await (await fetch(`http://127.0.0.1:${port}/health`)).json()
+    const url = `http://127.0.0.1:${port}/health`
+    const report: unknown = await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).json()
     return typeof report === 'object' && report !== null && 'status' in report && report.status === 'healthy'
   } catch {
     return false
@@ -97,11 +98,12 @@ await run(async () => {
     for (const child of children) child.once('exit', () => resolve())
   })
   try {
-    const ready = Promise.all([untilHealthy(product.PORT), untilHealthy(basket.PORT)])
-    await Promise.race([
-      stopped,
-      ready.then(() => process.stdout.write(welcome(product.PORT, product.GRPC_PORT, basket.PORT))),
-    ])
+    const open = async () => {
+      // The basket service cannot be healthy before the product service: to ask it meanwhile would only fill its log.
+      for (const { PORT } of [product, basket]) await untilHealthy(PORT)
+      process.stdout.write(welcome(product.PORT, product.GRPC_PORT, basket.PORT))
+    }
+    await Promise.race([stopped, open()])
     await stopped
   } finally {
     await stopAll(children)

@@ -33,6 +33,8 @@ export const grpcHealth = (health: Health, service: string) => {
 
 /** Server reflection, v1 and v1alpha, so that generic clients need no local copy of the contract. */
 export const grpcReflection = (protoFolder: string, protoFile: string): GrpcExtension => {
-  const reflection = new ReflectionService(loadSync(protoFile, { includeDirs: [protoFolder] }))
+  // Field names as the contract has them: the loader would turn them into camelCase.
+  const contract = loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true })
+  const reflection = new ReflectionService(contract)
   return { addToServer: (server) => reflection.addToServer(server) }
 }

@@ -65,6 +65,8 @@ describe('the standard services beside ours', () => {
       const methods = (await buf(...reflect, '--list-methods', address)).trim().split('\n')
       assert.equal(methods.length, 9)
       assert.ok(methods.includes(`${service}/BatchGetProducts`))
+      const page = await buf(...reflect, '-d', '{"page_size": 1}', `${address}/${service}/ListProducts`)
+      assert.match(page, /"createdAt"/, 'the fields have the names of the contract, and their JSON ones')
       const answer = await buf(...reflect, '-d', '{"ids": [1, 2]}', `${address}/${service}/BatchGetProducts`)
       assert.deepEqual(
         JSON.parse(answer).products.map(({ name }: { name: string }) => name),
