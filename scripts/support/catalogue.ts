@@ -1,7 +1,8 @@
 import { createLogger } from '@shop/platform/logger.ts'
 import { OperatorError } from '@shop/platform/operator-error.ts'
 import { type ProductConfig, readConfig } from '../../services/product/src/config.ts'
-import { openEmbedded, openForMigration } from '../../services/product/src/infrastructure/database.ts'
+import { openForMigration } from '../../services/product/src/infrastructure/database.ts'
+import { openEmbedded } from '../../services/product/src/infrastructure/embedded-database.ts'
 import { isUnusable } from '../../services/product/src/infrastructure/postgres-errors.ts'
 import type { Database } from '../../services/product/src/infrastructure/products-table.ts'
 

@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 import type { ProductConfig } from '../config.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
-import { openEmbedded, openForMigration, openPostgres, openReplica } from './database.ts'
+import { openForMigration, openPostgres, openReplica } from './database.ts'
 import { migrate } from './migrate.ts'
 import { isUnusable, withAvailability } from './postgres-errors.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
@@ -98,6 +98,8 @@ const openServer = (config: ProductConfig, logger: Logger): Adapters => {
 
 const openEmbeddedStorage = async (config: ProductConfig, logger: Logger): Promise<Adapters> => {
   logger.warn({ data_dir: config.DATA_DIR }, 'embedded storage: for one developer on one machine')
+  // Loaded only here: production does without it, and images come without it.
+  const { openEmbedded } = await import('./embedded-database.ts')
   const storage = await openEmbedded(config.DATA_DIR)
   await migrate(storage.database)
   const ports = { products: writing(storage.database, config), reader: reading(storage.database, config) }

@@ -1,10 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
-import { dataDir as freshDataDir } from '@electric-sql/pglite-prepopulatedfs'
+import { readFileSync } from 'node:fs'
 import type { Logger } from '@shop/platform/logger.ts'
-import { lockFolder } from '@shop/platform/sqlite.ts'
-import { Kysely, PGliteDialect, PostgresDialect } from 'kysely'
+import { Kysely, PostgresDialect } from 'kysely'
 import { type ClientConfig, Pool, type PoolConfig } from 'pg'
 import type { ProductConfig } from '../config.ts'
 import { NamedStatementClient } from './named-statements.ts'
@@ -74,23 +70,3 @@ export const openReplica = (url: string, config: ProductConfig, logger: Logger):
 /** One connection without a time limit on statements, for migrations: they may take long, or wait for each other. */
 export const openForMigration = (config: ProductConfig, logger: Logger): Kysely<Tables> =>
   openPool(logger, { ...addressOf(config), max: 1 })
-
-/** PostgreSQL in this process, kept under `dataDir`, which is this process' alone. Throws when another one has it. */
-export const openEmbedded = async (
-  dataDir: string,
-): Promise<{ database: Kysely<Tables> } & AsyncDisposable> => {
-  const folder = join(dataDir, 'products')
-  const lock = lockFolder(folder)
-  // A fresh database is unpacked: to have PGlite make one takes three seconds more.
-  const isNew = !existsSync(join(folder, 'PG_VERSION'))
-  const pglite = await PGlite.create({ dataDir: folder, ...(isNew && { loadDataDir: await freshDataDir() }) })
-  const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) })
-  return {
-    database,
-    [Symbol.asyncDispose]: async () => {
-      await database.destroy()
-      if (!pglite.closed) await pglite.close()
-      lock[Symbol.dispose]()
-    },
-  }
-}

@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { dataDir as freshDataDir } from '@electric-sql/pglite-prepopulatedfs'
+import { lockFolder } from '@shop/platform/sqlite.ts'
+import { Kysely, PGliteDialect } from 'kysely'
+import type { Tables } from './products-table.ts'
+
+/** PostgreSQL in this process, kept under `dataDir`, which is this process' alone. Throws when another one has it. */
+export const openEmbedded = async (
+  dataDir: string,
+): Promise<{ database: Kysely<Tables> } & AsyncDisposable> => {
+  const folder = join(dataDir, 'products')
+  const lock = lockFolder(folder)
+  // A fresh database is unpacked: to have PGlite make one takes three seconds more.
+  const isNew = !existsSync(join(folder, 'PG_VERSION'))
+  const pglite = await PGlite.create({ dataDir: folder, ...(isNew && { loadDataDir: await freshDataDir() }) })
+  const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) })
+  return {
+    database,
+    [Symbol.asyncDispose]: async () => {
+      await database.destroy()
+      if (!pglite.closed) await pglite.close()
+      lock[Symbol.dispose]()
+    },
+  }
+}
