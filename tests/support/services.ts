@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { root } from './files.ts'
 
-const readyLimitMs = 20_000
+const readyLimitMs = 60_000
 
 /** A port that was free a moment ago. */
 export const freePort = async (): Promise<number> => {

@@ -50,6 +50,8 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Fast
     requestIdHeader: false,
     genReqId: ({ headers }) => requestIdFrom(headers[requestIdHeader]),
     bodyLimit: 64 * 1024,
+    // Who sends slowly on purpose is found out soon: Node.js looks for it only every half minute by itself.
+    http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
     requestTimeout: 15_000,
     keepAliveTimeout: 72_000,
     // What was accepted is served, also while stopping.
