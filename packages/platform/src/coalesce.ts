@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import DataLoader from 'dataloader'
+import { onBehalfOf, type RequestContext, requestContext } from './request-context.ts'
 
 type CoalesceOptions<Key, Value> = Readonly<{
   /** Loads the values of distinct keys, in their order; an error stands for the value of its key alone. */
@@ -9,6 +10,8 @@ type CoalesceOptions<Key, Value> = Readonly<{
   maxBatchSize: number
 }>
 
+type Call<Key> = Readonly<{ key: Key; request: RequestContext | undefined }>
+
 /**
  * Joins what is asked at the same time into one load. Nothing is kept: a call is only ever joined to a load that has not
  * begun, so what was written before the call is seen by it.
@@ -17,12 +20,14 @@ export const coalesce = <Key, Value>({ load, slots, maxBatchSize }: CoalesceOpti
   const waiting: (() => void)[] = []
   let busy = 0
 
-  const loadDistinct = async (keys: readonly Key[]): Promise<(Value | Error)[]> => {
+  const loadDistinct = async (calls: readonly Call<Key>[]): Promise<(Value | Error)[]> => {
     try {
-      const distinct = [...new Set(keys)]
-      const values = await load(distinct)
-      const valueOf = new Map(distinct.map((key, index) => [key, values[index]]))
-      return keys.map((key) => valueOf.get(key) ?? new Error('a load gave no value for a key'))
+      const distinct = [...new Set(calls.map(({ key }) => key))]
+      const requests = calls.map(({ request }) => request)
+      const values = await onBehalfOf(requests, () => load(distinct))
+      if (values.length !== distinct.length) throw new Error('a load gave no value for a key')
+      const indexOf = new Map(distinct.map((key, index) => [key, index]))
+      return calls.map(({ key }) => values[indexOf.get(key) ?? -1] as Value | Error)
     } finally {
       const next = waiting.shift()
       // The slot passes on to who waits for it.
@@ -31,11 +36,11 @@ export const coalesce = <Key, Value>({ load, slots, maxBatchSize }: CoalesceOpti
     }
   }
 
-  const loader = new DataLoader<Key, Value>(loadDistinct, {
+  const loader = new DataLoader<Call<Key>, Value>(loadDistinct, {
     cache: false,
     maxBatchSize,
     batchScheduleFn: (dispatch) => {
-      // A batch runs in the context, and with the request id, of the call that began it.
+      // A batch runs in the asynchronous context of the call that began it.
       const begin = AsyncResource.bind(dispatch)
       if (busy < slots) {
         busy += 1
@@ -43,5 +48,5 @@ export const coalesce = <Key, Value>({ load, slots, maxBatchSize }: CoalesceOpti
       } else waiting.push(begin)
     },
   })
-  return (key: Key): Promise<Value> => loader.load(key)
+  return (key: Key): Promise<Value> => loader.load({ key, request: requestContext.getStore() })
 }

@@ -18,3 +18,30 @@ const printable = /^[\x21-\x7e]{1,128}$/
 /** The caller's request id when it is 1..128 printable characters, a new one otherwise. */
 export const requestIdFrom = (given: unknown): string =>
   typeof given === 'string' && printable.test(given) ? given : randomUUID()
+
+/** Aborted when all of the signals are: when nobody waits any more. Never, when somebody has no signal. */
+const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
+  if (signals.includes(undefined)) return undefined
+  const nobody = new AbortController()
+  let waiting = signals.length
+  const leave = (signal: AbortSignal) => {
+    waiting -= 1
+    if (waiting === 0) nobody.abort(signal.reason)
+  }
+  for (const signal of signals) {
+    if (signal?.aborted) leave(signal)
+    else signal?.addEventListener('abort', () => leave(signal), { once: true })
+  }
+  return nobody.signal
+}
+
+/** Runs what several requests wait for: with the id of the first, and until the last one has gone. */
+export const onBehalfOf = <Result>(
+  requests: readonly (RequestContext | undefined)[],
+  run: () => Result,
+): Result => {
+  const [first] = requests
+  if (first === undefined) return run()
+  const signal = allAborted(requests.map((request) => request?.signal))
+  return requestContext.run({ requestId: first.requestId, ...(signal && { signal }) }, run)
+}

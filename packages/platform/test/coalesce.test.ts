@@ -92,6 +92,32 @@ describe('calls that come at the same time', () => {
     clearInterval(storm)
   })
 
+  it('may have undefined for an answer', async () => {
+    const load = async (keys: readonly number[]) => keys.map((key) => (key === 1 ? 'one' : undefined))
+    const find = coalesce({ load, slots: 1, maxBatchSize: 100 })
+    assert.deepEqual(await Promise.all([find(1), find(2)]), ['one', undefined])
+  })
+
+  it('are given up when nobody waits for any of them, and not before', async () => {
+    const given: (AbortSignal | undefined)[] = []
+    const load = async (keys: readonly number[]) => {
+      given.push(requestContext.getStore()?.signal)
+      return [...keys]
+    }
+    const find = coalesce({ load, slots: 1, maxBatchSize: 100 })
+    const callers = [new AbortController(), new AbortController()]
+    const from = (signal?: AbortSignal) =>
+      requestContext.run({ requestId: 'a', ...(signal && { signal }) }, () => find(1))
+    await Promise.all(callers.map(({ signal }) => from(signal)))
+    await Promise.all([from(callers[0]?.signal), from()])
+    callers[0]?.abort()
+    assert.equal(given[0]?.aborted, false)
+    callers[1]?.abort(new Error('gone'))
+    assert.equal(given[0]?.aborted, true)
+    assert.equal(given[0]?.reason.message, 'gone')
+    assert.equal(given[1], undefined, 'who cannot tell waits for ever')
+  })
+
   it('are loaded in the context of the first of them', async () => {
     const load = async (keys: readonly number[]) => keys.map(() => requestContext.getStore()?.requestId)
     const find = coalesce({ load, slots: 1, maxBatchSize: 100 })

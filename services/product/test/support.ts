@@ -7,6 +7,7 @@ import { createApp } from '../src/app.ts'
 import type { Ports } from '../src/application/use-cases.ts'
 import { readConfig } from '../src/config.ts'
 import type { ProductFields } from '../src/domain/product.ts'
+import { coalescedProductReader } from '../src/infrastructure/coalesced-product-reader.ts'
 import { openPostgres } from '../src/infrastructure/database.ts'
 import { migrate } from '../src/infrastructure/migrate.ts'
 import { postgresProductReader } from '../src/infrastructure/postgres-product-reader.ts'
@@ -21,7 +22,7 @@ const storeOn = async (database: Database, close: () => Promise<void>): Promise<
   return {
     database,
     products: postgresProductRepository(database),
-    reader: postgresProductReader(database),
+    reader: coalescedProductReader(postgresProductReader(database)),
     [Symbol.asyncDispose]: close,
   }
 }

@@ -7,6 +7,7 @@ import { sql } from 'kysely'
 import type { ProductConfig } from '../config.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
+import { coalescedProductReader } from './coalesced-product-reader.ts'
 import { openForMigration, openPostgres, openReplica } from './database.ts'
 import { migrate } from './migrate.ts'
 import { isUnusable, withAvailability } from './postgres-errors.ts'
@@ -85,7 +86,7 @@ const openServer = (config: ProductConfig, logger: Logger): Adapters => {
   const stop = new AbortController()
   const migrated = migrateWhenUp(config, logger, stop.signal)
   return {
-    ports: { products: writing(database, config), reader },
+    ports: { products: writing(database, config), reader: coalescedProductReader(reader) },
     dependencies: [{ name: 'postgres', hard: true, probe: probing(database, config) }, ...dependencies],
     [Symbol.asyncDispose]: async () => {
       stop.abort()
@@ -102,7 +103,8 @@ const openEmbeddedStorage = async (config: ProductConfig, logger: Logger): Promi
   const { openEmbedded } = await import('./embedded-database.ts')
   const storage = await openEmbedded(config.DATA_DIR)
   await migrate(storage.database)
-  const ports = { products: writing(storage.database, config), reader: reading(storage.database, config) }
+  const reader = coalescedProductReader(reading(storage.database, config))
+  const ports = { products: writing(storage.database, config), reader }
   if (config.ENVIRONMENT !== 'production') {
     const added = await seedSamples(ports.products, ports.reader)
     if (added > 0) logger.info({ added }, 'added sample products to the empty catalogue')
