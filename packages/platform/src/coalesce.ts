@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import DataLoader from 'dataloader'
-import { onBehalfOf, type RequestContext, requestContext } from './request-context.ts'
+import { currentWaiter, onBehalfOf, type Waiter } from './request-context.ts'
 
 type CoalesceOptions<Key, Value> = Readonly<{
   /** Loads the values of distinct keys, in their order; an error stands for the value of its key alone. */
@@ -10,7 +10,7 @@ type CoalesceOptions<Key, Value> = Readonly<{
   maxBatchSize: number
 }>
 
-type Call<Key> = Readonly<{ key: Key; request: RequestContext | undefined }>
+type Call<Key> = Readonly<{ key: Key; waiter: Waiter }>
 
 /**
  * Joins what is asked at the same time into one load. Nothing is kept: a call is only ever joined to a load that has not
@@ -23,8 +23,8 @@ export const coalesce = <Key, Value>({ load, slots, maxBatchSize }: CoalesceOpti
   const loadDistinct = async (calls: readonly Call<Key>[]): Promise<(Value | Error)[]> => {
     try {
       const distinct = [...new Set(calls.map(({ key }) => key))]
-      const requests = calls.map(({ request }) => request)
-      const values = await onBehalfOf(requests, () => load(distinct))
+      const waiters = calls.map(({ waiter }) => waiter)
+      const values = await onBehalfOf(waiters, () => load(distinct))
       if (values.length !== distinct.length) throw new Error('a load gave no value for a key')
       const indexOf = new Map(distinct.map((key, index) => [key, index]))
       return calls.map(({ key }) => values[indexOf.get(key) ?? -1] as Value | Error)
@@ -48,5 +48,5 @@ export const coalesce = <Key, Value>({ load, slots, maxBatchSize }: CoalesceOpti
       } else waiting.push(begin)
     },
   })
-  return (key: Key): Promise<Value> => loader.load({ key, request: requestContext.getStore() })
+  return (key: Key): Promise<Value> => loader.load({ key, waiter: currentWaiter() })
 }

@@ -25,6 +25,28 @@ export const commonVariables = {
   LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
   LOG_DIR: Type.String({ default: './logs' }),
   LOG_FILE: Type.Optional(Type.String()),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+    Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
+  ),
+  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(['http/protobuf'], { default: 'http/protobuf' }),
+  OTEL_EXPORTER_OTLP_TIMEOUT: Type.Integer({ minimum: 1, maximum: 60_000, default: 3_000 }),
+  OTEL_SERVICE_NAME: Type.Optional(Type.String()),
+  OTEL_TRACES_SAMPLER: Type.Enum(
+    [
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ],
+    { default: 'parentbased_always_on' },
+  ),
+  OTEL_TRACES_SAMPLER_ARG: Type.String({
+    pattern: '^(0|0?\\.[0-9]+|1|1\\.0+)$',
+    description: 'a number from 0 to 1',
+    default: '1',
+  }),
 }
 
 type StorageVariables<Server> = Readonly<{ STORAGE: 'auto' | 'embedded' | Server; ENVIRONMENT: string }>
@@ -39,11 +61,17 @@ export const storageOf = <Server extends string>(
   return ENVIRONMENT === 'production' || named !== undefined ? server : 'embedded'
 }
 
-/** What is wrong with the folders that the variables name: something else lies there. */
-export const folderProblems = (folders: Readonly<{ DATA_DIR: string; LOG_DIR: string }>): string[] =>
-  (['DATA_DIR', 'LOG_DIR'] as const)
-    .filter((name) => statSync(folders[name] ?? '', { throwIfNoEntry: false })?.isDirectory() === false)
-    .map((name) => `${name} must name a folder, or a place for one`)
+type CommonVariables = Static<TObject<typeof commonVariables>>
+
+/** What is wrong with the values of the common variables besides what their schema tells. */
+export const commonProblems = (given: CommonVariables): readonly (string | false)[] => [
+  ...(['DATA_DIR', 'LOG_DIR'] as const)
+    .filter((name) => statSync(given[name] ?? '', { throwIfNoEntry: false })?.isDirectory() === false)
+    .map((name) => `${name} must name a folder, or a place for one`),
+  given.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined &&
+    !URL.canParse(given.OTEL_EXPORTER_OTLP_ENDPOINT) &&
+    'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL',
+]
 
 export const port = (defaultPort: number) =>
   Type.Integer({ minimum: 1, maximum: 65_535, default: defaultPort })

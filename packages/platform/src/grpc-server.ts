@@ -13,9 +13,11 @@ import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import { grpcStatus } from './error-status.ts'
 import { errorCodeKey } from './grpc-client.ts'
 import type { GrpcExtension } from './grpc-operations.ts'
+import { inSpanOfCall } from './grpc-tracing.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
+import { recordError, trace } from './tracing.ts'
 
 const drainLimitMs = 8_000
 /** What the last answers need to leave the process: turns of the event loop, so that a stall does not use up the time. */
@@ -79,6 +81,7 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
   const record = (started: number, code: status) => {
     const seconds = (performance.now() - started) / 1000
     const name = statusNames[code] ?? 'UNKNOWN'
+    trace.getActiveSpan()?.setAttribute('rpc.response.status_code', name)
     metrics.rpcServerDuration.observe({ rpc_method: method, rpc_response_status_code: name }, seconds)
     logger.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
   }
@@ -91,6 +94,7 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
       callback(null, response)
     } catch (error) {
       const failure = callError(error)
+      recordError(trace.getActiveSpan(), codeOf(error))
       const ours = failure.code === status.INTERNAL || failure.code === status.UNAVAILABLE
       if (ours && !call.cancelled) logger.error({ rpc: method, err: error }, 'call failed')
       record(started, call.cancelled ? abortedStatus(call) : failure.code)
@@ -103,7 +107,9 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
     const metadata = new Metadata()
     metadata.set(requestIdHeader, requestId)
     call.sendMetadata(metadata)
-    return requestContext.run({ requestId, signal: signalOf(call) }, () => answer(call, callback))
+    return inSpanOfCall({ method, metadata: call.metadata, requestId }, () =>
+      requestContext.run({ requestId, signal: signalOf(call) }, () => answer(call, callback)),
+    )
   }
 }
 

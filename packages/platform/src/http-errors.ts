@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { recordProblem } from './http-tracing.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { requestIdFrom, requestIdHeader } from './request-context.ts'
 
@@ -15,6 +16,7 @@ const where = (request: FastifyRequest) => ({
 })
 
 const send = (reply: FastifyReply, problem: Problem) => {
+  recordProblem(reply.request, problem.code)
   if (problem.status === 503) void reply.header('retry-after', retryAfterSeconds)
   return reply
     .code(problem.status)

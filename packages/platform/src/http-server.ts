@@ -20,9 +20,10 @@ import {
   sendError,
   sendStatus,
 } from './http-errors.ts'
+import { inTraceOf, traceRequests } from './http-tracing.ts'
 import type { Metrics } from './metrics.ts'
 import { documentApi } from './openapi.ts'
-import { operationRoutes } from './operation-routes.ts'
+import { isOperational, operationRoutes } from './operation-routes.ts'
 import { ProblemSchema } from './problem.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
 import { validateStrictly } from './validation.ts'
@@ -64,6 +65,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Fast
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   validateStrictly(app)
+  traceRequests(app, clientClosedRequest)
   followRequests(app, options.metrics)
   drainOnClose(app)
   const refuse = refuseOtherMethods(app)
@@ -127,19 +129,20 @@ const recordRequest = (
   reply: FastifyReply,
   status: number,
   { httpRequestDuration }: Metrics,
-) => {
-  const route = request.routeOptions.url ?? 'unmatched'
-  httpRequestDuration.observe(
-    { http_request_method: request.method, http_route: route, http_response_status_code: status },
-    reply.elapsedTime / 1000,
-  )
-  const level = route === '/metrics' || route.startsWith('/health') ? 'debug' : 'info'
-  const duration_ms = Math.round(reply.elapsedTime * 100) / 100
-  request.log[level](
-    { request_id: request.id, method: request.method, route, status, duration_ms },
-    'request',
-  )
-}
+) =>
+  inTraceOf(request, () => {
+    const route = request.routeOptions.url ?? 'unmatched'
+    httpRequestDuration.observe(
+      { http_request_method: request.method, http_route: route, http_response_status_code: status },
+      reply.elapsedTime / 1000,
+    )
+    const level = isOperational(route) ? 'debug' : 'info'
+    const duration_ms = Math.round(reply.elapsedTime * 100) / 100
+    request.log[level](
+      { request_id: request.id, method: request.method, route, status, duration_ms },
+      'request',
+    )
+  })
 
 /** The request id in the context and in the answer, and every request in log and metrics. */
 const followRequests = (app: FastifyInstance, metrics: Metrics) => {
@@ -157,7 +160,7 @@ const followRequests = (app: FastifyInstance, metrics: Metrics) => {
   })
   // The body has been read by now: from here on nothing leaves the asynchronous context.
   app.addHook('preHandler', (request, _reply, done) => {
-    requestContext.run({ requestId: request.id }, done)
+    inTraceOf(request, () => requestContext.run({ requestId: request.id }, done))
   })
   app.addHook('onResponse', (request, reply, done) => {
     recordRequest(request, reply, reply.statusCode, metrics)

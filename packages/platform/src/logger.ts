@@ -3,6 +3,7 @@ import { type DestinationStream, type Level, multistream, pino, stdSerializers, 
 import { PinoPretty } from 'pino-pretty'
 import roll from 'pino-roll'
 import { requestContext } from './request-context.ts'
+import { traceIds } from './tracing.ts'
 
 export type Logger = pino.Logger
 
@@ -50,7 +51,7 @@ const destinations = async (service: string, config: LogConfig, development: boo
   return streams
 }
 
-/** Structured logs with the request id in each line. Files roll at 50 MB and five old ones are kept. */
+/** Structured logs with the request id in each line, and the trace's when there is one. Files roll at 50 MB and five old ones are kept. */
 export const createLogger = async (service: string, config: LogConfig): Promise<Logger> => {
   const development = config.ENVIRONMENT === 'development'
   const level = config.LOG_LEVEL ?? (development ? 'debug' : 'info')
@@ -64,7 +65,7 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
       redact: secrets.flatMap((name) => [name, `*.${name}`]),
       mixin: () => {
         const context = requestContext.getStore()
-        return context === undefined ? {} : { request_id: context.requestId }
+        return { ...(context && { request_id: context.requestId }), ...traceIds() }
       },
     },
     multistream((await destinations(service, config, development)).map((stream) => ({ level, stream }))),

@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import { collectDefaultMetrics, Gauge, Registry } from '@prometheus-io/client'
+import { histogramWithExemplars, openMetricsOf } from './open-metrics.ts'
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -16,39 +17,49 @@ export const createMetrics = (service: string, version: string) => {
   }).set({ version }, 1)
   return {
     registry,
-    httpRequestDuration: new Histogram({
-      name: 'http_server_request_duration_seconds',
-      help: 'Time from the request head to the end of the response',
-      labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
-      buckets,
-      registers,
-    }),
+    /** The same for who asks for OpenMetrics. */
+    openMetrics: () => openMetricsOf(registry, { service }),
+    httpRequestDuration: histogramWithExemplars(
+      {
+        name: 'http_server_request_duration_seconds',
+        help: 'Time from the request head to the end of the response',
+        labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
+        buckets,
+      },
+      registry,
+    ),
     httpActiveRequests: new Gauge({
       name: 'http_server_active_requests',
       help: 'Requests being served',
       registers,
     }),
-    rpcServerDuration: new Histogram({
-      name: 'rpc_server_call_duration_seconds',
-      help: 'Time taken by an RPC that this service serves',
-      labelNames: ['rpc_method', 'rpc_response_status_code'],
-      buckets,
-      registers,
-    }),
-    rpcClientDuration: new Histogram({
-      name: 'rpc_client_call_duration_seconds',
-      help: 'Time taken by an RPC that this service calls',
-      labelNames: ['rpc_method', 'rpc_response_status_code'],
-      buckets,
-      registers,
-    }),
-    useCaseDuration: new Histogram({
-      name: 'use_case_duration_seconds',
-      help: 'Time taken by a use case; outcome is ok or the code of the error',
-      labelNames: ['use_case', 'outcome'],
-      buckets,
-      registers,
-    }),
+    rpcServerDuration: histogramWithExemplars(
+      {
+        name: 'rpc_server_call_duration_seconds',
+        help: 'Time taken by an RPC that this service serves',
+        labelNames: ['rpc_method', 'rpc_response_status_code'],
+        buckets,
+      },
+      registry,
+    ),
+    rpcClientDuration: histogramWithExemplars(
+      {
+        name: 'rpc_client_call_duration_seconds',
+        help: 'Time taken by an RPC that this service calls',
+        labelNames: ['rpc_method', 'rpc_response_status_code'],
+        buckets,
+      },
+      registry,
+    ),
+    useCaseDuration: histogramWithExemplars(
+      {
+        name: 'use_case_duration_seconds',
+        help: 'Time taken by a use case; outcome is ok or the code of the error',
+        labelNames: ['use_case', 'outcome'],
+        buckets,
+      },
+      registry,
+    ),
   }
 }
 

@@ -16,6 +16,9 @@ const HealthReport = {
 
 const tags = ['operations']
 
+/** Whether machines ask there, again and again: such requests are not traced, and logged only when debugging. */
+export const isOperational = (route = ''): boolean => route === '/metrics' || route.startsWith('/health')
+
 /** What an operator asks: is it alive, is it ready, how is it doing. */
 export const operationRoutes =
   ({ health, metrics }: Readonly<{ health: Health; metrics: Metrics }>): FastifyPluginAsyncTypebox =>
@@ -42,8 +45,14 @@ export const operationRoutes =
     }
     app.get('/health/live', { schema: liveSchema }, () => ({ status: 'alive' as const }))
 
-    const metricsSchema = { operationId: 'metrics', summary: 'Prometheus metrics', tags }
-    app.get('/metrics', { schema: metricsSchema }, async (_request, reply) =>
-      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-    )
+    const metricsSchema = {
+      operationId: 'metrics',
+      summary: 'Prometheus metrics',
+      tags,
+    }
+    app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
+      const wanted = headers.accept?.includes('application/openmetrics-text') === true
+      const registry = wanted ? metrics.openMetrics() : metrics.registry
+      return reply.type(registry.contentType).send(await registry.metrics())
+    })
   }

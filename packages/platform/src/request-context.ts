@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
+import { linkToFirst, type Span, trace } from './tracing.ts'
 
 /** What belongs to the request under way, whatever its protocol. It reaches log lines and calls to other services. */
 export type RequestContext = Readonly<{
@@ -35,13 +36,19 @@ const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal 
   return nobody.signal
 }
 
-/** Runs what several requests wait for: with the id of the first, and until the last one has gone. */
-export const onBehalfOf = <Result>(
-  requests: readonly (RequestContext | undefined)[],
-  run: () => Result,
-): Result => {
-  const [first] = requests
+/** Who waits for something: its request, and its span. */
+export type Waiter = Readonly<{ request: RequestContext | undefined; span: Span | undefined }>
+
+export const currentWaiter = (): Waiter => ({
+  request: requestContext.getStore(),
+  span: trace.getActiveSpan(),
+})
+
+/** Runs what several wait for: with the request id, and in the trace, of the first, and until the last one has gone. */
+export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
+  linkToFirst(waiters.map(({ span }) => span))
+  const first = waiters[0]?.request
   if (first === undefined) return run()
-  const signal = allAborted(requests.map((request) => request?.signal))
+  const signal = allAborted(waiters.map(({ request }) => request?.signal))
   return requestContext.run({ requestId: first.requestId, ...(signal && { signal }) }, run)
 }

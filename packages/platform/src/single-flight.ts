@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { onBehalfOf, type RequestContext, requestContext } from './request-context.ts'
+import { currentWaiter, onBehalfOf, type Waiter } from './request-context.ts'
 
-type Flight<Result> = Readonly<{ passengers: (RequestContext | undefined)[]; result: Promise<Result> }>
+type Flight<Result> = Readonly<{ passengers: Waiter[]; result: Promise<Result> }>
 
 /**
  * Joins identical calls: while one is under way, all that come share the next one. A call is never joined to one that has
@@ -30,10 +30,10 @@ export const singleFlight = <Input, Result>(
     const key = keyOf(input)
     const boarding = next.get(key)
     if (boarding !== undefined) {
-      boarding.passengers.push(requestContext.getStore())
+      boarding.passengers.push(currentWaiter())
       return boarding.result
     }
-    const passengers = [requestContext.getStore()]
+    const passengers = [currentWaiter()]
     const result = (underWay.get(key) ?? turn()).then(() => begin(key, input, { passengers }))
     next.set(key, { passengers, result })
     return result

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { treeOf } from '../../../tests/support/otlp.ts'
+import { inRequest, spansOf } from '../../../tests/support/tracing.ts'
 import { coalesce } from '../src/coalesce.ts'
 import { requestContext } from '../src/request-context.ts'
+import { inSpan } from '../src/tracing.ts'
 
 describe('calls that come at the same time', () => {
   it('are one load of distinct keys, and each gets its own value', async () => {
@@ -30,6 +33,19 @@ describe('calls that come at the same time', () => {
       ['rejected', 'rejected'],
     )
     assert.equal(await find(1), 1)
+  })
+
+  it('are loaded in the trace of the first of them, and the spans of the others point to there', async () => {
+    const load = (keys: readonly number[]) => inSpan('load', async () => [...keys])
+    const find = coalesce({ load, slots: 1, maxBatchSize: 100 })
+    const spans = await spansOf(() =>
+      Promise.all([1, 2, 2].map((key, index) => inRequest(`request ${index}`, () => find(key)))),
+    )
+    const begun = spans.find(({ name }) => name === 'request 0')
+    assert.equal(treeOf(spans, begun?.id ?? ''), 'test-service internal load\n')
+    const linksOf = Object.fromEntries(spans.map(({ name, links }) => [name, links]))
+    const first = [begun?.id]
+    assert.deepEqual(linksOf, { load: [], 'request 0': [], 'request 1': first, 'request 2': first })
   })
 
   it('wait for a slot, and then go together, no more than fit into a batch', async () => {

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { Type } from 'typebox'
-import { ConfigError, commonVariables, type Environment, port, readVariables } from '../src/config.ts'
+import {
+  ConfigError,
+  commonProblems,
+  commonVariables,
+  type Environment,
+  port,
+  readVariables,
+} from '../src/config.ts'
 
 const schema = Type.Object({
   PORT: port(8080),
@@ -115,6 +122,34 @@ describe('configuration', () => {
       DATA_DIR: './.data',
       LOG_OUTPUT: 'console',
       LOG_DIR: './logs',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+      OTEL_EXPORTER_OTLP_TIMEOUT: 3_000,
+      OTEL_TRACES_SAMPLER: 'parentbased_always_on',
+      OTEL_TRACES_SAMPLER_ARG: '1',
     })
+  })
+
+  it('of tracing is refused rather than taken for something else', () => {
+    const problems = (environment: Environment) => {
+      try {
+        readVariables(Type.Object(commonVariables), environment, commonProblems)
+        return []
+      } catch (error) {
+        assert.ok(error instanceof ConfigError)
+        return error.message.split('\n').slice(1)
+      }
+    }
+    for (const OTEL_TRACES_SAMPLER_ARG of ['0', '0.25', '.5', '1', '1.0'])
+      assert.deepEqual(problems({ OTEL_TRACES_SAMPLER_ARG }), [])
+    for (const [name, text] of [
+      ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
+      ['OTEL_TRACES_SAMPLER_ARG', '10%'],
+      ['OTEL_TRACES_SAMPLER', 'sometimes'],
+      ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc'],
+      ['OTEL_EXPORTER_OTLP_TIMEOUT', '0'],
+      ['OTEL_EXPORTER_OTLP_ENDPOINT', 'localhost:4318'],
+      ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:99999'],
+    ] as const)
+      assert.match(problems({ [name]: text }).join('\n'), new RegExp(`^ {2}- ${name} must be .*$`), text)
   })
 })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
+import { inRequest, spansOf } from '../../../tests/support/tracing.ts'
 import { createLogger, type LogConfig, type Logger } from '../src/logger.ts'
 import { requestContext } from '../src/request-context.ts'
 import { runScript } from './support/script.ts'
@@ -96,6 +97,23 @@ describe('a log line', () => {
         ['one', 'req-1'],
         ['two', 'req-2'],
         ['none', undefined],
+      ],
+    )
+  })
+
+  it('has the ids of the trace and the span that it belongs to', async () => {
+    let lines: Line[] = []
+    const spans = await spansOf(async () => {
+      lines = await linesOf({}, (logger) => {
+        void inRequest('request', async () => logger.info('one'))
+        logger.info('none')
+      })
+    })
+    assert.deepEqual(
+      lines.map(({ msg, trace_id, span_id }) => [msg, trace_id, span_id]),
+      [
+        ['one', spans[0]?.traceId, spans[0]?.id],
+        ['none', undefined, undefined],
       ],
     )
   })

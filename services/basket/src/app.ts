@@ -10,13 +10,13 @@ import { BasketJson } from './interfaces/http/basket-json.ts'
 import { basketRoutes } from './interfaces/http/basket-routes.ts'
 
 export const service = 'basket-service'
+export const { version } = manifest
 
 /** The service, put together: ports → use cases → HTTP. */
 export const createApp = async (
   { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
   logger: Logger,
 ) => {
-  const { version } = manifest
   const metrics = createMetrics(service, version)
   const health = createHealth(service, version, dependencies)
   const use = instrument(useCases(ports), metrics)

@@ -1,7 +1,7 @@
 import {
+  commonProblems,
   commonVariables,
   type Environment,
-  folderProblems,
   port,
   readVariables,
   storageOf,
@@ -33,7 +33,7 @@ export type BasketConfig = Static<typeof basketVariables> & Readonly<{ STORAGE: 
 /** Throws `ConfigError`. */
 export const readConfig = (environment: Environment): BasketConfig => {
   const variables = readVariables(basketVariables, environment, (given) => [
-    ...folderProblems(given),
+    ...commonProblems(given),
     given.REDIS_URL !== undefined && !URL.canParse(given.REDIS_URL) && 'REDIS_URL must be a URL',
     given.ENVIRONMENT === 'production' &&
       given.STORAGE !== 'embedded' &&

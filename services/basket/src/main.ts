@@ -1,12 +1,14 @@
 import { run, untilStopped } from '@shop/platform/lifecycle.ts'
 import { createLogger } from '@shop/platform/logger.ts'
-import { createApp, service } from './app.ts'
+import { startTracing } from '@shop/platform/tracing.ts'
+import { createApp, service, version } from './app.ts'
 import { readConfig } from './config.ts'
 import { openAdapters } from './infrastructure/adapters.ts'
 
 await run(async () => {
   const config = readConfig(process.env)
   const logger = await createLogger(service, config)
+  await using _ = await startTracing({ service, version }, config, logger)
   await using adapters = await openAdapters(config, logger)
   await using app = await createApp(adapters, logger)
   await app.listen(config)

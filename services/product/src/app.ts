@@ -15,6 +15,7 @@ import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
 
 export const service = 'product-service'
+export const { version } = manifest
 
 const protoFolder = join(import.meta.dirname, '../../../api/proto')
 
@@ -23,7 +24,6 @@ export const createApp = async (
   { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
   logger: Logger,
 ) => {
-  const { version } = manifest
   const metrics = createMetrics(service, version)
   const health = createHealth(service, version, dependencies)
   const use = instrument(useCases(ports), metrics)

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs'
 import {
+  commonProblems,
   commonVariables,
   type Environment,
-  folderProblems,
   port,
   readVariables,
   storageOf,
@@ -38,7 +38,7 @@ export type ProductConfig = Static<typeof productVariables> & Readonly<{ STORAGE
 /** Throws `ConfigError`. */
 export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (given) => [
-    ...folderProblems(given),
+    ...commonProblems(given),
     given.DATABASE_URL !== undefined && !URL.canParse(given.DATABASE_URL) && 'DATABASE_URL must be a URL',
     given.DB_REPLICA_URL !== undefined &&
       !URL.canParse(given.DB_REPLICA_URL) &&

@@ -2,12 +2,14 @@ import { join } from 'node:path'
 import type { Dependency } from '@shop/platform/health.ts'
 import type { Logger } from '@shop/platform/logger.ts'
 import { openSqlite } from '@shop/platform/sqlite.ts'
+import { isTracing } from '@shop/platform/tracing.ts'
 import type { BasketConfig } from '../config.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import type { ProductCatalog } from '../domain/product-catalog.ts'
 import { grpcProductCatalog } from './grpc-product-catalog.ts'
 import { openRedis } from './redis.ts'
 import { redisBasketRepository } from './redis-basket-repository.ts'
+import { traceCommands } from './redis-tracing.ts'
 import { sqliteBasketRepository, sweepExpired } from './sqlite-basket-repository.ts'
 
 type Ports = Readonly<{ baskets: BasketRepository; catalog: ProductCatalog }>
@@ -19,11 +21,15 @@ type Storage = AsyncDisposable & Readonly<{ baskets: BasketRepository; dependenc
 const sweepIntervalMs = 10_000
 
 const openServer = (config: BasketConfig, logger: Logger): Storage => {
+  const tracing = isTracing() ? traceCommands() : undefined
   const redis = openRedis(config, logger)
   return {
     baskets: redisBasketRepository(redis, config.BASKET_TTL_SECONDS),
     dependency: { name: 'redis', hard: true, probe: redis.ping },
-    [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await redis[Symbol.asyncDispose]()
+      tracing?.[Symbol.dispose]()
+    },
   }
 }
 

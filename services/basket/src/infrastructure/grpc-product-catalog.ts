@@ -5,6 +5,7 @@ import { centsFromDecimal } from '@shop/kernel/money.ts'
 import { createBreaker } from '@shop/platform/breaker.ts'
 import { coalesce } from '@shop/platform/coalesce.ts'
 import { callUnary, channelOptions, checkServing } from '@shop/platform/grpc-client.ts'
+import { traceCalls } from '@shop/platform/grpc-tracing.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
 
 /** Of a call. Who comes while others wait for one waits for that too: twice this is less than the second of the contract. */
@@ -30,7 +31,10 @@ const productOf = ({ id, name, category, stock, price }: Product): CatalogProduc
 export const grpcProductCatalog = (
   address: string,
 ): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
-  const client = new ProductServiceClient(address, credentials.createInsecure(), channelOptions)
+  const client = new ProductServiceClient(address, credentials.createInsecure(), {
+    ...channelOptions,
+    interceptors: [traceCalls],
+  })
   const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message })
 
   const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {

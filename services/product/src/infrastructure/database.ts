@@ -5,6 +5,7 @@ import { type ClientConfig, Pool, type PoolConfig } from 'pg'
 import type { ProductConfig } from '../config.ts'
 import { NamedStatementClient } from './named-statements.ts'
 import type { Tables } from './products-table.ts'
+import { statementTracing } from './statement-tracing.ts'
 import { SteadyClient } from './steady-client.ts'
 
 /** `sslmode` as libpq means it: `require` encrypts, and trusts whoever answers unless a root certificate is given. */
@@ -44,7 +45,7 @@ const openPool = (logger: Logger, options: PoolConfig): Kysely<Tables> => {
     ...options,
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'a database connection was lost'))
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementTracing() })
 }
 
 const queryTimeoutMs = 3_500

@@ -5,6 +5,7 @@ import { dataDir as freshDataDir } from '@electric-sql/pglite-prepopulatedfs'
 import { lockFolder } from '@shop/platform/sqlite.ts'
 import { Kysely, PGliteDialect } from 'kysely'
 import type { Tables } from './products-table.ts'
+import { statementTracing } from './statement-tracing.ts'
 
 /** PostgreSQL in this process, kept under `dataDir`, which is this process' alone. Throws when another one has it. */
 export const openEmbedded = async (
@@ -15,7 +16,7 @@ export const openEmbedded = async (
   // A fresh database is unpacked: to have PGlite make one takes three seconds more.
   const isNew = !existsSync(join(folder, 'PG_VERSION'))
   const pglite = await PGlite.create({ dataDir: folder, ...(isNew && { loadDataDir: await freshDataDir() }) })
-  const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) })
+  const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }), ...statementTracing() })
   return {
     database,
     [Symbol.asyncDispose]: async () => {

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { eventually } from '../../../tests/support/eventually.ts'
+import { recordingLogger } from '../../../tests/support/logger.ts'
+import { startCollector } from '../../../tests/support/otlp.ts'
+import { inRequest, origin, untraced } from '../../../tests/support/tracing.ts'
+import { startTracing } from '../src/tracing.ts'
+
+/** So many spans are sent without waiting for more. */
+const batch = 512
+
+const makeSpans = async (name: string) => {
+  for (let count = 0; count < batch; count++) await inRequest(name, async () => {})
+}
+
+it('that spans do not arrive is logged once, and so is that they do again', async () => {
+  await using collector = await startCollector()
+  const { logger, lines } = recordingLogger()
+  const config = { ...untraced, OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` }
+  collector.answer.status = 500
+  const messages = () => lines.map(({ level, msg }) => [level, msg])
+  const failed = [40, 'traces cannot be exported']
+  const seen = async (requests: number) =>
+    eventually(10_000, async () => assert.ok(collector.requests() >= requests))
+  {
+    await using _ = await startTracing(origin, config, logger)
+    await makeSpans('lost')
+    await seen(1)
+    await eventually(10_000, async () => assert.deepEqual(messages(), [failed]))
+    await makeSpans('lost too')
+    await seen(2)
+    collector.answer.status = 200
+    await makeSpans('kept')
+    await eventually(10_000, async () => assert.equal(collector.spans.length, batch))
+  }
+  assert.deepEqual(messages(), [failed, [30, 'traces are exported again']])
+  assert.ok(collector.spans.every(({ name }) => name === 'kept'))
+})

@@ -1,0 +1,44 @@
+import { tracingChannel } from 'node:diagnostics_channel'
+import { ErrorReply } from '@redis/client'
+import { errorTypeOf, recordError, type Span, startCall } from '@shop/platform/tracing.ts'
+
+/** What the driver tells of a command, besides its arguments, which are not for traces: keys have user ids in them. */
+type Command = Readonly<{
+  command: string
+  database: number
+  serverAddress: string
+  serverPort?: number
+  error?: unknown
+}>
+
+const attributesOf = ({ command, database, serverAddress, serverPort }: Command) => ({
+  'db.system.name': 'redis',
+  'db.operation.name': command,
+  'db.namespace': String(database),
+  'server.address': serverAddress,
+  ...(serverPort !== undefined && { 'server.port': serverPort }),
+})
+
+/** A refusal of the server begins with its code. */
+const typeOf = (error: unknown): string =>
+  error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? 'ERR') : errorTypeOf(error)
+
+/** Gives each command that a request sends a span, as long as it is not disposed of. */
+export const traceCommands = (): Disposable => {
+  const spans = new WeakMap<object, Span>()
+  const channel = tracingChannel<Command>('node-redis:command')
+  const subscribers = {
+    start: (command: Command) => {
+      const span = startCall(command.command, attributesOf(command))
+      if (span !== undefined) spans.set(command, span)
+    },
+    error: (command: Command) => {
+      const type = typeOf(command.error)
+      // By that the server asks for the script, which is sent next.
+      recordError(spans.get(command), type, type !== 'NOSCRIPT')
+    },
+    asyncEnd: (command: Command) => spans.get(command)?.end(),
+  }
+  channel.subscribe(subscribers)
+  return { [Symbol.dispose]: () => channel.unsubscribe(subscribers) }
+}

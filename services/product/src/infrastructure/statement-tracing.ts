@@ -1,0 +1,23 @@
+import { errorTypeOf, isTracing, recordError, startCall } from '@shop/platform/tracing.ts'
+import type { LogEvent } from 'kysely'
+
+/** The operation and its table: `select products`. */
+const summaryOf = (statement: string): string => {
+  const [operation = ''] = /\w+/.exec(statement) ?? []
+  const [, table] = /(?:\bfrom|\binto|^update) "(\w+)"/i.exec(statement) ?? []
+  return table === undefined ? operation : `${operation} ${table}`
+}
+
+/** Gives a statement that a request waited for a span, once it is over. Its text has no values: they are parameters. */
+const traceStatement = (event: LogEvent): void => {
+  const { sql } = event.query
+  const summary = summaryOf(sql)
+  const attributes = { 'db.system.name': 'postgresql', 'db.query.summary': summary, 'db.query.text': sql }
+  const end = Date.now()
+  const span = startCall(summary, attributes, end - event.queryDurationMillis)
+  if (event.level === 'error') recordError(span, errorTypeOf(event.error), true)
+  span?.end(end)
+}
+
+/** For Kysely's options. */
+export const statementTracing = () => (isTracing() ? { log: traceStatement } : {})

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtempDisposable, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { request } from '../support/http.ts'
+import { type Span, startCollector, treeOf } from '../support/otlp.ts'
+import { ownSchema, withoutPostgres } from '../support/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
+import { freePort, type RunningService, startService } from '../support/services.ts'
+
+/** A caller's own trace, and how it says so. */
+const newTrace = () => {
+  const [traceId, callerId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
+  return { traceId, callerId, headers: { traceparent: `00-${traceId}-${callerId}-01` } }
+}
+
+type Trace = ReturnType<typeof newTrace>
+
+const linesOf = (service: RunningService, { traceId }: Trace): Record<string, unknown>[] =>
+  service
+    .output()
+    .split('\n')
+    .filter((line) => line.includes(traceId))
+    .map((line) => JSON.parse(line))
+
+const method = 'product.ProductService/BatchGetProducts'
+
+const added = `basket-service server POST /baskets/:user_id/items
+  basket-service internal addItem
+    basket-service client ${method}
+      product-service server ${method}
+        product-service internal getProducts
+          product-service client select products
+    basket-service client GET
+    basket-service client EVALSHA
+`
+
+const attributesOf = (spans: readonly Span[], service: string) =>
+  Object.fromEntries(
+    spans
+      .filter(({ resource }) => resource['service.name'] === service)
+      .map(({ kind, name, attributes }) => [`${kind} ${name}`, attributes]),
+  )
+
+const assertAttributes = (spans: readonly Span[]): void => {
+  const call = { 'rpc.system.name': 'grpc', 'rpc.method': method, 'rpc.response.status_code': 'OK' }
+  const basket = attributesOf(spans, 'basket-service')
+  assert.deepEqual(basket['server POST /baskets/:user_id/items'], {
+    'http.request.method': 'POST',
+    'http.route': '/baskets/:user_id/items',
+    'http.response.status_code': 200,
+    'url.scheme': 'http',
+    request_id: 'e2e-added',
+  })
+  assert.deepEqual(basket['internal addItem'], {})
+  assert.deepEqual(basket[`client ${method}`], call)
+  assert.equal(basket['client GET']?.['db.system.name'], 'redis')
+  const product = attributesOf(spans, 'product-service')
+  assert.deepEqual(product[`server ${method}`], { ...call, request_id: 'e2e-added' })
+  const { 'db.query.text': text, ...statement } = product['client select products'] ?? {}
+  assert.deepEqual(statement, { 'db.system.name': 'postgresql', 'db.query.summary': 'select products' })
+  assert.match(String(text), /^select .* from "products" where "id" = any\(\$1::integer\[\]\)/)
+}
+
+/** The errors that the basket service tells of, from the use case outwards, and whether they make a failed span. */
+const errorsOf = (spans: readonly Span[]) =>
+  spans
+    .filter(({ kind, resource }) => kind !== 'client' && resource['service.name'] === 'basket-service')
+    .map(({ name, attributes, failed }) => [name, attributes['error.type'], failed])
+
+/** Writes down every module that is loaded. */
+const watch = `
+  import { appendFileSync } from 'node:fs'
+  import { registerHooks } from 'node:module'
+  registerHooks({
+    load: (url, context, next) => {
+      appendFileSync(process.env.LOADED, url + '\\n')
+      return next(url, context)
+    },
+  })
+`
+
+/** The packages of OpenTelemetry that a service has loaded when it is ready. */
+const packagesLoadedBy = async (service: 'product' | 'basket', environment: Record<string, string>) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'tracing-'))
+  const loaded = join(folder.path, 'loaded')
+  await using _ = await startService(service, {
+    ...environment,
+    GRPC_PORT: String(await freePort()),
+    DATA_DIR: folder.path,
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(watch)}`,
+    LOADED: loaded,
+  })
+  const packages = [...(await readFile(loaded, 'utf8')).matchAll(/@opentelemetry\/[a-z-]+/g)]
+  return [...new Set(packages.map(([name]) => name))].toSorted()
+}
+
+describe('tracing', () => {
+  it('makes one trace of an add to a basket, through both services to their stores', {
+    skip: withoutPostgres || withoutRedis,
+  }, async () => {
+    const user = `${ownPrefix()}ann`
+    const [add, refused, unavailable] = [newTrace(), newTrace(), newTrace()]
+    await using collector = await startCollector()
+    await using schema = await ownSchema()
+    await using stack = new AsyncDisposableStack()
+    stack.defer(() => removeKeys(`basket:${user}`))
+    const grpcPort = String(await freePort())
+    const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }
+    const product = stack.use(
+      await startService('product', { ...traced, DATABASE_URL: schema.url, GRPC_PORT: grpcPort }),
+    )
+    const basket = stack.use(
+      await startService('basket', {
+        ...traced,
+        REDIS_URL: redisUrl,
+        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
+      }),
+    )
+    const created = await request('POST', `${product.url}/products`, { name: 'Emma', price: 1, stock: 5 })
+    const items = `${basket.url}/baskets/${user}/items`
+    const addItems = async (quantity: number, { headers }: Trace, id: string) => {
+      const body = { product_id: created.body.id, quantity }
+      return (await request('POST', items, body, { ...headers, 'x-request-id': id })).status
+    }
+    // The first may have to bring its script to Redis.
+    assert.equal(await addItems(1, newTrace(), 'e2e-first'), 200)
+    assert.equal(await addItems(1, add, 'e2e-added'), 200)
+    assert.equal(await addItems(9, refused, 'e2e-refused'), 409)
+    assert.equal(await product.stop(), 0)
+    assert.equal(await addItems(1, unavailable, 'e2e-unavailable'), 503)
+    assert.equal(await basket.stop(), 0)
+
+    const spansOf = ({ traceId }: Trace) => collector.spans.filter((span) => span.traceId === traceId)
+    assert.equal(treeOf(spansOf(add), add.callerId), added)
+    assert.equal(spansOf(add).length, 8)
+    assertAttributes(spansOf(add))
+    assert.ok(spansOf(add).every(({ failed }) => !failed))
+
+    const route = 'POST /baskets/:user_id/items'
+    assert.deepEqual(errorsOf(spansOf(refused)), [
+      ['addItem', 'insufficient_stock', false],
+      [route, 'insufficient_stock', false],
+    ])
+    assert.deepEqual(errorsOf(spansOf(unavailable)), [
+      ['addItem', 'unavailable', true],
+      [route, 'unavailable', true],
+    ])
+
+    // The lines of a request are those of its trace.
+    const [called] = linesOf(product, add)
+    const [answered] = linesOf(basket, add)
+    const serverOf = (service: string) =>
+      spansOf(add).find(({ kind, resource }) => kind === 'server' && resource['service.name'] === service)
+    assert.deepEqual([called?.['msg'], called?.['span_id']], ['call', serverOf('product-service')?.id])
+    assert.deepEqual([answered?.['msg'], answered?.['span_id']], ['request', serverOf('basket-service')?.id])
+    for (const service of [product, basket])
+      for (const line of service.output().split('\n'))
+        if (line.includes('"request_id"'))
+          assert.match(line, /"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}"/)
+
+    assert.ok(collector.received().includes('basket-service'))
+    assert.ok(!collector.received().includes(user), 'the user is in what was exported')
+    assert.doesNotMatch(JSON.stringify(collector.spans), /health|PING|pg_/)
+  })
+
+  it('loads nothing of OpenTelemetry but its API when it is off', async () => {
+    const api = ['@opentelemetry/api']
+    assert.deepEqual(await packagesLoadedBy('product', {}), api)
+    assert.deepEqual(await packagesLoadedBy('basket', {}), api)
+    // To see that it would be seen.
+    const traced = await packagesLoadedBy('basket', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
+    assert.ok(traced.includes('@opentelemetry/sdk-trace'))
+  })
+
+  it('disturbs nobody when its collector hangs, or is not there', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'tracing-'))
+    await using collector = await startCollector()
+    collector.answer.status = 'never'
+    for (const url of [collector.url, `http://127.0.0.1:${await freePort()}`]) {
+      await using basket = await startService('basket', {
+        DATA_DIR: folder.path,
+        OTEL_EXPORTER_OTLP_ENDPOINT: url,
+        OTEL_EXPORTER_OTLP_TIMEOUT: '300',
+      })
+      const made = await request('POST', `${basket.url}/baskets`, { user_id: 'ann' })
+      assert.ok(made.status === 200 || made.status === 201)
+      assert.equal(await basket.stop(), 0)
+      assert.equal(basket.output().match(/traces cannot be exported/g)?.length, 1)
+    }
+  })
+})
