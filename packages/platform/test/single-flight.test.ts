@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { treeOf } from '../../../tests/support/otlp.ts'
+import { inRequest, spansOf } from '../../../tests/support/tracing.ts'
 import { requestContext } from '../src/request-context.ts'
 import { singleFlight } from '../src/single-flight.ts'
+import { inSpan } from '../src/tracing.ts'
 
 const asIs = (key: string) => key
 
@@ -18,6 +21,17 @@ const held = () => {
 }
 
 describe('identical calls', () => {
+  it('are in the trace of the first of them, and the spans of the others point to there', async () => {
+    const get = singleFlight(String, (key: number) => inSpan('call', async () => key))
+    const spans = await spansOf(() =>
+      Promise.all([0, 1].map((index) => inRequest(`request ${index}`, () => get(7)))),
+    )
+    const first = spans.find(({ name }) => name === 'request 0')
+    assert.equal(treeOf(spans, first?.id ?? ''), 'test-service internal call\n')
+    const linksOf = Object.fromEntries(spans.map(({ name, links }) => [name, links]))
+    assert.deepEqual(linksOf, { call: [], 'request 0': [], 'request 1': [first?.id] })
+  })
+
   it('that come together are one, and those that come while it is under way are the next one', async () => {
     const { call, begun, endFirst } = held()
     const get = singleFlight(asIs, call)
