@@ -160,7 +160,7 @@ const followRequests = (app: FastifyInstance, metrics: Metrics) => {
   })
   // The body has been read by now: from here on nothing leaves the asynchronous context.
   app.addHook('preHandler', (request, _reply, done) => {
-    inTraceOf(request, () => requestContext.run({ requestId: request.id }, done))
+    requestContext.run({ requestId: request.id }, done)
   })
   app.addHook('onResponse', (request, reply, done) => {
     recordRequest(request, reply, reply.statusCode, metrics)

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
 import { describe, it } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
@@ -44,10 +46,19 @@ const names = (spans: readonly { name: string }[]) => spans.map(({ name }) => na
 
 describe('the span of a request', () => {
   it('is in the trace of its caller, with that of the use case in it, whether or not there is a body', async () => {
-    const spans = await spansOfShop(async ({ app }) => {
+    const spans = await spansOfShop(async ({ app, activeRequests }) => {
       await app.inject({ url: '/users/ann', headers: { traceparent, 'x-request-id': 'r-1' } })
+      const address = await app.listen({ host: '127.0.0.1', port: 0 })
       const headers = { traceparent, 'content-type': 'application/json' }
-      await app.inject({ method: 'POST', url: '/users', headers, payload: { id: 'ann' } })
+      const post = httpRequest(`${address}/users`, { method: 'POST', headers })
+      const answered = once(post, 'response')
+      // The body comes later, when the server is out of the context of the request.
+      post.flushHeaders()
+      await eventually(10_000, async () => assert.equal(await activeRequests(), 1))
+      post.end(JSON.stringify({ id: 'ann' }))
+      const [response] = await answered
+      assert.equal(response.statusCode, 200)
+      response.resume()
     })
     assert.equal(
       treeOf(spans, callerId),
