@@ -1,7 +1,5 @@
-import { resolve } from 'node:path'
-import { type DestinationStream, type Level, multistream, pino, stdSerializers, stdTimeFunctions } from 'pino'
-import { PinoPretty } from 'pino-pretty'
-import roll from 'pino-roll'
+import { type Level, multistream, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { openOutput } from './log-output.ts'
 import { requestContext } from './request-context.ts'
 import { traceIds } from './tracing.ts'
 
@@ -28,34 +26,23 @@ const secrets = [
   'cookie',
 ]
 
-const destinations = async (service: string, config: LogConfig, development: boolean) => {
-  const format = config.LOG_FORMAT ?? (development ? 'text' : 'json')
-  const shaped = (stream: NodeJS.WritableStream & DestinationStream, colorize: boolean): DestinationStream =>
-    format === 'json'
-      ? stream
-      : PinoPretty({
-          colorize,
-          destination: stream,
-          ignore: 'service',
-          messageFormat: '{service}: {msg}',
-          singleLine: true,
-        })
-  const streams: DestinationStream[] = []
-  if (config.LOG_OUTPUT !== 'file') streams.push(shaped(process.stdout, process.stdout.isTTY))
-  if (config.LOG_OUTPUT !== 'console') {
-    const file = resolve(config.LOG_DIR, config.LOG_FILE ?? `${service}.log`)
-    // Synchronous, as standard output is: the last lines before a crash or a forced stop are the ones that matter.
-    const rolling = await roll({ file, size: '50m', limit: { count: 5 }, mkdir: true, sync: true })
-    streams.push(shaped(rolling, false))
-  }
-  return streams
-}
+/** The user and password of a URL, wherever it stands: in a driver's message, in a stack. */
+const userInfo = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'@]+@/gi
+
+const withoutUserInfo = (line: string): string =>
+  line.includes('://') ? line.replace(userInfo, '$1[Redacted]@') : line
 
 /** Structured logs with the request id in each line, and the trace's when there is one. Files roll at 50 MB and five old ones are kept. */
 export const createLogger = async (service: string, config: LogConfig): Promise<Logger> => {
   const development = config.ENVIRONMENT === 'development'
   const level = config.LOG_LEVEL ?? (development ? 'debug' : 'info')
-  return pino(
+  const { destinations, failed } = await openOutput({
+    format: config.LOG_FORMAT ?? (development ? 'text' : 'json'),
+    output: config.LOG_OUTPUT,
+    folder: config.LOG_DIR,
+    file: config.LOG_FILE ?? `${service}.log`,
+  })
+  const logger = pino(
     {
       level,
       base: { service },
@@ -63,11 +50,15 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: stdSerializers.errWithCause },
       redact: secrets.flatMap((name) => [name, `*.${name}`]),
+      hooks: { streamWrite: withoutUserInfo },
       mixin: () => {
         const context = requestContext.getStore()
         return { ...(context && { request_id: context.requestId }), ...traceIds() }
       },
     },
-    multistream((await destinations(service, config, development)).map((stream) => ({ level, stream }))),
+    multistream(destinations.map((stream) => ({ level, stream }))),
   )
+  if (failed !== undefined)
+    logger.warn({ err: failed }, 'the log file cannot be opened: logging to the console')
+  return logger
 }

@@ -5,9 +5,10 @@ declare module 'pino-roll' {
   const build: (options: {
     file: string
     size: string
-    limit: { count: number }
+    limit: { count: number; removeOtherLogFiles: boolean }
     mkdir: boolean
     sync: boolean
+    maxLength: number
   }) => Promise<DestinationStream & NodeJS.WritableStream>
   export default build
 }

@@ -64,6 +64,20 @@ describe('a log line', () => {
     assert.match(text, /^\[[\d:.]+\] INFO: test-service: started \{"port":8080\}\n$/)
   })
 
+  it('in text says of a request what came of it', async () => {
+    const { text } = await logged({ LOG_FORMAT: 'text' }, (logger) => {
+      const http = { method: 'GET', route: '/things/:id', status: 200, duration_ms: 1.23 }
+      logger.info({ request_id: 'req-1', ...http }, 'request')
+      logger.info({ rpc: 'shop.Things/Get', status: 'OK', duration_ms: 0 }, 'call')
+    })
+    const [request, call] = text.trim().split('\n')
+    assert.match(
+      request ?? '',
+      /\] INFO: test-service: request GET \/things\/:id 200 1\.23 ms \{"request_id":"req-1"\}$/,
+    )
+    assert.match(call ?? '', /\] INFO: test-service: call shop\.Things\/Get OK 0 ms$/)
+  })
+
   it('has the format that is asked for, whatever the environment', async () => {
     const json = await logged({ ENVIRONMENT: 'development', LOG_FORMAT: 'json' }, onceStarted)
     assert.match(json.text, /^\{.*\}\n$/)

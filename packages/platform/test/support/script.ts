@@ -23,6 +23,8 @@ export const startScript = (text: string, ...args: readonly string[]) => {
   }
   return {
     kill: (signal: NodeJS.Signals) => child.kill(signal),
+    /** Reads no more of what the script writes to standard output. */
+    closeOutput: () => void child.stdout.destroy(),
     /** Resolves when the text is on standard output. */
     said: async (expected: string): Promise<void> => {
       const giveUp = Date.now() + sayLimitMs
