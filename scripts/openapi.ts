@@ -15,13 +15,21 @@ await using product = await createProductApp(
     ports: {
       products: { add: unused, update: unused, remove: unused },
       reader: { find: unused, findMany: unused, list: unused },
+      figures: { read: unused },
     },
     dependencies: [],
   },
   logger,
 )
 await using basket = await createBasketApp(
-  { ports: { baskets: { find: unused, update: unused }, catalog: { find: unused } }, dependencies: [] },
+  {
+    ports: {
+      baskets: { find: unused, update: unused },
+      catalog: { find: unused },
+      figures: { read: unused },
+    },
+    dependencies: [],
+  },
   logger,
 )
 

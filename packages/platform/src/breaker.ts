@@ -1,5 +1,6 @@
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
-import { ConsecutiveBreaker, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel'
+import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel'
+import type { BreakerState } from './metrics.ts'
 
 type BreakerOptions = Readonly<{
   /** So many `unavailable` in a row open it. Other errors are answers, and close it. */
@@ -8,7 +9,17 @@ type BreakerOptions = Readonly<{
   retryAfterMs: number
   /** What callers are told meanwhile. */
   message: string
+  /** Is told the state at the beginning, and each that follows. */
+  onState?: ((state: BreakerState) => void) | undefined
 }>
+
+const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.HalfOpen]: 'half_open',
+  [CircuitState.Open]: 'open',
+  // Opened by hand, which nobody does.
+  [CircuitState.Isolated]: 'open',
+}
 
 /** Rejects with `unavailable` only: any other error is an answer, which the function that it resolves with throws. */
 const answerOf = async <Result>(call: () => Promise<Result>): Promise<() => Result> => {
@@ -24,9 +35,11 @@ const answerOf = async <Result>(call: () => Promise<Result>): Promise<() => Resu
 }
 
 /** Keeps calls from waiting for something that is known to be down: they get `unavailable` at once. */
-export const createBreaker = ({ failures, retryAfterMs, message }: BreakerOptions) => {
+export const createBreaker = ({ failures, retryAfterMs, message, onState }: BreakerOptions) => {
   const breaker = new ConsecutiveBreaker(failures)
   const policy = circuitBreaker(handleAll, { halfOpenAfter: retryAfterMs, breaker })
+  onState?.('closed')
+  policy.onStateChange((state) => onState?.(stateNames[state]))
   return async <Result>(call: () => Promise<Result>): Promise<Result> => {
     try {
       const answer = await policy.execute(() => answerOf(call))

@@ -1,65 +1,111 @@
-import { collectDefaultMetrics, Gauge, Registry } from '@prometheus-io/client'
+import { Gauge, Registry } from '@prometheus-io/client'
 import { histogramWithExemplars, openMetricsOf } from './open-metrics.ts'
+import { collectProcessMetrics } from './process-metrics.ts'
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** The service's figures, in Prometheus' base units. Labels are bounded: a route is its pattern, never the path. */
+/** How many connections of a pool there are in each state, how many calls wait for one, and how many there may be. */
+export type PoolState = Readonly<{ idle: number; used: number; waiting: number; max: number }>
+
+export const breakerStates = ['closed', 'half_open', 'open'] as const
+export type BreakerState = (typeof breakerStates)[number]
+
+/** Connections are counted when scraped. */
+const connectionGauges = (registers: Registry[]) => {
+  const pools = new Map<string, () => PoolState>()
+  const pool = 'db_client_connection_pool_name'
+  const state = 'db_client_connection_state'
+  new Gauge({
+    name: 'db_client_connections',
+    help: 'Connections to the store, by their state: idle or used',
+    labelNames: [pool, state],
+    registers,
+    collect() {
+      for (const [name, read] of pools) {
+        const { idle, used } = read()
+        this.set({ [pool]: name, [state]: 'idle' }, idle)
+        this.set({ [pool]: name, [state]: 'used' }, used)
+      }
+    },
+  })
+  for (const [name, help, property] of [
+    ['db_client_connections_max', 'Connections to the store that there may be', 'max'],
+    ['db_client_connections_pending_requests', 'Calls that wait for a connection to the store', 'waiting'],
+  ] as const)
+    new Gauge({
+      name,
+      help,
+      labelNames: [pool],
+      registers,
+      collect() {
+        for (const [poolName, read] of pools) this.set({ [pool]: poolName }, read()[property])
+      },
+    })
+  return (name: string, read: () => PoolState): void => void pools.set(name, read)
+}
+
+const breakerGauge = (registers: Registry[]) => {
+  const gauge = new Gauge({
+    name: 'circuit_breaker_state',
+    help: '1 for the state that the circuit breaker is in: closed, half_open or open',
+    labelNames: ['circuit_breaker', 'state'],
+    registers,
+  })
+  return (name: string) => (now: BreakerState) => {
+    for (const state of breakerStates) gauge.set({ circuit_breaker: name, state }, state === now ? 1 : 0)
+  }
+}
+
+/**
+ * The service's figures, in Prometheus' base units, under OpenTelemetry's names; docs/metrics.md lists them. Labels are
+ * bounded: a route is its pattern, never the path.
+ */
 export const createMetrics = (service: string, version: string) => {
   const registry = new Registry()
   registry.setDefaultLabels({ service })
-  collectDefaultMetrics({ register: registry })
   const registers = [registry]
-  new Gauge({
-    name: 'build_info',
-    help: 'The running version; always 1',
-    labelNames: ['version'],
-    registers,
-  }).set({ version }, 1)
+  collectProcessMetrics(registry, version)
+  const durations = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
+    histogramWithExemplars<Label>({ name, help, labelNames, buckets }, registry)
+  const rpcLabels = ['rpc_method', 'rpc_response_status_code'] as const
   return {
     registry,
     /** The same for who asks for OpenMetrics. */
     openMetrics: () => openMetricsOf(registry, { service }),
-    httpRequestDuration: histogramWithExemplars(
-      {
-        name: 'http_server_request_duration_seconds',
-        help: 'Time from the request head to the end of the response',
-        labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
-        buckets,
-      },
-      registry,
+    httpRequestDuration: durations(
+      'http_server_request_duration_seconds',
+      'Time from the request head to the end of the response',
+      ['http_request_method', 'http_route', 'http_response_status_code'],
     ),
     httpActiveRequests: new Gauge({
       name: 'http_server_active_requests',
       help: 'Requests being served',
       registers,
     }),
-    rpcServerDuration: histogramWithExemplars(
-      {
-        name: 'rpc_server_call_duration_seconds',
-        help: 'Time taken by an RPC that this service serves',
-        labelNames: ['rpc_method', 'rpc_response_status_code'],
-        buckets,
-      },
-      registry,
+    rpcServerDuration: durations(
+      'rpc_server_call_duration_seconds',
+      'Time taken by an RPC that this service serves',
+      rpcLabels,
     ),
-    rpcClientDuration: histogramWithExemplars(
-      {
-        name: 'rpc_client_call_duration_seconds',
-        help: 'Time taken by an RPC that this service calls',
-        labelNames: ['rpc_method', 'rpc_response_status_code'],
-        buckets,
-      },
-      registry,
+    rpcClientDuration: durations(
+      'rpc_client_call_duration_seconds',
+      'Time taken by an RPC that this service calls, its retries included',
+      rpcLabels,
     ),
-    useCaseDuration: histogramWithExemplars(
-      {
-        name: 'use_case_duration_seconds',
-        help: 'Time taken by a use case; outcome is ok or the code of the error',
-        labelNames: ['use_case', 'outcome'],
-        buckets,
-      },
-      registry,
+    dbOperationDuration: durations(
+      'db_client_operation_duration_seconds',
+      'Time taken by a statement or command of the store; outcome is ok or the code of the error',
+      ['db_system_name', 'db_operation_name', 'outcome'],
     ),
+    useCaseDuration: durations(
+      'use_case_duration_seconds',
+      'Time taken by a use case; outcome is ok or the code of the error',
+      ['use_case', 'outcome'],
+    ),
+    /** From now on the pool's connections are counted at every scrape. */
+    watchPool: connectionGauges(registers),
+    /** A function to tell every state of the breaker of this name. */
+    watchBreaker: breakerGauge(registers),
   }
 }
 

@@ -6,6 +6,7 @@ import { openSqlite } from '@shop/platform/sqlite.ts'
 import { silentLogger } from '../../../tests/support/logger.ts'
 import { fuzz } from '../../../tests/support/openapi-fuzz.ts'
 import { createApp } from '../src/app.ts'
+import { sqliteBasketFigures } from '../src/infrastructure/sqlite-basket-figures.ts'
 import { sqliteBasketRepository } from '../src/infrastructure/sqlite-basket-repository.ts'
 import { aBasket, aProduct, longTtl, ownFolder } from './support.ts'
 
@@ -17,7 +18,11 @@ it('no request made from the OpenAPI document gets a 500, or an answer that the 
     if (id % 7 === 0) throw new AppError('unavailable', 'the product service cannot be asked right now')
     return aProduct({ id, stock: id })
   }
-  const ports = { baskets: sqliteBasketRepository(sqlite, longTtl), catalog: { find } }
+  const ports = {
+    baskets: sqliteBasketRepository(sqlite, longTtl),
+    catalog: { find },
+    figures: sqliteBasketFigures(sqlite, () => 0),
+  }
   await using app = await createApp({ ports, dependencies: [] }, silentLogger)
   for (const user of ['0', '1', 'x', 'user123'])
     await ports.baskets.update(user, (stored) => stored ?? aBasket(user))

@@ -7,6 +7,7 @@ import type { Static } from 'typebox'
 import { silentLogger } from '../../../tests/support/logger.ts'
 import { createApp } from '../src/app.ts'
 import type { CatalogProduct } from '../src/domain/product-catalog.ts'
+import { sqliteBasketFigures } from '../src/infrastructure/sqlite-basket-figures.ts'
 import { sqliteBasketRepository } from '../src/infrastructure/sqlite-basket-repository.ts'
 import type { BasketJson } from '../src/interfaces/http/basket-json.ts'
 import { longTtl, ownFolder } from './support.ts'
@@ -58,7 +59,11 @@ export const openApp = async () => {
     if (!product) throw new AppError('product_not_found', `there is no product ${productId}`)
     return product
   }
-  const ports = { baskets: sqliteBasketRepository(sqlite, longTtl), catalog: { find } }
+  const ports = {
+    baskets: sqliteBasketRepository(sqlite, longTtl),
+    catalog: { find },
+    figures: sqliteBasketFigures(sqlite, () => 0),
+  }
   const { http } = stack.use(await createApp({ ports, dependencies: [] }, silentLogger))
   let users = 0
   return {

@@ -1,32 +1,37 @@
 import { join } from 'node:path'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
+import { exposeFigures } from '@shop/platform/figures.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc-operations.ts'
 import { createGrpcServer } from '@shop/platform/grpc-server.ts'
 import { createHealth } from '@shop/platform/health.ts'
 import { createHttpServer } from '@shop/platform/http-server.ts'
 import { instrument } from '@shop/platform/instrument.ts'
 import type { Logger } from '@shop/platform/logger.ts'
-import { createMetrics } from '@shop/platform/metrics.ts'
+import { createMetrics, type Metrics } from '@shop/platform/metrics.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { useCases } from './application/use-cases.ts'
 import type { Adapters } from './infrastructure/adapters.ts'
+import { withProductEvents } from './infrastructure/product-events.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
+import { catalogueMetrics } from './interfaces/metrics/catalogue-metrics.ts'
 
 export const service = 'product-service'
 export const { version } = manifest
 
 const protoFolder = join(import.meta.dirname, '../../../api/proto')
 
-/** The service, put together: ports → use cases → HTTP and gRPC. */
+/** The service, put together: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
   { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
   logger: Logger,
+  metrics: Metrics = createMetrics(service, version),
 ) => {
-  const metrics = createMetrics(service, version)
   const health = createHealth(service, version, dependencies)
-  const use = instrument(useCases(ports), metrics)
+  const products = withProductEvents(ports.products, logger)
+  const use = instrument(useCases({ ...ports, products }), metrics)
+  exposeFigures(metrics.registry, catalogueMetrics(use), logger)
 
   const http = await createHttpServer({
     title: 'Product service',

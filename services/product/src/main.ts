@@ -1,5 +1,6 @@
 import { run, untilStopped } from '@shop/platform/lifecycle.ts'
 import { createLogger } from '@shop/platform/logger.ts'
+import { createMetrics } from '@shop/platform/metrics.ts'
 import { startTracing } from '@shop/platform/tracing.ts'
 import { createApp, service, version } from './app.ts'
 import { readConfig } from './config.ts'
@@ -9,8 +10,9 @@ await run(async () => {
   const config = readConfig(process.env)
   const logger = await createLogger(service, config)
   await using _ = await startTracing({ service, version }, config, logger)
-  await using adapters = await openAdapters(config, logger)
-  await using app = await createApp(adapters, logger)
+  const metrics = createMetrics(service, version)
+  await using adapters = await openAdapters(config, logger, metrics)
+  await using app = await createApp(adapters, logger, metrics)
   await app.listen(config)
   await untilStopped(logger)
 })

@@ -51,6 +51,7 @@ const everyUseCase = (use: Service['use']): Record<keyof Service['use'], () => P
   topProducts: () => use.topProducts({ count: 1 }),
   lowStockProducts: () => use.lowStockProducts({ maxStock: 1, limit: 1 }),
   productsByCategory: () => use.productsByCategory({ category: 'Home', limit: 1 }),
+  catalogueFigures: () => use.catalogueFigures(),
 })
 
 const payload = { name: 'x', price: 1 }

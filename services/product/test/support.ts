@@ -10,11 +10,12 @@ import type { ProductFields } from '../src/domain/product.ts'
 import { coalescedProductReader } from '../src/infrastructure/coalesced-product-reader.ts'
 import { openPostgres } from '../src/infrastructure/database.ts'
 import { migrate } from '../src/infrastructure/migrate.ts'
+import { postgresProductFigures } from '../src/infrastructure/postgres-product-figures.ts'
 import { postgresProductReader } from '../src/infrastructure/postgres-product-reader.ts'
 import { postgresProductRepository } from '../src/infrastructure/postgres-product-repository.ts'
 import type { Database, Tables } from '../src/infrastructure/products-table.ts'
 
-/** The two ports on a migrated, empty database, and the database itself for what the ports do not offer. */
+/** The ports on a migrated, empty database, and the database itself for what the ports do not offer. */
 export type Store = Ports & Readonly<{ database: Database }> & AsyncDisposable
 
 const storeOn = async (database: Database, close: () => Promise<void>): Promise<Store> => {
@@ -23,6 +24,7 @@ const storeOn = async (database: Database, close: () => Promise<void>): Promise<
     database,
     products: postgresProductRepository(database),
     reader: coalescedProductReader(postgresProductReader(database)),
+    figures: postgresProductFigures(database),
     [Symbol.asyncDispose]: close,
   }
 }

@@ -1,3 +1,4 @@
+import type { BasketFiguresReader } from '../domain/basket-figures.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import type { ProductCatalog } from '../domain/product-catalog.ts'
 import { addItem } from './commands/add-item.ts'
@@ -6,9 +7,14 @@ import { createBasket } from './commands/create-basket.ts'
 import { deleteBasket } from './commands/delete-basket.ts'
 import { removeItem } from './commands/remove-item.ts'
 import { setQuantity } from './commands/set-quantity.ts'
+import { basketFigures } from './queries/basket-figures.ts'
 import { getBasket } from './queries/get-basket.ts'
 
-export type Ports = Readonly<{ baskets: BasketRepository; catalog: ProductCatalog }>
+export type Ports = Readonly<{
+  baskets: BasketRepository
+  catalog: ProductCatalog
+  figures: BasketFiguresReader
+}>
 
 /** Everything the basket service can do. */
 export const useCases = (ports: Ports) => ({
@@ -20,6 +26,7 @@ export const useCases = (ports: Ports) => ({
   deleteBasket: deleteBasket(ports),
 
   getBasket: getBasket(ports),
+  basketFigures: basketFigures(ports),
 })
 
 export type UseCases = ReturnType<typeof useCases>

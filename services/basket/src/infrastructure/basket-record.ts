@@ -49,6 +49,16 @@ export const decodeBasket = (text: string): Basket => {
   }
 }
 
+/** Those of the texts that are baskets: for figures and events, which a damaged one must not stop. */
+export const readableBaskets = (texts: readonly string[]): Basket[] =>
+  texts.flatMap((text) => {
+    try {
+      return [decodeBasket(text)]
+    } catch {
+      return []
+    }
+  })
+
 const parse = (text: string): unknown => {
   try {
     return JSON.parse(text)

@@ -5,6 +5,8 @@ import { centsFromDecimal } from '@shop/kernel/money.ts'
 import { createBreaker } from '@shop/platform/breaker.ts'
 import { coalesce } from '@shop/platform/coalesce.ts'
 import { callUnary, channelOptions, checkServing } from '@shop/platform/grpc-client.ts'
+import { measureCalls } from '@shop/platform/grpc-client-metrics.ts'
+import type { Metrics } from '@shop/platform/metrics.ts'
 import { traceCalls } from '@shop/platform/grpc-tracing.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
 
@@ -30,12 +32,14 @@ const productOf = ({ id, name, category, stock, price }: Product): CatalogProduc
 /** The products as the product service has them, over one channel. Look-ups at the same time share one call. */
 export const grpcProductCatalog = (
   address: string,
+  metrics?: Metrics,
 ): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
   const client = new ProductServiceClient(address, credentials.createInsecure(), {
     ...channelOptions,
-    interceptors: [traceCalls],
+    interceptors: metrics === undefined ? [traceCalls] : [traceCalls, measureCalls(metrics)],
   })
-  const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message })
+  const onState = metrics?.watchBreaker('product-service')
+  const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message, onState })
 
   const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {
     try {

@@ -5,6 +5,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import { withDeadline } from '@shop/platform/deadline.ts'
 import type { Logger } from '@shop/platform/logger.ts'
 import type { BasketConfig } from '../config.ts'
+import { type Survey, surveyOf } from './redis-survey.ts'
 
 const commandTimeoutMs = 500
 const maxReconnectDelayMs = 500
@@ -25,6 +26,10 @@ export type BasketRedis = AsyncDisposable &
       ttlSeconds: number,
     ) => Promise<Readonly<{ done: boolean; found: string | null }>>
     ping: () => Promise<unknown>
+    /** What each server says of its keys, and so many of them. */
+    survey: (sampleSize: number) => Promise<readonly Survey[]>
+    /** How many there are to the servers. */
+    connections: () => number
   }>
 
 const compareAndSetScript = defineScript({
@@ -116,6 +121,8 @@ export const openRedis = (config: RedisConfig, logger: Logger): BasketRedis => {
     compareAndSet: (key, expected, value, ttlSeconds) =>
       answerTo(() => client.compareAndSet(key, expected ?? '', value ?? '', ttlSeconds)),
     ping: () => answerTo(() => client.ping()),
+    survey: async (sampleSize) => [await answerTo(() => surveyOf(client, sampleSize))],
+    connections: () => (client.isReady ? 1 : 0),
     [Symbol.asyncDispose]: async () => {
       if (client.isReady)
         await withDeadline(commandTimeoutMs, 'Redis did not close', client.close()).catch(() => {})

@@ -79,12 +79,11 @@ export const sqliteBasketRepository = (sqlite: Sqlite, ttlSeconds: number): Bask
   })
 }
 
-/** Removes some of the baskets that have expired, in one bounded batch. Returns how many. */
-export const sweepExpired = (sqlite: Sqlite): number =>
-  Number(
-    sqlite
-      .prepare(
-        'delete from baskets where user_id in (select user_id from baskets where expires_at <= ? order by expires_at limit ?)',
-      )
-      .run(Date.now(), sweepBatch).changes,
-  )
+/** Removes some of the baskets that have expired, in one bounded batch. Returns their records. */
+export const sweepExpired = (sqlite: Sqlite): string[] =>
+  sqlite
+    .prepare(
+      'delete from baskets where user_id in (select user_id from baskets where expires_at <= ? order by expires_at limit ?) returning record',
+    )
+    .all(Date.now(), sweepBatch)
+    .map(({ record }) => String(record))

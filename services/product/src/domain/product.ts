@@ -23,6 +23,9 @@ export type Product = ProductFields &
 /** The longest texts, in characters, and the largest number that the store gives or takes. */
 export const limits = { name: 200, description: 5_000, category: 100, integer: 2_147_483_647 } as const
 
+/** With this many pieces, or fewer, a product is low in stock. */
+export const lowStockThreshold = 10
+
 const textViolations = (path: string, text: string, longest: number): Violation[] => {
   if (!isStorable(text)) return [{ path, message: 'must not contain NUL characters or lone surrogates' }]
   if (characters(text) > longest) return [{ path, message: `must have at most ${longest} characters` }]

@@ -3,14 +3,17 @@ import { withDeadline } from '@shop/platform/deadline.ts'
 import type { Dependency } from '@shop/platform/health.ts'
 import { giveUp } from '@shop/platform/lifecycle.ts'
 import type { Logger } from '@shop/platform/logger.ts'
+import type { Metrics } from '@shop/platform/metrics.ts'
 import { sql } from 'kysely'
 import type { ProductConfig } from '../config.ts'
+import type { ProductFiguresReader } from '../domain/product-figures.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { coalescedProductReader } from './coalesced-product-reader.ts'
-import { openForMigration, openPostgres, openReplica } from './database.ts'
+import { openForFigures, openForMigration, openPostgres, openReplica } from './database.ts'
 import { migrate } from './migrate.ts'
 import { isUnusable, withAvailability } from './postgres-errors.ts'
+import { postgresProductFigures } from './postgres-product-figures.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
 import { postgresProductRepository } from './postgres-product-repository.ts'
 import type { Database } from './products-table.ts'
@@ -18,7 +21,11 @@ import { replicaProductReader } from './replica-product-reader.ts'
 import { seedSamples } from './seed.ts'
 import type { OnAbort } from './while-wanted.ts'
 
-type Ports = Readonly<{ products: ProductRepository; reader: ProductReader }>
+type Ports = Readonly<{
+  products: ProductRepository
+  reader: ProductReader
+  figures: ProductFiguresReader
+}>
 
 export type Adapters = AsyncDisposable & Readonly<{ ports: Ports; dependencies: readonly Dependency[] }>
 
@@ -34,6 +41,11 @@ const writing = (database: Database, config: ProductConfig): ProductRepository =
 
 const reading = (database: Database, config: ProductConfig): ProductReader =>
   withAvailability(postgresProductReader(database, onAbortOf(config)))
+
+const counting = (database: Database, config: ProductConfig, signal?: AbortSignal): ProductFiguresReader =>
+  withAvailability(
+    postgresProductFigures(database, { signal, inflightQueryAbortStrategy: onAbortOf(config) }),
+  )
 
 /** Up once it answers and has its tables. It looks the table's name up, for a locked table is no outage. */
 const probing = (database: Database, config: ProductConfig) => (signal: AbortSignal) =>
@@ -69,42 +81,64 @@ const migrateWhenUp = async (config: ProductConfig, logger: Logger, stopped: Abo
 }
 
 /** The replica when one is named: queries read from it, and health tells when they cannot. */
-const openReading = (primary: Database, config: ProductConfig, logger: Logger) => {
+const openReading = (
+  primary: Database,
+  config: ProductConfig,
+  logger: Logger,
+  metrics: Metrics | undefined,
+) => {
   if (config.DB_REPLICA_URL === undefined)
     return { reader: reading(primary, config), dependencies: [], close: async () => {} }
-  const replica = openReplica(config.DB_REPLICA_URL, config, logger)
+  const replica = openReplica(config.DB_REPLICA_URL, config, logger, metrics)
   return {
-    reader: replicaProductReader(reading(replica, config), reading(primary, config)),
+    reader: replicaProductReader(
+      reading(replica, config),
+      reading(primary, config),
+      metrics?.watchBreaker('postgres-replica'),
+    ),
     dependencies: [{ name: 'postgres-replica', hard: false, probe: probing(replica, config) }],
     close: () => closing(replica),
   }
 }
 
-const openServer = (config: ProductConfig, logger: Logger): Adapters => {
-  const database = openPostgres(config, logger)
-  const { reader, dependencies, close } = openReading(database, config, logger)
+const openServer = (config: ProductConfig, logger: Logger, metrics: Metrics | undefined): Adapters => {
+  const database = openPostgres(config, logger, metrics)
+  const { reader, dependencies, close } = openReading(database, config, logger, metrics)
+  const forFigures = openForFigures(config, logger, metrics)
   const stop = new AbortController()
   const migrated = migrateWhenUp(config, logger, stop.signal)
   return {
-    ports: { products: writing(database, config), reader: coalescedProductReader(reader) },
+    ports: {
+      products: writing(database, config),
+      reader: coalescedProductReader(reader),
+      figures: counting(forFigures, config, stop.signal),
+    },
     dependencies: [{ name: 'postgres', hard: true, probe: probing(database, config) }, ...dependencies],
     [Symbol.asyncDispose]: async () => {
       stop.abort()
       await migrated
       await close()
+      await closing(forFigures)
       await closing(database)
     },
   }
 }
 
-const openEmbeddedStorage = async (config: ProductConfig, logger: Logger): Promise<Adapters> => {
+const openEmbeddedStorage = async (
+  config: ProductConfig,
+  logger: Logger,
+  metrics: Metrics | undefined,
+): Promise<Adapters> => {
   logger.warn({ data_dir: config.DATA_DIR }, 'embedded storage: for one developer on one machine')
   // Loaded only here: production does without it, and images come without it.
   const { openEmbedded } = await import('./embedded-database.ts')
-  const storage = await openEmbedded(config.DATA_DIR)
+  const storage = await openEmbedded(config.DATA_DIR, metrics)
   await migrate(storage.database)
-  const reader = coalescedProductReader(reading(storage.database, config))
-  const ports = { products: writing(storage.database, config), reader }
+  const ports = {
+    products: writing(storage.database, config),
+    reader: coalescedProductReader(reading(storage.database, config)),
+    figures: counting(storage.database, config),
+  }
   if (config.ENVIRONMENT !== 'production') {
     const added = await seedSamples(ports.products, ports.reader)
     if (added > 0) logger.info({ added }, 'added sample products to the empty catalogue')
@@ -116,6 +150,15 @@ const openEmbeddedStorage = async (config: ProductConfig, logger: Logger): Promi
   }
 }
 
-/** Opens what the configuration names. A server may come later: until then the service runs, and is not ready. */
-export const openAdapters = async (config: ProductConfig, logger: Logger): Promise<Adapters> =>
-  config.STORAGE === 'postgres' ? openServer(config, logger) : openEmbeddedStorage(config, logger)
+/**
+ * Opens what the configuration names, measured when there are metrics. A server may come later: until then the service
+ * runs, and is not ready.
+ */
+export const openAdapters = async (
+  config: ProductConfig,
+  logger: Logger,
+  metrics?: Metrics,
+): Promise<Adapters> =>
+  config.STORAGE === 'postgres'
+    ? openServer(config, logger, metrics)
+    : openEmbeddedStorage(config, logger, metrics)

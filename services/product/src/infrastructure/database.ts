@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import type { Logger } from '@shop/platform/logger.ts'
+import type { Metrics } from '@shop/platform/metrics.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import { type ClientConfig, Pool, type PoolConfig } from 'pg'
 import type { ProductConfig } from '../config.ts'
 import { NamedStatementClient } from './named-statements.ts'
 import type { Tables } from './products-table.ts'
-import { statementTracing } from './statement-tracing.ts'
+import { statementLog } from './statement-log.ts'
 import { SteadyClient } from './steady-client.ts'
 
 /** `sslmode` as libpq means it: `require` encrypts, and trusts whoever answers unless a root certificate is given. */
@@ -35,8 +37,19 @@ export const addressOf = (config: ProductConfig): ClientConfig =>
         ssl: sslOf(config),
       }
 
+/** Under this name the pool's connections are counted and its statements measured. */
+type Watch = Readonly<{ name: string; metrics: Metrics | undefined }>
+
+const countConnections = (pool: Pool, { name, metrics }: Watch): void =>
+  metrics?.watchPool(name, () => ({
+    idle: pool.idleCount,
+    used: pool.totalCount - pool.idleCount,
+    waiting: pool.waitingCount,
+    max: pool.options.max,
+  }))
+
 /** Connections to the server, opened when needed: an outage is an error of the query, never of this call. */
-const openPool = (logger: Logger, options: PoolConfig): Kysely<Tables> => {
+const openPool = (logger: Logger, options: PoolConfig, watch?: Watch): Kysely<Tables> => {
   const pool = new Pool({
     application_name: 'product-service',
     connectionTimeoutMillis: 2_000,
@@ -45,7 +58,8 @@ const openPool = (logger: Logger, options: PoolConfig): Kysely<Tables> => {
     ...options,
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'a database connection was lost'))
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementTracing() })
+  if (watch !== undefined) countConnections(pool, watch)
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementLog(watch?.metrics) })
 }
 
 const queryTimeoutMs = 3_500
@@ -61,12 +75,36 @@ const sessionOptions = ({ DB_PGBOUNCER }: ProductConfig): PoolConfig =>
         idle_in_transaction_session_timeout: 10_000,
       }
 
-export const openPostgres = (config: ProductConfig, logger: Logger): Kysely<Tables> =>
-  openPool(logger, { ...addressOf(config), ...sessionOptions(config), max: config.DB_POOL_SIZE })
+export const openPostgres = (config: ProductConfig, logger: Logger, metrics?: Metrics): Kysely<Tables> =>
+  openPool(
+    logger,
+    { ...addressOf(config), ...sessionOptions(config), max: config.DB_POOL_SIZE },
+    { name: 'primary', metrics },
+  )
 
 /** The replica of the primary, for reading only. */
-export const openReplica = (url: string, config: ProductConfig, logger: Logger): Kysely<Tables> =>
-  openPool(logger, { ...addressOfUrl(url, config), ...sessionOptions(config), max: config.DB_POOL_SIZE })
+export const openReplica = (
+  url: string,
+  config: ProductConfig,
+  logger: Logger,
+  metrics?: Metrics,
+): Kysely<Tables> =>
+  openPool(
+    logger,
+    { ...addressOfUrl(url, config), ...sessionOptions(config), max: config.DB_POOL_SIZE },
+    { name: 'replica', metrics },
+  )
+
+/**
+ * One connection for passes over the whole catalogue, which have their own limits: to the replica when one is named. It
+ * keeps no process from its end.
+ */
+export const openForFigures = (config: ProductConfig, logger: Logger, metrics?: Metrics): Kysely<Tables> => {
+  const { DB_REPLICA_URL: replica } = config
+  const address = replica === undefined ? addressOf(config) : addressOfUrl(replica, config)
+  const stream = () => new Socket().unref()
+  return openPool(logger, { ...address, stream, max: 1 }, { name: 'figures', metrics })
+}
 
 /** One connection without a time limit on statements, for migrations: they may take long, or wait for each other. */
 export const openForMigration = (config: ProductConfig, logger: Logger): Kysely<Tables> =>

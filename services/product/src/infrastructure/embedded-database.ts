@@ -2,21 +2,23 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { dataDir as freshDataDir } from '@electric-sql/pglite-prepopulatedfs'
+import type { Metrics } from '@shop/platform/metrics.ts'
 import { lockFolder } from '@shop/platform/sqlite.ts'
 import { Kysely, PGliteDialect } from 'kysely'
 import type { Tables } from './products-table.ts'
-import { statementTracing } from './statement-tracing.ts'
+import { statementLog } from './statement-log.ts'
 
 /** PostgreSQL in this process, kept under `dataDir`, which is this process' alone. Throws when another one has it. */
 export const openEmbedded = async (
   dataDir: string,
+  metrics?: Metrics,
 ): Promise<{ database: Kysely<Tables> } & AsyncDisposable> => {
   const folder = join(dataDir, 'products')
   const lock = lockFolder(folder)
   // A fresh database is unpacked: to have PGlite make one takes three seconds more.
   const isNew = !existsSync(join(folder, 'PG_VERSION'))
   const pglite = await PGlite.create({ dataDir: folder, ...(isNew && { loadDataDir: await freshDataDir() }) })
-  const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }), ...statementTracing() })
+  const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }), ...statementLog(metrics) })
   return {
     database,
     [Symbol.asyncDispose]: async () => {

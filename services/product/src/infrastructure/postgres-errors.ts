@@ -26,7 +26,8 @@ const isOutage = (error: unknown): boolean => {
 export const isUnusable = (error: unknown): boolean =>
   isOutage(error) || (error instanceof Error && refusal.test(sqlState(error)))
 
-const isUnavailable = (error: unknown): boolean =>
+/** Whether the statement might have been done at another time. */
+export const isUnavailable = (error: unknown): boolean =>
   isUnusable(error) || (error instanceof Error && notYet.test(sqlState(error)))
 
 /** The adapter, with an outage of the database as `unavailable`. */

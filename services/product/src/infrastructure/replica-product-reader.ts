@@ -1,6 +1,7 @@
 import { codeOf } from '@shop/kernel/errors.ts'
 import { createBreaker } from '@shop/platform/breaker.ts'
 import { withDeadline } from '@shop/platform/deadline.ts'
+import type { BreakerState } from '@shop/platform/metrics.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 
 const message = 'the replica cannot answer right now'
@@ -12,8 +13,12 @@ const deadlineMs = 1_000
  * Reads from the replica, and from the primary while the replica is down or hangs. What the replica does not have yet
  * is not there: its reads are a moment behind.
  */
-export const replicaProductReader = (replica: ProductReader, primary: ProductReader): ProductReader => {
-  const breaker = createBreaker({ failures: 1, retryAfterMs: 1_000, message })
+export const replicaProductReader = (
+  replica: ProductReader,
+  primary: ProductReader,
+  onState?: (state: BreakerState) => void,
+): ProductReader => {
+  const breaker = createBreaker({ failures: 1, retryAfterMs: 1_000, message, onState })
 
   const read = async <Result>(ask: (reader: ProductReader) => Promise<Result>): Promise<Result> => {
     try {

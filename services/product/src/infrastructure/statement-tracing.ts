@@ -1,4 +1,4 @@
-import { errorTypeOf, isTracing, recordError, startCall } from '@shop/platform/tracing.ts'
+import { errorTypeOf, recordError, startCall } from '@shop/platform/tracing.ts'
 import type { LogEvent } from 'kysely'
 
 /** The operation and its table: `select products`. */
@@ -9,7 +9,7 @@ const summaryOf = (statement: string): string => {
 }
 
 /** Gives a statement that a request waited for a span, once it is over. Its text has no values: they are parameters. */
-const traceStatement = (event: LogEvent): void => {
+export const traceStatement = (event: LogEvent): void => {
   const { sql } = event.query
   const summary = summaryOf(sql)
   const attributes = { 'db.system.name': 'postgresql', 'db.query.summary': summary, 'db.query.text': sql }
@@ -18,6 +18,3 @@ const traceStatement = (event: LogEvent): void => {
   if (event.level === 'error') recordError(span, errorTypeOf(event.error), true)
   span?.end(end)
 }
-
-/** For Kysely's options. */
-export const statementTracing = () => (isTracing() ? { log: traceStatement } : {})

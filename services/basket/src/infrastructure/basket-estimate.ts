@@ -1,0 +1,18 @@
+import type { Cents } from '@shop/kernel/money.ts'
+import { type Basket, itemCount, total } from '../domain/basket.ts'
+import type { BasketFigures } from '../domain/basket-figures.ts'
+
+type Estimate = Omit<BasketFigures, 'expired'>
+
+const scaled = (value: Cents, scale: number): Cents =>
+  scale === 1 ? value : BigInt(Math.round(Number(value) * scale))
+
+/** What all baskets hold, judged by some of them, each of which stands for so many. Exact when that is one. */
+export const estimate = (sample: readonly Basket[], scale: number): Estimate => ({
+  baskets: Math.round(sample.length * scale),
+  items: Math.round(sample.reduce((sum, basket) => sum + itemCount(basket), 0) * scale),
+  value: scaled(
+    sample.reduce((sum, basket) => sum + total(basket), 0n),
+    scale,
+  ),
+})
