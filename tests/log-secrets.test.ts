@@ -18,6 +18,9 @@ const harmless = new Set([
   'DB_USER',
   'LOG_DIR',
   'LOG_FILE',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_SERVICE_NAME',
+  'OTEL_TRACES_SAMPLER_ARG',
   'PRODUCT_SERVICE_URL',
   'REDIS_HOST',
 ])

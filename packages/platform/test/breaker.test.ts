@@ -58,6 +58,23 @@ describe('a breaker', () => {
     assert.equal(await guarded(async () => 'done'), 'done')
   })
 
+  it('tells every state that it comes into', async ({ mock }) => {
+    mock.timers.enable({ apis: ['Date'] })
+    const states: string[] = []
+    const guarded = createBreaker({
+      failures: 3,
+      retryAfterMs: 100,
+      message: 'down for now',
+      onState: (state) => states.push(state),
+    })
+    await fail(guarded, 'unavailable', 3)
+    mock.timers.tick(100)
+    await fail(guarded, 'unavailable', 1)
+    mock.timers.tick(100)
+    await guarded(async () => 'done')
+    assert.deepEqual(states, ['closed', 'open', 'half_open', 'open', 'half_open', 'closed'])
+  })
+
   it('lets one call through to try after a while: it closes when that succeeds, and stays open otherwise', async ({
     mock,
   }) => {

@@ -1,5 +1,6 @@
 import { exposeFigures } from '@shop/platform/figures.ts'
 import { createHealth } from '@shop/platform/health.ts'
+import { exposeHealth } from '@shop/platform/health-metrics.ts'
 import { createHttpServer } from '@shop/platform/http-server.ts'
 import { instrument } from '@shop/platform/instrument.ts'
 import type { Logger } from '@shop/platform/logger.ts'
@@ -21,6 +22,7 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
 ) => {
   const health = createHealth(service, version, dependencies)
+  exposeHealth(metrics.registry, health)
   const use = instrument(useCases(ports), metrics)
   exposeFigures(metrics.registry, basketMetrics(use), logger)
 

@@ -4,6 +4,7 @@ import { exposeFigures } from '@shop/platform/figures.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc-operations.ts'
 import { createGrpcServer } from '@shop/platform/grpc-server.ts'
 import { createHealth } from '@shop/platform/health.ts'
+import { exposeHealth } from '@shop/platform/health-metrics.ts'
 import { createHttpServer } from '@shop/platform/http-server.ts'
 import { instrument } from '@shop/platform/instrument.ts'
 import type { Logger } from '@shop/platform/logger.ts'
@@ -29,6 +30,7 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
 ) => {
   const health = createHealth(service, version, dependencies)
+  exposeHealth(metrics.registry, health)
   const products = withProductEvents(ports.products, logger)
   const use = instrument(useCases({ ...ports, products }), metrics)
   exposeFigures(metrics.registry, catalogueMetrics(use), logger)

@@ -6,8 +6,8 @@ import { createBreaker } from '@shop/platform/breaker.ts'
 import { coalesce } from '@shop/platform/coalesce.ts'
 import { callUnary, channelOptions, checkServing } from '@shop/platform/grpc-client.ts'
 import { measureCalls } from '@shop/platform/grpc-client-metrics.ts'
-import type { Metrics } from '@shop/platform/metrics.ts'
 import { traceCalls } from '@shop/platform/grpc-tracing.ts'
+import type { Metrics } from '@shop/platform/metrics.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
 
 /** Of a call. Who comes while others wait for one waits for that too: twice this is less than the second of the contract. */

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, it } from 'node:test'
+import { eventually } from '../support/eventually.ts'
+import { root } from '../support/files.ts'
+import { request } from '../support/http.ts'
+import { ownSchema, withoutPostgres } from '../support/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
+import { unlessReachable } from '../support/servers.ts'
+import { freePort, type RunningService, startService } from '../support/services.ts'
+
+/** Runs promtool on a text, and resolves with its exit code and what it says. */
+const promtool = async (args: readonly string[], input = '') => {
+  const child = spawn('promtool', args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const exited = once(child, 'exit')
+  child.stdin.end(input)
+  const said = (await text(child.stdout)) + (await text(child.stderr))
+  const [code] = await exited
+  return { code, said }
+}
+
+const withoutPromtool = await unlessReachable('promtool (Debian: prometheus)', () => promtool(['--version']))
+
+/** Name → labels of the metrics, without those of buckets, sums and counts, and without what Node.js' own are. */
+const familiesOf = (exposition: string): Map<string, string> => {
+  const families = new Map<string, string>()
+  let name = ''
+  for (const line of exposition.split('\n')) {
+    name = /^# TYPE (\w+)/.exec(line)?.[1] ?? name
+    if (/^$|^#|_bucket\{|_sum\{/.test(line) || /^(process|nodejs)_/.test(name)) continue
+    const labels = [...line.matchAll(/(\w+)="/g)]
+      .map(([, label]) => label)
+      .filter((label) => label !== 'service')
+    families.set(name, labels.toSorted().join(' '))
+  }
+  return families
+}
+
+/** The same of the page that lists them, by service. */
+const documented = (service: 'product' | 'basket'): Map<string, string> => {
+  const page = readFileSync(join(root, 'docs/metrics.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| `(\w+)` \|([^|]*)\|([^|]*)\|/gm)]
+  assert.ok(rows.length > 15)
+  return new Map(
+    rows
+      .filter(([, , , services = '']) => services.includes('both') || services.includes(service))
+      .map(([, name = '', labels = '']) => [
+        name,
+        [...labels.matchAll(/`(\w+)`/g)]
+          .map(([, label]) => label)
+          .toSorted()
+          .join(' '),
+      ]),
+  )
+}
+
+const entries = (map: Map<string, string>) => Object.fromEntries([...map].toSorted())
+
+describe('the metrics of the shop', { skip: withoutPostgres || withoutRedis }, () => {
+  const stack = new AsyncDisposableStack()
+  const user = `${ownPrefix()}ann`
+  let product: RunningService
+  let basket: RunningService
+  before(async () => {
+    const schema = stack.use(await ownSchema())
+    stack.defer(() => removeKeys(`basket:${user}`))
+    const grpcPort = String(await freePort())
+    product = stack.use(await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: grpcPort }))
+    basket = stack.use(
+      await startService('basket', { REDIS_URL: redisUrl, PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }),
+    )
+    const pen = { name: 'Pen', price: 1.5, stock: 3, category: 'Office' }
+    const { id } = (await request('POST', `${product.url}/products`, pen)).body
+    const items = `${basket.url}/baskets/${user}/items`
+    await eventually(10_000, async () =>
+      assert.equal((await request('POST', items, { product_id: id, quantity: 2 })).status, 200),
+    )
+    assert.equal((await request('POST', items, { product_id: id, quantity: 2 })).status, 409)
+  })
+  after(() => stack.disposeAsync())
+
+  const scrape = async ({ url }: RunningService) => (await request('GET', `${url}/metrics`)).body as string
+
+  it('are those that the page about them lists, with the same labels', async () => {
+    assert.deepEqual(entries(familiesOf(await scrape(product))), entries(documented('product')))
+    assert.deepEqual(entries(familiesOf(await scrape(basket))), entries(documented('basket')))
+  })
+
+  it('keep the rules of Prometheus', { skip: withoutPromtool }, async () => {
+    for (const service of [product, basket])
+      assert.deepEqual(await promtool(['check', 'metrics'], await scrape(service)), { code: 0, said: '' })
+    // To see that it would be seen.
+    const broken = '# HELP shop_things Things\n# TYPE shop_things counter\nshop_things 1\n'
+    assert.notEqual((await promtool(['check', 'metrics'], broken)).said, '')
+  })
+
+  it('count what was asked for, and tell of the shop, and of no user', async () => {
+    const ofProduct = await scrape(product)
+    const ofBasket = await scrape(basket)
+    const value = (exposition: string, name: string, ...labels: string[]) =>
+      Number(
+        exposition
+          .split('\n')
+          .find((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+          ?.split(' ')
+          .at(-1),
+      )
+    assert.equal(value(ofProduct, 'shop_products', 'stock_band="low"'), 1)
+    assert.equal(value(ofProduct, 'shop_inventory_value', 'category="Office"'), 4.5)
+    const refused = ['use_case="addItem"', 'outcome="insufficient_stock"']
+    assert.equal(value(ofBasket, 'use_case_duration_seconds_count', ...refused), 1)
+    const operations = 'db_client_operation_duration_seconds_count'
+    assert.ok(value(ofBasket, operations, '"compareAndSet"', 'outcome="ok"') >= 1)
+    assert.ok(value(ofProduct, operations, '"insert"', 'outcome="ok"') >= 1)
+    assert.ok(value(ofBasket, 'shop_active_baskets') >= 1)
+    assert.equal(value(ofBasket, 'circuit_breaker_state', '"product-service"', 'state="closed"'), 1)
+    assert.equal(value(ofBasket, 'dependency_up', 'dependency="product-service"'), 1)
+    assert.doesNotMatch(ofProduct + ofBasket, new RegExp(user))
+  })
+})
