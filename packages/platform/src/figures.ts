@@ -64,27 +64,31 @@ const freshly = <Figures>({ name, read, figures }: FigureSource<Figures>, logger
 }
 
 /** Whether, and as of when, there are figures. */
-const exposeState = (name: string, samplesNow: () => Promise<Samples | undefined>, registers: Registry[]) => {
-  new Gauge({
-    name: 'shop_figures_up',
-    help: 'Whether the figures of the shop could be read from their store: 1 or 0',
-    labelNames: ['figures'],
-    registers,
-    async collect() {
-      this.set({ figures: name }, (await samplesNow()) === undefined ? 0 : 1)
-    },
-  })
-  new Gauge({
-    name: 'shop_figures_read_timestamp_seconds',
-    help: 'When the figures of the shop were read from their store, in Unix time',
-    labelNames: ['figures'],
-    registers,
-    async collect() {
-      const samples = await samplesNow()
-      this.reset()
-      if (samples !== undefined) this.set({ figures: name }, samples.at)
-    },
-  })
+const exposeState = (name: string, samplesNow: () => Promise<Samples | undefined>, registry: Registry) => {
+  registry.registerMetric(
+    new Gauge({
+      name: 'shop_figures_up',
+      help: 'Whether the figures of the shop could be read from their store: 1 or 0',
+      labelNames: ['figures'],
+      registers: [],
+      async collect() {
+        this.set({ figures: name }, (await samplesNow()) === undefined ? 0 : 1)
+      },
+    }),
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: 'shop_figures_read_timestamp_seconds',
+      help: 'When the figures of the shop were read from their store, in Unix time',
+      labelNames: ['figures'],
+      registers: [],
+      async collect() {
+        const samples = await samplesNow()
+        this.reset()
+        if (samples !== undefined) this.set({ figures: name }, samples.at)
+      },
+    }),
+  )
 }
 
 /**
@@ -98,7 +102,7 @@ export const exposeFigures = <Figures>(
 ): void => {
   const samplesNow = freshly(source, logger)
   const registers = [registry]
-  exposeState(source.name, samplesNow, registers)
+  exposeState(source.name, samplesNow, registry)
   for (const { name, help, type, labelNames } of source.figures) {
     const Metric = type === 'counter' ? Counter : Gauge
     const metric = new Metric({

@@ -3,24 +3,27 @@ import type { Health } from './health.ts'
 
 /** What `/health` says, as metrics: asked anew at every scrape, so that both always agree. */
 export const exposeHealth = (registry: Registry, health: Health): void => {
-  const registers = [registry]
-  new Gauge({
-    name: 'service_ready',
-    help: '1 while the service is ready for requests, 0 while a hard dependency is down or it stops',
-    registers,
-    async collect() {
-      this.set((await health.report()).status === 'unhealthy' ? 0 : 1)
-    },
-  })
-  new Gauge({
-    name: 'dependency_up',
-    help: '1 while the dependency answers, 0 while it does not',
-    labelNames: ['dependency'],
-    registers,
-    async collect() {
-      const { checks } = await health.report()
-      for (const [dependency, { status }] of Object.entries(checks))
-        this.set({ dependency }, status === 'up' ? 1 : 0)
-    },
-  })
+  registry.registerMetric(
+    new Gauge({
+      name: 'service_ready',
+      help: '1 while the service is ready for requests, 0 while a hard dependency is down or it stops',
+      registers: [],
+      async collect() {
+        this.set((await health.report()).status === 'unhealthy' ? 0 : 1)
+      },
+    }),
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: 'dependency_up',
+      help: '1 while the dependency answers, 0 while it does not',
+      labelNames: ['dependency'],
+      registers: [],
+      async collect() {
+        const { checks } = await health.report()
+        for (const [dependency, { status }] of Object.entries(checks))
+          this.set({ dependency }, status === 'up' ? 1 : 0)
+      },
+    }),
+  )
 }

@@ -28,6 +28,7 @@ const sentence = ({ service, msg, method, route, rpc, status, duration_ms }: Lin
     duration_ms === undefined ? undefined : 'ms',
   ]
     .filter((part) => part !== undefined)
+    .map(String)
     .join(' ')
 
 const asText = (stream: DestinationStream, colorize: boolean): DestinationStream => {
@@ -37,7 +38,7 @@ const asText = (stream: DestinationStream, colorize: boolean): DestinationStream
     messageFormat: sentence,
     singleLine: true,
   })
-  return { write: (line) => void stream.write(pretty(line)) }
+  return { write: (line) => stream.write(pretty(line)) }
 }
 
 const surviving = new WeakSet<NodeJS.EventEmitter>()

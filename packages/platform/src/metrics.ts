@@ -11,36 +11,40 @@ export const breakerStates = ['closed', 'half_open', 'open'] as const
 export type BreakerState = (typeof breakerStates)[number]
 
 /** Connections are counted when scraped. */
-const connectionGauges = (registers: Registry[]) => {
+const connectionGauges = (registry: Registry) => {
   const pools = new Map<string, () => PoolState>()
   const pool = 'db_client_connection_pool_name'
   const state = 'db_client_connection_state'
-  new Gauge({
-    name: 'db_client_connections',
-    help: 'Connections to the store, by their state: idle or used',
-    labelNames: [pool, state],
-    registers,
-    collect() {
-      for (const [name, read] of pools) {
-        const { idle, used } = read()
-        this.set({ [pool]: name, [state]: 'idle' }, idle)
-        this.set({ [pool]: name, [state]: 'used' }, used)
-      }
-    },
-  })
+  registry.registerMetric(
+    new Gauge({
+      name: 'db_client_connections',
+      help: 'Connections to the store, by their state: idle or used',
+      labelNames: [pool, state],
+      registers: [],
+      collect() {
+        for (const [name, read] of pools) {
+          const { idle, used } = read()
+          this.set({ [pool]: name, [state]: 'idle' }, idle)
+          this.set({ [pool]: name, [state]: 'used' }, used)
+        }
+      },
+    }),
+  )
   for (const [name, help, property] of [
     ['db_client_connections_max', 'Connections to the store that there may be', 'max'],
     ['db_client_connections_pending_requests', 'Calls that wait for a connection to the store', 'waiting'],
   ] as const)
-    new Gauge({
-      name,
-      help,
-      labelNames: [pool],
-      registers,
-      collect() {
-        for (const [poolName, read] of pools) this.set({ [pool]: poolName }, read()[property])
-      },
-    })
+    registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        labelNames: [pool],
+        registers: [],
+        collect() {
+          for (const [poolName, read] of pools) this.set({ [pool]: poolName }, read()[property])
+        },
+      }),
+    )
   return (name: string, read: () => PoolState): void => void pools.set(name, read)
 }
 
@@ -103,7 +107,7 @@ export const createMetrics = (service: string, version: string) => {
       ['use_case', 'outcome'],
     ),
     /** From now on the pool's connections are counted at every scrape. */
-    watchPool: connectionGauges(registers),
+    watchPool: connectionGauges(registry),
     /** A function to tell every state of the breaker of this name. */
     watchBreaker: breakerGauge(registers),
   }

@@ -20,16 +20,18 @@ export const collectProcessMetrics = (registry: Registry, version: string): void
 
   const registers = [registry]
   let last = performance.eventLoopUtilization()
-  new Gauge({
-    name: 'nodejs_eventloop_utilization_ratio',
-    help: 'Share of the time since the last scrape that the event loop was busy',
-    registers,
-    collect() {
-      const now = performance.eventLoopUtilization()
-      this.set(performance.eventLoopUtilization(now, last).utilization)
-      last = now
-    },
-  })
+  registry.registerMetric(
+    new Gauge({
+      name: 'nodejs_eventloop_utilization_ratio',
+      help: 'Share of the time since the last scrape that the event loop was busy',
+      registers: [],
+      collect() {
+        const now = performance.eventLoopUtilization()
+        this.set(performance.eventLoopUtilization(now, last).utilization)
+        last = now
+      },
+    }),
+  )
   new Gauge({
     name: 'build_info',
     help: 'The running version; always 1',

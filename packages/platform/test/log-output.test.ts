@@ -43,7 +43,8 @@ describe('a log file', () => {
   it('goes when there are five newer ones besides the current, also those of earlier processes', async () => {
     await using folder = await temporaryFolder()
     for (const number of [1, 2, 3, 4, 5, 6]) fill(folder.path, number)
-    await (await logInto(folder.path)).info('the last of the sixth file')
+    const logger = await logInto(folder.path)
+    logger.info('the last of the sixth file')
     const kept = [2, 3, 4, 5, 6, 7].map((number) => `shop.${number}.log`)
     await eventually(5_000, async () => assert.deepEqual(namesIn(folder.path), kept))
   })

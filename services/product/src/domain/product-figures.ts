@@ -2,7 +2,7 @@ import type { Cents } from '@shop/kernel/money.ts'
 
 /** None left; at most `lowStockThreshold` pieces; more. */
 export const stockBands = ['out', 'low', 'ok'] as const
-export type StockBand = (typeof stockBands)[number]
+type StockBand = (typeof stockBands)[number]
 
 /** Price × stock, summed over the products of a category. */
 export type CategoryValue = Readonly<{ category: string; value: Cents }>

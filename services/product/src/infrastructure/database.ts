@@ -95,6 +95,8 @@ export const openReplica = (
     { name: 'replica', metrics },
   )
 
+const idleSocket = () => new Socket().unref()
+
 /**
  * One connection for passes over the whole catalogue, which have their own limits: to the replica when one is named. It
  * keeps no process from its end.
@@ -102,8 +104,7 @@ export const openReplica = (
 export const openForFigures = (config: ProductConfig, logger: Logger, metrics?: Metrics): Kysely<Tables> => {
   const { DB_REPLICA_URL: replica } = config
   const address = replica === undefined ? addressOf(config) : addressOfUrl(replica, config)
-  const stream = () => new Socket().unref()
-  return openPool(logger, { ...address, stream, max: 1 }, { name: 'figures', metrics })
+  return openPool(logger, { ...address, stream: idleSocket, max: 1 }, { name: 'figures', metrics })
 }
 
 /** One connection without a time limit on statements, for migrations: they may take long, or wait for each other. */
