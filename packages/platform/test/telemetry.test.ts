@@ -38,3 +38,17 @@ it('that spans do not arrive is logged once, and so is that they do again', asyn
   assert.deepEqual(messages(), [failed, [30, 'traces are exported again']])
   assert.ok(collector.spans.every(({ name }) => name === 'kept'))
 })
+
+it('spans that the queue has no room for are dropped, and counted in the log', async () => {
+  await using collector = await startCollector()
+  const { logger, lines } = recordingLogger()
+  const config = { ...untraced, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_TIMEOUT: 100 }
+  collector.answer.status = 'never'
+  await using _ = await startTracing(origin, config, logger)
+  // One batch on its way, four that wait, and another one.
+  for (let batches = 0; batches < 6; batches++) await makeSpans('many')
+  await eventually(10_000, async () => {
+    await inRequest('one more', async () => {})
+    assert.ok(lines.some(({ msg }) => /^tracing: Dropped \d+ spans/.test(String(msg))))
+  })
+})
