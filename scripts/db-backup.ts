@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { run } from '@shop/platform/lifecycle.ts'
 import { say } from './support/catalogue.ts'
@@ -14,12 +14,17 @@ await run(async () => {
   await mkdir(folder, { recursive: true })
   // Under its name only once it is whole.
   const unfinished = `${file}.unfinished`
-  await runTool(config, 'pg_dump', [
-    '--format=custom',
-    '--no-owner',
-    '--no-privileges',
-    `--file=${unfinished}`,
-  ])
+  try {
+    await runTool(config, 'pg_dump', [
+      '--format=custom',
+      '--no-owner',
+      '--no-privileges',
+      `--file=${unfinished}`,
+    ])
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
   await writeFile(`${file}.sha256`, `${await checksumOf(unfinished)}  ${basename(file)}\n`)
   await rename(unfinished, file)
   say(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)

@@ -47,7 +47,7 @@ const untilHealthy = async (port: number): Promise<void> => {
   const giveUp = Date.now() + readyLimitMs
   while (!(await isHealthy(port))) {
     if (Date.now() > giveUp)
-      throw new Error(`Port ${port} was not healthy within a minute; the log above says why.`)
+      throw new OperatorError(`Port ${port} was not healthy within a minute; the log above says why.`)
     await delay(200)
   }
 }
@@ -108,5 +108,4 @@ await run(async () => {
   } finally {
     await stopAll(children)
   }
-  process.exit()
 })

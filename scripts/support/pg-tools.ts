@@ -24,6 +24,16 @@ export const connect = async (config: ProductConfig, otherDatabase?: string): Pr
   return client
 }
 
+/** What the service does about TLS, for PostgreSQL's own programs: a URL may say it too. */
+const tlsOf = ({ DATABASE_URL, DB_SSLMODE, DB_SSLROOTCERT }: ProductConfig): Record<string, string> => {
+  const url = DATABASE_URL === undefined ? undefined : new URL(DATABASE_URL).searchParams
+  const rootCertificate = url?.get('sslrootcert') ?? DB_SSLROOTCERT
+  return {
+    PGSSLMODE: url?.get('sslmode') ?? DB_SSLMODE,
+    ...(rootCertificate !== undefined && { PGSSLROOTCERT: rootCertificate }),
+  }
+}
+
 /** Runs one of PostgreSQL's programs on the server; credentials go by its environment, where no process list shows them. */
 export const runTool = async (
   config: ProductConfig,
@@ -39,7 +49,7 @@ export const runTool = async (
       PGUSER: user,
       PGPASSWORD: password ?? '',
       PGDATABASE: database,
-      PGSSLMODE: config.DB_SSLMODE,
+      ...tlsOf(config),
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   })

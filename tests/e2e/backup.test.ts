@@ -7,6 +7,7 @@ import { it } from 'node:test'
 import { promisify } from 'node:util'
 import { root } from '../support/files.ts'
 import { ownDatabase, query, withoutPostgres } from '../support/postgres.ts'
+import { startCluster, withoutPostgresPrograms } from '../support/postgres-cluster.ts'
 
 const digest = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
 
@@ -50,6 +51,42 @@ it('a catalogue is seeded, backed up, damaged and restored as it was', {
 
     await writeFile(join(folder, file), 'changed')
     await assert.rejects(script('db-restore', { FILE: file, FORCE: '1' }), /damaged/)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+it('backup and restore speak TLS as the service does, and leave nothing half done', {
+  skip: withoutPostgresPrograms,
+}, async () => {
+  await using cluster = await startCluster({ tls: true })
+  const folder = await mkdtemp(join(tmpdir(), 'backup-'))
+  const script = (name: string, variables: Record<string, string>) =>
+    promisify(execFile)(process.execPath, [join(root, `scripts/${name}.ts`)], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], ...variables },
+    })
+  const verified = {
+    DB_HOST: '127.0.0.1',
+    DB_PORT: String(cluster.port),
+    DB_NAME: 'postgres',
+    DB_SSLMODE: 'verify-full',
+    DB_SSLROOTCERT: cluster.certificate,
+  }
+  const backups = async () =>
+    (await readdir(join(folder, 'backups'))).filter((name) => !name.endsWith('.sha256'))
+  try {
+    await script('db-migrate', verified)
+    await script('db-backup', verified)
+    const [file = ''] = await backups()
+    assert.match(file, /\.dump$/)
+    await query('create database elsewhere', cluster.url)
+    const elsewhere = { ...verified, DB_NAME: 'elsewhere', FILE: join('backups', file), FORCE: '1' }
+    assert.match((await script('db-restore', elsewhere)).stdout, /^Restored /)
+
+    const untrusted = `${cluster.url}?sslmode=verify-full`
+    await assert.rejects(script('db-backup', { DATABASE_URL: untrusted }))
+    assert.deepEqual(await backups(), [file])
   } finally {
     await rm(folder, { recursive: true })
   }

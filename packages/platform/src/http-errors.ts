@@ -39,7 +39,8 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   if (refusal !== undefined) return sendStatus(refusal, request, reply)
   const problem = problemOf(error, where(request))
   const route = request.routeOptions.url
-  if (problem.status >= 500)
+  // Who breaks off while sending is no fault of ours.
+  if (problem.status >= 500 && !request.raw.readableAborted)
     request.log.error({ request_id: request.id, route, err: error }, 'request failed')
   return send(reply, problem)
 }

@@ -68,6 +68,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Fast
   traceRequests(app, clientClosedRequest)
   followRequests(app, options.metrics)
   drainOnClose(app)
+  deleteNothingUnnamed(app)
   const refuse = refuseOtherMethods(app)
   for (const schema of [ProblemSchema, ...options.schemas]) app.addSchema(schema)
 
@@ -100,6 +101,15 @@ export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
     if (body.length === 0) done(null, undefined)
     else if (!isUtf8(body)) done(invalid({ path: '', message: 'must be UTF-8' }))
     else void parseJson(request, body.toString(), done)
+  })
+}
+
+/** A slash at the end is of no account elsewhere; here `…/items/` may lack an id, and must not stand for all items. */
+const deleteNothingUnnamed = (app: FastifyInstance): void => {
+  app.addHook('onRequest', (request, reply, done) => {
+    const [path = ''] = request.url.split('?', 1)
+    if (request.method === 'DELETE' && path.endsWith('/')) void sendStatus(404, request, reply)
+    else done()
   })
 }
 

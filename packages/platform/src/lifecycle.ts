@@ -34,6 +34,8 @@ export const run = async (main: () => Promise<void>): Promise<void> => {
     process.exitCode = error instanceof OperatorError ? error.exitCode : 1
     process.stderr.write(`${describe(error)}\n`)
   }
+  // Everything is closed, or was given up: a connection to something that hangs must not hold the process.
+  process.exit()
 }
 
 const describe = (error: unknown): string => {

@@ -38,6 +38,11 @@ const padded = (bytes: number) => '{"quantity":5}'.padEnd(bytes)
 
 const allowed = /^[A-Za-z0-9._:@-]{1,128}$/
 
+test('a product id that is empty is none, and not all of them', async () => {
+  for (const path of ['/items/', '/items/?x=1', '/'])
+    assertProblem(await send(app.http, 'DELETE', basket.url + path), { status: 404, code: 'not_found' })
+})
+
 describe('a user id', () => {
   const bad = ['%00', 'a%00', 'a%2Fb', 'a%20b', '%0A', 'user%0A', 'caf%C3%A9', 'a%23', 'a*', 'x'.repeat(129)]
   for (const user of bad)

@@ -43,6 +43,7 @@ export const readConfig = (environment: Environment): ProductConfig => {
     given.DB_REPLICA_URL !== undefined &&
       !URL.canParse(given.DB_REPLICA_URL) &&
       'DB_REPLICA_URL must be a URL',
+    given.PORT === given.GRPC_PORT && 'PORT and GRPC_PORT must differ',
     given.ENVIRONMENT === 'production' &&
       given.STORAGE !== 'embedded' &&
       given.DATABASE_URL === undefined &&

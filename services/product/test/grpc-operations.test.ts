@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
-import { ProductServiceClient } from '@shop/contracts/product/product.ts'
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { ProductServiceClient, UpdateProductRequest } from '@shop/contracts/product/product.ts'
 import { service as healthDefinition } from 'grpc-health-check'
 import { Client as PgClient } from 'pg'
 import { eventually } from '../../../tests/support/eventually.ts'
@@ -110,15 +110,16 @@ it('a deadline that passes stops the statement in PostgreSQL', { skip: withoutPo
     `127.0.0.1:${await app.grpc.listen(0)}`,
     credentials.createInsecure(),
   )
-  const get = (deadlineMs: number) =>
-    new Promise((resolve, reject) => {
-      client.getProduct(
-        { id: 1 },
-        new Metadata(),
-        { deadline: Date.now() + deadlineMs },
-        (error, response) => (error ? reject(error) : resolve(response)),
-      )
-    })
+  const callsOf = (id: number) =>
+    [
+      (...rest) => client.getProduct({ id }, ...rest),
+      (...rest) => client.deleteProduct({ id, version: 0 }, ...rest),
+      (...rest) => client.updateProduct(UpdateProductRequest.fromPartial({ id, name: 'Lamp' }), ...rest),
+    ] satisfies ((
+      metadata: Metadata,
+      options: { deadline: number },
+      callback: (error: ServiceError | null) => void,
+    ) => unknown)[]
   const waiting = () =>
     query("select pid from pg_locks where relation = 'products'::regclass and not granted", schema.url)
 
@@ -128,11 +129,14 @@ it('a deadline that passes stops the statement in PostgreSQL', { skip: withoutPo
   await holder.connect()
   try {
     await holder.query('begin; lock table products in access exclusive mode')
-    const call = get(1_000)
-    const refused = assert.rejects(call, { code: status.DEADLINE_EXCEEDED })
-    while ((await waiting()).length === 0) await delay(20)
-    await refused
-    await eventually(20_000, async () => assert.deepEqual(await waiting(), []))
+    for (const call of callsOf(product.id)) {
+      const refused = new Promise<status | undefined>((resolve) => {
+        call(new Metadata(), { deadline: Date.now() + 2_500 }, (error) => resolve(error?.code))
+      })
+      await eventually(2_000, async () => assert.equal((await waiting()).length, 1))
+      assert.equal(await refused, status.DEADLINE_EXCEEDED)
+      await eventually(20_000, async () => assert.deepEqual(await waiting(), []))
+    }
     await holder.query('rollback')
     assert.deepEqual(await adapters.ports.reader.find(product.id), product)
   } finally {

@@ -58,6 +58,13 @@ describe('migrations', { skip: withoutPostgres }, () => {
     assert.deepEqual(await namesIn(other.url, products), ['products'])
   })
 
+  test('are none to an older version of the service, when a newer one has gone further', async () => {
+    await using schema = await ownSchema()
+    await migrateOver(schema.url)
+    await namesIn(schema.url, "insert into kysely_migration values ('9999_later', 'now')")
+    assert.deepEqual(await migrateOver(schema.url), [])
+  })
+
   test('leave nothing behind when one fails, and go on when its reason is gone', async () => {
     await using schema = await ownSchema()
     await namesIn(schema.url, 'create view products_stock_id as select 1 as one')

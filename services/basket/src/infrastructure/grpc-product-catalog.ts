@@ -12,6 +12,8 @@ import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.t
 
 /** Of a call. Who comes while others wait for one waits for that too: twice this is less than the second of the contract. */
 const deadlineMs = 400
+/** With the longest texts an answer is still less than the four megabytes that a client takes. */
+const maxBatchSize = 100
 const message = 'the product service cannot be asked right now'
 
 const translated = (error: unknown): Error =>
@@ -54,7 +56,7 @@ export const grpcProductCatalog = (
   }
 
   return {
-    find: coalesce({ load, slots: 2, maxBatchSize: 1_000 }),
+    find: coalesce({ load, slots: 2, maxBatchSize }),
     probe: () => checkServing(client, 'product.ProductService', deadlineMs),
     [Symbol.dispose]: () => client.close(),
   }

@@ -7,8 +7,11 @@ const outage = /^(08|53|57)/
 /** The server answers, and will not have us: wrong credentials (28), no such database (3D), a standby (25006). */
 const refusal = /^(28|3D)|^25006$/
 
-/** Statements that fail though they are right: a lock not had in time, and no table before the first migration. */
-const notYet = /^(55P03|42P01)$/
+/**
+ * Statements that fail though they are right: a lock not had in time, no table before the first migration, and a conflict
+ * with others (40), which may also be the recovery of a replica.
+ */
+const notYet = /^(55P03|42P01)$|^40/
 
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { type ProductFields, productNotFound } from '../domain/product.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { type Database, productColumns, productOf } from './products-table.ts'
-import { type OnAbort, whileWanted } from './while-wanted.ts'
+import { type OnAbort, transactionWhileWanted, whileWanted } from './while-wanted.ts'
 
 const rowOf = ({ name, description, price, stock, category }: ProductFields) => ({
   name,
@@ -14,13 +14,13 @@ const rowOf = ({ name, description, price, stock, category }: ProductFields) => 
 })
 
 /** The row, which no other transaction can write until this one ends. */
-const lock = async (transaction: Database, id: number, onAbort: OnAbort) => {
+const lock = async (transaction: Database, id: number) => {
   const row = await transaction
     .selectFrom('products')
     .select(productColumns)
     .where('id', '=', id)
     .forUpdate()
-    .executeTakeFirst(whileWanted(onAbort))
+    .executeTakeFirst()
   if (row === undefined) throw productNotFound(id)
   return productOf(row)
 }
@@ -40,20 +40,20 @@ export const postgresProductRepository = (
     ),
 
   update: (id, change) =>
-    database.transaction().execute(async (transaction) => {
-      const changed = change(await lock(transaction, id, onAbort))
+    transactionWhileWanted(database, onAbort, async (transaction) => {
+      const changed = change(await lock(transaction, id))
       const row = await transaction
         .updateTable('products')
         .set({ ...rowOf(changed), version: sql`version + 1`, updated_at: sql`clock_timestamp()` })
         .where('id', '=', id)
         .returning(productColumns)
-        .executeTakeFirstOrThrow(whileWanted(onAbort))
+        .executeTakeFirstOrThrow()
       return productOf(row)
     }),
 
   remove: (id, precondition) =>
-    database.transaction().execute(async (transaction) => {
-      precondition(await lock(transaction, id, onAbort))
-      await transaction.deleteFrom('products').where('id', '=', id).execute(whileWanted(onAbort))
+    transactionWhileWanted(database, onAbort, async (transaction) => {
+      precondition(await lock(transaction, id))
+      await transaction.deleteFrom('products').where('id', '=', id).execute()
     }),
 })

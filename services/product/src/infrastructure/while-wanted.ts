@@ -1,5 +1,6 @@
 import { requestContext } from '@shop/platform/request-context.ts'
-import type { AbortableQueryOptions } from 'kysely'
+import { type AbortableQueryOptions, sql } from 'kysely'
+import type { Database } from './products-table.ts'
 
 /**
  * What becomes of a statement that nobody waits for any more: PostgreSQL is told to stop it, or it goes on to its end,
@@ -12,3 +13,33 @@ export const whileWanted = (onAbort: OnAbort): AbortableQueryOptions => ({
   signal: requestContext.getStore()?.signal,
   inflightQueryAbortStrategy: onAbort,
 })
+
+/**
+ * A transaction that a request waits for, until its caller stops waiting: then the statement that runs is stopped. Not by
+ * Kysely's own means, which take the ROLLBACK that follows for the statement and leave it alone.
+ */
+export const transactionWhileWanted = <Result>(
+  database: Database,
+  onAbort: OnAbort,
+  work: (transaction: Database) => Promise<Result>,
+): Promise<Result> =>
+  database.transaction().execute(async (transaction) => {
+    const signal = requestContext.getStore()?.signal
+    if (signal === undefined || onAbort === 'ignore query') return work(transaction)
+    const { pid } = await transaction
+      .selectNoFrom(sql<number>`pg_backend_pid()`.as('pid'))
+      .executeTakeFirstOrThrow()
+    let cancelled: Promise<unknown> | undefined
+    const cancel = () => {
+      cancelled = sql`select pg_cancel_backend(${pid})`.execute(database).catch(() => {})
+    }
+    signal.throwIfAborted()
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      return await work(transaction)
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      // Until then the session is ours: what comes later must not stop the statement of somebody else.
+      await cancelled
+    }
+  })

@@ -8,7 +8,7 @@ const Basket = reference(BasketJson, 'The basket as it is now')
 const ByUser = Type.Object({ user_id: UserId })
 const ByLine = Type.Object({ user_id: UserId, product_id: ProductId })
 
-const removals = problems(400, 404, 412, 503)
+const removals = problems(400, 404, 412, 413, 415, 503)
 const changes = problems(400, 404, 409, 412, 413, 415, 503)
 
 /** What each operation takes and answers: it is validated, serialised and documented by this. */

@@ -102,6 +102,6 @@ export const schemas = {
     summary: 'Delete a product; 412 when If-Match lacks its ETag',
     tags,
     params: ById,
-    response: { 204: Type.Null({ description: 'Deleted' }), ...problems(400, 404, 412, 503) },
+    response: { 204: Type.Null({ description: 'Deleted' }), ...writes },
   },
 }
