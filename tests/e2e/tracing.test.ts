@@ -4,6 +4,7 @@ import { mkdtempDisposable, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { eventually } from '../support/eventually.ts'
 import { request } from '../support/http.ts'
 import { type Span, startCollector, treeOf } from '../support/otlp.ts'
 import { ownSchema, withoutPostgres } from '../support/postgres.ts'
@@ -70,6 +71,16 @@ const errorsOf = (spans: readonly Span[]) =>
     .filter(({ kind, resource }) => kind !== 'client' && resource['service.name'] === 'basket-service')
     .map(({ name, attributes, failed }) => [name, attributes['error.type'], failed])
 
+/** The durations of a service that name the trace as an exemplar. */
+const durationsIn = async ({ url }: RunningService, { traceId }: Trace): Promise<string[]> => {
+  const { body } = await request('GET', `${url}/metrics`, undefined, {
+    accept: 'application/openmetrics-text',
+  })
+  const lines = String(body).split('\n')
+  const names = lines.flatMap((line) => (line.includes(traceId) ? (/^\w+(?=_bucket)/.exec(line) ?? []) : []))
+  return [...new Set(names)].toSorted()
+}
+
 /** Writes down every module that is loaded. */
 const watch = `
   import { appendFileSync } from 'node:fs'
@@ -128,6 +139,20 @@ describe('tracing', () => {
     // The first may have to bring its script to Redis.
     assert.equal(await addItems(1, newTrace(), 'e2e-first'), 200)
     assert.equal(await addItems(1, add, 'e2e-added'), 200)
+    // That of a request is recorded when its answer is out.
+    await eventually(10_000, async () =>
+      assert.deepEqual(await durationsIn(basket, add), [
+        'db_client_operation_duration_seconds',
+        'http_server_request_duration_seconds',
+        'rpc_client_call_duration_seconds',
+        'use_case_duration_seconds',
+      ]),
+    )
+    assert.deepEqual(await durationsIn(product, add), [
+      'db_client_operation_duration_seconds',
+      'rpc_server_call_duration_seconds',
+      'use_case_duration_seconds',
+    ])
     assert.equal(await addItems(9, refused, 'e2e-refused'), 409)
     assert.equal(await product.stop(), 0)
     assert.equal(await addItems(1, unavailable, 'e2e-unavailable'), 503)
