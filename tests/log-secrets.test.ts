@@ -21,7 +21,10 @@ const harmless = new Set([
   'OTEL_SERVICE_NAME',
   'OTEL_TRACES_SAMPLER_ARG',
   'PRODUCT_SERVICE_URL',
+  'REDIS_CLUSTER_NODES',
   'REDIS_HOST',
+  'REDIS_TLS_CA',
+  'REDIS_USERNAME',
 ])
 
 const schemas: Readonly<Record<string, object>> = {

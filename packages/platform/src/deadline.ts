@@ -1,8 +1,12 @@
 import { AppError } from '@shop/kernel/errors.ts'
 
+/** A timer that is so late says that the process itself was held up, by its own work or for want of a processor. */
+const heldUpMs = 50
+
 /**
  * Settles like `operation`, or rejects with `unavailable` after `ms`: for what has no deadline of its own. The operation
- * itself may go on, and its outcome is then unknown. `message` reaches the caller.
+ * itself may go on, and its outcome is then unknown. `message` reaches the caller. Where the process itself was held up,
+ * the time runs once more: the answer may be there already, unread, or the question not be sent yet.
  */
 export const withDeadline = <Result>(
   ms: number,
@@ -10,6 +14,11 @@ export const withDeadline = <Result>(
   operation: Promise<Result>,
 ): Promise<Result> =>
   new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new AppError('unavailable', message)), ms)
+    const expire = () => reject(new AppError('unavailable', message))
+    const due = performance.now() + ms
+    let timer = setTimeout(() => {
+      if (performance.now() > due + heldUpMs) timer = setTimeout(expire, ms)
+      else expire()
+    }, ms)
     operation.then(resolve, reject).finally(() => clearTimeout(timer))
   })

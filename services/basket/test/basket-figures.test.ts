@@ -5,6 +5,7 @@ import { openSqlite } from '@shop/platform/sqlite.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { silentLogger } from '../../../tests/support/logger.ts'
 import { freePort } from '../../../tests/support/services.ts'
+import { readConfig } from '../src/config.ts'
 import { addItem } from '../src/domain/basket.ts'
 import type { BasketFiguresReader } from '../src/domain/basket-figures.ts'
 import type { BasketRepository } from '../src/domain/basket-repository.ts'
@@ -63,7 +64,7 @@ describe('the figures of baskets', () => {
     const port = await freePort()
     const server = startRedis(port)
     try {
-      await using redis = openRedis({ REDIS_PORT: port, REDIS_HOST: '127.0.0.1', REDIS_DB: 0 }, silentLogger)
+      await using redis = openRedis(readConfig({ REDIS_URL: `redis://127.0.0.1:${port}` }), silentLogger)
       await eventually(10_000, redis.ping)
       const figures = redisBasketFigures(redis)
       await assertFigures(redisBasketRepository(redis, longTtl), figures)

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { silentLogger } from '../../../tests/support/logger.ts'
 import { onRedis, ownPrefix, redisUrl, removeKeys, withoutRedis } from '../../../tests/support/redis.ts'
+import { readConfig } from '../src/config.ts'
 import { openRedis } from '../src/infrastructure/redis.ts'
 import { redisBasketRepository } from '../src/infrastructure/redis-basket-repository.ts'
 import { aBasket, coded } from './support.ts'
@@ -12,7 +13,7 @@ const openBaskets = async (ttlSeconds: number) => {
   const stack = new AsyncDisposableStack()
   const prefix = ownPrefix()
   stack.defer(() => removeKeys(prefix))
-  const redis = stack.use(openRedis({ REDIS_URL: redisUrl, REDIS_PORT: 6379, REDIS_DB: 0 }, silentLogger))
+  const redis = stack.use(openRedis(readConfig({ REDIS_URL: redisUrl }), silentLogger))
   await eventually(2_000, redis.ping)
   return {
     redis,

@@ -1,40 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { eventually } from '../../../tests/support/eventually.ts'
-import { silentLogger } from '../../../tests/support/logger.ts'
 import { freePort } from '../../../tests/support/services.ts'
-import { createApp } from '../src/app.ts'
-import { readConfig } from '../src/config.ts'
-import { openAdapters } from '../src/infrastructure/adapters.ts'
-import { assertProblem, basketOf, linesIn, send } from './http.ts'
+import { assertProblem, linesIn } from './http.ts'
 import { startRedis, startWay, withoutOwnRedis } from './own-redis.ts'
-import { aProduct, longTtl } from './support.ts'
+import { assertUnhealthy, openRedisApp, type RedisApp, unavailable, untilHealthy } from './redis-app.ts'
 
-/** The whole service on the Redis of that port, as main.ts puts it together, but for the catalogue. */
-const openApp = async (port: number) => {
-  const stack = new AsyncDisposableStack()
-  const config = readConfig({
-    REDIS_URL: `redis://127.0.0.1:${port}`,
-    BASKET_TTL_SECONDS: String(longTtl),
-  })
-  const adapters = stack.use(await openAdapters(config, silentLogger))
-  const ports = { ...adapters.ports, catalog: { find: async (id: number) => aProduct({ id, stock: 1_000 }) } }
-  const dependencies = adapters.dependencies.filter(({ hard }) => hard)
-  const { http } = stack.use(await createApp({ ports, dependencies }, silentLogger))
-  return {
-    http,
-    basket: basketOf(http, 'user123'),
-    health: (path = '/health') => send(http, 'GET', path),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  }
-}
-
-type App = Awaited<ReturnType<typeof openApp>>
-
-const unavailable = { status: 503, code: 'unavailable' }
+const openApp = (port: number) => openRedisApp({ REDIS_URL: `redis://127.0.0.1:${port}` })
 
 /** Every operation is refused, all of them at the same time; the problems say why. */
-const assertUnavailable = async ({ basket }: App, detail: RegExp) => {
+const assertUnavailable = async ({ basket }: RedisApp, detail: RegExp) => {
   const operations = [
     basket.get,
     basket.create,
@@ -59,25 +33,11 @@ const inTime = /did not answer in time|does not answer/
 /** Without a command: nobody waits for what is known to be of no use. */
 const atOnce = /cannot answer right now|does not answer/
 
-/** The service says that it cannot serve, and that it lives. */
-const assertUnhealthy = async ({ health }: App) => {
-  for (const path of ['/health', '/health/ready']) {
-    const response = await health(path)
-    assert.equal(response.statusCode, 503)
-    const { status, checks } = response.json()
-    assert.deepEqual([status, checks.redis.status], ['unhealthy', 'down'])
-  }
-  assert.equal((await health('/health/live')).statusCode, 200)
-}
-
-const untilHealthy = ({ health }: App) =>
-  eventually(20_000, async () => assert.equal((await health()).statusCode, 200))
-
 describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () => {
   describe('when Redis', { concurrency: 1 }, () => {
     let port: number
     let redis: ReturnType<typeof startRedis>
-    let app: App
+    let app: RedisApp
     before(async () => {
       port = await freePort()
       redis = startRedis(port)

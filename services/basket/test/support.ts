@@ -2,17 +2,21 @@ import assert from 'node:assert/strict'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createCluster } from '@redis/client'
 import { AppError, type ErrorCode } from '@shop/kernel/errors.ts'
 import { openSqlite } from '@shop/platform/sqlite.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { silentLogger } from '../../../tests/support/logger.ts'
 import { onRedis, ownPrefix, redisUrl, removeKeys, withoutRedis } from '../../../tests/support/redis.ts'
+import { readConfig } from '../src/config.ts'
 import { type Basket, newBasket } from '../src/domain/basket.ts'
 import type { BasketRepository } from '../src/domain/basket-repository.ts'
 import type { CatalogProduct } from '../src/domain/product-catalog.ts'
 import { openRedis } from '../src/infrastructure/redis.ts'
 import { redisBasketRepository } from '../src/infrastructure/redis-basket-repository.ts'
 import { sqliteBasketRepository } from '../src/infrastructure/sqlite-basket-repository.ts'
+import { startOwnCluster } from './own-cluster.ts'
+import { withoutOwnRedis } from './own-redis.ts'
 
 /** Longer than any test takes. */
 export const longTtl = 3_600
@@ -81,13 +85,23 @@ const openSqliteStore = async (): Promise<Store> => {
   }
 }
 
-const openRedisStore = async (): Promise<Store> => {
-  const stack = new AsyncDisposableStack()
-  const prefix = ownPrefix()
-  stack.defer(() => removeKeys(prefix))
+/** Of a Redis client, what a store needs to read and write past the repositories. */
+type Direct = Readonly<{
+  set: (key: string, value: string) => Promise<unknown>
+  pTTL: (key: string) => Promise<number>
+  pExpire: (key: string, ms: number) => Promise<unknown>
+}>
+
+/** The baskets under the prefix in the Redis of that configuration, which `on` gives a direct way to. */
+const redisStore = async (
+  stack: AsyncDisposableStack,
+  variables: Readonly<Record<string, string>>,
+  prefix: string,
+  on: (use: (client: Direct) => Promise<unknown>) => Promise<unknown>,
+): Promise<Store> => {
   const open = async () => {
-    const redis = stack.use(openRedis({ REDIS_URL: redisUrl, REDIS_PORT: 6379, REDIS_DB: 0 }, silentLogger))
-    await eventually(2_000, redis.ping)
+    const redis = stack.use(openRedis(readConfig(variables), silentLogger))
+    await eventually(20_000, redis.ping)
     return redis
   }
   const direct = await open()
@@ -95,11 +109,11 @@ const openRedisStore = async (): Promise<Store> => {
     connect: async (ttlSeconds = longTtl) => redisBasketRepository(await open(), ttlSeconds, prefix),
     read: async (userId) => (await direct.get(`${prefix}${userId}`)) ?? undefined,
     write: async (userId, text) => {
-      await onRedis((client) => client.set(`${prefix}${userId}`, text))
+      await on((client) => client.set(`${prefix}${userId}`, text))
     },
     age: async (userId, seconds) => {
       const key = `${prefix}${userId}`
-      await onRedis(async (client) => {
+      await on(async (client) => {
         const left = await client.pTTL(key)
         // Without a time to live it would not expire, however much time passed.
         if (left >= 0) await client.pExpire(key, left - seconds * 1_000)
@@ -109,8 +123,28 @@ const openRedisStore = async (): Promise<Store> => {
   }
 }
 
+const openRedisStore = async (): Promise<Store> => {
+  const stack = new AsyncDisposableStack()
+  const prefix = ownPrefix()
+  stack.defer(() => removeKeys(prefix))
+  return redisStore(stack, { REDIS_URL: redisUrl }, prefix, onRedis)
+}
+
+const openClusterStore = async (): Promise<Store> => {
+  const stack = new AsyncDisposableStack()
+  const { addresses, variables } = stack.use(await startOwnCluster())
+  const client = createCluster({
+    rootNodes: addresses.split(',').map((address) => ({ url: `redis://${address}` })),
+  })
+  client.on('error', () => {})
+  await client.connect()
+  stack.defer(() => client.destroy())
+  return redisStore(stack, variables, 'basket:', (use) => use(client))
+}
+
 /** Every adapter of the port, for suites that run over each. */
 export const stores = [
   { technology: 'SQLite', open: openSqliteStore, skip: false },
   { technology: 'Redis', open: openRedisStore, skip: withoutRedis },
+  { technology: 'Redis Cluster', open: openClusterStore, skip: withoutOwnRedis },
 ]

@@ -27,13 +27,14 @@ type Ports = Readonly<{
 export type Adapters = AsyncDisposable & Readonly<{ ports: Ports; dependencies: readonly Dependency[] }>
 
 type Storage = AsyncDisposable &
-  Readonly<{ baskets: BasketRepository; figures: BasketFiguresReader; dependency: Dependency }>
+  Readonly<{ baskets: BasketRepository; figures: BasketFiguresReader; dependencies: readonly Dependency[] }>
 
 const sweepIntervalMs = 10_000
 
 /** What Redis is asked, measured when there are metrics. */
-const commandsOf = ({ get, compareAndSet, survey, ping }: BasketRedis, metrics: Metrics | undefined) => {
-  const commands = { get, compareAndSet, survey, ping }
+const commandsOf = (redis: BasketRedis, metrics: Metrics | undefined) => {
+  const { get, compareAndSet, survey, ping, pingReplicas } = redis
+  const commands = { get, compareAndSet, survey, ping, pingReplicas }
   return metrics === undefined ? commands : instrumentStore('redis', commands, metrics)
 }
 
@@ -41,11 +42,16 @@ const openServer = (config: BasketConfig, logger: Logger, metrics: Metrics | und
   const tracing = isTracing() ? traceCommands() : undefined
   const redis = openRedis(config, logger)
   const commands = commandsOf(redis, metrics)
-  metrics?.watchPool('redis', () => ({ idle: 0, used: redis.connections(), waiting: 0, max: 1 }))
+  metrics?.watchPool('redis', () => ({ idle: 0, waiting: 0, ...redis.connections() }))
+  // Soft: without them writes are refused, but reads are not.
+  const replicas = { name: 'redis-replicas', hard: false, probe: commands.pingReplicas }
   return {
     baskets: redisBasketRepository(commands, config.BASKET_TTL_SECONDS),
     figures: redisBasketFigures(commands),
-    dependency: { name: 'redis', hard: true, probe: commands.ping },
+    dependencies: [
+      { name: 'redis', hard: true, probe: commands.ping },
+      ...(config.BASKET_WAIT_REPLICAS > 0 ? [replicas] : []),
+    ],
     [Symbol.asyncDispose]: async () => {
       await redis[Symbol.asyncDispose]()
       tracing?.[Symbol.dispose]()
@@ -72,7 +78,7 @@ const openEmbedded = (config: BasketConfig, logger: Logger): Storage => {
   return {
     baskets,
     figures: sqliteBasketFigures(sqlite, () => expired),
-    dependency: { name: 'sqlite', hard: true, probe: async () => sqlite.exec('select 1') },
+    dependencies: [{ name: 'sqlite', hard: true, probe: async () => sqlite.exec('select 1') }],
     [Symbol.asyncDispose]: async () => {
       clearInterval(sweeping)
       sqlite.close()
@@ -94,7 +100,7 @@ export const openAdapters = async (
   const catalog = grpcProductCatalog(config.PRODUCT_SERVICE_URL, metrics)
   return {
     ports: { baskets: storage.baskets, figures: storage.figures, catalog },
-    dependencies: [storage.dependency, { name: 'product-service', hard: false, probe: catalog.probe }],
+    dependencies: [...storage.dependencies, { name: 'product-service', hard: false, probe: catalog.probe }],
     [Symbol.asyncDispose]: async () => {
       catalog[Symbol.dispose]()
       await storage[Symbol.asyncDispose]()

@@ -4,9 +4,14 @@ local current = redis.call('GET', KEYS[1])
 if (current or '') ~= ARGV[1] then
   return { 0, current }
 end
+-- Not `call`: older servers would hide the reason of a refusal (OOM, READONLY, ...) inside an error of the script.
+local written
 if ARGV[2] == '' then
-  redis.call('DEL', KEYS[1])
+  written = redis.pcall('DEL', KEYS[1])
 else
-  redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+  written = redis.pcall('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+end
+if type(written) == 'table' and written.err then
+  return written
 end
 return { 1, false }

@@ -23,6 +23,9 @@ const attributesOf = ({ command, database, serverAddress, serverPort }: Command)
 const typeOf = (error: unknown): string =>
   error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? 'ERR') : errorTypeOf(error)
 
+/** By these the server asks for the script, or says where the key is: what it wants comes next. */
+const directions = new Set(['NOSCRIPT', 'MOVED', 'ASK'])
+
 /** Gives each command that a request sends a span, as long as it is not disposed of. */
 export const traceCommands = (): Disposable => {
   const spans = new WeakMap<object, Span>()
@@ -34,8 +37,7 @@ export const traceCommands = (): Disposable => {
     },
     error: (command: Command) => {
       const type = typeOf(command.error)
-      // By that the server asks for the script, which is sent next.
-      recordError(spans.get(command), type, type !== 'NOSCRIPT')
+      recordError(spans.get(command), type, !directions.has(type))
     },
     asyncEnd: (command: Command) => spans.get(command)?.end(),
   }

@@ -1,15 +1,15 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createClient, defineScript, ErrorReply } from '@redis/client'
-import { AppError } from '@shop/kernel/errors.ts'
-import { withDeadline } from '@shop/platform/deadline.ts'
+import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logger.ts'
 import type { BasketConfig } from '../config.ts'
+import { openCluster } from './redis-cluster.ts'
+import { type Connections, openServer, type RedisConfig } from './redis-connection.ts'
+import { replication } from './redis-replicas.ts'
 import { type Survey, surveyOf } from './redis-survey.ts'
 
-const commandTimeoutMs = 500
-const maxReconnectDelayMs = 500
-const maxQueuedCommands = 10_000
+type Compared = Readonly<{ done: boolean; found: string | null }>
 
 /** What baskets need of Redis. Each may reject with `unavailable`. */
 export type BasketRedis = AsyncDisposable &
@@ -24,109 +24,65 @@ export type BasketRedis = AsyncDisposable &
       expected: string | null,
       value: string | null,
       ttlSeconds: number,
-    ) => Promise<Readonly<{ done: boolean; found: string | null }>>
+    ) => Promise<Compared>
     ping: () => Promise<unknown>
+    /** Rejects unless as many replicas follow as writes are to wait for. */
+    pingReplicas: () => Promise<unknown>
     /** What each server says of its keys, and so many of them. */
     survey: (sampleSize: number) => Promise<readonly Survey[]>
-    /** How many there are to the servers. */
-    connections: () => number
+    /** Those that there are to the servers, and those that there should be. */
+    connections: () => Connections
   }>
 
-const compareAndSetScript = defineScript({
-  SCRIPT: readFileSync(join(import.meta.dirname, 'compare-and-set.lua'), 'utf8'),
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, key: string, expected: string, value: string, ttlSeconds: number) => {
-    parser.pushKey(key)
-    parser.push(expected, value, String(ttlSeconds))
-  },
-  transformReply: ([done, found]: [number, string | null]) => ({ done: done === 1, found }),
-})
-
-/** Replies by which the server refuses a command that was right: a bug of ours, not its state. */
-const ourFault = /^(ERR|WRONGTYPE|NOSCRIPT)\b/
+const script = readFileSync(join(import.meta.dirname, 'compare-and-set.lua'), 'utf8')
+const scriptDigest = createHash('sha1').update(script).digest('hex')
 
 /**
- * Waits for the answer to a command, for so long. From a command without one until it is settled after all, by its answer
- * or by the loss of the connection, others are not even sent: nobody queues up for a server that hangs, and its
- * connection falls idle, which ends it.
+ * Runs the script, which a server that does not know it, as one that has just started, is given first. Not by EVAL: a
+ * server that is only about to own the key would not run that, but would then never know the script.
  */
-const answers = () => {
-  let overdue = 0
-  return async <Reply>(send: () => Promise<Reply>): Promise<Reply> => {
-    if (overdue > 0) throw new AppError('unavailable', 'the basket store does not answer')
-    const command = send()
-    try {
-      return await withDeadline(commandTimeoutMs, 'the basket store did not answer in time', command)
-    } catch (error) {
-      if (error instanceof AppError) {
-        overdue += 1
-        const settled = () => {
-          overdue -= 1
-        }
-        void command.then(settled, settled)
-        throw error
-      }
-      if (error instanceof ErrorReply && ourFault.test(error.message)) throw error
-      throw new AppError('unavailable', 'the basket store cannot answer right now', {}, { cause: error })
-    }
-  }
+const runScript = async (client: RedisClientType, key: string, ...values: string[]): Promise<Compared> => {
+  const run = () =>
+    client.sendCommand<[number, string | null]>(['EVALSHA', scriptDigest, '1', key, ...values])
+  const [done, found] = await run().catch(async (error: unknown) => {
+    if (!(error instanceof ErrorReply && error.message.startsWith('NOSCRIPT'))) throw error
+    await client.scriptLoad(script)
+    return run()
+  })
+  return { done: done === 1, found }
 }
 
-type RedisConfig = Pick<
-  BasketConfig,
-  'REDIS_URL' | 'REDIS_HOST' | 'REDIS_PORT' | 'REDIS_PASSWORD' | 'REDIS_DB'
->
+const sumOf = (one: Connections, other: Connections): Connections => ({
+  used: one.used + other.used,
+  max: one.max + other.max,
+})
 
-const addressOf = (config: RedisConfig) =>
-  config.REDIS_URL === undefined
-    ? {
-        socket: { host: config.REDIS_HOST ?? 'localhost', port: config.REDIS_PORT },
-        database: config.REDIS_DB,
-        ...(config.REDIS_PASSWORD !== undefined && { password: config.REDIS_PASSWORD }),
-      }
-    : { url: config.REDIS_URL, socket: {} }
-
-/** Connects in the background, and anew whenever the connection is lost; until it is there commands are refused at once. */
-export const openRedis = (config: RedisConfig, logger: Logger): BasketRedis => {
-  const { socket, ...address } = addressOf(config)
-  const client = createClient({
-    ...address,
-    socket: {
-      ...socket,
-      connectTimeout: 2_000,
-      // Against a server that hangs: the pings keep a healthy connection from being idle for so long.
-      socketTimeout: 5_000,
-      reconnectStrategy: (retries) =>
-        Math.min(50 * 2 ** retries, maxReconnectDelayMs) * (0.5 + Math.random() / 2),
-    },
-    pingInterval: 1_000,
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: maxQueuedCommands,
-    scripts: { compareAndSet: compareAndSetScript },
-  })
-  const answerTo = answers()
-  let reported = false
-  client.on('error', (error: unknown) => {
-    if (!reported) logger.warn({ err: error }, 'Redis cannot be reached; trying again')
-    reported = true
-  })
-  client.on('ready', () => {
-    reported = false
-    logger.info('connected to Redis')
-  })
-  client.connect().catch((error: unknown) => logger.error({ err: error }, 'Redis is not connected any more'))
+/** Connects in the background; until it has, and whenever the connection is lost, commands are refused at once. */
+export const openRedis = (
+  config: RedisConfig & Pick<BasketConfig, 'BASKET_WAIT_REPLICAS'>,
+  logger: Logger,
+): BasketRedis => {
+  const stack = new AsyncDisposableStack()
+  const open = config.REDIS_CLUSTER_NODES === undefined ? openServer : openCluster
+  const waiting = config.BASKET_WAIT_REPLICAS > 0
+  const reads = stack.use(open(config, logger))
+  // To wait for replicas blocks the connection, and reads need not wait.
+  const writes = waiting ? stack.use(open(config, logger.child({ connection: 'writes' }))) : reads
+  const replicated = replication(config.BASKET_WAIT_REPLICAS)
 
   return {
-    get: (key) => answerTo(() => client.get(key)),
+    get: (key) => reads.at(key, (client) => client.get(key)),
     compareAndSet: (key, expected, value, ttlSeconds) =>
-      answerTo(() => client.compareAndSet(key, expected ?? '', value ?? '', ttlSeconds)),
-    ping: () => answerTo(() => client.ping()),
-    survey: async (sampleSize) => [await answerTo(() => surveyOf(client, sampleSize))],
-    connections: () => (client.isReady ? 1 : 0),
-    [Symbol.asyncDispose]: async () => {
-      if (client.isReady)
-        await withDeadline(commandTimeoutMs, 'Redis did not close', client.close()).catch(() => {})
-      if (client.isOpen) client.destroy()
-    },
+      writes.at(key, async (client) => {
+        const connection = client.socketEpoch
+        const compared = await runScript(client, key, expected ?? '', value ?? '', String(ttlSeconds))
+        if (waiting && compared.done) await replicated(client, connection)
+        return compared
+      }),
+    ping: () => Promise.all([reads.ping(), waiting && writes.ping()]),
+    pingReplicas: () => writes.everywhere((client) => replicated(client, client.socketEpoch)),
+    survey: (sampleSize) => reads.everywhere((client) => surveyOf(client, sampleSize)),
+    connections: () => (waiting ? sumOf(reads.connections(), writes.connections()) : reads.connections()),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
