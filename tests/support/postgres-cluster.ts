@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
+import { makeCertificate } from './certificate.ts'
 import { freePort } from './services.ts'
 
 const programs = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
@@ -60,26 +61,6 @@ type Options = Readonly<{
   tls?: boolean
 }>
 
-/** A certificate and its key, in the folder. */
-const makeCertificate = (folder: string) =>
-  runProgram('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '1',
-    '-subj',
-    '/CN=test',
-    '-addext',
-    'subjectAltName=IP:127.0.0.1',
-    '-keyout',
-    join(folder, 'server.key'),
-    '-out',
-    join(folder, 'server.crt'),
-  ])
-
 /** A PostgreSQL of the test's own on loopback, running: a fresh one, or a replica. */
 export const startCluster = async ({ primary, tls = false }: Options = {}): Promise<Cluster> => {
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
@@ -105,7 +86,7 @@ export const startCluster = async ({ primary, tls = false }: Options = {}): Prom
       'fast',
       '--no-sync',
     ])
-  if (tls) await makeCertificate(folder)
+  if (tls) await makeCertificate(folder, 'IP:127.0.0.1', identity())
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   let server: ReturnType<typeof spawn> | undefined

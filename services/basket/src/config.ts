@@ -6,6 +6,7 @@ import {
   readVariables,
   storageOf,
 } from '@shop/platform/config.ts'
+import { grpcAddress } from '@shop/platform/grpc-channel.ts'
 import { type Static, Type } from 'typebox'
 
 /** Every variable that the basket service reads; the README's table explains them. */
@@ -21,11 +22,7 @@ export const basketVariables = Type.Object({
   REDIS_PASSWORD: Type.Optional(Type.String()),
   REDIS_DB: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 0 }),
   BASKET_TTL_SECONDS: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 86_400 }),
-  PRODUCT_SERVICE_URL: Type.String({
-    default: 'localhost:50050',
-    pattern: '^(dns:///)?([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:]+\\]):[0-9]{1,5}$',
-    description: 'host:port',
-  }),
+  PRODUCT_SERVICE_URL: grpcAddress('localhost:50050'),
 })
 
 export type BasketConfig = Static<typeof basketVariables> & Readonly<{ STORAGE: 'embedded' | 'redis' }>
