@@ -31,19 +31,18 @@ const connectTo = async (backends: readonly string[]): Promise<Socket | undefine
  * What stands before the instances of a service in production: it asks each whether it is ready, ten times a second, and
  * passes every new connection on to one of those that are, in turn. What goes over a connection it does not look at.
  */
-export const startBalancer = async (...backends: string[]) => {
+export const startBalancer = async () => {
   const ready = new Set<string>()
+  const watching: Promise<void>[] = []
   let turn = 0
   let isOpen = true
   const watch = async (backend: string) => {
-    while (isOpen && backends.includes(backend)) {
+    while (isOpen) {
       if (await isReady(backend)) ready.add(backend)
       else ready.delete(backend)
       await delay(checkIntervalMs)
     }
-    ready.delete(backend)
   }
-  const watching = backends.map(watch)
 
   const pass = async (client: Socket): Promise<void> => {
     const candidates = [...ready]
@@ -73,10 +72,7 @@ export const startBalancer = async (...backends: string[]) => {
   return {
     url: `http://127.0.0.1:${address.port}`,
     isReady: (backend: string): boolean => ready.has(backend),
-    add: (backend: string): void => {
-      backends.push(backend)
-      watching.push(watch(backend))
-    },
+    add: (backend: string): void => void watching.push(watch(backend)),
     [Symbol.asyncDispose]: async () => {
       isOpen = false
       server.close()

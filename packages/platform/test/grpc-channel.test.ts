@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { promises as dns } from 'node:dns'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { startRaw } from '../../../tests/support/raw-products.ts'
@@ -165,5 +167,20 @@ describe('a channel to a name', () => {
       else process.env['http_proxy'] = before
     }
     assert.equal(calls.get('one'), 1)
+  })
+
+  it('knocks again at short intervals, however long nobody answers', async () => {
+    let knocks = 0
+    const door = createServer((socket) => {
+      knocks += 1
+      socket.destroy()
+    }).listen(0, '127.0.0.1')
+    door.unref()
+    await once(door, 'listening')
+    const { port } = door.address() as AddressInfo
+    using reader = openReader(`127.0.0.1:${port}`)
+    await assert.rejects(reader.get(), { code: 'unavailable' })
+    // By itself grpc-js would have knocked four times by then.
+    await eventually(9_000, async () => assert.ok(knocks > 5, `${knocks} times`))
   })
 })
