@@ -33,7 +33,7 @@ const keptConnection = async (url: string) => {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   await once(socket, 'connect')
   const ask = async () => {
-    socket.write('GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n')
+    socket.write('GET /held HTTP/1.1\r\nHost: shop\r\n\r\n')
     const [answer]: Buffer[] = await once(socket, 'data')
     return String(answer)
   }
@@ -42,7 +42,8 @@ const keptConnection = async (url: string) => {
 
 describe('a server that will close soon', () => {
   it('is not ready, serves on, and asks who has a connection to come back over another', async () => {
-    await using server = await startSlow()
+    await using server = await startHeld()
+    server.release()
     const busy = await keptConnection(server.url)
     const idle = await keptConnection(server.url)
     for (const { ask } of [busy, idle]) assert.match(await ask(), /^HTTP\/1\.1 200 OK\r\n[^]*keep-alive/i)
