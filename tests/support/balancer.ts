@@ -35,9 +35,9 @@ export const startBalancer = async () => {
   const ready = new Set<string>()
   const watching: Promise<void>[] = []
   let turn = 0
-  let isOpen = true
+  const closing = new AbortController()
   const watch = async (backend: string) => {
-    while (isOpen) {
+    while (!closing.signal.aborted) {
       if (await isReady(backend)) ready.add(backend)
       else ready.delete(backend)
       await delay(checkIntervalMs)
@@ -74,7 +74,7 @@ export const startBalancer = async () => {
     isReady: (backend: string): boolean => ready.has(backend),
     add: (backend: string): void => void watching.push(watch(backend)),
     [Symbol.asyncDispose]: async () => {
-      isOpen = false
+      closing.abort()
       server.close()
       for (const client of clients) client.destroy()
       await Promise.all(watching)

@@ -7,11 +7,11 @@ type Shop = (connection: Connection, shopper: number, round: number) => Promise<
 /** So many customers who shop, each over a connection of their own, one round after the other until they are stopped. */
 export const startShoppers = (count: number, shop: Shop) => {
   let rounds = 0
-  let areStopped = false
+  const stopping = new AbortController()
   const failures: string[] = []
   const running = Array.from({ length: count }, async (_, shopper) => {
     using connection = openConnection()
-    for (let round = 0; !areStopped; round++) {
+    for (let round = 0; !stopping.signal.aborted; round++) {
       try {
         await shop(connection, shopper, round)
         rounds += 1
@@ -24,7 +24,7 @@ export const startShoppers = (count: number, shop: Shop) => {
     rounds: (): number => rounds,
     /** Resolves with what went wrong in the rounds that are not counted. */
     stop: async (): Promise<readonly string[]> => {
-      areStopped = true
+      stopping.abort()
       await Promise.all(running)
       return failures
     },

@@ -20,9 +20,9 @@ const refusalOf = async ({ find }: Catalog): Promise<string> => {
     for (last = error; last instanceof Error && last.cause !== undefined; ) last = last.cause
     return coded('unavailable')(error)
   })
-  if (typeof last !== 'object' || last === null) throw new Error('no reason')
+  if (!(last instanceof Error)) throw new Error('no reason')
   if ('isBrokenCircuitError' in last) return 'open'
-  return 'code' in last && typeof last.code === 'number' ? (status[last.code] ?? '') : String(last)
+  return 'code' in last && typeof last.code === 'number' ? (status[last.code] ?? '') : last.message
 }
 
 const untilOpen = (catalog: Catalog) =>
@@ -37,7 +37,8 @@ describe('a product service', () => {
     assert.equal(await refusalOf(catalog), 'UNAVAILABLE')
     await untilOpen(catalog)
     await assert.rejects(catalog.probe())
-    using _products = await startRaw(sells, { address: `127.0.0.1:${port}` })
+    using products = await startRaw(sells, { address: `127.0.0.1:${port}` })
+    assert.equal(products.port, port)
     assert.equal((await eventually(5_000, () => catalog.find(orwell.id))).id, orwell.id)
     await catalog.probe()
   })
@@ -49,7 +50,8 @@ describe('a product service', () => {
     first[Symbol.dispose]()
     assert.equal(await refusalOf(catalog), 'UNAVAILABLE')
     await untilOpen(catalog)
-    using _second = await startRaw(sells, { address: `127.0.0.1:${first.port}` })
+    using second = await startRaw(sells, { address: `127.0.0.1:${first.port}` })
+    assert.equal(second.port, first.port)
     assert.equal((await eventually(5_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
