@@ -67,6 +67,7 @@ describe('the documents', () => {
     const helpers = new Set([
       'deadline.ts',
       'decorate.ts',
+      'list-resolver.ts',
       'operator-error.ts',
       'sqlite.ts',
       'pino-roll.d.ts',

@@ -27,13 +27,13 @@ it('baskets outlive the product service, and take products again when it is back
 
     // Killed, not stopped: it has no time to say goodbye.
     await first.stop('SIGKILL')
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const started = performance.now()
+    // Soon without asking: the breaker is open.
+    await eventually(20_000, async () => {
       const refused = await add()
       assert.deepEqual([refused.status, refused.body.code], [503, 'unavailable'])
       assert.ok(Number(refused.headers.get('retry-after')) >= 1)
-      assert.ok(performance.now() - started < 1_000)
-    }
+      assert.match(basket.output(), /circuit breaker is open/)
+    })
     assert.deepEqual((await request('GET', own)).body, before)
     assert.equal(await health(), 'degraded')
     assert.equal((await request('GET', `${basket.url}/health/ready`)).status, 200)
@@ -41,7 +41,7 @@ it('baskets outlive the product service, and take products again when it is back
     assert.equal((await request('DELETE', `${own}/items`)).status, 200)
 
     await using second = await startProducts()
-    await eventually(2_000, async () => assert.equal((await add()).status, 200))
+    await eventually(5_000, async () => assert.equal((await add()).status, 200))
     assert.equal(await health(), 'healthy')
     assert.equal((await request('GET', `${second.url}/products/1`)).status, 200)
   } finally {

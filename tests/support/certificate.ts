@@ -1,20 +1,20 @@
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
-/** For `openssl`: makes a certificate for 127.0.0.1, which only those trust who have it, and its key, in the folder. */
-export const certificateArguments = (folder: string): string[] => [
-  'req',
-  '-x509',
-  '-newkey',
-  'rsa:2048',
-  '-nodes',
-  '-days',
-  '1',
-  '-subj',
-  '/CN=test',
-  '-addext',
-  'subjectAltName=IP:127.0.0.1',
-  '-keyout',
-  join(folder, 'server.key'),
-  '-out',
-  join(folder, 'server.crt'),
-]
+/** A certificate and its key for such a name (`DNS:localhost`, `IP:127.0.0.1`), as files in the folder: only those trust it who have it. */
+export const makeCertificate = async (
+  folder: string,
+  name: string,
+  owner: Readonly<{ uid?: number; gid?: number }> = {},
+): Promise<{ certificate: string; key: string }> => {
+  const certificate = join(folder, 'server.crt')
+  const key = join(folder, 'server.key')
+  const subject = ['-days', '1', '-subj', '/CN=test', '-addext', `subjectAltName=${name}`]
+  await promisify(execFile)(
+    'openssl',
+    ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...subject, '-keyout', key, '-out', certificate],
+    { cwd: folder, ...owner },
+  )
+  return { certificate, key }
+}

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
-import { certificateArguments } from './certificate.ts'
+import { makeCertificate } from './certificate.ts'
 import { freePort } from './services.ts'
 
 const programs = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
@@ -86,7 +86,7 @@ export const startCluster = async ({ primary, tls = false }: Options = {}): Prom
       'fast',
       '--no-sync',
     ])
-  if (tls) await runProgram('openssl', certificateArguments(folder))
+  if (tls) await makeCertificate(folder, 'IP:127.0.0.1', identity())
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   let server: ReturnType<typeof spawn> | undefined

@@ -25,6 +25,7 @@ export const commonVariables = {
   LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
   LOG_DIR: Type.String({ default: './logs' }),
   LOG_FILE: Type.Optional(Type.String()),
+  SHUTDOWN_DELAY_SECONDS: Type.Optional(Type.Integer({ minimum: 0, maximum: 300 })),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
   ),

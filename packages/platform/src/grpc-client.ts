@@ -1,6 +1,5 @@
 import {
   type CallOptions,
-  type ChannelOptions,
   type Client,
   Metadata,
   type requestCallback,
@@ -14,15 +13,6 @@ import { requestContext, requestIdHeader } from './request-context.ts'
 
 /** Trailing metadata with the code of the error, which a status alone does not tell. */
 export const errorCodeKey = 'error-code'
-
-/** After an outage a channel must find the way back within a second; grpc-js would wait up to two minutes. */
-export const channelOptions: ChannelOptions = {
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 300,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 2_000,
-}
 
 type UnaryMethod<Request, Response> = (
   request: Request,

@@ -86,14 +86,19 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
     logger.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
   }
 
-  const answer = async (call: Call, callback: sendUnaryData<unknown>): Promise<void> => {
+  const answer = async (call: Call, callback: sendUnaryData<unknown>, requestId: string): Promise<void> => {
     const started = performance.now()
     try {
       const response = await handler(call.request)
       record(started, status.OK)
+      const metadata = new Metadata()
+      metadata.set(requestIdHeader, requestId)
+      // Not earlier: a caller who has received it does not ask another server when this one fails.
+      call.sendMetadata(metadata)
       callback(null, response)
     } catch (error) {
       const failure = callError(error)
+      failure.metadata.set(requestIdHeader, requestId)
       recordError(trace.getActiveSpan(), codeOf(error))
       const ours = failure.code === status.INTERNAL || failure.code === status.UNAVAILABLE
       if (ours && !call.cancelled) logger.error({ rpc: method, err: error }, 'call failed')
@@ -104,11 +109,8 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
 
   return (call: Call, callback: sendUnaryData<unknown>): Promise<void> => {
     const requestId = requestIdFrom(call.metadata.get(requestIdHeader)[0])
-    const metadata = new Metadata()
-    metadata.set(requestIdHeader, requestId)
-    call.sendMetadata(metadata)
     return inSpanOfCall({ method, metadata: call.metadata, requestId }, () =>
-      requestContext.run({ requestId, signal: signalOf(call) }, () => answer(call, callback)),
+      requestContext.run({ requestId, signal: signalOf(call) }, () => answer(call, callback, requestId)),
     )
   }
 }

@@ -55,6 +55,7 @@ export const createHealth = (service: string, version: string, dependencies: rea
     stop: () => {
       stopping = true
     },
+    isStopping: () => stopping,
   }
 }
 

@@ -67,7 +67,7 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Fast
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
   followRequests(app, options.metrics)
-  drainOnClose(app)
+  drainOnClose(app, options.health)
   deleteNothingUnnamed(app)
   const refuse = refuseOtherMethods(app)
   for (const schema of [ProblemSchema, ...options.schemas]) app.addSchema(schema)
@@ -114,10 +114,11 @@ const deleteNothingUnnamed = (app: FastifyInstance): void => {
 }
 
 /**
- * While the server closes, each answer ends its connection, which would hold the server open if it were kept alive; what
- * is not finished after eight seconds is cut off.
+ * From the announcement on each answer ends its connection: so who uses one goes elsewhere with the next request, and none
+ * is on its way over a kept connection when the server closes it. What is not finished eight seconds after the server began
+ * to close is cut off.
  */
-const drainOnClose = (app: FastifyInstance): void => {
+const drainOnClose = (app: FastifyInstance, health: Health): void => {
   let closing = false
   app.addHook('preClose', (done) => {
     closing = true
@@ -125,7 +126,7 @@ const drainOnClose = (app: FastifyInstance): void => {
     done()
   })
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing) void reply.header('connection', 'close')
+    if (closing || health.isStopping()) void reply.header('connection', 'close')
     done()
   })
 }

@@ -3,11 +3,22 @@ import { OperatorError } from './operator-error.ts'
 
 const shutdownLimitMs = 10_000
 
+type ShutdownConfig = Readonly<{ ENVIRONMENT: string; SHUTDOWN_DELAY_SECONDS?: number }>
+
+/** For so long a service that was told to stop goes on serving, until every balancer has noticed: in production five seconds. */
+const shutdownDelayMs = ({ ENVIRONMENT, SHUTDOWN_DELAY_SECONDS }: ShutdownConfig): number =>
+  (SHUTDOWN_DELAY_SECONDS ?? (ENVIRONMENT === 'development' ? 0 : 5)) * 1_000
+
 /**
- * Resolves on the first SIGTERM or SIGINT. From then on the process has ten seconds to finish what runs and to close;
- * a second signal, or the end of that time, ends it at once with exit code 1.
+ * On the first SIGTERM or SIGINT calls `announce`, which makes the service not ready, and resolves after the shutdown delay.
+ * From then on the process has ten seconds to finish what runs and to close; a second signal, or the end of that time,
+ * ends it at once with exit code 1.
  */
-export const untilStopped = async (logger: Logger): Promise<void> => {
+export const untilStopped = async (
+  logger: Logger,
+  config: ShutdownConfig,
+  announce: () => void,
+): Promise<void> => {
   const signal = await new Promise<string>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
   })
@@ -17,7 +28,10 @@ export const untilStopped = async (logger: Logger): Promise<void> => {
     process.exit(1)
   }
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, force('second signal'))
-  setTimeout(force('not closed in time'), shutdownLimitMs).unref()
+  const delayMs = shutdownDelayMs(config)
+  setTimeout(force('not closed in time'), delayMs + shutdownLimitMs).unref()
+  announce()
+  await new Promise((resolve) => setTimeout(resolve, delayMs))
 }
 
 /** Begins the shutdown, as SIGTERM would, with exit code 1 at its end: for a service that cannot do its work. */

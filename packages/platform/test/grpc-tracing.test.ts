@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { credentials } from '@grpc/grpc-js'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { treeOf } from '../../../tests/support/otlp.ts'
 import { inRequest, spansOf } from '../../../tests/support/tracing.ts'
-import { callUnary, channelOptions } from '../src/grpc-client.ts'
+import { channelTo } from '../src/grpc-channel.ts'
+import { callUnary } from '../src/grpc-client.ts'
 import { traceCalls } from '../src/grpc-tracing.ts'
 import { requestContext } from '../src/request-context.ts'
 import { startService } from './support/grpc.ts'
@@ -20,10 +20,8 @@ const spansOfCall = (id: number, within: typeof inRequest = inRequest) =>
       if (request.id < 0) throw new TypeError('bug')
       return { product: undefined }
     })
-    const client = new ProductServiceClient(`127.0.0.1:${service.port}`, credentials.createInsecure(), {
-      ...channelOptions,
-      interceptors: [traceCalls],
-    })
+    const [target, credentials, options] = channelTo(`127.0.0.1:${service.port}`)
+    const client = new ProductServiceClient(target, credentials, { ...options, interceptors: [traceCalls] })
     const call = () => callUnary(client.getProduct.bind(client), { id }, 10_000)
     try {
       await within('request', () => requestContext.run({ requestId: 'r-1' }, call)).catch(() => {})

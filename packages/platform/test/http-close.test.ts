@@ -28,6 +28,38 @@ const halfRequest = async ({ app, url }: Held) => {
   return socket
 }
 
+/** A connection that is kept, and asked once more by each call: the head of the answer. */
+const keptConnection = async (url: string) => {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  await once(socket, 'connect')
+  const ask = async () => {
+    socket.write('GET /held HTTP/1.1\r\nHost: shop\r\n\r\n')
+    const [answer]: Buffer[] = await once(socket, 'data')
+    return String(answer)
+  }
+  return { socket, ask }
+}
+
+describe('a server that will close soon', () => {
+  it('is not ready, serves on, and asks who has a connection to come back over another', async () => {
+    await using server = await startHeld()
+    server.release()
+    const busy = await keptConnection(server.url)
+    const idle = await keptConnection(server.url)
+    for (const { ask } of [busy, idle]) assert.match(await ask(), /^HTTP\/1\.1 200 OK\r\n[^]*keep-alive/i)
+
+    server.health.stop()
+    assert.equal((await fetch(new URL('/health/ready', server.url))).status, 503)
+    assert.equal((await fetch(server.url)).status, 200)
+    const left = once(busy.socket, 'close')
+    assert.match(await busy.ask(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
+    await left
+    // It was not told, so it may have a request on its way.
+    assert.equal(idle.socket.readyState, 'open')
+    assert.match(await idle.ask(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
+  })
+})
+
 describe('a server that closes', () => {
   it('finishes the request that it has begun, takes no other, and does not wait for kept connections', async () => {
     await using server = await startHeld()

@@ -11,10 +11,10 @@ const imports = `
 `
 
 /** Runs until it is stopped, and then takes so long to close. */
-const service = (closingMs: number) => `${imports}
+const service = (closingMs: number, config: object = { ENVIRONMENT: 'development' }) => `${imports}
   await run(async () => {
     const open = setInterval(() => {}, 1_000)
-    const stopped = untilStopped(logger)
+    const stopped = untilStopped(logger, ${JSON.stringify(config)}, () => console.log('not ready'))
     console.log('started')
     await stopped
     await delay(${closingMs})
@@ -81,7 +81,11 @@ describe('a process', () => {
       await using process = startScript(service(50))
       await process.said('started')
       process.kill(signal)
-      assert.deepEqual(await process.ended(), { code: 0, stdout: 'started\nstopping\nclosed\n', stderr: '' })
+      assert.deepEqual(await process.ended(), {
+        code: 0,
+        stdout: 'started\nstopping\nnot ready\nclosed\n',
+        stderr: '',
+      })
     })
   }
 
@@ -90,34 +94,67 @@ describe('a process', () => {
       await using process = startScript(service(60_000))
       await process.said('started')
       process.kill('SIGTERM')
-      await process.said('stopping')
+      await process.said('not ready')
       process.kill(second)
       assert.deepEqual(await process.ended(), {
         code: 1,
-        stdout: 'started\nstopping\nstopped by force\n',
+        stdout: 'started\nstopping\nnot ready\nstopped by force\n',
         stderr: '',
       })
     }
   })
 
-  it('that hangs while closing exits with 1 when ten seconds have passed', async () => {
+  /** The service, in which so much time passes at once after SIGTERM: each of `steps` said, in milliseconds. */
+  const stoppedInTime = async (script: string, steps: readonly number[]) => {
     await using process = startScript(`
       import { mock } from 'node:test'
+      setTimeout(() => process.exit(9), 10_000).unref()
       mock.timers.enable({ apis: ['setTimeout'] })
       process.once('SIGTERM', async () => {
-        await new Promise(setImmediate)
-        mock.timers.tick(9_999)
-        console.log('closing')
-        mock.timers.tick(1)
+        for (const step of ${JSON.stringify(steps)}) {
+          await new Promise(setImmediate)
+          console.log('+' + step)
+          mock.timers.tick(step)
+        }
       })
-      ${service(60_000)}
+      ${script}
     `)
     await process.said('started')
     process.kill('SIGTERM')
-    assert.deepEqual(await process.ended(), {
+    return await process.ended()
+  }
+
+  it('that hangs while closing exits with 1 when ten seconds have passed', async () => {
+    assert.deepEqual(await stoppedInTime(service(60_000), [0, 9_999, 1]), {
       code: 1,
-      stdout: 'started\nstopping\nclosing\nstopped by force\n',
+      stdout: 'started\nstopping\nnot ready\n+0\n+9999\n+1\nstopped by force\n',
       stderr: '',
     })
+  })
+
+  for (const [config, delayMs] of [
+    [{ ENVIRONMENT: 'production' }, 5_000],
+    [{ ENVIRONMENT: 'staging' }, 5_000],
+    [{ ENVIRONMENT: 'development', SHUTDOWN_DELAY_SECONDS: 12 }, 12_000],
+  ] as const)
+    it(`serves on for ${delayMs} ms before it closes with ${JSON.stringify(config)}`, async () => {
+      const { code, stdout } = await stoppedInTime(service(0, config), [delayMs - 1, 1])
+      assert.deepEqual(stdout.split('\n').slice(1, -1), [
+        'stopping',
+        'not ready',
+        `+${delayMs - 1}`,
+        '+1',
+        'closed',
+      ])
+      assert.equal(code, 0)
+    })
+
+  it('has ten seconds to close after it has served on', async () => {
+    const { code, stdout } = await stoppedInTime(
+      service(60_000, { ENVIRONMENT: 'production' }),
+      [5_000, 9_999, 1],
+    )
+    assert.equal(stdout, 'started\nstopping\nnot ready\n+5000\n+9999\n+1\nstopped by force\n')
+    assert.equal(code, 1)
   })
 })

@@ -42,6 +42,7 @@ export const createApp = async (
       await http.listen({ host: '0.0.0.0', port: PORT })
       logger.info({ version, http_port: PORT }, 'started')
     },
+    announceStop: health.stop,
     [Symbol.asyncDispose]: async () => {
       health.stop()
       await http.close()

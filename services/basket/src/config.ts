@@ -7,6 +7,7 @@ import {
   readVariables,
   storageOf,
 } from '@shop/platform/config.ts'
+import { grpcAddress } from '@shop/platform/grpc-channel.ts'
 import { type Static, Type } from 'typebox'
 
 /** A host and a port, as a pattern. */
@@ -35,11 +36,7 @@ export const basketVariables = Type.Object({
   REDIS_TLS_CA: Type.Optional(Type.String()),
   BASKET_WAIT_REPLICAS: Type.Integer({ minimum: 0, maximum: 100, default: 0 }),
   BASKET_TTL_SECONDS: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 86_400 }),
-  PRODUCT_SERVICE_URL: Type.String({
-    default: 'localhost:50050',
-    pattern: `^(dns:///)?${node}$`,
-    description: 'host:port',
-  }),
+  PRODUCT_SERVICE_URL: grpcAddress('localhost:50050'),
 })
 
 export type BasketConfig = Static<typeof basketVariables> & Readonly<{ STORAGE: 'embedded' | 'redis' }>

@@ -76,4 +76,41 @@ describe("the basket service's configuration", () => {
     )
     assert.throws(() => readConfig({ REDIS_URL: 'redis://host:99999' }), /REDIS_URL must be a URL/)
   })
+
+  it('takes one address of the product service, or several', () => {
+    for (const address of [
+      'product:50050',
+      'https://shop.example:443',
+      'dns:///product.shop.svc:50050',
+      '[::1]:50050',
+      'a-1:50050,b_2.shop:65535,10.0.0.3:1',
+    ])
+      assert.equal(readConfig({ PRODUCT_SERVICE_URL: address }).PRODUCT_SERVICE_URL, address)
+  })
+
+  for (const address of [
+    'product',
+    ':50050',
+    'product:0',
+    'product:65536',
+    'a:1,b:65536',
+    'http://product:50050',
+    'https://product',
+    'https://10.0.0.3:443',
+    'https://[::1]:443',
+    'https://a:1,b:2',
+    'https://a:1,https://b:2',
+    'dns:///a:1,b:2',
+    'dns://8.8.8.8/product:50050',
+    'a:1,',
+    'a:1, b:2',
+    'product:50050/path',
+  ])
+    it(`refuses ${address}, and says what forms an address has`, () => {
+      assert.throws(() => readConfig({ PRODUCT_SERVICE_URL: address }), {
+        message:
+          'The configuration cannot be used:\n  - PRODUCT_SERVICE_URL must be ' +
+          'host:port, https://name:port, dns:///name:port, or several host:port separated by commas',
+      })
+    })
 })

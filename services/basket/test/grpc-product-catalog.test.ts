@@ -1,42 +1,22 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type Product,
-  type ProductServiceServer,
-  ProductServiceService,
-} from '@shop/contracts/product/product.ts'
+import { type ProductServiceServer, ProductServiceService } from '@shop/contracts/product/product.ts'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import { grpcHealth } from '@shop/platform/grpc-operations.ts'
 import { createGrpcServer, type Rpcs } from '@shop/platform/grpc-server.ts'
 import { createHealth } from '@shop/platform/health.ts'
 import { createMetrics } from '@shop/platform/metrics.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
-import { eventually } from '../../../tests/support/eventually.ts'
 import { silentLogger } from '../../../tests/support/logger.ts'
-import { freePort } from '../../../tests/support/services.ts'
+import { orwell } from '../../../tests/support/raw-products.ts'
 import { grpcProductCatalog } from '../src/infrastructure/grpc-product-catalog.ts'
-import { coded, duration } from './support.ts'
+import { coded } from './support.ts'
 
 type GetProduct = Rpcs<ProductServiceServer>['getProduct']
 type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
 
-const orwell: Product = {
-  id: 7,
-  name: '1984',
-  description: 'A novel',
-  price: 14.99,
-  stock: 75,
-  category: 'Books',
-  createdAt: '2026-11-22T09:58:00.123Z',
-  updatedAt: '2026-11-22T09:58:00.123Z',
-  version: 3,
-}
-
-/** A product service on `port`, a free one unless given, which answers as it is told. */
-const startProducts = async (getProduct: GetProduct, port = 0) => {
+/** A product service which answers as it is told. */
+const startProducts = async (getProduct: GetProduct) => {
   const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
   const batchGetProducts: BatchGetProducts = async ({ ids }) => {
     const answers = ids.map(async (id) => {
@@ -50,7 +30,7 @@ const startProducts = async (getProduct: GetProduct, port = 0) => {
     return { products: (await Promise.all(answers)).flat() }
   }
   const server = createGrpcServer(ProductServiceService, { batchGetProducts }, observers)
-  return { port: await server.listen(port), [Symbol.asyncDispose]: server.close }
+  return { port: await server.listen(0), [Symbol.asyncDispose]: server.close }
 }
 
 const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
@@ -62,8 +42,6 @@ const catalogOver = async (getProduct: GetProduct) => {
   const { find } = stack.use(catalogAt(port))
   return { find, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
-
-const isUnavailable = coded('unavailable')
 
 test('a product is found with its price in whole cents', async () => {
   await using catalog = await catalogOver(async ({ id }) => ({ product: { ...orwell, id } }))
@@ -136,74 +114,6 @@ for (const [fault, getProduct] of Object.entries(faults))
     await using catalog = await catalogOver(getProduct)
     await assert.rejects(catalog.find(7), (error) => codeOf(error) === 'internal')
   })
-
-test('an outage behind the product service is unavailable', async () => {
-  await using catalog = await catalogOver(() =>
-    Promise.reject(new AppError('unavailable', 'the database is gone')),
-  )
-  await assert.rejects(catalog.find(7), isUnavailable)
-})
-
-test('a product service that is not there is unavailable at once, and found within two seconds of its start', async () => {
-  const port = await freePort()
-  using catalog = catalogAt(port)
-  const asking = async () => {
-    for (let calls = 0; calls < 5; calls++) await assert.rejects(catalog.find(7), isUnavailable)
-  }
-  const spent = await duration(asking)
-  assert.ok(spent < 500, `five calls took ${spent} ms`)
-  await assert.rejects(catalog.probe())
-  await using products = await startProducts(async () => ({ product: orwell }), port)
-  assert.equal(products.port, port)
-  assert.equal((await eventually(2_000, () => catalog.find(7))).id, 7)
-  await catalog.probe()
-})
-
-test('a product service that goes away and comes back is unavailable and found again', async () => {
-  const first = await startProducts(async () => ({ product: orwell }))
-  using catalog = catalogAt(first.port)
-  await catalog.find(7)
-  await first[Symbol.asyncDispose]()
-  assert.ok((await duration(() => assert.rejects(catalog.find(7), isUnavailable))) < 500)
-  await using second = await startProducts(async () => ({ product: { ...orwell, stock: 1 } }), first.port)
-  assert.equal(second.port, first.port)
-  assert.equal((await eventually(2_000, () => catalog.find(7))).stock, 1)
-})
-
-test('a product service that does not answer is unavailable within half a second or so', async () => {
-  await using catalog = await catalogOver(() => new Promise(() => {}))
-  const spent = await duration(() => assert.rejects(catalog.find(7), isUnavailable))
-  assert.ok(spent > 300 && spent < 800, `${spent} ms`)
-})
-
-test('while it does not answer nobody waits for a second, soon some do not wait at all, and then it is found again', async () => {
-  let hangs = true
-  await using catalog = await catalogOver(async ({ id }) => {
-    if (hangs) await new Promise(() => {})
-    return { product: { ...orwell, id } }
-  })
-  const waits: Promise<number>[] = []
-  for (let id = 1; id <= 40; id++) {
-    waits.push(duration(() => assert.rejects(catalog.find(id), isUnavailable)))
-    await delay(id < 4 ? 1 : 50)
-  }
-  const waited = await Promise.all(waits)
-  assert.ok(Math.max(...waited) < 1_000, `${Math.max(...waited)} ms`)
-  assert.ok(Math.min(...waited.slice(20)) < 50, `${Math.min(...waited.slice(20))} ms`)
-  hangs = false
-  assert.equal((await eventually(2_000, () => catalog.find(7))).id, 7)
-})
-
-test('a server that accepts connections and says nothing is unavailable within half a second or so', async () => {
-  // A client that is closed while it connects leaves the connection to the end of the process.
-  const mute = createServer((socket) => socket.unref()).listen(0, '127.0.0.1')
-  await once(mute, 'listening')
-  const address = mute.address()
-  using catalog = catalogAt(address !== null && typeof address === 'object' ? address.port : 0)
-  const spent = await duration(() => assert.rejects(catalog.find(7), isUnavailable))
-  mute.close()
-  assert.ok(spent > 300 && spent < 800, `${spent} ms`)
-})
 
 test('the probe asks the product service how it is, and takes its word', async () => {
   let isUp = true

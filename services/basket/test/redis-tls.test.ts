@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { certificateArguments } from '../../../tests/support/certificate.ts'
+import { makeCertificate } from '../../../tests/support/certificate.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { recordingLogger } from '../../../tests/support/logger.ts'
 import { freePort, startService } from '../../../tests/support/services.ts'
@@ -33,7 +33,7 @@ describe('Redis over TLS', { skip: withoutOwnRedis, concurrency: 1 }, () => {
   let certificate: string
   before(async () => {
     folder = stack.use(await ownFolder()).path
-    await run('openssl', certificateArguments(folder))
+    await makeCertificate(folder, 'IP:127.0.0.1')
     certificate = join(folder, 'server.crt')
     port = await freePort()
     const redis = startTlsRedis(port, folder)

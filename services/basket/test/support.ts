@@ -41,13 +41,6 @@ export const coded = (code: ErrorCode, details?: object) => (error: unknown) => 
   return true
 }
 
-/** How long the operation takes, in milliseconds. */
-export const duration = async (operation: () => Promise<unknown>): Promise<number> => {
-  const started = performance.now()
-  await operation()
-  return performance.now() - started
-}
-
 export const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'basket-test-'))
 
 /** A place for baskets that one test has to itself. */

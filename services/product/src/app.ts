@@ -59,6 +59,10 @@ export const createApp = async (
       await grpc.listen(GRPC_PORT)
       logger.info({ version, http_port: PORT, grpc_port: GRPC_PORT }, 'started')
     },
+    announceStop: () => {
+      health.stop()
+      void healthService.refresh()
+    },
     [Symbol.asyncDispose]: async () => {
       health.stop()
       await healthService.refresh()

@@ -14,5 +14,5 @@ await run(async () => {
   await using adapters = await openAdapters(config, logger, metrics)
   await using app = await createApp(adapters, logger, metrics)
   await app.listen(config)
-  await untilStopped(logger)
+  await untilStopped(logger, config, app.announceStop)
 })

@@ -1,4 +1,3 @@
-import { credentials } from '@grpc/grpc-js'
 import {
   type GetProductRequest,
   type ProductResponse,
@@ -6,7 +5,8 @@ import {
   ProductServiceService,
 } from '@shop/contracts/product/product.ts'
 import { recordingLogger } from '../../../../tests/support/logger.ts'
-import { callUnary, channelOptions } from '../../src/grpc-client.ts'
+import { channelTo } from '../../src/grpc-channel.ts'
+import { callUnary } from '../../src/grpc-client.ts'
 import { createGrpcServer } from '../../src/grpc-server.ts'
 import { createMetrics } from '../../src/metrics.ts'
 
@@ -23,7 +23,7 @@ export const startService = async (getProduct: GetProduct, port = 0) => {
 
 /** A channel to what listens on the port; closed when disposed of. */
 export const openClient = (port: number) => {
-  const client = new ProductServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), channelOptions)
+  const client = new ProductServiceClient(...channelTo(`127.0.0.1:${port}`))
   return {
     client,
     getProduct: (id: number, deadlineMs = 5_000) =>

@@ -1,10 +1,10 @@
-import { credentials } from '@grpc/grpc-js'
-import { type Product, ProductServiceClient } from '@shop/contracts/product/product.ts'
+import { type Product, ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import { centsFromDecimal } from '@shop/kernel/money.ts'
 import { createBreaker } from '@shop/platform/breaker.ts'
 import { coalesce } from '@shop/platform/coalesce.ts'
-import { callUnary, channelOptions, checkServing } from '@shop/platform/grpc-client.ts'
+import { channelTo } from '@shop/platform/grpc-channel.ts'
+import { callUnary, checkServing } from '@shop/platform/grpc-client.ts'
 import { measureCalls } from '@shop/platform/grpc-client-metrics.ts'
 import { traceCalls } from '@shop/platform/grpc-tracing.ts'
 import type { Metrics } from '@shop/platform/metrics.ts'
@@ -31,13 +31,14 @@ const productOf = ({ id, name, category, stock, price }: Product): CatalogProduc
   }
 }
 
-/** The products as the product service has them, over one channel. Look-ups at the same time share one call. */
+/** The products as the product service at a `grpcAddress` has them, over one channel. Look-ups at the same time share one call. */
 export const grpcProductCatalog = (
   address: string,
   metrics?: Metrics,
 ): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
-  const client = new ProductServiceClient(address, credentials.createInsecure(), {
-    ...channelOptions,
+  const [target, credentials, options] = channelTo(address, [ProductServiceService.batchGetProducts.path])
+  const client = new ProductServiceClient(target, credentials, {
+    ...options,
     interceptors: metrics === undefined ? [traceCalls] : [traceCalls, measureCalls(metrics)],
   })
   const onState = metrics?.watchBreaker('product-service')

@@ -1,0 +1,12 @@
+import { ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
+import { channelTo } from '../../src/grpc-channel.ts'
+import { callUnary } from '../../src/grpc-client.ts'
+
+/** A client of the product service at the address, to which that call is a read unless told otherwise; closed when disposed of. */
+export const openReader = (address: string, reads = [ProductServiceService.batchGetProducts.path]) => {
+  const client = new ProductServiceClient(...channelTo(address, reads))
+  return {
+    get: (deadlineMs = 20_000) => callUnary(client.batchGetProducts.bind(client), { ids: [7] }, deadlineMs),
+    [Symbol.dispose]: () => client.close(),
+  }
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { request } from '../support/http.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
+import { freePort, startService } from '../support/services.ts'
+import { addToBaskets, assertBaskets } from '../support/shoppers.ts'
+
+const adds = Number(process.env['TEST_ADDS'] ?? 2_000)
+
+const startProducts = async () => {
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'adds-')))
+  const environment = { LOG_LEVEL: 'warn', DATA_DIR: folder.path }
+  const grpcPort = String(await freePort())
+  const product = stack.use(await startService('product', { ...environment, GRPC_PORT: grpcPort }))
+  const productIds: number[] = []
+  for (const name of ['Pen', 'Pencil', 'Paper']) {
+    const { body } = await request('POST', `${product.url}/products`, { name, price: 0.1, stock: 999_999 })
+    productIds.push(body.id)
+  }
+  const owned = stack.move()
+  return {
+    environment: { ...environment, PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` },
+    productIds,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+describe(`${adds} adds by 64 clients, over two basket services, to 50 baskets are in them, and nothing else`, () => {
+  let products: Awaited<ReturnType<typeof startProducts>>
+  before(async () => {
+    products = await startProducts()
+  })
+  after(() => products[Symbol.asyncDispose]())
+
+  const addAndCount = async (environment: Readonly<Record<string, string>>, prefix: string) => {
+    const startBasket = () => startService('basket', { ...products.environment, ...environment })
+    await using one = await startBasket()
+    await using two = await startBasket()
+    const urls = [one.url, two.url]
+    const userIds = Array.from({ length: 50 }, (_, index) => `${prefix}user-${index}`)
+    const { productIds } = products
+    const added = await addToBaskets({ urls, userIds, productIds, clients: 64, adds })
+    for (const url of urls) await assertBaskets(url, userIds, added)
+    assert.ok(added.problems.length < adds / 100, JSON.stringify(added.problems.slice(0, 3)))
+  }
+
+  it('on SQLite', () => addAndCount({}, ''))
+
+  it('on Redis', { skip: withoutRedis }, async () => {
+    const prefix = ownPrefix()
+    try {
+      await addAndCount({ REDIS_URL: redisUrl }, prefix)
+    } finally {
+      await removeKeys(`basket:${prefix}`)
+    }
+  })
+})

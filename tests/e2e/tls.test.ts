@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, mkdtempDisposable, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { it } from 'node:test'
+import { ServerCredentials } from '@grpc/grpc-js'
+import { makeCertificate } from '../support/certificate.ts'
+import { eventually } from '../support/eventually.ts'
+import { request } from '../support/http.ts'
+import { orwell, startRaw } from '../support/raw-products.ts'
+import { startService } from '../support/services.ts'
+
+it('the product service is asked by TLS when its address says so, and only if its certificate can be trusted', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'tls-'))
+  const startProducts = async (name: string) => {
+    const { certificate, key } = await makeCertificate(await mkdtemp(`${folder.path}/`), name)
+    const pair = { private_key: await readFile(key), cert_chain: await readFile(certificate) }
+    const products = await startRaw((_call, callback) => callback(null, { products: [orwell] }), {
+      credentials: ServerCredentials.createSsl(null, [pair]),
+    })
+    return { ...products, certificate }
+  }
+  const startBasket = (port: number, trusted: Readonly<Record<string, string>>) =>
+    startService('basket', {
+      ...trusted,
+      DATA_DIR: folder.path,
+      PRODUCT_SERVICE_URL: `https://localhost:${port}`,
+    })
+  const add = (url: string) =>
+    request('POST', `${url}/baskets/ann/items`, { product_id: orwell.id, quantity: 1 })
+
+  using products = await startProducts('DNS:localhost')
+  using others = await startProducts('DNS:other.example')
+  {
+    await using basket = await startBasket(products.port, { NODE_EXTRA_CA_CERTS: products.certificate })
+    assert.equal((await add(basket.url)).body.total, 14.99)
+  }
+  const refusals = [
+    { port: products.port, trusted: {}, reason: /self-signed certificate/ },
+    {
+      port: others.port,
+      trusted: { NODE_EXTRA_CA_CERTS: others.certificate },
+      reason: /Host: localhost\. is not in the cert's altnames/,
+    },
+  ]
+  for (const { port, trusted, reason } of refusals) {
+    await using basket = await startBasket(port, trusted)
+    const { status, body } = await add(basket.url)
+    assert.deepEqual([status, body.code], [503, 'unavailable'])
+    assert.doesNotMatch(JSON.stringify(body), /certificate|localhost/)
+    await eventually(20_000, async () => assert.match(basket.output(), reason))
+  }
+})

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Connection, openConnection } from './kept-connection.ts'
+
+type Shop = (connection: Connection, shopper: number, round: number) => Promise<void>
+
+/** So many customers who shop, each over a connection of their own, one round after the other until they are stopped. */
+export const startShoppers = (count: number, shop: Shop) => {
+  let rounds = 0
+  const stopping = new AbortController()
+  const failures: string[] = []
+  const running = Array.from({ length: count }, async (_, shopper) => {
+    using connection = openConnection()
+    for (let round = 0; !stopping.signal.aborted; round++) {
+      try {
+        await shop(connection, shopper, round)
+        rounds += 1
+      } catch (error) {
+        failures.push(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+      }
+    }
+  })
+  return {
+    rounds: (): number => rounds,
+    /** Resolves with what went wrong in the rounds that are not counted. */
+    stop: async (): Promise<readonly string[]> => {
+      stopping.abort()
+      await Promise.all(running)
+      return failures
+    },
+  }
+}
+
+type Load = Readonly<{
+  /** Of the basket services, which share the clients among them. */
+  urls: readonly string[]
+  userIds: readonly string[]
+  productIds: readonly number[]
+  clients: number
+  adds: number
+}>
+
+/** Quantities by user id and product id. */
+class Quantities {
+  readonly #ofLine = new Map<string, number>()
+
+  add(userId: string, productId: number, quantity: number): void {
+    this.#ofLine.set(`${userId} ${productId}`, this.of(`${userId} ${productId}`) + quantity)
+  }
+  of = (line: string): number => this.#ofLine.get(line) ?? 0
+  lines = (): string[] => [...this.#ofLine.keys()]
+}
+
+/** An add that was refused like this has changed nothing, so it may be tried again. */
+const isWithoutEffect = (problem: { code?: string; detail?: string }): boolean =>
+  problem.code === 'unavailable' && problem.detail === 'the product service cannot be asked right now'
+
+/**
+ * Adds to the baskets so many times, by so many clients at once over kept connections, trying again where a slow machine makes
+ * the service refuse. `acknowledged` were answered with 200; of `doubtful` ones the outcome is unknown, `problems` has why.
+ */
+export const addToBaskets = async ({ urls, userIds, productIds, clients, adds }: Load) => {
+  const [acknowledged, doubtful] = [new Quantities(), new Quantities()]
+  const problems: unknown[] = []
+  let next = 0
+  const client = async (_: unknown, index: number) => {
+    using connection = openConnection()
+    const url = urls[index % urls.length]
+    while (next < adds) {
+      const turn = next++
+      const userId = userIds[turn % userIds.length] ?? ''
+      const productId = productIds[Math.floor(turn / userIds.length) % productIds.length] ?? 0
+      const quantity = 1 + (turn % 3)
+      const add = () =>
+        connection.send('POST', `${url}/baskets/${userId}/items`, { product_id: productId, quantity })
+      let answer = await add()
+      while (answer.status === 503 && isWithoutEffect(answer.body)) {
+        await delay(100)
+        answer = await add()
+      }
+      if (answer.status !== 200) problems.push(answer.body)
+      const kind = answer.status === 200 ? acknowledged : doubtful
+      kind.add(userId, productId, quantity)
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, client))
+  return { acknowledged, doubtful, problems }
+}
+
+type Added = Awaited<ReturnType<typeof addToBaskets>>
+
+/** Fails unless the baskets of these users, as the service has them, have what was acknowledged, and nothing else. */
+export const assertBaskets = async (
+  url: string,
+  userIds: readonly string[],
+  { acknowledged, doubtful }: Pick<Added, 'acknowledged' | 'doubtful'>,
+): Promise<void> => {
+  using connection = openConnection()
+  const stored = new Quantities()
+  for (const userId of userIds) {
+    const { status, body } = await connection.send('GET', `${url}/baskets/${userId}`)
+    assert.equal(status, 200)
+    for (const { product_id, quantity } of body.items) stored.add(userId, product_id, quantity)
+  }
+  const lines = new Set([acknowledged, doubtful, stored].flatMap((quantities) => quantities.lines()))
+  const wrong = [...lines]
+    .map((line) => ({
+      line,
+      stored: stored.of(line),
+      acknowledged: acknowledged.of(line),
+      doubtful: doubtful.of(line),
+    }))
+    .filter((of) => of.stored < of.acknowledged || of.stored > of.acknowledged + of.doubtful)
+  assert.deepEqual(wrong, [])
+}
