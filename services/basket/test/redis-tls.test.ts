@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { promisify } from 'node:util'
 import { makeCertificate } from '../../../tests/support/certificate.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { recordingLogger } from '../../../tests/support/logger.ts'
@@ -11,8 +9,6 @@ import { freePorts } from './own-cluster.ts'
 import { onServer, startRedis, withoutOwnRedis } from './own-redis.ts'
 import { assertUnhealthy, openRedisApp, untilHealthy } from './redis-app.ts'
 import { ownFolder } from './support.ts'
-
-const run = promisify(execFile)
 
 /** A server that speaks nothing but TLS, with a certificate for 127.0.0.1. */
 const startTlsRedis = (port: number, folder: string, settings: Readonly<Record<string, string>> = {}) =>
