@@ -9,7 +9,7 @@ import {
 import { AppError } from '@shop/kernel/errors.ts'
 import { service as healthDefinition } from 'grpc-health-check'
 import { codeOfGrpc } from './error-status.ts'
-import { requestContext, requestIdHeader } from './request-context.ts'
+import { joinedIdsHeader, requestContext, requestIdHeader } from './request-context.ts'
 
 /** Trailing metadata with the code of the error, which a status alone does not tell. */
 export const errorCodeKey = 'error-code'
@@ -41,6 +41,7 @@ export const callUnary = <Request, Response>(
   const metadata = new Metadata()
   const context = requestContext.getStore()
   if (context !== undefined) metadata.set(requestIdHeader, context.requestId)
+  if (context?.joinedIds !== undefined) metadata.set(joinedIdsHeader, context.joinedIds.join(' '))
   return new Promise((resolve, reject) => {
     method(request, metadata, { deadline: Date.now() + deadlineMs }, (error, response) => {
       if (error === null && response !== undefined) resolve(response)

@@ -12,11 +12,18 @@ import {
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import { grpcStatus } from './error-status.ts'
 import { errorCodeKey } from './grpc-client.ts'
+import { decodedStrictly } from './grpc-decoding.ts'
 import type { GrpcExtension } from './grpc-operations.ts'
 import { inSpanOfCall } from './grpc-tracing.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
-import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
+import {
+  joinedIdsFrom,
+  joinedIdsHeader,
+  requestContext,
+  requestIdFrom,
+  requestIdHeader,
+} from './request-context.ts'
 import { recordError, trace } from './tracing.ts'
 
 const drainLimitMs = 8_000
@@ -63,6 +70,8 @@ const callError = (error: unknown) => {
 
 type Call = ServerUnaryCall<never, unknown>
 
+const isAppError = (request: unknown): request is AppError => request instanceof AppError
+
 /** Aborted when the caller no longer waits: its deadline has passed, or it went away. */
 const signalOf = (call: Call): AbortSignal => {
   const waiting = new AbortController()
@@ -89,6 +98,7 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
   const answer = async (call: Call, callback: sendUnaryData<unknown>, requestId: string): Promise<void> => {
     const started = performance.now()
     try {
+      if (isAppError(call.request)) throw call.request
       const response = await handler(call.request)
       record(started, status.OK)
       const metadata = new Metadata()
@@ -109,8 +119,10 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
 
   return (call: Call, callback: sendUnaryData<unknown>): Promise<void> => {
     const requestId = requestIdFrom(call.metadata.get(requestIdHeader)[0])
+    const joinedIds = joinedIdsFrom(call.metadata.get(joinedIdsHeader)[0])
+    const context = { requestId, signal: signalOf(call), ...(joinedIds && { joinedIds }) }
     return inSpanOfCall({ method, metadata: call.metadata, requestId }, () =>
-      requestContext.run({ requestId, signal: signalOf(call) }, () => answer(call, callback, requestId)),
+      requestContext.run(context, () => answer(call, callback, requestId)),
     )
   }
 }
@@ -143,7 +155,7 @@ export const createGrpcServer = (
     }
     return [name, tracked]
   })
-  server.addService(definition, Object.fromEntries(handlers))
+  server.addService(decodedStrictly(definition), Object.fromEntries(handlers))
   for (const extension of extensions) extension.addToServer(server)
 
   return {

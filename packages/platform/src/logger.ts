@@ -53,7 +53,11 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
       hooks: { streamWrite: withoutUserInfo },
       mixin: () => {
         const context = requestContext.getStore()
-        return { ...(context && { request_id: context.requestId }), ...traceIds() }
+        return {
+          ...(context && { request_id: context.requestId }),
+          ...(context?.joinedIds && { joined_request_ids: context.joinedIds }),
+          ...traceIds(),
+        }
       },
     },
     multistream(destinations.map((stream) => ({ level, stream }))),

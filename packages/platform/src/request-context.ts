@@ -5,6 +5,8 @@ import { linkToFirst, type Span, trace } from './tracing.ts'
 /** What belongs to the request under way, whatever its protocol. It reaches log lines and calls to other services. */
 export type RequestContext = Readonly<{
   requestId: string
+  /** The ids of other requests that wait for the same. */
+  joinedIds?: readonly string[]
   /** Aborted when the caller no longer waits for the answer. */
   signal?: AbortSignal
 }>
@@ -14,11 +16,24 @@ export const requestContext = new AsyncLocalStorage<RequestContext>()
 /** The header (HTTP) and metadata key (gRPC) that carries the request id. */
 export const requestIdHeader = 'x-request-id'
 
+/** The metadata key (gRPC) that carries the ids of the other requests that wait for the same call, with spaces between. */
+export const joinedIdsHeader = 'x-joined-request-ids'
+
+/** So many of them are told: headers have their limits. */
+const maxJoinedIds = 50
+
 const printable = /^[\x21-\x7e]{1,128}$/
 
 /** The caller's request id when it is 1..128 printable characters, a new one otherwise. */
 export const requestIdFrom = (given: unknown): string =>
   typeof given === 'string' && printable.test(given) ? given : randomUUID()
+
+/** Those of the caller that are ids; none, not an empty list. */
+export const joinedIdsFrom = (given: unknown): readonly string[] | undefined => {
+  if (typeof given !== 'string') return undefined
+  const ids = given.split(' ').filter((id) => printable.test(id))
+  return ids.length === 0 ? undefined : ids.slice(0, maxJoinedIds)
+}
 
 /** Aborted when all of the signals are: when nobody waits any more. Never, when somebody has no signal. */
 const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
@@ -49,6 +64,11 @@ export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result
   linkToFirst(waiters.map(({ span }) => span))
   const first = waiters[0]?.request
   if (first === undefined) return run()
+  const { requestId } = first
   const signal = allAborted(waiters.map(({ request }) => request?.signal))
-  return requestContext.run({ requestId: first.requestId, ...(signal && { signal }) }, run)
+  const ids = new Set(waiters.flatMap(({ request }) => request?.requestId ?? []))
+  ids.delete(requestId)
+  const joinedIds = [...ids].slice(0, maxJoinedIds)
+  const context = { requestId, ...(joinedIds.length > 0 && { joinedIds }), ...(signal && { signal }) }
+  return requestContext.run(context, run)
 }

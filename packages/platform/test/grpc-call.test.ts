@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Metadata, status } from '@grpc/grpc-js'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import { eventually } from '../../../tests/support/eventually.ts'
+import { coalesce } from '../src/coalesce.ts'
 import { callUnary } from '../src/grpc-client.ts'
 import { requestContext } from '../src/request-context.ts'
 import { openClient, startService } from './support/grpc.ts'
@@ -97,6 +98,48 @@ describe('a call over gRPC', () => {
       ['call', 'product.ProductService/GetProduct', 'OK', true],
       ['call', 'product.ProductService/GetProduct', 'NOT_FOUND', true],
     ])
+  })
+
+  it('is invalid when its message cannot be decoded, or has text that is not UTF-8', async () => {
+    await using service = await startService(async () => noProduct)
+    using caller = openClient(service.port)
+    const refusal = (path: string, bytes: readonly number[]) =>
+      new Promise<[status | undefined, unknown]>((resolve) => {
+        caller.client.makeUnaryRequest(path, asIs, asIs, Buffer.from(bytes), (error) =>
+          resolve([error?.code, error?.metadata.get('error-code')[0]]),
+        )
+      })
+    const get = '/product.ProductService/GetProduct'
+    assert.deepEqual(await refusal(get, [0x08]), [status.INVALID_ARGUMENT, 'invalid'], 'broken off')
+    assert.deepEqual(await refusal(get, [0x08, 0x07]), [undefined, undefined])
+    // Text that is not UTF-8, and a lone surrogate, in the name.
+    const { CreateProductRequest } = await import('@shop/contracts/product/product.ts')
+    assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x02, 0xff, 0x61])), TypeError)
+    assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x03, 0xed, 0xa0, 0x80])), TypeError)
+    assert.equal(CreateProductRequest.decode(Buffer.from([0x0a, 0x04, 0xf0, 0x9f, 0x98, 0x80])).name, '😀')
+  })
+
+  it('takes along the ids of all requests that wait for it', async () => {
+    const seen: unknown[] = []
+    await using service = await startService(async () => {
+      const { requestId, joinedIds } = requestContext.getStore() ?? {}
+      seen.push([requestId, joinedIds])
+      return noProduct
+    })
+    using client = openClient(service.port)
+    const load = async (ids: readonly number[]) => {
+      await client.getProduct(7)
+      return [...ids]
+    }
+    const find = coalesce({ load, slots: 1, maxBatchSize: 100 })
+    const from = (requestId: string) => requestContext.run({ requestId }, () => find(7))
+    await Promise.all(['a', 'b', 'a', 'c'].map(from))
+    await from('d')
+    assert.deepEqual(seen, [
+      ['a', ['b', 'c']],
+      ['d', undefined],
+    ])
+    assert.deepEqual(service.lines.map((line) => line['rpc']).length, 2)
   })
 
   it('is refused when its message has more than 64 KiB', async () => {

@@ -48,12 +48,23 @@ export const clusterNodes = (text: string): { host: string; port: number }[] =>
     return { host, port: Number(digits) }
   })
 
+/** Its user and password may have escapes such as %40, which must be whole. */
+const isReadable = (url: string): boolean => {
+  try {
+    const { username, password } = new URL(url)
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** What is wrong with the way to Redis, but for what the variables tell one by one. */
 const redisProblems = (given: Static<typeof basketVariables>): (string | false)[] => {
   const { REDIS_URL: url, REDIS_CLUSTER_NODES: nodes, REDIS_TLS_CA: authority } = given
   const clustered = nodes !== undefined
   return [
-    url !== undefined && !URL.canParse(url) && 'REDIS_URL must be a URL',
+    url !== undefined && !isReadable(url) && 'REDIS_URL must be a URL',
     url?.startsWith('redis:') === true &&
       given.REDIS_TLS === 'on' &&
       'REDIS_URL must begin with rediss: when REDIS_TLS is on',

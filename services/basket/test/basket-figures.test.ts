@@ -32,15 +32,18 @@ const fill = async (baskets: BasketRepository, count: number, quantity: number):
 
 /** A few are counted; of many alike, some stand for all. */
 const assertFigures = async (baskets: BasketRepository, figures: BasketFiguresReader): Promise<void> => {
-  assert.deepEqual(await figures.read(), { baskets: 0, items: 0, value: 0n, expired: 0 })
+  const { memory, ...none } = await figures.read()
+  assert.deepEqual(none, { baskets: 0, items: 0, value: 0n, expired: 0 })
+  for (const { used, max } of memory) assert.ok(used > 100_000 && max === 0)
   await fill(baskets, 30, 2)
   await baskets.update('user-0', (stored) => stored && addItem(stored, product, 5))
   await baskets.update('user-1', () => undefined)
-  assert.deepEqual(await figures.read(), { baskets: 29, items: 63, value: 63n * 1_499n, expired: 0 })
+  const { memory: _, ...few } = await figures.read()
+  assert.deepEqual(few, { baskets: 29, items: 63, value: 63n * 1_499n, expired: 0 })
   await baskets.update('user-0', () => undefined)
   await fill(baskets, 2_000, 2)
-  const { items, value, ...many } = await figures.read()
-  assert.deepEqual(many, { baskets: 2_000, expired: 0 })
+  const { items, value, baskets: all, expired } = await figures.read()
+  assert.deepEqual([all, expired], [2_000, 0])
   // Those filled twice hold four.
   assert.ok(items >= 4_000 && items <= 4_400, `${items} items`)
   assert.ok(value >= 4_000n * 1_499n && value <= 4_400n * 1_499n)
@@ -71,6 +74,7 @@ describe('the figures of baskets', () => {
       await redis.compareAndSet('basket:brief', null, 'x', 1)
       await eventually(20_000, async () => assert.equal(await redis.get('basket:brief'), null))
       assert.equal((await figures.read()).expired, 1)
+      assert.equal((await figures.read()).memory.length, 1)
     } finally {
       await server.kill()
     }

@@ -9,6 +9,8 @@ export type BasketFigures = Readonly<{
   value: Cents
   /** How many have expired since the store began to count. */
   expired: number
+  /** Of each of the store's servers, in bytes; 0 as `max` stands for no limit. None where the store has no server. */
+  memory: readonly Readonly<{ used: number; max: number }>[]
 }>
 
 export type BasketFiguresReader = Readonly<{

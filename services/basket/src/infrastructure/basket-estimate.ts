@@ -2,7 +2,7 @@ import type { Cents } from '@shop/kernel/money.ts'
 import { type Basket, itemCount, total } from '../domain/basket.ts'
 import type { BasketFigures } from '../domain/basket-figures.ts'
 
-type Estimate = Omit<BasketFigures, 'expired'>
+type Estimate = Omit<BasketFigures, 'expired' | 'memory'>
 
 const scaled = (value: Cents, scale: number): Cents =>
   scale === 1 ? value : BigInt(Math.round(Number(value) * scale))

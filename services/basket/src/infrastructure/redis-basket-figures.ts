@@ -36,7 +36,8 @@ const scaleOf = ({ keys, sample, complete }: Survey): number => {
 export const redisBasketFigures = (redis: Redis, keyPrefix = 'basket:'): BasketFiguresReader => ({
   read: async () => {
     const sum = { baskets: 0, items: 0, value: 0n, expired: 0 }
-    for (const server of await redis.survey(sampleSize)) {
+    const servers = await redis.survey(sampleSize)
+    for (const server of servers) {
       const own = server.sample.filter((key) => key.startsWith(keyPrefix))
       const { baskets, items, value } = estimate(await readBaskets(redis, own), scaleOf(server))
       sum.baskets += baskets
@@ -44,6 +45,7 @@ export const redisBasketFigures = (redis: Redis, keyPrefix = 'basket:'): BasketF
       sum.value += value
       sum.expired += server.expired
     }
-    return sum satisfies BasketFigures
+    const memory = servers.map(({ memoryUsed, memoryMax }) => ({ used: memoryUsed, max: memoryMax }))
+    return { ...sum, memory } satisfies BasketFigures
   },
 })

@@ -9,6 +9,9 @@ export type Survey = Readonly<{
   complete: boolean
   /** How many have expired since the server started. */
   expired: number
+  /** Bytes; 0 as `memoryMax` stands for no limit. */
+  memoryUsed: number
+  memoryMax: number
 }>
 
 /** Else a table that was large once, and is almost empty now, would be walked to its end. */
@@ -27,15 +30,25 @@ const takeSample = async (client: Pick<RedisClientType, 'scan'>, size: number) =
   return { sample: [...keys], complete: cursor === '0' }
 }
 
+const figureIn = (info: string, name: string): number =>
+  Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)
+
 /** Asks the server; what it does for that does not grow with its keys. */
 export const surveyOf = async (
   client: Pick<RedisClientType, 'scan' | 'dbSize' | 'info'>,
   sampleSize: number,
 ): Promise<Survey> => {
-  const [keys, stats, sample] = await Promise.all([
+  const [keys, stats, memory, sample] = await Promise.all([
     client.dbSize(),
     client.info('stats'),
+    client.info('memory'),
     takeSample(client, sampleSize),
   ])
-  return { keys, expired: Number(/^expired_keys:(\d+)/m.exec(stats)?.[1] ?? 0), ...sample }
+  return {
+    keys,
+    expired: figureIn(stats, 'expired_keys'),
+    memoryUsed: figureIn(memory, 'used_memory'),
+    memoryMax: figureIn(memory, 'maxmemory'),
+    ...sample,
+  }
 }

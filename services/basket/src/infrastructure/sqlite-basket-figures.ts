@@ -16,7 +16,7 @@ export const sqliteBasketFigures = (sqlite: Sqlite, expired: () => number): Bask
       const baskets = Number(count.get(now)?.['baskets'])
       const sample = readableBaskets(some.all(now, sampleSize).map(({ record }) => String(record)))
       const scale = Math.max(1, baskets / sampleSize)
-      return { ...estimate(sample, scale), expired: expired() }
+      return { ...estimate(sample, scale), expired: expired(), memory: [] }
     },
   }
 }

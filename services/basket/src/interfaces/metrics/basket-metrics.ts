@@ -15,6 +15,20 @@ const gauge = (
   samples: (figures) => [[{}, valueOf(figures)]],
 })
 
+/** Servers are numbered: their addresses are nobody's business. */
+const memory = (
+  name: string,
+  help: string,
+  valueOf: (server: BasketFigures['memory'][number]) => number,
+): Figure<BasketFigures> => ({
+  name,
+  help,
+  type: 'gauge',
+  labelNames: ['server'],
+  samples: (figures) =>
+    figures.memory.map((server, index) => [{ server: String(index + 1) }, valueOf(server)] as const),
+})
+
 /** What Prometheus is told of the baskets. */
 export const basketMetrics = (use: Pick<UseCases, 'basketFigures'>): FigureSource<BasketFigures> => ({
   name: 'baskets',
@@ -33,5 +47,7 @@ export const basketMetrics = (use: Pick<UseCases, 'basketFigures'>): FigureSourc
       ),
       type: 'counter',
     },
+    memory('redis_memory_used_bytes', 'Memory in use by a Redis server', ({ used }) => used),
+    memory('redis_memory_max_bytes', 'Memory that a Redis server may use; 0 for no limit', ({ max }) => max),
   ],
 })
