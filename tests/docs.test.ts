@@ -81,6 +81,16 @@ describe('the documents', () => {
     )
   })
 
+  it('have a paragraph for every alert, and for no other', () => {
+    const alerts = [...read('deploy/observability/rules/alerts.yml').matchAll(/- alert: (\w+)/g)]
+    const paragraphs = [...read('docs/runbook.md').matchAll(/^## (\w+)$/gm)]
+    assert.ok(alerts.length >= 10)
+    assert.deepEqual(
+      paragraphs.map(([, name]) => name),
+      alerts.map(([, name]) => name),
+    )
+  })
+
   it('show the errors with the statuses of the table', async () => {
     const { httpStatus, grpcStatus } = await import('@shop/platform/error-status.ts')
     const { status } = await import('@grpc/grpc-js')

@@ -105,6 +105,31 @@ describe('the metrics of the shop', { skip: withoutPostgres || withoutRedis }, (
     assert.notEqual((await promtool(['check', 'metrics'], broken)).said, '')
   })
 
+  it('have rules that are well formed, and alerts that do what they are for', {
+    skip: withoutPromtool,
+  }, async () => {
+    const rules = join(root, 'deploy/observability/rules')
+    const { code, said } = await promtool(['test', 'rules', join(rules, 'tests.yml')])
+    assert.equal(code, 0, said)
+    assert.equal((await promtool(['check', 'config', join(rules, '../prometheus.yml')])).code, 0)
+    // Every metric that a rule asks for is one that the services have, or another rule makes.
+    const text = ['recording.yml', 'alerts.yml']
+      .map((file) => readFileSync(join(rules, file), 'utf8'))
+      .join('')
+    const made = [...text.matchAll(/- record: (\S+)/g)].map(([, name = '']) => name)
+    const scraped = (await scrape(product)) + (await scrape(basket))
+    const asked = [
+      ...text.matchAll(
+        /\b(?:http|rpc|db|dependency|circuit|nodejs|redis|shop|service)[a-z0-9_:]*_[a-z0-9_:]+/g,
+      ),
+    ].map(([name]) => name)
+    const known = (name: string) => made.includes(name) || scraped.includes(`\n${name}{`)
+    const labels = /^(http_route|http_response_status_code|db_client_connection_pool_name|circuit_breaker)$/
+    const unknown = asked.filter((name) => !known(name) && !labels.test(name))
+    assert.deepEqual([...new Set(unknown)], [])
+    assert.ok(asked.length > 20)
+  })
+
   it('count what was asked for, and tell of the shop, and of no user', async () => {
     const ofProduct = await scrape(product)
     const ofBasket = await scrape(basket)
