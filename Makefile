@@ -30,7 +30,7 @@ build: $(INSTALLED) check-generated ## Check types, and that generated files are
 	tsc
 
 test: $(INSTALLED) ## All tests; those that need PostgreSQL or Redis are skipped where there is none, unless CI=true
-	node --test --test-concurrency=4 --test-timeout=120000 $(TESTS)
+	node --test --test-concurrency=3 --test-timeout=120000 $(TESTS)
 
 lint: $(INSTALLED) ## Format, lint rules, types, unused code, and the gRPC contract
 	biome check

@@ -3,6 +3,8 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { startOwnCluster } from '../../services/basket/test/own-cluster.ts'
+import { withoutOwnRedis } from '../../services/basket/test/own-redis.ts'
 import { request } from '../support/http.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
 import { freePort, startService } from '../support/services.ts'
@@ -49,6 +51,11 @@ describe(`${adds} adds by 64 clients, over two basket services, to 50 baskets ar
   }
 
   it('on SQLite', () => addAndCount({}, ''))
+
+  it('on a cluster of Redis', { skip: withoutOwnRedis }, async () => {
+    await using cluster = await startOwnCluster()
+    await addAndCount(cluster.variables, '')
+  })
 
   it('on Redis', { skip: withoutRedis }, async () => {
     const prefix = ownPrefix()

@@ -77,7 +77,7 @@ describe('the metrics of the shop', { skip: withoutPostgres || withoutRedis }, (
     const pen = { name: 'Pen', price: 1.5, stock: 3, category: 'Office' }
     const { id } = (await request('POST', `${product.url}/products`, pen)).body
     const items = `${basket.url}/baskets/${user}/items`
-    await eventually(10_000, async () =>
+    await eventually(20_000, async () =>
       assert.equal((await request('POST', items, { product_id: id, quantity: 2 })).status, 200),
     )
     assert.equal((await request('POST', items, { product_id: id, quantity: 2 })).status, 409)

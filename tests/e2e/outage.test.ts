@@ -21,7 +21,7 @@ it('baskets outlive the product service, and take products again when it is back
     const health = async () => (await request('GET', `${basket.url}/health`)).body.status
 
     const first = await startProducts()
-    await eventually(5_000, async () => assert.equal((await add()).status, 200))
+    await eventually(20_000, async () => assert.equal((await add()).status, 200))
     assert.equal(await health(), 'healthy')
     const { body: before } = await request('GET', own)
 
@@ -41,7 +41,7 @@ it('baskets outlive the product service, and take products again when it is back
     assert.equal((await request('DELETE', `${own}/items`)).status, 200)
 
     await using second = await startProducts()
-    await eventually(5_000, async () => assert.equal((await add()).status, 200))
+    await eventually(20_000, async () => assert.equal((await add()).status, 200))
     assert.equal(await health(), 'healthy')
     assert.equal((await request('GET', `${second.url}/products/1`)).status, 200)
   } finally {

@@ -86,7 +86,7 @@ const followRequest = async ({ product, basket, user }: Shop): Promise<void> => 
   const line = new RegExp(`"request_id":"${requestId}"`)
   for (const service of [product, basket]) {
     // A request is logged when its answer is out.
-    await eventually(10_000, async () => assert.match(service.output(), line))
+    await eventually(20_000, async () => assert.match(service.output(), line))
   }
 }
 

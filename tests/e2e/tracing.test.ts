@@ -140,7 +140,7 @@ describe('tracing', () => {
     assert.equal(await addItems(1, newTrace(), 'e2e-first'), 200)
     assert.equal(await addItems(1, add, 'e2e-added'), 200)
     // That of a request is recorded when its answer is out.
-    await eventually(10_000, async () =>
+    await eventually(20_000, async () =>
       assert.deepEqual(await durationsIn(basket, add), [
         'db_client_operation_duration_seconds',
         'http_server_request_duration_seconds',

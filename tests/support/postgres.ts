@@ -6,7 +6,7 @@ const url = process.env['TEST_DATABASE_URL'] ?? 'postgres://postgres@127.0.0.1:5
 
 /** The rows of one statement, by default on the server's own database. */
 export const query = async (statement: string, on = url): Promise<Record<string, unknown>[]> => {
-  const client = new Client({ connectionString: on, connectionTimeoutMillis: 2_000 })
+  const client = new Client({ connectionString: on, connectionTimeoutMillis: 20_000 })
   await client.connect()
   try {
     return (await client.query(statement)).rows

@@ -6,7 +6,7 @@ import { unlessReachable } from './servers.ts'
 export const redisUrl = process.env['TEST_REDIS_URL'] ?? 'redis://127.0.0.1:6379/9'
 
 const openClient = () =>
-  createClient({ url: redisUrl, socket: { reconnectStrategy: false, connectTimeout: 2_000 } })
+  createClient({ url: redisUrl, socket: { reconnectStrategy: false, connectTimeout: 20_000 } })
 
 /** Runs one function against the server, over a connection of its own. */
 export const onRedis = async <Result>(

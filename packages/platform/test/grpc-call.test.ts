@@ -206,7 +206,7 @@ describe('a call over gRPC that cannot be answered', () => {
     await assert.rejects(client.getProduct(7), withoutDetails)
 
     const after = await startService(async () => noProduct, before.port)
-    await eventually(5_000, () => client.getProduct(7))
+    await eventually(20_000, () => client.getProduct(7))
     await after.close()
   })
 

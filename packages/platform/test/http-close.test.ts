@@ -24,7 +24,7 @@ const halfRequest = async ({ app, url }: Held) => {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   const [connection]: Socket[] = await accepted
   socket.write('GET /held HTTP/1.1\r\nHost: ')
-  await eventually(5_000, async () => assert.ok(connection?.bytesRead))
+  await eventually(20_000, async () => assert.ok(connection?.bytesRead))
   return socket
 }
 
@@ -69,7 +69,7 @@ describe('a server that closes', () => {
     while ((await server.activeRequests()) === 0) await delay(5)
 
     const closed = server.app.close()
-    await eventually(5_000, () => assert.rejects(fetch(server.url, { signal: AbortSignal.timeout(1_000) })))
+    await eventually(20_000, () => assert.rejects(fetch(server.url, { signal: AbortSignal.timeout(1_000) })))
     server.release()
     const response = await answer
     assert.equal(response.headers.get('connection'), 'close')

@@ -94,7 +94,7 @@ describe('the number of active requests', () => {
       routes: async (app) => void app.get('/held', () => answer.promise),
     })
     const answers = [1, 2, 3].map(() => server.app.inject('/held'))
-    await eventually(5_000, async () => assert.equal(await server.activeRequests(), 3))
+    await eventually(20_000, async () => assert.equal(await server.activeRequests(), 3))
     answer.resolve({})
     await Promise.all(answers)
     assert.equal(await server.activeRequests(), 0)

@@ -32,7 +32,7 @@ describe('a log file', () => {
     fill(folder.path, 1)
     const logger = await logInto(folder.path)
     logger.info('the last of the first file')
-    await eventually(5_000, async () => assert.deepEqual(namesIn(folder.path), ['shop.1.log', 'shop.2.log']))
+    await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), ['shop.1.log', 'shop.2.log']))
     logger.info('the first of the second file')
     assert.match(
       readFileSync(join(folder.path, 'shop.2.log'), 'utf8'),
@@ -46,7 +46,7 @@ describe('a log file', () => {
     const logger = await logInto(folder.path)
     logger.info('the last of the sixth file')
     const kept = [2, 3, 4, 5, 6, 7].map((number) => `shop.${number}.log`)
-    await eventually(5_000, async () => assert.deepEqual(namesIn(folder.path), kept))
+    await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), kept))
   })
 
   it('that cannot be opened is told of on the console, where the log goes instead', async () => {

@@ -21,18 +21,18 @@ it('that spans do not arrive is logged once, and so is that they do again', asyn
   const messages = () => lines.map(({ level, msg }) => [level, msg])
   const failed = [40, 'traces cannot be exported']
   const seen = async (requests: number) =>
-    eventually(10_000, async () => assert.ok(collector.requests() >= requests))
+    eventually(20_000, async () => assert.ok(collector.requests() >= requests))
   {
     await using _ = await startTracing(origin, config, logger)
     await makeSpans('lost')
     await seen(1)
-    await eventually(10_000, async () => assert.deepEqual(messages(), [failed]))
+    await eventually(20_000, async () => assert.deepEqual(messages(), [failed]))
     await makeSpans('lost too')
     await seen(2)
     collector.answer.status = 200
     for (const batches of [1, 2]) {
       await makeSpans('kept')
-      await eventually(10_000, async () => assert.equal(collector.spans.length, batches * batch))
+      await eventually(20_000, async () => assert.equal(collector.spans.length, batches * batch))
     }
   }
   assert.deepEqual(messages(), [failed, [30, 'traces are exported again']])
@@ -47,7 +47,7 @@ it('spans that the queue has no room for are dropped, and counted in the log', a
   await using _ = await startTracing(origin, config, logger)
   // One batch on its way, four that wait, and another one.
   for (let batches = 0; batches < 6; batches++) await makeSpans('many')
-  await eventually(10_000, async () => {
+  await eventually(20_000, async () => {
     await inRequest('one more', async () => {})
     assert.ok(lines.some(({ msg }) => /^tracing: Dropped \d+ spans/.test(String(msg))))
   })

@@ -54,7 +54,7 @@ describe('the span of a request', () => {
       const answered = once(post, 'response')
       // The body comes later, when the server is out of the context of the request.
       post.flushHeaders()
-      await eventually(10_000, async () => assert.equal(await activeRequests(), 1))
+      await eventually(20_000, async () => assert.equal(await activeRequests(), 1))
       post.end(JSON.stringify({ id: 'ann' }))
       const [response] = await answered
       assert.equal(response.statusCode, 200)
@@ -120,10 +120,10 @@ describe('the span of a request', () => {
       const address = await server.app.listen({ host: '127.0.0.1', port: 0 })
       const caller = new AbortController()
       const gone = assert.rejects(fetch(`${address}/slow`, { signal: caller.signal }))
-      await eventually(10_000, async () => assert.equal(await server.activeRequests(), 1))
+      await eventually(20_000, async () => assert.equal(await server.activeRequests(), 1))
       caller.abort()
       await gone
-      await eventually(10_000, async () => assert.equal(await server.activeRequests(), 0))
+      await eventually(20_000, async () => assert.equal(await server.activeRequests(), 0))
       resolve({})
     })
     assert.deepEqual(

@@ -13,7 +13,7 @@ const [userId = '', additions = ''] = process.argv.slice(2)
 await using adapters = await openAdapters(readConfig(process.env), silentLogger)
 const { baskets } = adapters.ports
 const add = addItem({ baskets, catalog: { find: async (id) => aProduct({ id, stock: 100_000 }) } })
-await eventually(5_000, () => baskets.find(userId))
+await eventually(20_000, () => baskets.find(userId))
 
 process.send?.('ready')
 await once(process, 'message')

@@ -68,7 +68,7 @@ describe('the figures of baskets', () => {
     const server = startRedis(port)
     try {
       await using redis = openRedis(readConfig({ REDIS_URL: `redis://127.0.0.1:${port}` }), silentLogger)
-      await eventually(10_000, redis.ping)
+      await eventually(20_000, redis.ping)
       const figures = redisBasketFigures(redis)
       await assertFigures(redisBasketRepository(redis, longTtl), figures)
       await redis.compareAndSet('basket:brief', null, 'x', 1)

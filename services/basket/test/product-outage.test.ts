@@ -39,7 +39,7 @@ describe('a product service', () => {
     await assert.rejects(catalog.probe())
     using products = await startRaw(sells, { address: `127.0.0.1:${port}` })
     assert.equal(products.port, port)
-    assert.equal((await eventually(5_000, () => catalog.find(orwell.id))).id, orwell.id)
+    assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
     await catalog.probe()
   })
 
@@ -52,7 +52,7 @@ describe('a product service', () => {
     await untilOpen(catalog)
     using second = await startRaw(sells, { address: `127.0.0.1:${first.port}` })
     assert.equal(second.port, first.port)
-    assert.equal((await eventually(5_000, () => catalog.find(orwell.id))).id, orwell.id)
+    assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
   test('that cannot answer is soon not asked any more, and then found again', async () => {
@@ -73,7 +73,7 @@ describe('a product service', () => {
     for (const [refusal, cost] of costs) assert.equal(refusal === 'open', cost === 0, `${refusal}: ${cost}`)
     for (const [refusal] of costs.slice(0, 5)) assert.notEqual(refusal, 'open')
     isDown = false
-    assert.equal((await eventually(5_000, () => catalog.find(orwell.id))).id, orwell.id)
+    assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
   test('that does not answer is waited for 400 ms, soon not at all, and then found again', async () => {
@@ -88,7 +88,7 @@ describe('a product service', () => {
     await untilOpen(catalog)
     for (const wait of waits) assert.ok(wait <= 400, `${wait} ms`)
     hangs = false
-    assert.equal((await eventually(5_000, () => catalog.find(orwell.id))).id, orwell.id)
+    assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
   test('whose machine accepts connections and says nothing is not waited for longer', async () => {

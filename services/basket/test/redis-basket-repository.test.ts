@@ -14,7 +14,7 @@ const openBaskets = async (ttlSeconds: number) => {
   const prefix = ownPrefix()
   stack.defer(() => removeKeys(prefix))
   const redis = stack.use(openRedis(readConfig({ REDIS_URL: redisUrl }), silentLogger))
-  await eventually(2_000, redis.ping)
+  await eventually(20_000, redis.ping)
   return {
     redis,
     baskets: redisBasketRepository(redis, ttlSeconds, prefix),

@@ -15,7 +15,7 @@ test('each command of a request has a span, with its error and without its key',
   const spans = await spansOf(async () => {
     await using adapters = await openAdapters(readConfig({ REDIS_URL: redisUrl }), silentLogger)
     const { baskets } = adapters.ports
-    await eventually(10_000, () => baskets.find(user))
+    await eventually(20_000, () => baskets.find(user))
     await inRequest('write', () => baskets.update(user, () => aBasket(user)))
     await onRedis(async (client) => {
       await client.del(`basket:${user}`)

@@ -33,7 +33,7 @@ const itemCountAfter = async (userId: string, environment: Environment, addition
     for (const process of processes) process.kill('SIGKILL')
   }
   await using adapters = await openAdapters(readConfig(environment), silentLogger)
-  const basket = await eventually(2_000, () => adapters.ports.baskets.find(userId))
+  const basket = await eventually(20_000, () => adapters.ports.baskets.find(userId))
   return basket && itemCount(basket)
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-const sayLimitMs = 10_000
+const sayLimitMs = 60_000
 
 /** Runs a TypeScript text, whose imports are relative to `test`, in a process of its own; killed when disposed of. */
 export const startScript = (text: string, ...args: readonly string[]) => {
