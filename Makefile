@@ -67,7 +67,8 @@ db-backup: $(INSTALLED) ## Dump the named database to backups/, with a checksum
 db-restore: $(INSTALLED) ## Put FILE=… in the place of the named database, which is kept under another name
 	@exec node scripts/db-restore.ts
 
-bench: $(INSTALLED) ## What lists cost at 1,000,000 products, as a ratio to 10,000 (needs PostgreSQL; takes three minutes)
+bench: $(INSTALLED) ## What recording metrics costs, and lists at 1,000,000 products, as a ratio to 10,000 (needs PostgreSQL; takes four minutes)
+	@node bench/overhead.ts
 	@exec node bench/growth.ts
 
 clean: ## Remove the embedded data and the logs

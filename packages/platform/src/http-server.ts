@@ -134,6 +134,8 @@ const drainOnClose = (app: FastifyInstance, health: Health): void => {
 /** Nobody's answer: the caller went away before it. Not in RFC 9110, but what proxies write for it. */
 const clientClosedRequest = 499
 
+const knownMethods = new Set([...methods, 'OPTIONS'])
+
 /** One log line and one measurement per request, when its answer is out or its caller gone. */
 const recordRequest = (
   request: FastifyRequest,
@@ -143,8 +145,9 @@ const recordRequest = (
 ) =>
   inTraceOf(request, () => {
     const route = request.routeOptions.url ?? 'unmatched'
+    const method = knownMethods.has(request.method) ? request.method : '_OTHER'
     httpRequestDuration.observe(
-      { http_request_method: request.method, http_route: route, http_response_status_code: status },
+      { http_request_method: method, http_route: route, http_response_status_code: status },
       reply.elapsedTime / 1000,
     )
     const level = isOperational(route) ? 'debug' : 'info'

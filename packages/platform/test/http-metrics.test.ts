@@ -43,6 +43,7 @@ describe('the metrics of requests', async () => {
       payload: '{',
     })
     await app.inject('/nothing/dave')
+    for (const method of ['PROPFIND', 'SEARCH']) await app.inject({ method: method as 'GET', url: '/things' })
     await app.inject('/fail')
     await app.inject('/down')
 
@@ -58,6 +59,7 @@ describe('the metrics of requests', async () => {
       'GET unmatched 404: 1',
       'POST /things 400: 1',
       'PUT /things/:id 405: 1',
+      '_OTHER unmatched 404: 2',
     ])
     assert.doesNotMatch((await app.inject('/metrics')).body, /alice|bob|carol|dave|secret/)
   })
