@@ -119,7 +119,7 @@ describe('the metrics of the shop', { skip: withoutPostgres || withoutRedis }, (
     const made = new Set([...written.matchAll(/- record: (\S+)/g)].map(([, name = '']) => name))
     const scraped = (await scrape(product)) + (await scrape(basket))
     const asked = [
-      ...text.matchAll(
+      ...written.matchAll(
         /\b(?:http|rpc|db|dependency|circuit|nodejs|redis|shop|service)[a-z0-9_:]*_[a-z0-9_:]+/g,
       ),
     ].map(([name]) => name)
