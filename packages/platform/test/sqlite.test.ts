@@ -12,15 +12,17 @@ const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-sqlite-'))
 const inUse = (folder: string) =>
   `${folder} is in use by another process; stop that one, or set DATA_DIR to another folder.`
 
-const holder = `
+const holding = (then = '') => `
   import { run } from '../src/lifecycle.ts'
   import { lockFolder } from '../src/sqlite.ts'
   await run(async () => {
     globalThis.lock = lockFolder(process.argv[1])
     console.log('locked')
+    ${then}
   })
 `
-const stayingHolder = `${holder} setInterval(() => {}, 1_000)`
+const holder = holding()
+const stayingHolder = holding('await new Promise(() => setInterval(() => {}, 1_000))')
 
 describe('openSqlite', () => {
   it('makes the file and the folders above it, for several connections at once', async () => {
