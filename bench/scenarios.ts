@@ -1,0 +1,80 @@
+import type { HttpRequest } from './support/load.ts'
+
+/** What the shop is asked for. `products` are stored; those of `plentiful` never run out. */
+export type Stock = Readonly<{ products: number; plentiful: readonly number[]; users: readonly string[] }>
+
+type Scenario = Readonly<{
+  name: string
+  requests: (stock: Stock) => readonly HttpRequest[]
+  /** The program of the store itself, doing the same. */
+  engine?: 'pgbench' | 'redis-benchmark'
+  /** Baskets are removed before every turn. */
+  freshBaskets?: true
+}>
+
+const listLength = 10_000
+
+const many = <Item>(length: number, item: (index: number) => Item): Item[] =>
+  Array.from({ length }, (_, index) => item(index))
+
+const get = (path: string): HttpRequest => ({ method: 'GET', path })
+
+export const uniformId = (products: number): number => 1 + Math.floor(Math.random() * products)
+
+/** By Zipf's law with exponent 1, as an inverse of its continuous form: few products are asked for very often. */
+const zipfId = (products: number): number => Math.floor(products ** Math.random())
+
+const body = { name: 'Kettle', description: 'It boils', price: 24.9, stock: 40, category: 'Home' }
+
+export const catalogueScenarios: readonly Scenario[] = [
+  {
+    name: 'get by id',
+    requests: ({ products }) => many(listLength, () => get(`/products/${uniformId(products)}`)),
+    engine: 'pgbench',
+  },
+  {
+    name: 'get by id, Zipf',
+    requests: ({ products }) => many(listLength, () => get(`/products/${zipfId(products)}`)),
+    engine: 'pgbench',
+  },
+  { name: 'first page', requests: () => [get('/products?limit=20')] },
+  { name: 'top-10', requests: () => [get('/products/top-10')] },
+  { name: 'low-stock', requests: () => [get('/products/low-stock-10?limit=20')] },
+  { name: 'category', requests: () => [get('/products/category/Books?limit=20')] },
+  { name: 'create', requests: () => [{ method: 'POST', path: '/products', body }] },
+  {
+    name: 'update',
+    requests: ({ products }) =>
+      many(listLength, () => ({ method: 'PUT', path: `/products/${uniformId(products)}`, body })),
+  },
+]
+
+const addItem = (user: string | undefined, product: number | undefined): HttpRequest => ({
+  method: 'POST',
+  path: `/baskets/${user}/items`,
+  body: { product_id: product, quantity: 1 },
+})
+
+const basketReads = ({ users }: Stock): HttpRequest[] => users.map((user) => get(`/baskets/${user}`))
+
+const sameLine = ({ users, plentiful }: Stock): HttpRequest[] =>
+  users.map((user) => addItem(user, plentiful[0]))
+
+export const basketScenarios: readonly Scenario[] = [
+  { name: 'basket get', requests: basketReads, engine: 'redis-benchmark' },
+  { name: 'add, same line', requests: sameLine },
+  {
+    name: 'add, new line',
+    requests: ({ users, plentiful }) =>
+      plentiful.flatMap((product) => users.map((user) => addItem(user, product))),
+    freshBaskets: true,
+  },
+]
+
+/** 80 % catalogue reads; the other fifth is half reads of baskets and half adds. */
+export const shoppingMix = (stock: Stock) => ({
+  catalogue: many(listLength, (index) =>
+    get(index % 8 === 0 ? '/products?limit=20' : `/products/${zipfId(stock.products)}`),
+  ),
+  baskets: basketReads(stock).flatMap((read, index) => [read, sameLine(stock)[index] ?? read]),
+})

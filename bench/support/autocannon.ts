@@ -1,0 +1,13 @@
+import { once } from 'node:events'
+import autocannon from 'autocannon'
+
+/** The load generator, in a process of its own: options come from the parent, the outcome goes there. */
+const [options] = (await once(process, 'message')) as [autocannon.Options]
+const { requests, latency, errors, timeouts, non2xx } = await autocannon(options)
+process.send?.({
+  rate: requests.average,
+  failed: errors + timeouts + non2xx,
+  p50: latency.p50,
+  p99: latency.p99,
+})
+process.disconnect?.()

@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { readConfig } from '../../services/product/src/config.ts'
+import { openForMigration } from '../../services/product/src/infrastructure/database.ts'
+import { migrate } from '../../services/product/src/infrastructure/migrate.ts'
+import { seedInvented } from '../../services/product/src/infrastructure/seed.ts'
+import { silentLogger } from '../../tests/support/logger.ts'
+import { ownDatabase } from '../../tests/support/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys } from '../../tests/support/redis.ts'
+import { freePort } from '../../tests/support/services.ts'
+import { startServer } from './process.ts'
+
+const plentifulProducts = 20
+const userCount = 2_000
+
+const post = async (url: string, body: unknown): Promise<{ id: number }> => {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`)
+  return (await answer.json()) as { id: number }
+}
+
+/** A database of `count` invented products, migrated and analysed; dropped when disposed of. */
+export const openCatalogue = async (count: number) => {
+  await using stack = new AsyncDisposableStack()
+  const database = stack.use(await ownDatabase())
+  {
+    await using connection = openForMigration(readConfig({ DATABASE_URL: database.url }), silentLogger)
+    await migrate(connection)
+    await seedInvented(connection, { count, seed: 1, onProgress: () => {} })
+    await sql`vacuum analyze products`.execute(connection)
+  }
+  const own = stack.move()
+  return { url: database.url, [Symbol.asyncDispose]: () => own.disposeAsync() }
+}
+
+/** Logs as in production, of every request; in files, which roll. */
+const asInProduction = (folder: string) => ({
+  ENVIRONMENT: 'staging',
+  SHUTDOWN_DELAY_SECONDS: '0',
+  LOG_LEVEL: 'info',
+  LOG_FORMAT: 'json',
+  LOG_OUTPUT: 'file',
+  LOG_DIR: folder,
+  ...(process.env['WORKERS'] !== undefined && { WORKERS: process.env['WORKERS'] }),
+})
+
+/** Our two services, the obvious ones and the limits, each a process, on a database and on keys of their own. */
+export const openShop = async (products: number) => {
+  await using stack = new AsyncDisposableStack()
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  stack.defer(() => rmSync(folder, { recursive: true }))
+  const { url: DATABASE_URL } = stack.use(await openCatalogue(products))
+  const start = async (script: string, readyPath: string, environment: Readonly<Record<string, string>>) =>
+    stack.use(await startServer(script, await freePort(), readyPath, environment))
+
+  const [ourGrpc, obviousGrpc, emptyGrpc] = [
+    String(await freePort()),
+    String(await freePort()),
+    String(await freePort()),
+  ]
+  const store = { DATABASE_URL, REDIS_URL: redisUrl }
+  const product = await start('services/product/src/main.ts', '/health/ready', {
+    ...asInProduction(folder),
+    DATABASE_URL,
+    GRPC_PORT: ourGrpc,
+  })
+  const obviousProduct = await start('bench/baselines/obvious-products.ts', '/products/1', {
+    ...store,
+    GRPC_PORT: obviousGrpc,
+  })
+  const plentiful: number[] = []
+  for (let made = 0; made < plentifulProducts; made++) {
+    const fields = { name: 'Pin', price: 0.1, stock: 2_147_483_647, category: 'Home' }
+    plentiful.push((await post(`${product.url}/products`, fields)).id)
+  }
+  const prefix = ownPrefix()
+  const removeBaskets = async () => {
+    for (const key of ['basket', 'obvious']) await removeKeys(`${key}:${prefix}`)
+  }
+  stack.defer(removeBaskets)
+  const basket = await start('services/basket/src/main.ts', '/health/ready', {
+    ...asInProduction(folder),
+    REDIS_URL: redisUrl,
+    PRODUCT_SERVICE_URL: `127.0.0.1:${ourGrpc}`,
+  })
+  const obviousBasket = await start('bench/baselines/obvious-baskets.ts', '/health', {
+    ...store,
+    PRODUCT_SERVICE_URL: `127.0.0.1:${obviousGrpc}`,
+  })
+  const constant = await start('bench/baselines/constant.ts', '/', {})
+  const empty = await start('bench/baselines/empty-grpc.ts', '/health/live', { GRPC_PORT: emptyGrpc })
+
+  const users = Array.from({ length: userCount }, (_, index) => `${prefix}${index}`)
+  const fillBaskets = async () => {
+    for (const { url } of [basket, obviousBasket])
+      for (const user of users)
+        for (const product_id of plentiful.slice(0, 3))
+          await post(`${url}/baskets/${user}/items`, { product_id, quantity: 1 })
+  }
+  await fillBaskets()
+  const own = stack.move()
+  return {
+    servers: { product, obviousProduct, basket, obviousBasket, constant, empty },
+    grpc: {
+      ours: `127.0.0.1:${ourGrpc}`,
+      obvious: `127.0.0.1:${obviousGrpc}`,
+      empty: `127.0.0.1:${emptyGrpc}`,
+    },
+    stock: { products, plentiful, users },
+    databaseUrl: DATABASE_URL,
+    fillBaskets,
+    removeBaskets,
+    [Symbol.asyncDispose]: () => own.disposeAsync(),
+  }
+}
+
+export type Shop = Awaited<ReturnType<typeof openShop>>
