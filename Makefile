@@ -67,8 +67,8 @@ db-backup: $(INSTALLED) ## Dump the named database to backups/, with a checksum
 db-restore: $(INSTALLED) ## Put FILE=… in the place of the named database, which is kept under another name
 	@exec node scripts/db-restore.ts
 
-bench: $(INSTALLED) ## What recording metrics costs, and lists at 1,000,000 products, as a ratio to 10,000 (needs PostgreSQL; takes four minutes)
-	@node bench/overhead.ts
+bench: $(INSTALLED) ## Our services beside the limits of the machine and the obvious way to write them (needs PostgreSQL and Redis; ten minutes)
+	@exec node bench/compare.ts
 	@exec node bench/growth.ts
 
 clean: ## Remove the embedded data and the logs

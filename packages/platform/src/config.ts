@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { type Static, type TObject, Type } from 'typebox'
 import { OperatorError } from './operator-error.ts'
-import { compileSchema, fromText } from './validation.ts'
+import { compileSchema, textReader } from './validation.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -87,7 +87,7 @@ export const readVariables = <Schema extends TObject>(
   rules: (variables: Static<Schema>) => readonly (string | false)[] = () => [],
 ): Static<Schema> => {
   const given = Object.entries(environment).filter(([name, text]) => name in schema.properties && text !== '')
-  const variables = fromText(schema, Object.fromEntries(given))
+  const variables = textReader(schema)(Object.fromEntries(given))
   const problems = compileSchema(schema)(variables).map(({ path, message }) => `${path.slice(1)} ${message}`)
   // Without problems the values have the schema's type; with some, the rules still tell theirs.
   const typed = variables as Static<Schema>

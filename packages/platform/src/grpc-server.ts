@@ -15,7 +15,7 @@ import { errorCodeKey } from './grpc-client.ts'
 import { decodedStrictly } from './grpc-decoding.ts'
 import type { GrpcExtension } from './grpc-operations.ts'
 import { inSpanOfCall } from './grpc-tracing.ts'
-import type { Logger } from './logger.ts'
+import { type Logger, ofHarmlessFields } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import {
   joinedIdsFrom,
@@ -87,12 +87,13 @@ const abortedStatus = (call: Call): status =>
 
 /** One RPC: the request id in and out, one measurement, one log line; errors by the table. */
 const serve = (method: string, handler: Handler, { logger, metrics }: Observers) => {
+  const calls = ofHarmlessFields(logger)
   const record = (started: number, code: status) => {
     const seconds = (performance.now() - started) / 1000
     const name = statusNames[code] ?? 'UNKNOWN'
     trace.getActiveSpan()?.setAttribute('rpc.response.status_code', name)
     metrics.rpcServerDuration.observe({ rpc_method: method, rpc_response_status_code: name }, seconds)
-    logger.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
+    calls.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
   }
 
   const answer = async (call: Call, callback: sendUnaryData<unknown>, requestId: string): Promise<void> => {

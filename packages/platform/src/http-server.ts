@@ -1,6 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { invalid } from '@shop/kernel/errors.ts'
 import Fastify, {
@@ -11,6 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import type { TSchema } from 'typebox'
+import { answerPreflights, corsHeaders } from './cors.ts'
 import type { Health } from './health.ts'
 import {
   answerErrors,
@@ -21,11 +20,13 @@ import {
   sendStatus,
 } from './http-errors.ts'
 import { inTraceOf, traceRequests } from './http-tracing.ts'
+import { type Logger, ofHarmlessFields } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { documentApi } from './openapi.ts'
 import { isOperational, operationRoutes } from './operation-routes.ts'
 import { ProblemSchema } from './problem.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
+import { securityHeaders } from './security-headers.ts'
 import { validateStrictly } from './validation.ts'
 
 const drainLimitMs = 8_000
@@ -36,15 +37,16 @@ export type HttpServerOptions = Readonly<{
   /** Schemas with an `$id`, which routes refer to by it. */
   schemas: readonly TSchema[]
   routes: FastifyPluginAsyncTypebox
-  logger: FastifyBaseLogger
+  logger: Logger
   metrics: Metrics
   health: Health
 }>
 
 /** An HTTP server with what every service of the house has: errors, limits, documentation, health and metrics. */
 export const createHttpServer = async (options: HttpServerOptions): Promise<FastifyInstance> => {
+  const loggerInstance: FastifyBaseLogger = options.logger
   const app: FastifyInstance = Fastify({
-    loggerInstance: options.logger,
+    loggerInstance,
     // The request id is in every line by the logger's own means: a child logger for each request would repeat it.
     childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -66,24 +68,13 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Fast
   acceptJson(app, 'application/json')
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
-  followRequests(app, options.metrics)
+  followRequests(app, options)
   drainOnClose(app, options.health)
   deleteNothingUnnamed(app)
   const refuse = refuseOtherMethods(app)
   for (const schema of [ProblemSchema, ...options.schemas]) app.addSchema(schema)
 
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-    },
-  })
-  await app.register(cors, {
-    methods,
-    exposedHeaders: ['ETag', 'Location', 'Retry-After', requestIdHeader],
-    // Otherwise an OPTIONS that is no preflight gets a 400 in plain text.
-    strictPreflight: false,
-  })
+  await answerPreflights(app)
   await documentApi(app, options)
   await app.register(operationRoutes(options))
   await app.register(options.routes)
@@ -137,37 +128,39 @@ const clientClosedRequest = 499
 const knownMethods = new Set([...methods, 'OPTIONS'])
 
 /** One log line and one measurement per request, when its answer is out or its caller gone. */
-const recordRequest = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  status: number,
-  { httpRequestDuration }: Metrics,
-) =>
-  inTraceOf(request, () => {
-    const route = request.routeOptions.url ?? 'unmatched'
-    const method = knownMethods.has(request.method) ? request.method : '_OTHER'
-    httpRequestDuration.observe(
-      { http_request_method: method, http_route: route, http_response_status_code: status },
-      reply.elapsedTime / 1000,
-    )
-    const level = isOperational(route) ? 'debug' : 'info'
-    const duration_ms = Math.round(reply.elapsedTime * 100) / 100
-    request.log[level](
-      { request_id: request.id, method: request.method, route, status, duration_ms },
-      'request',
-    )
-  })
+const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
+  const requests = ofHarmlessFields(logger)
+  return (request: FastifyRequest, reply: FastifyReply, status: number) =>
+    inTraceOf(request, () => {
+      const route = request.routeOptions.url ?? 'unmatched'
+      const method = knownMethods.has(request.method) ? request.method : '_OTHER'
+      const { elapsedTime } = reply
+      httpRequestDuration.observe(
+        { http_request_method: method, http_route: route, http_response_status_code: status },
+        elapsedTime / 1000,
+      )
+      const level = isOperational(route) ? 'debug' : 'info'
+      const duration_ms = Math.round(elapsedTime * 100) / 100
+      requests[level](
+        { request_id: request.id, method: request.method, route, status, duration_ms },
+        'request',
+      )
+    })
+}
+
+const fixedHeaders = { ...securityHeaders, ...corsHeaders }
 
 /** The request id in the context and in the answer, and every request in log and metrics. */
-const followRequests = (app: FastifyInstance, metrics: Metrics) => {
+const followRequests = (app: FastifyInstance, { logger, metrics }: HttpServerOptions) => {
+  const record = requestRecorder(logger, metrics)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
     reply.raw.once('close', () => {
       metrics.httpActiveRequests.dec()
       // For then onResponse does not come.
-      if (!reply.raw.writableEnded) recordRequest(request, reply, clientClosedRequest, metrics)
+      if (!reply.raw.writableEnded) record(request, reply, clientClosedRequest)
     })
-    void reply.header(requestIdHeader, request.id)
+    void reply.headers(fixedHeaders).header(requestIdHeader, request.id)
     // We unpack nothing, so a packed body is of a type that we do not know.
     if ((request.headers['content-encoding'] ?? 'identity') === 'identity') done()
     else void sendStatus(415, request, reply)
@@ -177,7 +170,7 @@ const followRequests = (app: FastifyInstance, metrics: Metrics) => {
     requestContext.run({ requestId: request.id }, done)
   })
   app.addHook('onResponse', (request, reply, done) => {
-    recordRequest(request, reply, reply.statusCode, metrics)
+    record(request, reply, reply.statusCode)
     done()
   })
 }

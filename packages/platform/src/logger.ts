@@ -42,6 +42,7 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
     folder: config.LOG_DIR,
     file: config.LOG_FILE ?? `${service}.log`,
   })
+  const only = destinations.length === 1 ? destinations[0] : undefined
   const logger = pino(
     {
       level,
@@ -60,9 +61,13 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
         }
       },
     },
-    multistream(destinations.map((stream) => ({ level, stream }))),
+    // To several streams it takes a detour.
+    only ?? multistream(destinations.map((stream) => ({ level, stream }))),
   )
   if (failed !== undefined)
     logger.warn({ err: failed }, 'the log file cannot be opened: logging to the console')
   return logger
 }
+
+/** The same, for lines whose every field is known to be harmless: to look for secrets in each costs more than to write it. */
+export const ofHarmlessFields = (logger: Logger): Logger => logger.child({}, { redact: [] })

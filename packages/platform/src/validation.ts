@@ -3,7 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv'
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 
-// Strict: "5" is not 5 and true is not 1. What arrives as text is converted beforehand, by `fromText`.
+// Strict: "5" is not 5 and true is not 1. What arrives as text is converted beforehand, by `textReader`.
 const ajv = new Ajv({
   allErrors: true,
   useDefaults: true,
@@ -67,27 +67,28 @@ const wholeNumber = /^(0|-?[1-9]\d{0,15})$/
 type Properties = Readonly<{ properties?: Readonly<Record<string, { type?: unknown }>> }>
 
 /**
- * What a record of texts (a query string, path parameters, the environment) says, by the types of its schema:
+ * What a record of texts (a query string, path parameters, the environment) says, by the types of the schema:
  * plain whole numbers become numbers, all else stays text. Stricter than AJV's coercion, which takes `1e3` for 1000.
  */
-export const fromText = (
-  schema: Properties,
-  texts: Readonly<Record<string, unknown>>,
-): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(texts).map(([name, text]) =>
-      schema.properties?.[name]?.type === 'integer' && typeof text === 'string' && wholeNumber.test(text)
-        ? [name, Number(text)]
-        : [name, text],
-    ),
-  )
+export const textReader = ({ properties = {} }: Properties) => {
+  const integers = Object.keys(properties).filter((name) => properties[name]?.type === 'integer')
+  return (texts: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+    const values = { ...texts }
+    for (const name of integers) {
+      const text = values[name]
+      if (typeof text === 'string' && wholeNumber.test(text)) values[name] = Number(text)
+    }
+    return values
+  }
+}
 
-/** Requests are checked by the schemas of their routes: bodies as they are, path and query after `fromText`. */
+/** Requests are checked by the schemas of their routes: bodies as they are, path and query after `textReader`. */
 export const validateStrictly = (app: FastifyInstance): void => {
   app.setValidatorCompiler<TSchema & Properties>(({ schema, httpPart }) => {
     const violationsOf = compileSchema(schema)
+    const read = httpPart === 'body' ? (body: unknown) => body : textReader(schema)
     return (data) => {
-      const value = httpPart === 'body' ? data : fromText(schema, data)
+      const value = read(data)
       const violations = violationsOf(value)
       return violations.length > 0 ? { error: invalid(...violations) } : { value }
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { Type } from 'typebox'
-import { compileSchema, fromText } from '../src/validation.ts'
+import { compileSchema, textReader } from '../src/validation.ts'
 
 const Item = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 5 }),
@@ -74,13 +74,13 @@ describe('compileSchema', () => {
   })
 })
 
-describe('fromText', () => {
+describe('textReader', () => {
   const schema = Type.Object({ limit: Type.Integer(), name: Type.String() })
 
   it('reads every safe whole number where the schema has one', () => {
     fc.assert(
       fc.property(fc.maxSafeInteger(), (limit) => {
-        assert.deepEqual(fromText(schema, { limit: String(limit) }), { limit })
+        assert.deepEqual(textReader(schema)({ limit: String(limit) }), { limit })
       }),
     )
   })
@@ -103,20 +103,20 @@ describe('fromText', () => {
       '٥',
       'five',
     ])
-      assert.deepEqual(fromText(schema, { limit: text }), { limit: text })
+      assert.deepEqual(textReader(schema)({ limit: text }), { limit: text })
     const notPlain = fc.string().filter((text) => !/^-?\d+$/.test(text))
     fc.assert(
       fc.property(notPlain, (text) => {
-        assert.deepEqual(fromText(schema, { limit: text }), { limit: text })
+        assert.deepEqual(textReader(schema)({ limit: text }), { limit: text })
       }),
     )
   })
 
   it('leaves texts texts, also those that look like numbers', () => {
-    assert.deepEqual(fromText(schema, { name: '42', other: '42' }), { name: '42', other: '42' })
+    assert.deepEqual(textReader(schema)({ name: '42', other: '42' }), { name: '42', other: '42' })
   })
 
   it('leaves a list, as of a parameter given twice, as it is, for the schema to refuse', () => {
-    for (const limit of [['5'], ['5', '6']]) assert.deepEqual(fromText(schema, { limit }), { limit })
+    for (const limit of [['5'], ['5', '6']]) assert.deepEqual(textReader(schema)({ limit }), { limit })
   })
 })

@@ -1,14 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyBaseLogger } from 'fastify'
 import { recordingLogger } from '../../../../tests/support/logger.ts'
 import { createHealth, type Dependency } from '../../src/health.ts'
 import { createHttpServer } from '../../src/http-server.ts'
+import type { Logger } from '../../src/logger.ts'
 import { createMetrics } from '../../src/metrics.ts'
 
 type Options = Readonly<{
   routes?: FastifyPluginAsyncTypebox
   dependencies?: readonly Dependency[]
-  logger?: FastifyBaseLogger
+  logger?: Logger
 }>
 
 /** A server as the services have it, with the lines of its log; closed when disposed of. */
