@@ -3,7 +3,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test lint format proto openapi check-generated \
+.PHONY: help dev product basket build test lint format proto openapi dashboards check-generated \
         db-migrate db-status db-seed db-backup db-restore bench clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -49,8 +49,11 @@ proto: $(INSTALLED) ## Generate packages/contracts from api/proto
 openapi: $(INSTALLED) ## Generate api/openapi from the schemas of the routes
 	node scripts/openapi.ts
 
-check-generated: proto openapi
-	@git diff --exit-code --stat -- packages/contracts api/openapi || { echo 'make: generated files differ from what is committed: commit them' >&2; exit 1; }
+dashboards: $(INSTALLED) ## Generate the dashboards of Grafana from scripts/dashboards
+	node scripts/dashboards.ts
+
+check-generated: proto openapi dashboards
+	@git diff --exit-code --stat -- packages/contracts api/openapi deploy/observability/grafana/dashboards || { echo 'make: generated files differ from what is committed: commit them' >&2; exit 1; }
 
 db-migrate: $(INSTALLED) ## Apply the migrations to the database that DATABASE_URL or DB_HOST names, or to the embedded one
 	@exec node scripts/db-migrate.ts

@@ -1,0 +1,127 @@
+/** A query, in PromQL, and how its lines are named: by labels in double braces. */
+type Query = readonly [expression: string, legend: string]
+
+type Panel = Readonly<{
+  title: string
+  /** What to look for, and what to do then. */
+  description: string
+  kind: 'timeseries' | 'stat'
+  unit: string
+  queries: readonly Query[]
+  /** Points of the lines lead to traces. */
+  exemplars: boolean
+}>
+
+type Row = Readonly<{ title: string; panels: readonly Panel[] }>
+
+/** Units by Grafana's names. */
+export const units = {
+  requests: 'reqps',
+  operations: 'ops',
+  seconds: 's',
+  share: 'percentunit',
+  bytes: 'bytes',
+  number: 'short',
+} as const
+
+type Unit = keyof typeof units
+
+const panel =
+  (kind: Panel['kind'], exemplars = false) =>
+  (title: string, unit: Unit, queries: readonly Query[], description: string): Panel => ({
+    title,
+    description,
+    kind,
+    unit: units[unit],
+    queries,
+    exemplars,
+  })
+
+/** Lines over time. */
+export const graph = panel('timeseries')
+/** Lines over time, whose points lead to traces. */
+export const durations = panel('timeseries', true)
+/** The newest value, large. */
+export const stat = panel('stat')
+
+export const row = (title: string, ...panels: Panel[]): Row => ({ title, panels })
+
+const prometheus = { type: 'prometheus', uid: 'prometheus' }
+
+const gridWidth = 24
+const heights = { timeseries: 8, stat: 4 } as const
+const titleHeight = 1
+
+const options = {
+  timeseries: {
+    legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
+    tooltip: { mode: 'multi', sort: 'desc' },
+  },
+  stat: { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'none', graphMode: 'area' },
+} as const
+
+const panelJson = ({ title, description, kind, unit, queries, exemplars }: Panel) => ({
+  title,
+  description,
+  type: kind,
+  datasource: prometheus,
+  fieldConfig: { defaults: { unit, ...(kind === 'timeseries' && { min: 0 }) }, overrides: [] },
+  options: options[kind],
+  targets: queries.map(([expr, legendFormat], index) => ({
+    refId: String.fromCharCode('A'.charCodeAt(0) + index),
+    datasource: prometheus,
+    expr,
+    legendFormat,
+    ...(exemplars && { exemplar: true }),
+  })),
+})
+
+/** The panels of the rows, side by side in each, with their places in the grid. */
+const placed = (rows: readonly Row[]) => {
+  let y = 0
+  let id = 0
+  return rows.flatMap(({ title, panels }) => {
+    const heading = {
+      id: ++id,
+      type: 'row',
+      title,
+      collapsed: false,
+      panels: [],
+      gridPos: { x: 0, y, w: gridWidth, h: titleHeight },
+    }
+    const w = Math.floor(gridWidth / panels.length)
+    const h = Math.max(...panels.map(({ kind }) => heights[kind]))
+    const own = panels.map((one, index) => ({
+      id: ++id,
+      ...panelJson(one),
+      gridPos: { x: index * w, y: y + titleHeight, w, h },
+    }))
+    y += titleHeight + h
+    return [heading, ...own]
+  })
+}
+
+/** A dashboard in Grafana's JSON. */
+export const dashboard = (uid: string, title: string, description: string, rows: readonly Row[]) => ({
+  uid,
+  title,
+  description,
+  tags: ['shop'],
+  schemaVersion: 39,
+  version: 1,
+  editable: false,
+  refresh: '30s',
+  time: { from: 'now-1h', to: 'now' },
+  timezone: 'browser',
+  links: [
+    {
+      title: 'Shop',
+      type: 'dashboards',
+      tags: ['shop'],
+      asDropdown: false,
+      includeVars: false,
+      keepTime: true,
+    },
+  ],
+  panels: placed(rows),
+})
