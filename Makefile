@@ -70,8 +70,9 @@ db-backup: $(INSTALLED) ## Dump the named database to backups/, with a checksum
 db-restore: $(INSTALLED) ## Put FILE=… in the place of the named database, which is kept under another name
 	@exec node scripts/db-restore.ts
 
-bench: $(INSTALLED) ## Our services beside the limits of the machine and the obvious way to write them (needs PostgreSQL and Redis; ten minutes)
-	@exec node bench/compare.ts
+bench: $(INSTALLED) ## Our services beside the limits of the machine and the obvious way to write them (needs PostgreSQL and Redis; twenty minutes)
+	@node bench/compare.ts
+	@node bench/overhead.ts
 	@exec node bench/growth.ts
 
 clean: ## Remove the embedded data and the logs

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { Client, credentials } from '@grpc/grpc-js'
+import { checkServing } from '@shop/platform/grpc-client.ts'
+import { startRedis, withoutOwnRedis } from '../../services/basket/test/own-redis.ts'
+import { eventually } from '../support/eventually.ts'
+import { request } from '../support/http.ts'
+import { type Cluster, startCluster, withoutPostgresPrograms } from '../support/postgres-cluster.ts'
+import { freePort, type RunningService, startService } from '../support/services.ts'
+
+const patienceMs = 20_000
+
+/** What the metrics of a service say of its health: the value of each that has this name, by its dependency. */
+const metricsOf = async (url: string, name: string): Promise<Record<string, number>> => {
+  const { body } = await request('GET', `${url}/metrics`)
+  const lines = [...String(body).matchAll(new RegExp(`^${name}\\{(.*)\\} (\\d)$`, 'gm'))]
+  return Object.fromEntries(
+    lines.map(([, labels = '', value]) => [/dependency="([^"]*)"/.exec(labels)?.[1] ?? name, Number(value)]),
+  )
+}
+
+/** The same of everything that can be asked of it. */
+const healthOf = async (url: string) => {
+  const { status: code, body } = await request('GET', `${url}/health`)
+  const { status: ready } = await request('GET', `${url}/health/ready`)
+  const { status: live } = await request('GET', `${url}/health/live`)
+  const checks = Object.entries<{ status: string }>(body.checks).map(([name, { status }]) => [name, status])
+  return {
+    health: [code, body.status],
+    checks: Object.fromEntries(checks),
+    ready,
+    live,
+    service_ready: (await metricsOf(url, 'service_ready'))['service_ready'],
+    dependency_up: await metricsOf(url, 'dependency_up'),
+  }
+}
+
+describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms || withoutOwnRedis }, () => {
+  const stack = new AsyncDisposableStack()
+  let cluster: Cluster
+  let redisPort: number
+  let redis: ReturnType<typeof startRedis>
+  let grpcPort: number
+  let product: RunningService
+  let basket: RunningService
+  const startProduct = () =>
+    startService('product', { DATABASE_URL: cluster.url, GRPC_PORT: String(grpcPort) })
+  before(async () => {
+    cluster = stack.use(await startCluster())
+    redisPort = await freePort()
+    redis = startRedis(redisPort)
+    stack.defer(() => redis.kill())
+    grpcPort = await freePort()
+    product = await startProduct()
+    stack.defer(async () => void (await product.stop()))
+    const stores = { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redisPort) }
+    const catalogue = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
+    basket = stack.use(await startService('basket', { ...stores, ...catalogue }))
+  })
+  after(() => stack.disposeAsync())
+
+  const isServing = async (): Promise<boolean> => {
+    const client = new Client(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
+    try {
+      await checkServing(client, 'product.ProductService', patienceMs)
+      return true
+    } catch {
+      return false
+    } finally {
+      client.close()
+    }
+  }
+  const becomes = async (url: string, expected: object) =>
+    eventually(patienceMs, async () => assert.deepEqual(await healthOf(url), { live: 200, ...expected }))
+
+  const healthyProduct = {
+    health: [200, 'healthy'],
+    checks: { postgres: 'up' },
+    ready: 200,
+    service_ready: 1,
+    dependency_up: { postgres: 1 },
+  }
+  const healthyBasket = {
+    health: [200, 'healthy'],
+    checks: { redis: 'up', 'product-service': 'up' },
+    ready: 200,
+    service_ready: 1,
+    dependency_up: { redis: 1, 'product-service': 1 },
+  }
+  const degradedBasket = {
+    health: [200, 'degraded'],
+    checks: { redis: 'up', 'product-service': 'down' },
+    ready: 200,
+    service_ready: 1,
+    dependency_up: { redis: 1, 'product-service': 0 },
+  }
+
+  it('while PostgreSQL is stopped, also in the service that asks, and when it is back', async () => {
+    await becomes(product.url, healthyProduct)
+    await becomes(basket.url, healthyBasket)
+    assert.equal(await isServing(), true)
+    await cluster.stop()
+    await becomes(product.url, {
+      health: [503, 'unhealthy'],
+      checks: { postgres: 'down' },
+      ready: 503,
+      service_ready: 0,
+      dependency_up: { postgres: 0 },
+    })
+    await eventually(patienceMs, async () => assert.equal(await isServing(), false))
+    await becomes(basket.url, degradedBasket)
+    await cluster.start()
+    await becomes(product.url, healthyProduct)
+    await eventually(patienceMs, async () => assert.equal(await isServing(), true))
+    await becomes(basket.url, healthyBasket)
+  })
+
+  it('while the product service is stopped, and when it is back', async () => {
+    await product.stop()
+    await becomes(basket.url, degradedBasket)
+    product = await startProduct()
+    await becomes(basket.url, healthyBasket)
+  })
+
+  it('while Redis is stopped, and when it is back', async () => {
+    await redis.kill()
+    await becomes(basket.url, {
+      health: [503, 'unhealthy'],
+      checks: { redis: 'down', 'product-service': 'up' },
+      ready: 503,
+      service_ready: 0,
+      dependency_up: { redis: 0, 'product-service': 1 },
+    })
+    redis = startRedis(redisPort)
+    await becomes(basket.url, healthyBasket)
+  })
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { credentials } from '@grpc/grpc-js'
+import { ProductServiceClient } from '@shop/contracts/product/product.ts'
+import { startRedis, withoutOwnRedis } from '../../services/basket/test/own-redis.ts'
+import { eventually } from '../support/eventually.ts'
+import { filesOf } from '../support/files.ts'
+import { request } from '../support/http.ts'
+import { startCollector } from '../support/otlp.ts'
+import { type Cluster, startCluster, withoutPostgresPrograms } from '../support/postgres-cluster.ts'
+import { configuration, startPrometheus, withoutPrometheus } from '../support/prometheus.ts'
+import { freePort, type RunningService, startService } from '../support/services.ts'
+
+type Panel = Readonly<{ title: string; targets?: readonly Readonly<{ expr: string }>[] }>
+
+/** Every query of the dashboards, as Grafana would send it. */
+const queriesOfDashboards = (): string[] =>
+  filesOf('deploy/observability/grafana/dashboards', '.json').flatMap((file) => {
+    const { panels } = JSON.parse(readFileSync(file, 'utf8')) as { panels: readonly Panel[] }
+    return panels.flatMap(({ targets = [] }) =>
+      targets.map(({ expr }) => expr.replaceAll('$__rate_interval', '30s')),
+    )
+  })
+
+/** The expressions of a file of rules, each in one line. */
+const expressionsOf = (file: string): string[] => {
+  const text = readFileSync(join(configuration, 'rules', file), 'utf8')
+  const written = [...text.matchAll(/^ {8}expr: (?:\|\n((?: {10}.*\n)+)|(.*)\n)/gm)]
+  assert.equal(written.length, [...text.matchAll(/\bexpr:/g)].length)
+  return written.map(([, block, line = '']) => block ?? line)
+}
+
+/** What an alert compares with its thresholds: the alert itself is to be empty. */
+const sidesOf = (alert: string): string[] =>
+  alert.split(' and ').map((comparison) => comparison.replace(/ (?:>|<|==) [\d.* ]+$/, ''))
+
+/** Customers who shop, and now and then ask for what is not there or out of stock, until they are stopped. */
+const startCustomers = (product: string, basket: string, grpc: ProductServiceClient) => {
+  const failed: string[] = []
+  const stopping = new AbortController()
+  let round = 0
+  const send = async (method: string, url: string, body?: unknown) => {
+    round += 1
+    const id = `customer-${round}`
+    const { status } = await request(method, url, body, { 'x-request-id': id })
+    if (status >= 500 && url.startsWith(product)) failed.push(id)
+  }
+  const shop = async () => {
+    const user = `${basket}/baskets/ann${round % 20}`
+    await send('GET', `${product}/products/1`)
+    await send('GET', `${product}/products/top-5`)
+    await send('POST', `${product}/products`, { name: 'Pen', price: 1.5, stock: 1_000, category: 'Office' })
+    await send('PATCH', `${product}/products/1`, { stock: 1_000 + (round % 100) })
+    await send('GET', `${product}/products/2000000000`)
+    await send('POST', `${user}/items`, { product_id: 1, quantity: 1 })
+    await send('POST', `${user}/items`, { product_id: 1, quantity: 998 })
+    await send('GET', user)
+    await new Promise((done) => grpc.getProduct({ id: 1 }, done))
+  }
+  const shopping = (async () => {
+    while (!stopping.signal.aborted) {
+      await shop()
+      await delay(10)
+    }
+  })()
+  return {
+    /** The ids of requests to the product service that failed by its fault. */
+    failed,
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort()
+      await shopping
+    },
+  }
+}
+
+describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms || withoutOwnRedis }, () => {
+  const stack = new AsyncDisposableStack()
+  let cluster: Cluster
+  let collector: Awaited<ReturnType<typeof startCollector>>
+  let product: RunningService
+  let basket: RunningService
+  let prometheus: Awaited<ReturnType<typeof startPrometheus>>
+  let customers: ReturnType<typeof startCustomers>
+  before(async () => {
+    cluster = stack.use(await startCluster())
+    collector = stack.use(await startCollector())
+    const redisPort = await freePort()
+    const redis = startRedis(redisPort, { maxmemory: '64mb' })
+    stack.defer(redis.kill)
+    const grpcPort = String(await freePort())
+    const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }
+    product = stack.use(
+      await startService('product', { DATABASE_URL: cluster.url, GRPC_PORT: grpcPort, ...tracing }),
+    )
+    const stores = {
+      REDIS_PORT: String(redisPort),
+      REDIS_HOST: '127.0.0.1',
+      PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
+    }
+    basket = stack.use(await startService('basket', { ...stores, ...tracing }))
+    prometheus = stack.use(
+      await startPrometheus([product, basket].map(({ url }) => url.replace('http://', ''))),
+    )
+    const grpc = new ProductServiceClient(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
+    stack.defer(() => grpc.close())
+    const stock = { name: 'Pen', price: 1.5, stock: 1_000, category: 'Office' }
+    await request('POST', `${product.url}/products`, stock)
+    customers = stack.use(startCustomers(product.url, basket.url, grpc))
+  })
+  after(() => stack.disposeAsync())
+
+  const firing = async (): Promise<Set<string>> => {
+    const alerts = await prometheus.series('ALERTS{alertstate="firing"}')
+    return new Set(alerts.map(({ metric }) => `${metric['alertname']} ${metric['service']}`))
+  }
+
+  it('ten seconds without PostgreSQL are the one alert that the runbook says, and no other', async () => {
+    // Some time of health, so that it is the outage that is seen.
+    await eventually(20_000, async () => {
+      const [healthy] = await prometheus.series('service:http_errors:ratio_rate5m{service="product-service"}')
+      assert.ok((healthy?.values.length ?? 0) >= 5)
+    })
+    assert.deepEqual(await firing(), new Set())
+    await cluster.stop()
+    await delay(10_000)
+    await cluster.start()
+    await eventually(20_000, async () =>
+      assert.equal((await request('GET', `${product.url}/health/ready`)).status, 200),
+    )
+    // Adds to baskets need the catalogue, and so failed too.
+    const expected = ['ErrorBudgetBurnsFast basket-service', 'ErrorBudgetBurnsFast product-service']
+    await eventually(20_000, async () => assert.deepEqual([...(await firing())].toSorted(), expected))
+  })
+
+  it('and lead, by the id of a request that failed, to its log line with the cause, and to its trace', async () => {
+    const [id = ''] = customers.failed
+    const lines = product
+      .output()
+      .split('\n')
+      .filter((line) => line.includes(`"request_id":"${id}"`))
+      .map((line) => JSON.parse(line))
+    const failure = lines.find(({ level }) => level === 'error')
+    assert.equal(failure.msg, 'request failed')
+    assert.match(failure.err.stack, /\n/)
+    assert.equal(lines.find(({ msg }) => msg === 'request').status, 503)
+    await eventually(20_000, async () => {
+      const span = collector.spans.find(({ attributes }) => attributes['request_id'] === id)
+      assert.deepEqual(
+        [
+          span?.traceId,
+          span?.failed,
+          span?.attributes['error.type'],
+          span?.attributes['http.response.status_code'],
+        ],
+        [failure.trace_id, true, 'unavailable', 503],
+      )
+    })
+  })
+
+  it('every query of every dashboard and of every rule has an answer', async () => {
+    const alerts = expressionsOf('alerts.yml').flatMap(sidesOf)
+    const queries = [...queriesOfDashboards(), ...expressionsOf('recording.yml'), ...alerts]
+    assert.ok(queries.length > 60, `${queries.length} queries`)
+    const empty: string[] = []
+    for (const query of queries) if ((await prometheus.series(query)).length === 0) empty.push(query)
+    assert.deepEqual(empty, [])
+    // To see that it would be seen.
+    assert.deepEqual(await prometheus.series('sum(rate(no_such_metric[30s]))'), [])
+    await assert.rejects(prometheus.series('rate('))
+  })
+})
