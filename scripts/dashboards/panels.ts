@@ -15,7 +15,7 @@ type Panel = Readonly<{
 type Row = Readonly<{ title: string; panels: readonly Panel[] }>
 
 /** Units by Grafana's names. */
-export const units = {
+const units = {
   requests: 'reqps',
   operations: 'ops',
   seconds: 's',
