@@ -2,7 +2,6 @@ import { createLogger } from '@shop/platform/logger.ts'
 import { OperatorError } from '@shop/platform/operator-error.ts'
 import { type ProductConfig, readConfig } from '../../services/product/src/config.ts'
 import { openForMigration } from '../../services/product/src/infrastructure/database.ts'
-import { openEmbedded } from '../../services/product/src/infrastructure/embedded-database.ts'
 import { isUnusable } from '../../services/product/src/infrastructure/postgres-errors.ts'
 import type { Database } from '../../services/product/src/infrastructure/products-table.ts'
 
@@ -13,6 +12,8 @@ export const withCatalogue = async <Result>(
   const config = readConfig(process.env)
   const logger = await createLogger('db', { LOG_LEVEL: 'warn', ...config })
   if (config.STORAGE === 'embedded') {
+    // Loaded only here: images come without it.
+    const { openEmbedded } = await import('../../services/product/src/infrastructure/embedded-database.ts')
     await using embedded = await openEmbedded(config.DATA_DIR)
     return await use(embedded.database, config)
   }

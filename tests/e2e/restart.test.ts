@@ -3,50 +3,14 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { startBalancer } from '../support/balancer.ts'
 import { eventually } from '../support/eventually.ts'
 import { request } from '../support/http.ts'
-import type { Connection } from '../support/kept-connection.ts'
 import { ownSchema, withoutPostgres } from '../support/postgres.ts'
 import { freePort, type RunningService, startService } from '../support/services.ts'
-import { startShoppers } from '../support/shoppers.ts'
-
-const patience = 30_000
-
-type Shoppers = ReturnType<typeof startShoppers>
-
-/** Waits until the customers have shopped so many rounds more. */
-const more = async (shoppers: Shoppers, rounds: number) => {
-  const enough = shoppers.rounds() + rounds
-  await eventually(patience, async () => assert.ok(shoppers.rounds() >= enough))
-}
-
-/** Ready is not enough to begin: a basket service is ready before it has found the product service. */
-const untilHealthy = ({ url }: RunningService) =>
-  eventually(patience, async () =>
-    assert.equal((await request('GET', `${url}/health`)).body.status, 'healthy'),
-  )
+import { more, patience, shopAt, startShoppers, untilHealthy } from '../support/shoppers.ts'
 
 const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'restart-'))
-
-/** One customer's round at the basket service: adds, changes, looks and leaves, with pauses in which the connection is kept. */
-const shopAt =
-  (url: string, productId: number) =>
-  async ({ send }: Connection, shopper: number, round: number): Promise<void> => {
-    const basket = `${url}/baskets/shopper-${shopper}-${round}`
-    const expectAnswer = async (status: number, method: string, path: string, body?: unknown) => {
-      const answer = await send(method, `${basket}${path}`, body)
-      assert.equal(answer.status, status, `${method} ${JSON.stringify(answer.body)}`)
-      return answer.body
-    }
-    await expectAnswer(200, 'POST', '/items', { product_id: productId, quantity: 2 })
-    await delay(20 + 10 * shopper)
-    await expectAnswer(200, 'PUT', `/items/${productId}`, { quantity: 3 })
-    assert.equal((await expectAnswer(200, 'GET', '')).item_count, 3)
-    await delay(20 + 5 * shopper)
-    await expectAnswer(204, 'DELETE', '')
-  }
 
 describe('a restart under load', () => {
   it('of the basket service, a new one beside the old one behind a balancer, fails no request', async () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from './eventually.ts'
+import { request } from './http.ts'
 import { type Connection, openConnection } from './kept-connection.ts'
+import type { RunningService } from './services.ts'
 
 type Shop = (connection: Connection, shopper: number, round: number) => Promise<void>
 
@@ -30,6 +33,41 @@ export const startShoppers = (count: number, shop: Shop) => {
     },
   }
 }
+
+/** How long a slow machine may take, in milliseconds. */
+export const patience = 30_000
+
+type Shoppers = ReturnType<typeof startShoppers>
+
+/** Waits until the customers have shopped so many rounds more. */
+export const more = async (shoppers: Shoppers, rounds: number) => {
+  const enough = shoppers.rounds() + rounds
+  await eventually(patience, async () => assert.ok(shoppers.rounds() >= enough))
+}
+
+/** Ready is not enough to begin: a basket service is ready before it has found the product service. */
+export const untilHealthy = ({ url }: RunningService) =>
+  eventually(patience, async () =>
+    assert.equal((await request('GET', `${url}/health`)).body.status, 'healthy'),
+  )
+
+/** One customer's round at the basket service: adds, changes, looks and leaves, with pauses in which the connection is kept. */
+export const shopAt =
+  (url: string, productId: number, prefix = '') =>
+  async ({ send }: Connection, shopper: number, round: number): Promise<void> => {
+    const basket = `${url}/baskets/${prefix}shopper-${shopper}-${round}`
+    const expectAnswer = async (status: number, method: string, path: string, body?: unknown) => {
+      const answer = await send(method, `${basket}${path}`, body)
+      assert.equal(answer.status, status, `${method} ${JSON.stringify(answer.body)}`)
+      return answer.body
+    }
+    await expectAnswer(200, 'POST', '/items', { product_id: productId, quantity: 2 })
+    await delay(20 + 10 * shopper)
+    await expectAnswer(200, 'PUT', `/items/${productId}`, { quantity: 3 })
+    assert.equal((await expectAnswer(200, 'GET', '')).item_count, 3)
+    await delay(20 + 5 * shopper)
+    await expectAnswer(204, 'DELETE', '')
+  }
 
 type Load = Readonly<{
   /** Of the basket services, which share the clients among them. */

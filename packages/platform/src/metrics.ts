@@ -48,6 +48,29 @@ const connectionGauges = (registry: Registry) => {
   return (name: string, read: () => PoolState): void => void pools.set(name, read)
 }
 
+/** A gauge that goes up and down by one, so often that it is only told when scraped. */
+const counterOf = (name: string, help: string, registry: Registry) => {
+  let count = 0
+  const gauge = new Gauge({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.set(count)
+    },
+  })
+  registry.registerMetric(gauge)
+  return {
+    inc: () => {
+      count += 1
+    },
+    dec: () => {
+      count -= 1
+    },
+    get: () => gauge.get(),
+  }
+}
+
 const breakerGauge = (registers: Registry[]) => {
   const gauge = new Gauge({
     name: 'circuit_breaker_state',
@@ -81,11 +104,7 @@ export const createMetrics = (service: string, version: string) => {
       'Time from the request head to the end of the response',
       ['http_request_method', 'http_route', 'http_response_status_code'],
     ),
-    httpActiveRequests: new Gauge({
-      name: 'http_server_active_requests',
-      help: 'Requests being served',
-      registers,
-    }),
+    httpActiveRequests: counterOf('http_server_active_requests', 'Requests being served', registry),
     rpcServerDuration: durations(
       'rpc_server_call_duration_seconds',
       'Time taken by an RPC that this service serves',

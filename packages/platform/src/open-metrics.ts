@@ -1,5 +1,5 @@
 import { Histogram, type HistogramConfiguration, type LabelValues, Registry } from '@prometheus-io/client'
-import { exemplarIds } from './tracing.ts'
+import { exemplarIds, isTracing } from './tracing.ts'
 
 /** The library takes the labels of an exemplar for some of the metric's. */
 type WithTrace<Label extends string> = Label | 'trace_id' | 'span_id'
@@ -9,13 +9,17 @@ export const histogramWithExemplars = <Label extends string>(
   configuration: Omit<HistogramConfiguration<Label>, 'collect' | 'registers'>,
   registry: Registry,
 ) => {
-  const options = { ...configuration, enableExemplars: true, registers: [] }
+  // Without traces there is nothing to point to, and to look for it takes time.
+  const enableExemplars = isTracing()
+  const options = { ...configuration, enableExemplars, registers: [] }
   const histogram = new Histogram<WithTrace<Label>>(options)
   // Afterwards: the constructor refuses a registry whose own format has no exemplars.
   registry.registerMetric(histogram)
   return {
     observe: (labels: LabelValues<Label>, value: number): void =>
-      histogram.observe({ labels, value, exemplarLabels: exemplarIds() ?? {} }),
+      enableExemplars
+        ? histogram.observe({ labels, value, exemplarLabels: exemplarIds() ?? {} })
+        : histogram.observe(labels, value),
     get: () => histogram.get(),
   }
 }

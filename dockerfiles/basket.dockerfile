@@ -1,0 +1,35 @@
+# The basket service. Build it from the folder of the project: docker build -f dockerfiles/basket.dockerfile .
+ARG NODE_IMAGE=node:26-slim
+
+FROM ${NODE_IMAGE} AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+COPY packages/kernel/package.json packages/kernel/
+COPY packages/platform/package.json packages/platform/
+COPY packages/contracts/package.json packages/contracts/
+COPY services/basket/package.json services/basket/
+# Optional are the embedded engines, which no server needs; none of the others has to build anything.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --workspace services/basket
+
+FROM ${NODE_IMAGE}
+# The first process of a container gets no signal that it has no handler for, and Node.js has none while it starts.
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* /var/log/*
+WORKDIR /app
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="basket-service" \
+      org.opencontainers.image.description="Shopping baskets over REST, in Redis" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV NODE_ENV=production ENVIRONMENT=production
+COPY --from=dependencies /app/node_modules node_modules
+COPY package.json ./
+COPY packages packages
+COPY services/basket services/basket
+USER 1000:1000
+EXPOSE 8081
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8081) + '/health/ready').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "services/basket/src/main.ts"]

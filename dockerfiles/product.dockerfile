@@ -1,0 +1,39 @@
+# The product service. Build it from the folder of the project: docker build -f dockerfiles/product.dockerfile .
+ARG NODE_IMAGE=node:26-slim
+
+FROM ${NODE_IMAGE} AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+COPY packages/kernel/package.json packages/kernel/
+COPY packages/platform/package.json packages/platform/
+COPY packages/contracts/package.json packages/contracts/
+COPY services/product/package.json services/product/
+# Optional are the embedded engines, which no server needs; none of the others has to build anything.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --workspace services/product
+
+FROM ${NODE_IMAGE}
+# The first process of a container gets no signal that it has no handler for, and Node.js has none while it starts.
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* /var/log/*
+WORKDIR /app
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="product-service" \
+      org.opencontainers.image.description="A catalogue over REST and gRPC, in PostgreSQL" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV NODE_ENV=production ENVIRONMENT=production
+COPY --from=dependencies /app/node_modules node_modules
+COPY package.json ./
+COPY packages packages
+COPY services/product services/product
+COPY api/proto api/proto
+# For migrating apart from the service: node scripts/db-migrate.ts
+COPY scripts/db-migrate.ts scripts/db-status.ts scripts/
+COPY scripts/support scripts/support
+USER 1000:1000
+EXPOSE 8080 50050
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/health/ready').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "services/product/src/main.ts"]
