@@ -10,10 +10,12 @@ COPY packages/contracts/package.json packages/contracts/
 COPY services/basket/package.json services/basket/
 # Optional are the embedded engines, which no server needs; none of the others has to build anything.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --workspace services/basket
+# For editors and debuggers alone.
+RUN find node_modules -name '*.d.?ts' -delete -o -name '*.d.ts' -delete -o -name '*.map' -delete
 
 FROM ${NODE_IMAGE}
 # The first process of a container gets no signal that it has no handler for, and Node.js has none while it starts.
-RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* /var/log/*
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 WORKDIR /app
 ARG VERSION=0.1.0
 ARG REVISION=unknown
