@@ -4,10 +4,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket build test lint format proto openapi dashboards check-generated \
-        db-migrate db-status db-seed db-backup db-restore bench clean clean-all
+        db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench clean clean-all
 
 INSTALLED := node_modules/.installed
 TESTS := 'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts'
+
+# A recipe's first line: says what is missing, and what to do instead.
+define DOCKER_HERE
+docker compose version >/dev/null 2>&1 || { echo 'make: docker compose is not here: install Docker with its compose plugin. Without it: make dev runs the shop, and docs/operations.md says how buildah builds the images' >&2; exit 1; }; \
+docker info >/dev/null 2>&1 || { echo 'make: no Docker engine answers: start it, or see docs/operations.md for the way without one' >&2; exit 1; }
+endef
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }'
@@ -70,13 +76,28 @@ db-backup: $(INSTALLED) ## Dump the named database to backups/, with a checksum
 db-restore: $(INSTALLED) ## Put FILE=… in the place of the named database, which is kept under another name
 	@exec node scripts/db-restore.ts
 
+docker-build: ## Build the images of both services
+	@$(DOCKER_HERE)
+	docker compose build
+
+docker-run: ## Start the shop in containers; PROFILES=observability,scale starts more
+	@$(DOCKER_HERE)
+	COMPOSE_PROFILES='$(PROFILES)' docker compose up --detach --wait
+
+docker-stop: ## Stop the containers; their data stays
+	@$(DOCKER_HERE)
+	COMPOSE_PROFILES='*' docker compose down
+
+sbom: $(INSTALLED) ## Write sbom.json, the bill of materials of what runs in production (CycloneDX)
+	npm sbom --sbom-format cyclonedx --omit dev > sbom.json
+
 bench: $(INSTALLED) ## Our services beside the limits of the machine and the obvious way to write them (needs PostgreSQL and Redis; twenty minutes)
 	@node bench/compare.ts
 	@node bench/overhead.ts
 	@exec node bench/growth.ts
 
 clean: ## Remove the embedded data and the logs
-	rm -rf .data logs coverage
+	rm -rf .data logs coverage sbom.json
 
 clean-all: clean ## Remove everything that is not in the repository: also node_modules
 	rm -rf node_modules
