@@ -18,7 +18,11 @@ export const freePort = async (): Promise<number> => {
 }
 
 /** The environment without what would configure a service. */
-const bareEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'] })
+const bareEnvironment = (): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'],
+  // A busy machine under the tests is no overload of the service.
+  MAX_EVENT_LOOP_DELAY_MS: '0',
+})
 
 export type RunningService = AsyncDisposable &
   Readonly<{

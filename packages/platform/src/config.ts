@@ -16,6 +16,9 @@ export class ConfigError extends OperatorError {
   }
 }
 
+/** Of a page: a scheme, a host and perhaps a port, as a pattern. */
+const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
+
 /** Variables that both services read. */
 export const commonVariables = {
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
@@ -26,6 +29,13 @@ export const commonVariables = {
   LOG_DIR: Type.String({ default: './logs' }),
   LOG_FILE: Type.Optional(Type.String()),
   SHUTDOWN_DELAY_SECONDS: Type.Optional(Type.Integer({ minimum: 0, maximum: 300 })),
+  DOCS: Type.Enum(['on', 'off'], { default: 'on' }),
+  CORS_ORIGINS: Type.String({
+    pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
+    description: '*, off, or origins such as https://shop.example, with commas between',
+    default: '*',
+  }),
+  MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
   ),

@@ -49,7 +49,12 @@ export type Rpcs<GeneratedServer> = {
     : never
 }
 
-type Observers = Readonly<{ logger: Logger; metrics: Metrics }>
+type Observers = Readonly<{
+  logger: Logger
+  metrics: Metrics
+  /** Whether calls are to be refused, for there is more to do than can be done. */
+  isOverloaded?: () => boolean
+}>
 type Handler = (request: never) => Promise<unknown>
 
 const statusNames = Object.fromEntries(Object.entries(status).map(([name, value]) => [value, name]))
@@ -85,8 +90,11 @@ const signalOf = (call: Call): AbortSignal => {
 const abortedStatus = (call: Call): status =>
   Number(call.getDeadline()) <= Date.now() ? status.DEADLINE_EXCEEDED : status.CANCELLED
 
+/** Made once: there are many, when there are any, and each would take its stack. */
+const overload = new AppError('unavailable', 'the service has more to do than it can')
+
 /** One RPC: the request id in and out, one measurement, one log line; errors by the table. */
-const serve = (method: string, handler: Handler, { logger, metrics }: Observers) => {
+const serve = (method: string, handler: Handler, { logger, metrics, isOverloaded }: Observers) => {
   const calls = ofHarmlessFields(logger)
   const record = (started: number, code: status) => {
     const seconds = (performance.now() - started) / 1000
@@ -99,6 +107,7 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
   const answer = async (call: Call, callback: sendUnaryData<unknown>, requestId: string): Promise<void> => {
     const started = performance.now()
     try {
+      if (isOverloaded?.()) throw overload
       if (isAppError(call.request)) throw call.request
       const response = await handler(call.request)
       record(started, status.OK)
@@ -112,7 +121,8 @@ const serve = (method: string, handler: Handler, { logger, metrics }: Observers)
       failure.metadata.set(requestIdHeader, requestId)
       recordError(trace.getActiveSpan(), codeOf(error))
       const ours = failure.code === status.INTERNAL || failure.code === status.UNAVAILABLE
-      if (ours && !call.cancelled) logger.error({ rpc: method, err: error }, 'call failed')
+      if (ours && !call.cancelled && error !== overload)
+        logger.error({ rpc: method, err: error }, 'call failed')
       record(started, call.cancelled ? abortedStatus(call) : failure.code)
       callback(failure)
     }

@@ -9,7 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import type { TSchema } from 'typebox'
-import { answerPreflights, corsHeaders } from './cors.ts'
+import { answerOrigins, corsHeaders, type Origins } from './cors.ts'
 import type { Health } from './health.ts'
 import {
   answerErrors,
@@ -20,6 +20,7 @@ import {
   sendStatus,
 } from './http-errors.ts'
 import { inTraceOf, traceRequests } from './http-tracing.ts'
+import { shedLoad } from './load-shedding.ts'
 import { type Logger, ofHarmlessFields } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { documentApi } from './openapi.ts'
@@ -40,10 +41,24 @@ export type HttpServerOptions = Readonly<{
   logger: Logger
   metrics: Metrics
   health: Health
+  config?: Partial<EdgeConfig>
 }>
 
-/** An HTTP server with what every service of the house has: errors, limits, documentation, health and metrics. */
-export const createHttpServer = async (options: HttpServerOptions): Promise<FastifyInstance> => {
+/** How much of itself the server shows to whom, and when it refuses requests because it has too many. */
+export type EdgeConfig = Readonly<{
+  DOCS: 'on' | 'off'
+  CORS_ORIGINS: Origins
+  MAX_EVENT_LOOP_DELAY_MS: number
+}>
+
+const edgeDefaults: EdgeConfig = { DOCS: 'on', CORS_ORIGINS: '*', MAX_EVENT_LOOP_DELAY_MS: 0 }
+
+/**
+ * An HTTP server with what every service of the house has: errors, limits, documentation, health and metrics; and whether
+ * it has more to do than it can, at the moment.
+ */
+export const createHttpServer = async (options: HttpServerOptions) => {
+  const config = { ...edgeDefaults, ...options.config }
   const loggerInstance: FastifyBaseLogger = options.logger
   const app: FastifyInstance = Fastify({
     loggerInstance,
@@ -68,18 +83,19 @@ export const createHttpServer = async (options: HttpServerOptions): Promise<Fast
   acceptJson(app, 'application/json')
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
-  followRequests(app, options)
+  followRequests(app, options, corsHeaders(config.CORS_ORIGINS))
+  const isOverloaded = await shedLoad(app, config.MAX_EVENT_LOOP_DELAY_MS)
   drainOnClose(app, options.health)
   deleteNothingUnnamed(app)
   const refuse = refuseOtherMethods(app)
   for (const schema of [ProblemSchema, ...options.schemas]) app.addSchema(schema)
 
-  await answerPreflights(app)
-  await documentApi(app, options)
+  await answerOrigins(app, config.CORS_ORIGINS)
+  if (config.DOCS === 'on') await documentApi(app, options)
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   refuse()
-  return app
+  return { app, isOverloaded }
 }
 
 /**
@@ -148,10 +164,13 @@ const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
     })
 }
 
-const fixedHeaders = { ...securityHeaders, ...corsHeaders }
-
 /** The request id in the context and in the answer, and every request in log and metrics. */
-const followRequests = (app: FastifyInstance, { logger, metrics }: HttpServerOptions) => {
+const followRequests = (
+  app: FastifyInstance,
+  { logger, metrics }: HttpServerOptions,
+  headers: Readonly<Record<string, string>>,
+) => {
+  const fixedHeaders = { ...securityHeaders, ...headers }
   const record = requestRecorder(logger, metrics)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()

@@ -93,6 +93,7 @@ const refusals: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
   414: { code: 'invalid', detail: 'the path is too long' },
   415: { code: 'unsupported_media_type', detail: 'the body must be application/json, and not compressed' },
   431: { code: 'invalid', detail: 'the headers are too large' },
+  503: { code: 'unavailable', detail: 'the service has more to do than it can' },
 }
 
 /**

@@ -52,6 +52,23 @@ describe('a gRPC server', () => {
     await refused
   })
 
+  it('refuses calls while it has too many, without a line of the log for each at error', async () => {
+    let overloaded = true
+    await using service = await startService(
+      async () => noProduct,
+      0,
+      () => overloaded,
+    )
+    using client = openClient(service.port)
+    await assert.rejects(client.getProduct(7), { code: 'unavailable', message: /more to do/ })
+    assert.deepEqual(
+      service.lines.map(({ level }) => level),
+      [30],
+    )
+    overloaded = false
+    assert.deepEqual(await client.getProduct(7), noProduct)
+  })
+
   it('says which port is taken', async () => {
     setLogVerbosity(logVerbosity.NONE)
     await using service = await startService(async () => noProduct)

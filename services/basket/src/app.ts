@@ -1,7 +1,7 @@
 import { exposeFigures } from '@shop/platform/figures.ts'
 import { createHealth } from '@shop/platform/health.ts'
 import { exposeHealth } from '@shop/platform/health-metrics.ts'
-import { createHttpServer } from '@shop/platform/http-server.ts'
+import { createHttpServer, type EdgeConfig } from '@shop/platform/http-server.ts'
 import { instrument } from '@shop/platform/instrument.ts'
 import type { Logger } from '@shop/platform/logger.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics.ts'
@@ -20,13 +20,14 @@ export const createApp = async (
   { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
+  config: Partial<EdgeConfig> = {},
 ) => {
   const health = createHealth(service, version, dependencies)
   exposeHealth(metrics.registry, health)
   const use = instrument(useCases(ports), metrics)
   exposeFigures(metrics.registry, basketMetrics(use), logger)
 
-  const http = await createHttpServer({
+  const { app: http } = await createHttpServer({
     title: 'Basket service',
     version,
     schemas: [BasketJson],
@@ -34,6 +35,7 @@ export const createApp = async (
     logger,
     metrics,
     health,
+    config,
   })
 
   return {

@@ -5,12 +5,13 @@ import { grpcHealth, grpcReflection } from '@shop/platform/grpc-operations.ts'
 import { createGrpcServer } from '@shop/platform/grpc-server.ts'
 import { createHealth } from '@shop/platform/health.ts'
 import { exposeHealth } from '@shop/platform/health-metrics.ts'
-import { createHttpServer } from '@shop/platform/http-server.ts'
+import { createHttpServer, type EdgeConfig } from '@shop/platform/http-server.ts'
 import { instrument } from '@shop/platform/instrument.ts'
 import type { Logger } from '@shop/platform/logger.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { useCases } from './application/use-cases.ts'
+import type { ProductConfig } from './config.ts'
 import type { Adapters } from './infrastructure/adapters.ts'
 import { withProductEvents } from './infrastructure/product-events.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
@@ -28,6 +29,7 @@ export const createApp = async (
   { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
+  config: Partial<EdgeConfig & Pick<ProductConfig, 'REFLECTION'>> = {},
 ) => {
   const health = createHealth(service, version, dependencies)
   exposeHealth(metrics.registry, health)
@@ -35,7 +37,7 @@ export const createApp = async (
   const use = instrument(useCases({ ...ports, products }), metrics)
   exposeFigures(metrics.registry, catalogueMetrics(use), logger)
 
-  const http = await createHttpServer({
+  const { app: http, isOverloaded } = await createHttpServer({
     title: 'Product service',
     version,
     schemas: [ProductJson],
@@ -43,13 +45,16 @@ export const createApp = async (
     logger,
     metrics,
     health,
+    config,
   })
   const healthService = grpcHealth(health, 'product.ProductService')
-  const reflection = grpcReflection(protoFolder, 'product/product.proto')
-  const grpc = createGrpcServer(ProductServiceService, productService(use), { logger, metrics }, [
-    healthService,
-    reflection,
-  ])
+  const reflection = config.REFLECTION === 'off' ? [] : [grpcReflection(protoFolder, 'product/product.proto')]
+  const grpc = createGrpcServer(
+    ProductServiceService,
+    productService(use),
+    { logger, metrics, isOverloaded },
+    [healthService, ...reflection],
+  )
 
   return {
     http,

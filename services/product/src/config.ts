@@ -31,6 +31,8 @@ export const productVariables = Type.Object({
   DB_POOL_SIZE: Type.Integer({ minimum: 1, maximum: 1_000, default: 10 }),
   DB_PGBOUNCER: Type.Enum(['off', 'on'], { default: 'off' }),
   DB_REPLICA_URL: Type.Optional(PostgresUrl),
+  MIGRATE: Type.Enum(['on', 'off'], { default: 'on' }),
+  REFLECTION: Type.Enum(['on', 'off'], { default: 'on' }),
 })
 
 export type ProductConfig = Static<typeof productVariables> & Readonly<{ STORAGE: 'embedded' | 'postgres' }>

@@ -12,7 +12,7 @@ await run(async () => {
   await using _ = await startTracing({ service, version }, config, logger)
   const metrics = createMetrics(service, version)
   await using adapters = await openAdapters(config, logger, metrics)
-  await using app = await createApp(adapters, logger, metrics)
+  await using app = await createApp(adapters, logger, metrics, config)
   await app.listen(config)
   await untilStopped(logger, config, app.announceStop)
 })

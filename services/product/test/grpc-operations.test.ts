@@ -42,6 +42,11 @@ const healthClient = (port: number) => {
   }
 }
 
+const buf = async (...args: string[]): Promise<string> => {
+  const options = ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args]
+  return (await promisify(execFile)('buf', options, { timeout: 20_000 })).stdout
+}
+
 describe('the standard services beside ours', () => {
   let app: Awaited<ReturnType<typeof openApp>>
   let port = 0
@@ -51,11 +56,6 @@ describe('the standard services beside ours', () => {
     await app.store.products.add(fieldsOf({ name: 'Lamp' }))
   })
   after(() => app[Symbol.asyncDispose]())
-
-  const buf = async (...args: string[]): Promise<string> => {
-    const options = ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args]
-    return (await promisify(execFile)('buf', options, { timeout: 20_000 })).stdout
-  }
 
   for (const version of ['grpc-v1', 'grpc-v1alpha']) {
     it(`reflection ${version} lists, describes and lets call the service without its contract`, async () => {
@@ -85,6 +85,12 @@ describe('the standard services beside ours', () => {
     })
     health.close()
   })
+})
+
+it('reflection is not there with REFLECTION=off', async () => {
+  await using app = await openApp({ REFLECTION: 'off' })
+  const address = `http://127.0.0.1:${await app.grpc.listen(0)}`
+  await assert.rejects(buf('--reflect', '--list-services', address), /unimplemented|not implement/i)
 })
 
 it('health follows readiness: a watcher sees the shutdown begin, and does not hold it up', async () => {

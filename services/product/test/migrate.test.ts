@@ -3,9 +3,11 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { sql } from 'kysely'
-import { silentLogger } from '../../../tests/support/logger.ts'
+import { eventually } from '../../../tests/support/eventually.ts'
+import { recordingLogger, silentLogger } from '../../../tests/support/logger.ts'
 import { ownSchema, withoutPostgres } from '../../../tests/support/postgres.ts'
 import { readConfig } from '../src/config.ts'
+import { openAdapters } from '../src/infrastructure/adapters.ts'
 import { openForMigration } from '../src/infrastructure/database.ts'
 import { migrate } from '../src/infrastructure/migrate.ts'
 
@@ -63,6 +65,20 @@ describe('migrations', { skip: withoutPostgres }, () => {
     await migrateOver(schema.url)
     await namesIn(schema.url, "insert into kysely_migration values ('9999_later', 'now')")
     assert.deepEqual(await migrateOver(schema.url), [])
+  })
+
+  test('are left to others with MIGRATE=off: until they are applied the service is not ready', async () => {
+    await using schema = await ownSchema()
+    const { logger, lines } = recordingLogger()
+    const config = readConfig({ DATABASE_URL: schema.url, MIGRATE: 'off' })
+    await using adapters = await openAdapters(config, logger)
+    const isUp = () => adapters.dependencies[0]?.probe(AbortSignal.timeout(20_000))
+    await eventually(20_000, async () =>
+      assert.match(JSON.stringify(lines), new RegExp(`pending: ${all[0]}`)),
+    )
+    await assert.rejects(async () => isUp())
+    assert.deepEqual(await migrateOver(schema.url), all)
+    await eventually(20_000, async () => await isUp())
   })
 
   test('leave nothing behind when one fails, and go on when its reason is gone', async () => {

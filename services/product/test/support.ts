@@ -53,9 +53,9 @@ export const engines = [
 ] as const
 
 /** The whole service on an embedded store of its own, not listening yet. */
-export const openApp = async () => {
+export const openApp = async (config: Parameters<typeof createApp>[3] = {}) => {
   const store = await onPglite()
-  const app = await createApp({ ports: store, dependencies: [] }, silentLogger)
+  const app = await createApp({ ports: store, dependencies: [] }, silentLogger, undefined, config)
   return {
     ...app,
     store,

@@ -13,10 +13,10 @@ import { createMetrics } from '../../src/metrics.ts'
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
 /** A product service that can do one thing, listening on the port; closed when disposed of. */
-export const startService = async (getProduct: GetProduct, port = 0) => {
+export const startService = async (getProduct: GetProduct, port = 0, isOverloaded = () => false) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
-  const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics })
+  const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics, isOverloaded })
   const bound = await server.listen(port)
   return { ...server, port: bound, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
 }

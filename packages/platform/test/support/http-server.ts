@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { recordingLogger } from '../../../../tests/support/logger.ts'
 import { createHealth, type Dependency } from '../../src/health.ts'
-import { createHttpServer } from '../../src/http-server.ts'
+import { createHttpServer, type EdgeConfig } from '../../src/http-server.ts'
 import type { Logger } from '../../src/logger.ts'
 import { createMetrics } from '../../src/metrics.ts'
 
@@ -9,14 +9,15 @@ type Options = Readonly<{
   routes?: FastifyPluginAsyncTypebox
   dependencies?: readonly Dependency[]
   logger?: Logger
+  config?: Partial<EdgeConfig>
 }>
 
 /** A server as the services have it, with the lines of its log; closed when disposed of. */
-export const startServer = async ({ routes, dependencies = [], logger }: Options = {}) => {
+export const startServer = async ({ routes, dependencies = [], logger, config = {} }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
-  const app = await createHttpServer({
+  const { app } = await createHttpServer({
     title: 'Test service',
     version: '1.0.0',
     schemas: [],
@@ -24,6 +25,7 @@ export const startServer = async ({ routes, dependencies = [], logger }: Options
     logger: logger ?? recording.logger,
     metrics,
     health,
+    config,
   })
   return {
     app,

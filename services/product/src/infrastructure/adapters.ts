@@ -11,7 +11,7 @@ import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { coalescedProductReader } from './coalesced-product-reader.ts'
 import { openForFigures, openForMigration, openPostgres, openReplica } from './database.ts'
-import { migrate } from './migrate.ts'
+import { MigrationsPending, migrate, requireMigrations } from './migrate.ts'
 import { isUnusable, withAvailability } from './postgres-errors.ts'
 import { postgresProductFigures } from './postgres-product-figures.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
@@ -57,19 +57,31 @@ const probing = (database: Database, config: ProductConfig) => (signal: AbortSig
 const closing = (database: Database): Promise<void> =>
   withDeadline(closeLimitMs, 'the database did not close', database.destroy()).catch(() => {})
 
+/** Migrates the database, or, with MIGRATE=off, sees whether somebody else has. Resolves with what the log is to say. */
+const bringUpToDate = async (database: Database, { MIGRATE }: ProductConfig) => {
+  if (MIGRATE === 'on') return { applied: await migrate(database) }
+  await requireMigrations(database)
+  return {}
+}
+
 /** Keeps trying while the server is not there; a migration that fails is another matter, and stops the service. */
-const migrateWhenUp = async (config: ProductConfig, logger: Logger, stopped: AbortSignal): Promise<void> => {
+const untilUpToDate = async (
+  config: ProductConfig,
+  logger: Logger,
+  stopped: AbortSignal,
+): Promise<boolean> => {
   const database = openForMigration(config, logger)
   try {
     for (let pause = retryMs.first; ; pause = Math.min(2 * pause, retryMs.last)) {
       try {
-        const applied = await migrate(database)
-        return logger.info({ applied }, 'the database is up to date')
+        logger.info(await bringUpToDate(database, config), 'the database is up to date')
+        return true
       } catch (error) {
-        if (stopped.aborted) return
-        if (!isUnusable(error)) {
+        if (stopped.aborted) return false
+        if (!isUnusable(error) && !(error instanceof MigrationsPending)) {
           logger.fatal({ err: error }, 'the database cannot be migrated')
-          return giveUp()
+          giveUp()
+          return false
         }
         logger.warn({ err: error }, 'waiting for the database')
         await delay(pause, undefined, { signal: stopped }).catch(() => {})
@@ -106,17 +118,24 @@ const openServer = (config: ProductConfig, logger: Logger, metrics: Metrics | un
   const { reader, dependencies, close } = openReading(database, config, logger, metrics)
   const forFigures = openForFigures(config, logger, metrics)
   const stop = new AbortController()
-  const migrated = migrateWhenUp(config, logger, stop.signal)
+  let upToDate = false
+  const prepared = untilUpToDate(config, logger, stop.signal).then((done) => {
+    upToDate = done
+  })
+  const probe = async (signal: AbortSignal) => {
+    if (!upToDate) throw new Error('the database is not up to date yet')
+    return probing(database, config)(signal)
+  }
   return {
     ports: {
       products: writing(database, config),
       reader: coalescedProductReader(reader),
       figures: counting(forFigures, config, stop.signal),
     },
-    dependencies: [{ name: 'postgres', hard: true, probe: probing(database, config) }, ...dependencies],
+    dependencies: [{ name: 'postgres', hard: true, probe }, ...dependencies],
     [Symbol.asyncDispose]: async () => {
       stop.abort()
-      await migrated
+      await prepared
       await close()
       await closing(forFigures)
       await closing(database)

@@ -39,6 +39,20 @@ const migratorOf = async (database: Database): Promise<Migrator> => {
 export const migrations = async (database: Database): Promise<readonly MigrationInfo[]> =>
   (await migratorOf(database)).getMigrations()
 
+/** The database lacks migrations, and somebody else is to apply them. */
+export class MigrationsPending extends Error {
+  override readonly name = 'MigrationsPending'
+}
+
+/** Rejects with `MigrationsPending` unless the database has every migration. */
+export const requireMigrations = async (database: Database): Promise<void> => {
+  const pending = (await migrations(database)).filter(({ executedAt }) => executedAt === undefined)
+  if (pending.length > 0)
+    throw new MigrationsPending(
+      `pending: ${pending.map(({ name }) => name).join(', ')}; db-migrate applies them`,
+    )
+}
+
 /**
  * Applies the migrations that the database has not seen, in order, each once: an advisory lock keeps out others that
  * start at the same time. All in one transaction, so that a failed one leaves nothing behind. Resolves with the names

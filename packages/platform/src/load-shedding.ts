@@ -1,0 +1,27 @@
+import underPressure from '@fastify/under-pressure'
+import type { FastifyInstance } from 'fastify'
+import { sendStatus } from './http-errors.ts'
+import { isOperational } from './operation-routes.ts'
+
+const sampleIntervalMs = 500
+
+/**
+ * While the event loop is later than so many milliseconds, on average of half a second, requests are answered 503 at
+ * once, but for those of operators: each that is begun would only make all the others later. 0 is no limit.
+ * Resolves with a function that tells whether that is so now.
+ */
+export const shedLoad = async (app: FastifyInstance, maxDelayMs: number): Promise<() => boolean> => {
+  if (maxDelayMs === 0) return () => false
+  await app.register(underPressure, {
+    maxEventLoopDelay: maxDelayMs,
+    sampleInterval: sampleIntervalMs,
+    // It measures; what follows from it is below.
+    pressureHandler: () => {},
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    if (app.isUnderPressure() && !isOperational(request.routeOptions.url))
+      void sendStatus(503, request, reply)
+    else done()
+  })
+  return () => app.isUnderPressure()
+}
