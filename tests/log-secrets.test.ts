@@ -26,6 +26,7 @@ const harmless = new Set([
   'REDIS_HOST',
   'REDIS_TLS_CA',
   'REDIS_USERNAME',
+  'WORKERS',
 ])
 
 const schemas: Readonly<Record<string, object>> = {

@@ -29,6 +29,11 @@ export const commonVariables = {
   LOG_DIR: Type.String({ default: './logs' }),
   LOG_FILE: Type.Optional(Type.String()),
   SHUTDOWN_DELAY_SECONDS: Type.Optional(Type.Integer({ minimum: 0, maximum: 300 })),
+  WORKERS: Type.String({
+    pattern: '^([1-9]|[1-5][0-9]|6[0-4]|auto)$',
+    description: 'a whole number from 1 to 64, or auto',
+    default: '1',
+  }),
   DOCS: Type.Enum(['on', 'off'], { default: 'on' }),
   CORS_ORIGINS: Type.String({
     pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
@@ -79,6 +84,9 @@ export const commonProblems = (given: CommonVariables): readonly (string | false
   ...(['DATA_DIR', 'LOG_DIR'] as const)
     .filter((name) => statSync(given[name] ?? '', { throwIfNoEntry: false })?.isDirectory() === false)
     .map((name) => `${name} must name a folder, or a place for one`),
+  given.WORKERS !== '1' &&
+    given.LOG_OUTPUT !== 'console' &&
+    'LOG_OUTPUT must be console with several WORKERS: they cannot share a file that rolls',
   given.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined &&
     !URL.canParse(given.OTEL_EXPORTER_OTLP_ENDPOINT) &&
     'OTEL_EXPORTER_OTLP_ENDPOINT must be a URL',

@@ -70,6 +70,7 @@ const exposeState = (name: string, samplesNow: () => Promise<Samples | undefined
       name: 'shop_figures_up',
       help: 'Whether the figures of the shop could be read from their store: 1 or 0',
       labelNames: ['figures'],
+      aggregator: 'min',
       registers: [],
       async collect() {
         this.set({ figures: name }, (await samplesNow()) === undefined ? 0 : 1)
@@ -81,6 +82,7 @@ const exposeState = (name: string, samplesNow: () => Promise<Samples | undefined
       name: 'shop_figures_read_timestamp_seconds',
       help: 'When the figures of the shop were read from their store, in Unix time',
       labelNames: ['figures'],
+      aggregator: 'max',
       registers: [],
       async collect() {
         const samples = await samplesNow()
@@ -109,6 +111,8 @@ export const exposeFigures = <Figures>(
       name,
       help,
       labelNames,
+      // Of the shop, and not of a process: each worker reads the same.
+      aggregator: 'max',
       registers,
       collect: async () => {
         const samples = await samplesNow()

@@ -7,6 +7,7 @@ export const exposeHealth = (registry: Registry, health: Health): void => {
     new Gauge({
       name: 'service_ready',
       help: '1 while the service is ready for requests, 0 while a hard dependency is down or it stops',
+      aggregator: 'min',
       registers: [],
       async collect() {
         this.set((await health.report()).status === 'unhealthy' ? 0 : 1)
@@ -18,6 +19,7 @@ export const exposeHealth = (registry: Registry, health: Health): void => {
       name: 'dependency_up',
       help: '1 while the dependency answers, 0 while it does not',
       labelNames: ['dependency'],
+      aggregator: 'min',
       registers: [],
       async collect() {
         const { checks } = await health.report()

@@ -85,7 +85,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   traceRequests(app, clientClosedRequest)
   followRequests(app, options, corsHeaders(config.CORS_ORIGINS))
   const isOverloaded = await shedLoad(app, config.MAX_EVENT_LOOP_DELAY_MS)
-  drainOnClose(app, options.health)
+  const drain = drainOnClose(app, options.health)
   deleteNothingUnnamed(app)
   const refuse = refuseOtherMethods(app)
   for (const schema of [ProblemSchema, ...options.schemas]) app.addSchema(schema)
@@ -95,7 +95,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   refuse()
-  return { app, isOverloaded }
+  return { app, drain, isOverloaded }
 }
 
 /**
@@ -121,21 +121,25 @@ const deleteNothingUnnamed = (app: FastifyInstance): void => {
 }
 
 /**
- * From the announcement on each answer ends its connection: so who uses one goes elsewhere with the next request, and none
+ * Returns a function to announce the end. From then on each answer ends its connection: so who uses one goes elsewhere with the next request, and none
  * is on its way over a kept connection when the server closes it. What is not finished eight seconds after the server began
  * to close is cut off.
  */
-const drainOnClose = (app: FastifyInstance, health: Health): void => {
-  let closing = false
+const drainOnClose = (app: FastifyInstance, health: Health): (() => void) => {
+  let draining = false
+  const drain = () => {
+    draining = true
+  }
   app.addHook('preClose', (done) => {
-    closing = true
+    drain()
     setTimeout(() => app.server.closeAllConnections(), drainLimitMs).unref()
     done()
   })
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing || health.isStopping()) void reply.header('connection', 'close')
+    if (draining || health.isStopping()) void reply.header('connection', 'close')
     done()
   })
+  return drain
 }
 
 /** Nobody's answer: the caller went away before it. Not in RFC 9110, but what proxies write for it. */

@@ -2,6 +2,7 @@ import { type Level, multistream, pino, stdSerializers, stdTimeFunctions } from 
 import { openOutput } from './log-output.ts'
 import { requestContext } from './request-context.ts'
 import { traceIds } from './tracing.ts'
+import { isWorker } from './worker.ts'
 
 export type Logger = pino.Logger
 
@@ -46,7 +47,7 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
   const logger = pino(
     {
       level,
-      base: { service },
+      base: { service, ...(isWorker() && { pid: process.pid }) },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: stdSerializers.errWithCause },

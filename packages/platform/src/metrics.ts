@@ -1,6 +1,7 @@
 import { Gauge, Registry } from '@prometheus-io/client'
 import { histogramWithExemplars, openMetricsOf } from './open-metrics.ts'
 import { collectProcessMetrics } from './process-metrics.ts'
+import { connectMetrics, isWorker } from './worker.ts'
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -76,10 +77,22 @@ const breakerGauge = (registers: Registry[]) => {
     name: 'circuit_breaker_state',
     help: '1 for the state that the circuit breaker is in: closed, half_open or open',
     labelNames: ['circuit_breaker', 'state'],
+    aggregator: 'max',
     registers,
   })
   return (name: string) => (now: BreakerState) => {
     for (const state of breakerStates) gauge.set({ circuit_breaker: name, state }, state === now ? 1 : 0)
+  }
+}
+
+const scraping = (registry: Registry, service: string) => {
+  if (isWorker()) {
+    const ofAll = connectMetrics(registry)
+    return async () => ({ contentType: registry.contentType, text: await ofAll() })
+  }
+  return async (openMetrics: boolean) => {
+    const chosen = openMetrics ? openMetricsOf(registry, { service }) : registry
+    return { contentType: chosen.contentType, text: await chosen.metrics() }
   }
 }
 
@@ -97,8 +110,8 @@ export const createMetrics = (service: string, version: string) => {
   const rpcLabels = ['rpc_method', 'rpc_response_status_code'] as const
   return {
     registry,
-    /** The same for who asks for OpenMetrics. */
-    openMetrics: () => openMetricsOf(registry, { service }),
+    /** All of them as text, for Prometheus, or as OpenMetrics: of every worker when there are several, and then as text alone. */
+    scrape: scraping(registry, service),
     httpRequestDuration: durations(
       'http_server_request_duration_seconds',
       'Time from the request head to the end of the response',

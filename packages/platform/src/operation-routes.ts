@@ -52,7 +52,7 @@ export const operationRoutes =
     }
     app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
       const wanted = headers.accept?.includes('application/openmetrics-text') === true
-      const registry = wanted ? metrics.openMetrics() : metrics.registry
-      return reply.type(registry.contentType).send(await registry.metrics())
+      const { contentType, text } = await metrics.scrape(wanted)
+      return reply.type(contentType).send(text)
     })
   }

@@ -24,6 +24,7 @@ export const collectProcessMetrics = (registry: Registry, version: string): void
     new Gauge({
       name: 'nodejs_eventloop_utilization_ratio',
       help: 'Share of the time since the last scrape that the event loop was busy',
+      aggregator: 'average',
       registers: [],
       collect() {
         const now = performance.eventLoopUtilization()
@@ -36,6 +37,7 @@ export const collectProcessMetrics = (registry: Registry, version: string): void
     name: 'build_info',
     help: 'The running version; always 1',
     labelNames: ['version'],
+    aggregator: 'max',
     registers,
   }).set({ version }, 1)
 }

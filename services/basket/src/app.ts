@@ -5,6 +5,7 @@ import { createHttpServer, type EdgeConfig } from '@shop/platform/http-server.ts
 import { instrument } from '@shop/platform/instrument.ts'
 import type { Logger } from '@shop/platform/logger.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics.ts'
+import { type Order, readyToListen } from '@shop/platform/worker.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { useCases } from './application/use-cases.ts'
 import type { Adapters } from './infrastructure/adapters.ts'
@@ -27,7 +28,7 @@ export const createApp = async (
   const use = instrument(useCases(ports), metrics)
   exposeFigures(metrics.registry, basketMetrics(use), logger)
 
-  const { app: http } = await createHttpServer({
+  const { app: http, drain } = await createHttpServer({
     title: 'Basket service',
     version,
     schemas: [BasketJson],
@@ -41,10 +42,15 @@ export const createApp = async (
   return {
     http,
     listen: async ({ PORT }: Readonly<{ PORT: number }>) => {
+      await readyToListen(health)
       await http.listen({ host: '0.0.0.0', port: PORT })
       logger.info({ version, http_port: PORT }, 'started')
     },
-    announceStop: health.stop,
+    /** Clients are to go elsewhere: to another instance, or, when the order is to leave, to another worker of this one. */
+    announce: (order: Order) => {
+      drain()
+      if (order === 'stop') health.stop()
+    },
     [Symbol.asyncDispose]: async () => {
       health.stop()
       await http.close()

@@ -9,6 +9,7 @@ import { createHttpServer, type EdgeConfig } from '@shop/platform/http-server.ts
 import { instrument } from '@shop/platform/instrument.ts'
 import type { Logger } from '@shop/platform/logger.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics.ts'
+import { type Order, readyToListen } from '@shop/platform/worker.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { useCases } from './application/use-cases.ts'
 import type { ProductConfig } from './config.ts'
@@ -37,7 +38,11 @@ export const createApp = async (
   const use = instrument(useCases({ ...ports, products }), metrics)
   exposeFigures(metrics.registry, catalogueMetrics(use), logger)
 
-  const { app: http, isOverloaded } = await createHttpServer({
+  const {
+    app: http,
+    drain,
+    isOverloaded,
+  } = await createHttpServer({
     title: 'Product service',
     version,
     schemas: [ProductJson],
@@ -60,11 +65,15 @@ export const createApp = async (
     http,
     grpc,
     listen: async ({ PORT, GRPC_PORT }: Readonly<{ PORT: number; GRPC_PORT: number }>) => {
+      await readyToListen(health)
       await http.listen({ host: '0.0.0.0', port: PORT })
       await grpc.listen(GRPC_PORT)
       logger.info({ version, http_port: PORT, grpc_port: GRPC_PORT }, 'started')
     },
-    announceStop: () => {
+    /** Clients are to go elsewhere: to another instance, or, when the order is to leave, to another worker of this one. */
+    announce: (order: Order) => {
+      drain()
+      if (order === 'leave') return
       health.stop()
       void healthService.refresh()
     },

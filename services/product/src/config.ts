@@ -45,6 +45,9 @@ export const readConfig = (environment: Environment): ProductConfig => {
     given.DB_REPLICA_URL !== undefined &&
       !URL.canParse(given.DB_REPLICA_URL) &&
       'DB_REPLICA_URL must be a URL',
+    given.WORKERS !== '1' &&
+      storageOf(given, 'postgres', given.DATABASE_URL ?? given.DB_HOST) === 'embedded' &&
+      'WORKERS must be 1 with embedded storage: one process alone may open its folder',
     given.PORT === given.GRPC_PORT && 'PORT and GRPC_PORT must differ',
     given.ENVIRONMENT === 'production' &&
       given.STORAGE !== 'embedded' &&

@@ -17,6 +17,31 @@ describe("the product service's configuration", () => {
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'staging' }))
   })
 
+  it('wants one process alone on the embedded engine, and no file of the log for several', () => {
+    for (const WORKERS of ['2', 'auto']) {
+      assert.throws(() => readConfig({ WORKERS }), /WORKERS must be 1 with embedded storage/)
+      assert.doesNotThrow(() => readConfig({ WORKERS, DB_HOST: 'localhost' }))
+      assert.throws(
+        () => readConfig({ WORKERS, DB_HOST: 'localhost', LOG_OUTPUT: 'both' }),
+        /LOG_OUTPUT must be console with several WORKERS/,
+      )
+    }
+    for (const WORKERS of ['0', '65', '-1', '1.5', 'all'])
+      assert.throws(() => readConfig({ WORKERS, DB_HOST: 'localhost' }), /WORKERS must be a whole number/)
+  })
+
+  it('takes origins, and nothing that only looks like some', () => {
+    for (const CORS_ORIGINS of ['*', 'off', 'https://a.example', 'https://a.example,http://localhost:3000'])
+      assert.doesNotThrow(() => readConfig({ CORS_ORIGINS }))
+    for (const CORS_ORIGINS of [
+      'a.example',
+      'https://a.example/',
+      'https://a.example, https://b.example',
+      '*,off',
+    ])
+      assert.throws(() => readConfig({ CORS_ORIGINS }), /CORS_ORIGINS must be \*, off, or origins/)
+  })
+
   it('lists every problem, and no value', () => {
     const variables = {
       GRPC_PORT: '99999',

@@ -1,0 +1,102 @@
+import cluster from 'node:cluster'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Registry } from '@prometheus-io/client'
+import { withDeadline } from './deadline.ts'
+import type { Health } from './health.ts'
+
+/** Every metric of a process, as plain data. */
+export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+/** What the supervisor tells a worker: to stop as a service does, or to leave at once, for another one has its place. */
+export type Order = 'stop' | 'leave'
+
+export type ToWorker =
+  | Readonly<{ type: 'order'; order: Order }>
+  | Readonly<{ type: 'report'; id: number }>
+  | Readonly<{ type: 'metrics'; id: number; text: string | undefined }>
+
+export type ToSupervisor =
+  | Readonly<{ type: 'started' }>
+  | Readonly<{ type: 'report'; id: number | undefined; snapshot: Snapshot }>
+  | Readonly<{ type: 'metrics'; id: number }>
+
+const readyLimitMs = 10_000
+const metricsLimitMs = 4_000
+
+let reportLast = async (): Promise<void> => {}
+let leaveNow = (): void => {}
+
+/** Whether this process is one of several that serve one port, started by a supervisor. */
+export const isWorker = (): boolean => cluster.isWorker
+
+const tell = (message: ToSupervisor): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.connected) process.send?.(message, () => resolve())
+    else resolve()
+  })
+
+const onMessage = (listen: (message: ToWorker) => void): void => void process.on('message', listen)
+
+/** Of a worker that can be asked for its metrics, and can ask for those of all. */
+export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
+  const asked = new Map<number, (text: string | undefined) => void>()
+  let last = 0
+  onMessage((message) => {
+    if (message.type === 'report')
+      void registry.getMetricsAsJSON().then((snapshot) => tell({ type: 'report', id: message.id, snapshot }))
+    if (message.type === 'metrics') asked.get(message.id)?.(message.text)
+  })
+  reportLast = async () => {
+    await tell({ type: 'report', id: undefined, snapshot: await registry.getMetricsAsJSON() })
+  }
+  return async () => {
+    const id = ++last
+    const { promise, resolve } = Promise.withResolvers<string | undefined>()
+    asked.set(id, resolve)
+    try {
+      await tell({ type: 'metrics', id })
+      const text = await withDeadline(metricsLimitMs, 'the metrics of all workers are not there', promise)
+      if (text === undefined) throw new Error('a worker did not tell its metrics')
+      return text
+    } finally {
+      asked.delete(id)
+    }
+  }
+}
+
+/** Tells the supervisor the last figures, which would be missing in the sums else. To be called at the very end. */
+export const sayGoodbye = (): Promise<void> => reportLast()
+
+/** A worker gets connections as soon as it listens, whatever a balancer thinks: so it waits until it can serve, for ten seconds at most. */
+export const readyToListen = async (health: Health): Promise<void> => {
+  if (!isWorker()) return
+  const giveUp = Date.now() + readyLimitMs
+  while ((await health.report()).status === 'unhealthy' && Date.now() < giveUp) await delay(50)
+}
+
+/**
+ * Says that this worker serves, and resolves with the supervisor's first order; signals, which the whole group of
+ * processes may get, are the supervisor's to hear. When that is gone the worker leaves too; at once if it is about to.
+ */
+export const firstOrder = (): Promise<Order> => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
+  const { promise, resolve } = Promise.withResolvers<Order>()
+  let ordered = false
+  const obey = (order: Order) => {
+    ordered = true
+    resolve(order)
+  }
+  onMessage((message) => {
+    if (message.type === 'order') obey(message.order)
+  })
+  process.once('disconnect', () => {
+    if (ordered) process.exit(1)
+    obey('leave')
+  })
+  leaveNow = () => obey('leave')
+  void tell({ type: 'started' })
+  return promise
+}
+
+/** Makes this worker leave as if it had been told to. */
+export const leave = (): void => leaveNow()

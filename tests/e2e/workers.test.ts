@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { after, before, describe, it } from 'node:test'
+import { eventually } from '../support/eventually.ts'
+import { request } from '../support/http.ts'
+import { ownSchema, withoutPostgres } from '../support/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
+import { freePort, type RunningService, startService } from '../support/services.ts'
+import { more, patience, shopAt, startShoppers, untilHealthy } from '../support/shoppers.ts'
+
+type Line = Readonly<{ msg: string; pid?: number; worker_pid?: number; route?: string }>
+
+const linesOf = ({ output }: RunningService): Line[] =>
+  output()
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line))
+
+/** The processes that served, from the first one on. */
+const workersOf = (service: RunningService): number[] =>
+  linesOf(service).flatMap(({ msg, worker_pid }) => (msg === 'a worker serves' ? (worker_pid ?? []) : []))
+
+/** How many requests of a route there were, by the metrics of whichever worker answers. */
+const countOf = async ({ url }: RunningService, route: string): Promise<number> => {
+  const { body } = await request('GET', `${url}/metrics`)
+  const counts = String(body).matchAll(/^http_server_request_duration_seconds_count\{(.*)\} (\d+)$/gm)
+  return [...counts]
+    .filter(([, labels]) => labels?.includes(`http_route="${route}"`))
+    .reduce((sum, [, , count]) => sum + Number(count), 0)
+}
+
+describe('a service with two workers', { skip: withoutPostgres || withoutRedis }, () => {
+  const stack = new AsyncDisposableStack()
+  const prefix = ownPrefix()
+  let product: RunningService
+  let basket: RunningService
+  let productId: number
+  before(async () => {
+    const schema = stack.use(await ownSchema())
+    stack.defer(() => removeKeys(`basket:${prefix}`))
+    const grpcPort = String(await freePort())
+    const common = { WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '2' }
+    product = stack.use(
+      await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: grpcPort, ...common }),
+    )
+    const catalogue = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
+    basket = stack.use(await startService('basket', { REDIS_URL: redisUrl, ...catalogue, ...common }))
+    await untilHealthy(basket)
+    const pen = { name: 'Pen', price: 0.1, stock: 999 }
+    productId = (await request('POST', `${product.url}/products`, pen)).body.id
+  })
+  after(() => stack.disposeAsync())
+
+  it('answers from both, and tells the figures of both as one', async () => {
+    const route = '/products/:id'
+    const before = await countOf(product, route)
+    for (let asked = 0; asked < 20; asked++) {
+      const headers = { connection: 'close' }
+      assert.equal(
+        (await request('GET', `${product.url}/products/${productId}`, undefined, headers)).status,
+        200,
+      )
+    }
+    const served = new Set(linesOf(product).flatMap((line) => (line.route === route ? (line.pid ?? []) : [])))
+    assert.deepEqual(served, new Set(workersOf(product)))
+    assert.equal(await countOf(product, route), before + 20)
+    // Of the shop and not of a worker: not twice.
+    const { body } = await request('GET', `${product.url}/metrics`)
+    assert.match(body, /^shop_products\{.*stock_band="ok".*\} 1$/m)
+    assert.match(body, /^service_ready\{.*\} 1$/m)
+    assert.match(body, /^dependency_up\{.*\} 1$/m)
+  })
+
+  it('replaces them one after the other on SIGHUP, under load, without a request that fails or a count that falls', async () => {
+    const old = { product: workersOf(product), basket: workersOf(basket) }
+    const shoppers = startShoppers(8, shopAt(basket.url, productId, prefix))
+    await more(shoppers, 20)
+    const route = '/baskets/:user_id'
+    const counted = await countOf(basket, route)
+    for (const service of [product, basket]) {
+      assert.ok(service.process.kill('SIGHUP'))
+      await eventually(patience, async () =>
+        assert.ok(linesOf(service).some(({ msg }) => msg === 'every worker was replaced')),
+      )
+      assert.equal(workersOf(service).length, 4)
+    }
+    await more(shoppers, 20)
+    assert.deepEqual(await shoppers.stop(), [])
+    assert.ok((await countOf(basket, route)) > counted)
+    for (const pid of [...old.product, ...old.basket])
+      assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  })
+
+  it('starts another one for one that is killed', async () => {
+    const serving = workersOf(product)
+    process.kill(serving.at(-1) ?? 0, 'SIGKILL')
+    await eventually(patience, async () => assert.equal(workersOf(product).length, serving.length + 1))
+    assert.ok(linesOf(product).some(({ msg }) => msg === 'a worker ended; starting another one'))
+    assert.equal((await request('GET', `${product.url}/products/${productId}`)).status, 200)
+  })
+
+  it('ends with all of them, and 0, on SIGTERM', async () => {
+    const pids = workersOf(basket)
+    assert.equal(await basket.stop(), 0)
+    for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  })
+
+  it('does not start where its port is taken, and says so', async () => {
+    const holder = createServer((socket) => socket.destroy()).listen(0, '0.0.0.0')
+    await once(holder, 'listening')
+    try {
+      const { port } = holder.address() as AddressInfo
+      await assert.rejects(
+        startService('basket', { REDIS_URL: redisUrl, WORKERS: '2', PORT: String(port) }),
+        /Port \d+ is taken[^]*A worker could not start/,
+      )
+    } finally {
+      holder.close()
+    }
+  })
+})
