@@ -54,7 +54,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
 
   it('answers from both, and tells the figures of both as one', async () => {
     const route = '/products/:id'
-    const before = await countOf(product, route)
+    const counted = await countOf(product, route)
     for (let asked = 0; asked < 20; asked++) {
       const headers = { connection: 'close' }
       assert.equal(
@@ -64,7 +64,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     }
     const served = new Set(linesOf(product).flatMap((line) => (line.route === route ? (line.pid ?? []) : [])))
     assert.deepEqual(served, new Set(workersOf(product)))
-    assert.equal(await countOf(product, route), before + 20)
+    assert.equal(await countOf(product, route), counted + 20)
     // Of the shop and not of a worker: not twice.
     const { body } = await request('GET', `${product.url}/metrics`)
     assert.match(body, /^shop_products\{.*stock_band="ok".*\} 1$/m)

@@ -119,9 +119,10 @@ const openServer = (config: ProductConfig, logger: Logger, metrics: Metrics | un
   const forFigures = openForFigures(config, logger, metrics)
   const stop = new AbortController()
   let upToDate = false
-  const prepared = untilUpToDate(config, logger, stop.signal).then((done) => {
-    upToDate = done
-  })
+  const prepare = async () => {
+    upToDate = await untilUpToDate(config, logger, stop.signal)
+  }
+  const prepared = prepare()
   const probe = async (signal: AbortSignal) => {
     if (!upToDate) throw new Error('the database is not up to date yet')
     return probing(database, config)(signal)
