@@ -1,5 +1,7 @@
 # `make` alone lists the targets. Everything runs with the Node of this project, whatever the machine has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# Compiled once, and not by every process that starts.
+export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

@@ -18,7 +18,7 @@ type Service = keyof typeof variables
 
 /** Those of the names that the service would not read. */
 const unread = (service: Service, names: readonly string[]): string[] =>
-  names.filter((name) => name !== 'NODE_ENV' && !variables[service].has(name))
+  names.filter((name) => !name.startsWith('NODE_') && !variables[service].has(name))
 
 type Compose = Readonly<{
   services: Record<

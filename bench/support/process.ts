@@ -32,7 +32,12 @@ export const startServer = async (
 ): Promise<Server> => {
   const began = performance.now()
   const child = spawn(process.execPath, [join(root, script)], {
-    env: { PATH: process.env['PATH'], PORT: String(port), ...environment },
+    env: {
+      PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+      PORT: String(port),
+      ...environment,
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const exited = once(child, 'exit')

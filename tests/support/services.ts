@@ -20,6 +20,7 @@ export const freePort = async (): Promise<number> => {
 /** The environment without what would configure a service. */
 const bareEnvironment = (): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
   // A busy machine under the tests is no overload of the service.
   MAX_EVENT_LOOP_DELAY_MS: '0',
 })
