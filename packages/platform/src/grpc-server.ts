@@ -34,6 +34,8 @@ const flush = async () => {
 
 const serverOptions = {
   'grpc.max_receive_message_length': 64 * 1024,
+  // Of a connection; others wait on the other side.
+  'grpc.max_concurrent_streams': 1_000,
   // Finds connections whose other end is gone, also between calls.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,

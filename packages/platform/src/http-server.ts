@@ -31,6 +31,7 @@ import { securityHeaders } from './security-headers.ts'
 import { validateStrictly } from './validation.ts'
 
 const drainLimitMs = 8_000
+const maxConnections = 10_000
 
 export type HttpServerOptions = Readonly<{
   title: string
@@ -78,6 +79,8 @@ export const createHttpServer = async (options: HttpServerOptions) => {
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler: sendConnectionError,
   })
+  // More would use up the file descriptors that are for the stores.
+  app.server.maxConnections = maxConnections
   answerErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
