@@ -143,6 +143,23 @@ describe('GET /products', () => {
     for (const url of others) await assertRefused(app.http, { url }, invalid('/cursor'))
   })
 
+  test('answers each request for itself, also those that share a query', async () => {
+    await store(numbered(30))
+    const urls = [
+      '/products?sort=-price&limit=10',
+      '/products/top-10',
+      '/products/top-10',
+      '/products?limit=10',
+      '/products?limit=10',
+      '/products/category/Books?limit=10',
+    ]
+    const alone: List[] = []
+    for (const url of urls) alone.push(await list(url))
+    assert.deepEqual(await Promise.all(urls.map(list)), alone)
+    assert.notEqual(alone[0]?.next_cursor, null)
+    assert.equal(alone[1]?.next_cursor, null)
+  })
+
   test('answers HEAD without a body', async () => {
     const response = await send(app.http, { method: 'HEAD', url: '/products' })
     assert.equal(response.statusCode, 200)

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { ifMatch, sendTagged } from '@shop/platform/conditional.ts'
 import { acceptJson } from '@shop/platform/http-server.ts'
+import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { ProductPage } from '../../domain/product-reader.ts'
 import { decodeCursor, encodeCursor, type Listing } from '../page-cursor.ts'
@@ -16,13 +17,32 @@ const listJson = (listing: Listing, { products, next }: ProductPage) => ({
   next_cursor: next === undefined ? null : encodeCursor(listing, next),
 })
 
+/**
+ * Sends the pages of one route. Requests that shared a query got the same list, and share the bytes that are made of it;
+ * another route makes something else of it.
+ */
+const pageSender = () => {
+  const bytes = new WeakMap<ProductPage['products'], Buffer>()
+  return (reply: FastifyReply, listing: Listing, page: ProductPage) => {
+    let body = bytes.get(page.products)
+    if (body === undefined) {
+      body = Buffer.from(String(reply.serializeInput(listJson(listing, page), '200')))
+      bytes.set(page.products, body)
+    }
+    return reply.type('application/json; charset=utf-8').send(body)
+  }
+}
+
 /** Products over HTTP: each route reads its input, calls one use case, and presents the result. */
 export const productRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    app.get('/products', { schema: schemas.listProducts }, async ({ query: { sort, limit, cursor } }) =>
-      listJson({ sort }, await use.listProducts({ sort, limit, after: placeIn({ sort }, cursor) })),
-    )
+    const sendProducts = pageSender()
+    app.get('/products', { schema: schemas.listProducts }, async ({ query }, reply) => {
+      const listing = { sort: query.sort }
+      const after = placeIn(listing, query.cursor)
+      return sendProducts(reply, listing, await use.listProducts({ ...listing, limit: query.limit, after }))
+    })
 
     app.post('/products', { schema: schemas.createProduct }, async ({ body }, reply) => {
       const product = await use.createProduct(productFields(body))
@@ -30,23 +50,32 @@ export const productRoutes =
       return reply.code(201).send(productJson(product))
     })
 
-    app.get('/products/top-:n', { schema: schemas.topProducts }, async ({ params }) =>
-      listJson({ sort: '-price' }, await use.topProducts({ count: params.n })),
+    const sendTop = pageSender()
+    app.get('/products/top-:n', { schema: schemas.topProducts }, async ({ params }, reply) =>
+      sendTop(reply, { sort: '-price' }, await use.topProducts({ count: params.n })),
     )
 
-    app.get('/products/low-stock-:n', { schema: schemas.lowStockProducts }, async ({ params, query }) => {
-      const listing = { sort: 'stock', maxStock: params.n } as const
-      const after = placeIn(listing, query.cursor)
-      return listJson(listing, await use.lowStockProducts({ maxStock: params.n, limit: query.limit, after }))
-    })
+    const sendLowStock = pageSender()
+    app.get(
+      '/products/low-stock-:n',
+      { schema: schemas.lowStockProducts },
+      async ({ params, query }, reply) => {
+        const listing = { sort: 'stock', maxStock: params.n } as const
+        const after = placeIn(listing, query.cursor)
+        const page = await use.lowStockProducts({ maxStock: params.n, limit: query.limit, after })
+        return sendLowStock(reply, listing, page)
+      },
+    )
 
+    const sendCategory = pageSender()
     app.get(
       '/products/category/:category',
       { schema: schemas.productsByCategory },
-      async ({ params: { category }, query }) => {
+      async ({ params: { category }, query }, reply) => {
         const listing = { sort: 'id', category } as const
         const after = placeIn(listing, query.cursor)
-        return listJson(listing, await use.productsByCategory({ category, limit: query.limit, after }))
+        const page = await use.productsByCategory({ category, limit: query.limit, after })
+        return sendCategory(reply, listing, page)
       },
     )
 
