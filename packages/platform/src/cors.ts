@@ -20,16 +20,13 @@ export const corsHeaders = (origins: Origins): Readonly<Record<string, string>> 
  */
 export const answerOrigins = async (app: FastifyInstance, origins: Origins): Promise<void> => {
   if (origins === 'off') return
-  const anybody = origins === '*'
-  app.addHook('onRoute', (route) => {
-    // The plugin would find out anew for each request what is the same for all.
-    if (anybody && route.method !== 'OPTIONS') route.config = Object.assign({}, route.config, { cors: false })
-  })
-  await app.register(cors, {
-    origin: anybody ? '*' : origins.split(','),
+  const options = {
     methods,
     // Otherwise an OPTIONS that is no preflight gets a 400 in plain text.
     strictPreflight: false,
     exposedHeaders,
-  })
+  }
+  if (origins !== '*') await app.register(cors, { ...options, origin: origins.split(',') })
+  // In a scope of its own: it would find out anew for every request what is the same for all.
+  else await app.register((scope) => scope.register(cors, options))
 }
