@@ -1,17 +1,33 @@
 import { createHash } from 'node:crypto'
+import type { QueryArrayResult } from 'pg'
 import { SteadyClient } from './steady-client.ts'
 
 /** There are a few dozen statements, whatever the parameters. A bound all the same, should one ever be built from data. */
 const maxStatements = 500
 
-const names = new Map<string, string>()
+/** How the server knows a statement, and the names of its columns once it has been run. */
+type Statement = { readonly name: string; columns?: readonly string[] }
 
-const nameOf = (text: string): string | undefined => {
-  const known = names.get(text)
-  if (known !== undefined || names.size >= maxStatements) return known
-  const name = createHash('sha256').update(text).digest('hex').slice(0, 32)
-  names.set(text, name)
-  return name
+const statements = new Map<string, Statement>()
+
+const statementOf = (text: string): Statement | undefined => {
+  const known = statements.get(text)
+  if (known !== undefined || statements.size >= maxStatements) return known
+  const statement = { name: createHash('sha256').update(text).digest('hex').slice(0, 32) }
+  statements.set(text, statement)
+  return statement
+}
+
+const rowOf = (columns: readonly string[], values: readonly unknown[]): Record<string, unknown> => {
+  const row: Record<string, unknown> = {}
+  for (const [index, column] of columns.entries()) row[column] = values[index]
+  return row
+}
+
+/** The driver gives the rows of each result a shape of their own, and what reads them is slow with so many shapes. */
+const withRows = (result: QueryArrayResult, statement: Statement) => {
+  const columns = (statement.columns ??= result.fields.map(({ name }) => name))
+  return { ...result, rows: result.rows.map((values) => rowOf(columns, values)) }
 }
 
 /**
@@ -21,9 +37,12 @@ const nameOf = (text: string): string | undefined => {
 export class NamedStatementClient extends SteadyClient {
   override query(...input: [unknown, ...unknown[]]): never {
     const [text, values] = input
-    const name =
-      typeof text === 'string' && Array.isArray(values) && values.length > 0 ? nameOf(text) : undefined
-    // The driver has an overload for each shape of input; this one changes the shape and passes on the result.
-    return super.query.apply(this, (name === undefined ? input : [{ name, text, values }]) as never) as never
+    const statement =
+      typeof text === 'string' && Array.isArray(values) && values.length > 0 ? statementOf(text) : undefined
+    // The driver has an overload for each shape of input; this one changes the shape and the rows, and passes on the rest.
+    if (statement === undefined) return super.query.apply(this, input as never) as never
+    const { name } = statement
+    const result = super.query({ name, text: String(text), values: values as unknown[], rowMode: 'array' })
+    return result.then((rows) => withRows(rows, statement)) as never
   }
 }
