@@ -49,6 +49,8 @@ export const clientOptions = (config: RedisConfig) => ({
   },
   pingInterval: 1_000,
   disableOfflineQueue: true,
+  // A command has a deadline of ours. The library's own keeps something of each for five seconds.
+  commandOptions: { timeout: 0 },
   commandsQueueMaxLength: maxQueuedCommands,
   // Both would send commands that only newer servers know.
   disableClientInfo: true,
