@@ -1,26 +1,39 @@
-/** What a list costs on a large catalogue, as a ratio to a small one: both measured in turns, in the same run. */
+/**
+ * How the product service behaves as the catalogue grows, and as more connections ask it: everything in turns, in the same
+ * run. Prints it, and draws it into docs/performance.
+ */
 
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { run } from '@shop/platform/lifecycle.ts'
-import { freePort, startService } from '../tests/support/services.ts'
-import { drive } from './support/load.ts'
-import { ratioText, spreadOf } from './support/report.ts'
+import { root } from '../tests/support/files.ts'
+import { freePort } from '../tests/support/services.ts'
+import { uniformId } from './scenarios.ts'
+import { unlessInterrupted } from './support/interrupt.ts'
+import { drive, type HttpRequest } from './support/load.ts'
+import { plot } from './support/plot.ts'
+import { type Server, startServer } from './support/process.ts'
+import { ratioText, type Spread, spreadOf } from './support/report.ts'
 import { openCatalogue } from './support/shop.ts'
 
-const sizes = { small: 10_000, large: 1_000_000 }
-const rounds = 7
-const roundSeconds = 2
+const sizes = [10_000, 100_000, 1_000_000]
+const connectionCounts = [1, 4, 16, 64, 256]
+const rounds = 5
+const seconds = 2
+
+const start = async (script: string, readyPath: string, DATABASE_URL: string): Promise<Server> =>
+  startServer(script, await freePort(), readyPath, {
+    DATABASE_URL,
+    GRPC_PORT: String(await freePort()),
+    LOG_LEVEL: 'warn',
+  })
 
 const openService = async (count: number) => {
   await using stack = new AsyncDisposableStack()
   const catalogue = stack.use(await openCatalogue(count))
-  const environment = {
-    DATABASE_URL: catalogue.url,
-    GRPC_PORT: String(await freePort()),
-    LOG_LEVEL: 'warn',
-  }
-  const { url } = stack.use(await startService('product', environment))
+  const ours = stack.use(await start('services/product/src/main.ts', '/health/ready', catalogue.url))
   const own = stack.move()
-  return { url, [Symbol.asyncDispose]: () => own.disposeAsync() }
+  return { count, ours, databaseUrl: catalogue.url, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }
 
 /** Follows `next_cursor` to the middle of the catalogue. */
@@ -34,34 +47,95 @@ const deepPage = async (url: string, count: number): Promise<string> => {
   return `/products?limit=20&sort=price${cursor}`
 }
 
-/** Requests a second, on eight connections. */
-const rate = async (url: string, path: string): Promise<number> => {
-  const requests = [{ method: 'GET', path }] as const
-  const outcome = await drive({ url, requests, connections: 8, seconds: roundSeconds })
+const rate = async (url: string, requests: readonly HttpRequest[], connections: number): Promise<number> => {
+  const outcome = await drive({ url, requests, connections, seconds })
   if (outcome.failed > 0) throw new Error(`${url} answered with an error`)
   return outcome.rate
 }
 
-await run(async () => {
-  await using small = await openService(sizes.small)
-  await using large = await openService(sizes.large)
-  const same = (path: string) => [path, path] as const
-  const scenarios = {
-    'top-10': same('/products/top-10'),
-    'deep page': [await deepPage(small.url, sizes.small), await deepPage(large.url, sizes.large)] as const,
-    category: same('/products/category/Books?limit=20'),
-    'low stock': same('/products/low-stock-1?limit=20'),
-  }
-  process.stdout.write(
-    `Time per request at ${sizes.large} products ÷ at ${sizes.small}: median (least–greatest) of ${rounds} rounds\n`,
-  )
-  for (const [name, [smallPath, largePath]] of Object.entries(scenarios)) {
-    const ratios: number[] = []
-    for (let round = 0; round <= rounds; round++) {
-      const ratio = (await rate(small.url, smallPath)) / (await rate(large.url, largePath))
-      // The first round warms up.
-      if (round > 0) ratios.push(ratio)
+const get = (path: string): HttpRequest => ({ method: 'GET', path })
+
+/** Of each measurement in each round but the first, which warms up. */
+const inTurns = async (measurements: readonly (() => Promise<number>)[]): Promise<number[][]> => {
+  const taken: number[][] = measurements.map(() => [])
+  for (let round = 0; round <= rounds; round++)
+    for (const [index, measurement] of measurements.entries()) {
+      unlessInterrupted()
+      const value = await measurement()
+      if (round > 0) taken[index]?.push(value)
     }
-    process.stdout.write(`${name.padEnd(12)} ${ratioText(spreadOf(ratios))}\n`)
+  return taken
+}
+
+const draw = (name: string, svg: string): void => {
+  const folder = join(root, 'docs/performance')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${name}.svg`), svg)
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+type Service = Awaited<ReturnType<typeof openService>>
+
+/** Time per request at each size, as a ratio to the time at the smallest. */
+const bySize = async (services: readonly Service[]): Promise<void> => {
+  const pathsOf: Record<string, (service: Service) => Promise<string>> = {
+    'top-10': async () => '/products/top-10',
+    'deep page': ({ ours, count }) => deepPage(ours.url, count),
+    category: async () => '/products/category/Books?limit=20',
+    'low stock': async () => '/products/low-stock-1?limit=20',
   }
+  say(`Time per request ÷ that at ${sizes[0]} products: median (least–greatest) of ${rounds} rounds`)
+  const lines: { name: string; values: number[] }[] = []
+  for (const [name, pathOf] of Object.entries(pathsOf)) {
+    const paths = await Promise.all(services.map(pathOf))
+    const rates = await inTurns(
+      services.map(
+        ({ ours }, index) =>
+          () =>
+            rate(ours.url, [get(paths[index] ?? '')], 8),
+      ),
+    )
+    const ratios: Spread[] = rates.map((own) =>
+      spreadOf(own.map((value, round) => (rates[0]?.[round] ?? 0) / value)),
+    )
+    lines.push({ name, values: ratios.map(({ median }) => median) })
+    say(`${name.padEnd(12)} ${ratios.map(ratioText).join('   ')}`)
+  }
+  const ticks = sizes.map((size) => `${size / 1_000}k products`)
+  draw('by-size', plot({ title: 'Time per request', unit: 'ratio to 10k products', ticks, lines }))
+}
+
+/** Requests a second for single products, by how many connections ask. */
+const byConnections = async ({ count, ours, databaseUrl }: Service): Promise<void> => {
+  await using obvious = await start('bench/baselines/obvious-products.ts', '/products/1', databaseUrl)
+  const requests = Array.from({ length: 5_000 }, () => get(`/products/${uniformId(count)}`))
+  say(`Gets by id a second at ${connectionCounts.join(', ')} connections: medians of ${rounds} rounds`)
+  const lines: { name: string; values: number[] }[] = []
+  const contestants = Object.entries({ 'this service': ours, 'a query for each': obvious })
+  const rates = await inTurns(
+    contestants.flatMap(([, { url }]) =>
+      connectionCounts.map((connections) => () => rate(url, requests, connections)),
+    ),
+  )
+  for (const [index, [name]] of contestants.entries()) {
+    const own = rates.slice(index * connectionCounts.length, (index + 1) * connectionCounts.length)
+    const values = own.map((taken) => Math.round(spreadOf(taken).median))
+    lines.push({ name, values })
+    say(`${name.padEnd(18)} ${values.join('  ')}`)
+  }
+  const ticks = connectionCounts.map((connections) => `${connections}`)
+  draw(
+    'by-connections',
+    plot({ title: 'Gets by id, by connections', unit: 'requests a second', ticks, lines }),
+  )
+}
+
+await run(async () => {
+  await using stack = new AsyncDisposableStack()
+  const services: Service[] = []
+  for (const size of sizes) services.push(stack.use(await openService(size)))
+  await bySize(services)
+  const [, middle] = services
+  if (middle !== undefined) await byConnections(middle)
 })

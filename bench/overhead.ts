@@ -18,6 +18,7 @@ import { seedInvented } from '../services/product/src/infrastructure/seed.ts'
 import { silentLogger } from '../tests/support/logger.ts'
 import { ownDatabase } from '../tests/support/postgres.ts'
 import { freePort } from '../tests/support/services.ts'
+import { unlessInterrupted } from './support/interrupt.ts'
 
 const rounds = { warmUp: 20, measured: 200 }
 const requestsPerTurn = 400
@@ -127,6 +128,7 @@ const compare = async (url: string): Promise<void> => {
   const clock: number[] = []
   const perRequest: number[] = []
   for (let round = -rounds.warmUp; round < rounds.measured; round++) {
+    unlessInterrupted()
     // Each is the first one in every other round.
     const urls = round % 2 === 0 ? [recording, deaf] : [deaf, recording]
     const turns = new Map<string, Awaited<ReturnType<typeof measure>>>()

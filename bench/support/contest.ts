@@ -1,3 +1,4 @@
+import { unlessInterrupted } from './interrupt.ts'
 import { drive, type HttpRequest, type Outcome } from './load.ts'
 import { processorSeconds, residentMegabytes, type Server } from './process.ts'
 import { type Spread, spreadOf } from './report.ts'
@@ -27,6 +28,7 @@ export const httpContestant = (
 type Turn = Outcome & Readonly<{ microseconds: number; megabytes: number }>
 
 const takeTurn = async ({ name, server, run }: Contestant): Promise<Turn> => {
+  unlessInterrupted()
   const before = server ? processorSeconds(server) : 0
   const began = performance.now()
   const outcome = await run()

@@ -10,6 +10,7 @@ import { silentLogger } from '../../tests/support/logger.ts'
 import { ownDatabase } from '../../tests/support/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys } from '../../tests/support/redis.ts'
 import { freePort } from '../../tests/support/services.ts'
+import { unlessInterrupted } from './interrupt.ts'
 import { startServer } from './process.ts'
 
 const plentifulProducts = 20
@@ -100,8 +101,10 @@ export const openShop = async (products: number) => {
   const fillBaskets = async () => {
     for (const { url } of [basket, obviousBasket])
       for (const user of users)
-        for (const product_id of plentiful.slice(0, 3))
+        for (const product_id of plentiful.slice(0, 3)) {
+          unlessInterrupted()
           await post(`${url}/baskets/${user}/items`, { product_id, quantity: 1 })
+        }
   }
   await fillBaskets()
   const own = stack.move()
