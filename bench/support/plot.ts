@@ -1,5 +1,5 @@
 /** One line of a plot: a value, or none, for each tick of the horizontal axis. */
-export type Line = Readonly<{ name: string; values: readonly number[] }>
+type Line = Readonly<{ name: string; values: readonly number[] }>
 
 type Plot = Readonly<{
   title: string
