@@ -91,7 +91,7 @@ docker-stop: ## Stop the containers; their data stays
 	COMPOSE_PROFILES='*' docker compose down
 
 sbom: $(INSTALLED) ## Write sbom.json, the bill of materials of what runs in production (CycloneDX)
-	npm sbom --sbom-format cyclonedx --omit dev > sbom.json
+	npm sbom --sbom-format cyclonedx --omit dev --omit optional > sbom.json
 
 bench: $(INSTALLED) ## Our services beside the limits of the machine and the obvious way to write them (needs PostgreSQL and Redis; twenty minutes)
 	@node bench/compare.ts

@@ -30,6 +30,7 @@ type Compose = Readonly<{
       depends_on?: object | string[]
       volumes?: string[]
       stop_grace_period?: string
+      networks?: { default: { aliases: string[] } }
     }
   >
   volumes: object
@@ -59,6 +60,21 @@ describe('docker-compose.yml', () => {
     }
     const { include } = parse(read('docker-compose.yml')) as { include: string[] }
     for (const file of include) assert.ok(existsSync(join(root, file)), file)
+  })
+
+  it('has one instance, and a port of it, for each server of the balancer', () => {
+    const namesOf = ([name, { networks }]: [string, Compose['services'][string]]) => [
+      name,
+      ...(networks?.default.aliases ?? []),
+    ]
+    const servers = [...read('deploy/haproxy/haproxy.cfg').matchAll(/^ {2}server \w+ ([\w-]+):(\d+)/gm)]
+    assert.equal(servers.length, 6)
+    for (const [, host = '', port] of servers) {
+      const instances = ours.filter((one) => namesOf(one).includes(host))
+      assert.equal(instances.length, 1, host)
+      const dockerfile = read(instances[0]?.[1].build?.dockerfile ?? '')
+      assert.match(dockerfile, new RegExp(`^EXPOSE .*\\b${port}\\b`, 'm'), host)
+    }
   })
 
   it('leaves a service the time that it takes to stop', () => {
