@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
 import { basketVariables } from '../services/basket/src/config.ts'
-import { productVariables } from '../services/product/src/config.ts'
+import { productVariables, readConfig } from '../services/product/src/config.ts'
 import { filesOf, root } from './support/files.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -161,6 +161,40 @@ describe('the manifests of Kubernetes', () => {
     for (const { spec } of of('PodDisruptionBudget')) assert.ok(labelled(spec.selector.matchLabels))
     for (const { spec } of of('HorizontalPodAutoscaler'))
       assert.ok(deployments.some(({ metadata }) => metadata.name === spec.scaleTargetRef.name))
+  })
+
+  it('let through only to ports that the pods have', () => {
+    const selected = ({ matchLabels, matchExpressions = [] }: ReturnType<typeof JSON.parse>) =>
+      runs.filter(({ spec }) => {
+        const { app } = spec.template.metadata.labels
+        return [
+          [matchLabels?.app ?? app],
+          ...matchExpressions.map(({ values }: { values: string[] }) => values),
+        ].every((values) => values.includes(app))
+      })
+    const assertOpen = (pods: readonly Resource[], ports: { port: string | number }[]) => {
+      assert.ok(pods.length > 0)
+      for (const { port } of ports)
+        for (const pod of pods)
+          assert.ok(
+            container(pod).ports.some((open: object) => Object.values(open).includes(port)),
+            `${pod.metadata.name}: ${port}`,
+          )
+    }
+    for (const { spec } of of('NetworkPolicy')) {
+      for (const { ports } of spec.ingress ?? []) assertOpen(selected(spec.podSelector), ports)
+      for (const { to = [], ports } of spec.egress ?? [])
+        for (const { podSelector } of to)
+          if (podSelector !== undefined) assertOpen(selected(podSelector), ports)
+    }
+  })
+
+  it('open no more connections than PostgreSQL takes of itself', () => {
+    const scaler = of('HorizontalPodAutoscaler').find(({ metadata }) => metadata.name === 'product-service')
+    const deployment = deployments.find(({ metadata }) => metadata.name === 'product-service')
+    const most = scaler?.spec.maxReplicas + deployment?.spec.strategy.rollingUpdate.maxSurge
+    // Three of the hundred are kept for superusers; one is the job's.
+    assert.ok(most * readConfig({}).DB_POOL_SIZE < 100 - 3 - 1)
   })
 
   it('leave a pod the time that it takes to stop, longer than balancers take to notice', () => {
