@@ -117,8 +117,8 @@ export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
 /** A slash at the end is of no account elsewhere; here `…/items/` may lack an id, and must not stand for all items. */
 const deleteNothingUnnamed = (app: FastifyInstance): void => {
   app.addHook('onRequest', (request, reply, done) => {
-    const [path = ''] = request.url.split('?', 1)
-    if (request.method === 'DELETE' && path.endsWith('/')) void sendStatus(404, request, reply)
+    if (request.method === 'DELETE' && request.url.split('?', 1)[0]?.endsWith('/'))
+      void sendStatus(404, request, reply)
     else done()
   })
 }

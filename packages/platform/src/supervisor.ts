@@ -114,18 +114,25 @@ export const supervise = async (config: WorkersConfig & ShutdownConfig, logger: 
     const worker = await startWorker()
     births.set(worker, performance.now())
     logger.info({ worker: worker.id, worker_pid: worker.process.pid }, 'a worker serves')
+    if (stopping) order(worker, 'stop')
     return worker
   }
   const startAgain = async (worker: Worker, code: number, signal: string): Promise<void> => {
     const born = births.get(worker)
     births.delete(worker)
-    if (stopping || leaving.delete(worker)) return
-    const lived = performance.now() - (born ?? Number.POSITIVE_INFINITY)
-    pause = lived > pauseMs.longLife ? pauseMs.first : Math.min(2 * pause, pauseMs.last)
-    logger.error({ worker: worker.id, code, signal, pause_ms: pause }, 'a worker ended; starting another one')
-    await delay(pause)
-    // When it ends before it serves, this is called for it in turn.
-    if (!stopping) await start().catch(() => {})
+    // One that has not served is the affair of who started it.
+    if (born === undefined || stopping || leaving.delete(worker)) return
+    if (performance.now() - born > pauseMs.longLife) pause = pauseMs.first
+    logger.error({ worker: worker.id, code, signal }, 'a worker ended; starting another one')
+    for (let started = false; !started && !stopping; ) {
+      await delay(pause)
+      pause = Math.min(2 * pause, pauseMs.last)
+      if (!stopping)
+        started = await start().then(
+          () => true,
+          () => false,
+        )
+    }
   }
   const replaceAll = async (): Promise<void> => {
     if (replacing || stopping) return
@@ -163,9 +170,13 @@ export const supervise = async (config: WorkersConfig & ShutdownConfig, logger: 
   process.on('SIGHUP', () => void replaceAll())
   await untilStopped(logger, config, () => {
     stopping = true
-    for (const worker of workers()) order(worker, 'stop')
+    for (const worker of workers()) {
+      if (births.has(worker)) order(worker, 'stop')
+      // It does not listen to orders yet, and has begun nothing.
+      else worker.process.kill('SIGKILL')
+    }
   })
-  const last = workers()
-  await Promise.all(last.map(ended))
-  if (last.some((worker) => worker.process.exitCode !== 0)) process.exitCode = 1
+  const served = workers().filter((worker) => births.has(worker))
+  await Promise.all(workers().map(ended))
+  if (served.some((worker) => worker.process.exitCode !== 0)) process.exitCode = 1
 }

@@ -76,24 +76,15 @@ export const readyToListen = async (health: Health): Promise<void> => {
 
 /**
  * Says that this worker serves, and resolves with the supervisor's first order; signals, which the whole group of
- * processes may get, are the supervisor's to hear. When that is gone the worker leaves too; at once if it is about to.
+ * processes may get, are the supervisor's to hear. When that is gone Node.js ends its workers.
  */
 export const firstOrder = (): Promise<Order> => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
   const { promise, resolve } = Promise.withResolvers<Order>()
-  let ordered = false
-  const obey = (order: Order) => {
-    ordered = true
-    resolve(order)
-  }
   onMessage((message) => {
-    if (message.type === 'order') obey(message.order)
+    if (message.type === 'order') resolve(message.order)
   })
-  process.once('disconnect', () => {
-    if (ordered) process.exit(1)
-    obey('leave')
-  })
-  leaveNow = () => obey('leave')
+  leaveNow = () => resolve('leave')
   void tell({ type: 'started' })
   return promise
 }
