@@ -14,10 +14,14 @@ export const shedLoad = async (app: FastifyInstance, maxDelayMs: number): Promis
   if (maxDelayMs === 0) return () => false
   // It only measures: its own limits look every request's route up.
   await app.register(underPressure, { sampleInterval: sampleIntervalMs })
-  const isOverloaded = () => app.memoryUsage().eventLoopDelay > maxDelayMs
+  let overloaded = false
+  const sampling = setInterval(() => {
+    overloaded = app.memoryUsage().eventLoopDelay > maxDelayMs
+  }, sampleIntervalMs).unref()
+  app.addHook('onClose', async () => clearInterval(sampling))
   app.addHook('onRequest', (request, reply, done) => {
-    if (isOverloaded() && !isOperational(request.routeOptions.url)) void sendStatus(503, request, reply)
+    if (overloaded && !isOperational(request.routeOptions.url)) void sendStatus(503, request, reply)
     else done()
   })
-  return isOverloaded
+  return () => overloaded
 }
