@@ -117,6 +117,17 @@ export const supervise = async (config: WorkersConfig & ShutdownConfig, logger: 
     if (stopping) order(worker, 'stop')
     return worker
   }
+  const startAfterPause = async (): Promise<void> => {
+    await delay(pause)
+    pause = Math.min(2 * pause, pauseMs.last)
+    if (stopping) return
+    try {
+      await start()
+    } catch {
+      // It has said why, and the pause is longer each time.
+      await startAfterPause()
+    }
+  }
   const startAgain = async (worker: Worker, code: number, signal: string): Promise<void> => {
     const born = births.get(worker)
     births.delete(worker)
@@ -124,15 +135,7 @@ export const supervise = async (config: WorkersConfig & ShutdownConfig, logger: 
     if (born === undefined || stopping || leaving.delete(worker)) return
     if (performance.now() - born > pauseMs.longLife) pause = pauseMs.first
     logger.error({ worker: worker.id, code, signal }, 'a worker ended; starting another one')
-    for (let started = false; !started && !stopping; ) {
-      await delay(pause)
-      pause = Math.min(2 * pause, pauseMs.last)
-      if (!stopping)
-        started = await start().then(
-          () => true,
-          () => false,
-        )
-    }
+    await startAfterPause()
   }
   const replaceAll = async (): Promise<void> => {
     if (replacing || stopping) return
