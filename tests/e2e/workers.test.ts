@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { eventually } from '../support/eventually.ts'
+import { root } from '../support/files.ts'
 import { request } from '../support/http.ts'
 import { ownSchema, withoutPostgres } from '../support/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
@@ -104,6 +107,18 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     const pids = workersOf(basket)
     assert.equal(await basket.stop(), 0)
     for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  })
+
+  it('ends when it is told to while its workers still start', async () => {
+    const child = spawn(process.execPath, [join(root, 'services/basket/src/main.ts')], {
+      // Nothing listens there, and a worker that is not ready does not serve for ten seconds.
+      env: { ...process.env, WORKERS: '2', REDIS_URL: 'redis://127.0.0.1:1', LOG_FORMAT: 'json' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const exited = once(child, 'exit')
+    for await (const chunk of child.stdout) if (String(chunk).includes('Redis cannot be reached')) break
+    child.kill('SIGTERM')
+    assert.deepEqual(await exited, [0, null])
   })
 
   it('does not start where its port is taken, and says so', async () => {

@@ -2,12 +2,12 @@ import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Registry } from '@prometheus-io/client'
 import { withDeadline } from './deadline.ts'
 import { type ShutdownConfig, shutdownDelayMs, stopLimitMs, untilStopped } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
 import { OperatorError } from './operator-error.ts'
-import type { Order, Snapshot, ToSupervisor, ToWorker } from './worker.ts'
+import type { Order, ToSupervisor } from './worker.ts'
+import { send, shareMetrics, workers } from './worker-metrics.ts'
 
 type WorkersConfig = Readonly<{ WORKERS: string }>
 
@@ -19,15 +19,8 @@ export const isSupervisor = (config: WorkersConfig): boolean => cluster.isPrimar
 
 /** Until a worker that ended is started again: twice as long each time, if it does not live for some time. */
 const pauseMs = { first: 100, last: 10_000, longLife: 30_000 }
-const reportLimitMs = 2_000
-
-const send = (worker: Worker, message: ToWorker): void => {
-  if (worker.isConnected()) worker.send(message)
-}
 
 const order = (worker: Worker, given: Order): void => send(worker, { type: 'order', order: given })
-
-const workers = (): Worker[] => Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)
 
 /** Ended before it served. */
 class NotStarted extends Error {
@@ -36,6 +29,16 @@ class NotStarted extends Error {
   constructor(code: number) {
     super('a worker ended before it served')
     this.code = code
+  }
+}
+
+/** What is wrong the worker has said itself; its exit code is that of all. */
+class WorkersNotStarted extends OperatorError {
+  override readonly exitCode: number
+
+  constructor(cause: unknown) {
+    super('A worker could not start.', { cause })
+    this.exitCode = cause instanceof NotStarted ? cause.code : 1
   }
 }
 
@@ -53,62 +56,13 @@ const ended = async (worker: Worker): Promise<void> => {
   if (!worker.isDead()) await once(worker, 'exit')
 }
 
-/** Counters and histograms go on counting where those who are gone have stopped: a sum that fell would be taken for a new beginning. */
-const counted = (snapshot: Snapshot): Snapshot =>
-  snapshot.filter(({ type, aggregator }) => type !== 'gauge' && (aggregator ?? 'sum') === 'sum')
-
-/** The metrics of all workers as one text, by the aggregator of each; asked of any of them. */
-const shareMetrics = (): void => {
-  const latest = new Map<Worker, Snapshot>()
-  const waiting = new Map<number, (snapshot: Snapshot) => void>()
-  let departed: Snapshot = []
-  let last = 0
-
-  const ask = (worker: Worker): Promise<Snapshot> => {
-    const id = ++last
-    const { promise, resolve } = Promise.withResolvers<Snapshot>()
-    waiting.set(id, resolve)
-    send(worker, { type: 'report', id })
-    return withDeadline(reportLimitMs, 'a worker did not tell its metrics', promise).finally(() =>
-      waiting.delete(id),
-    )
-  }
-  const ofAll = async (): Promise<string> => {
-    const snapshots = await Promise.all(workers().map(ask))
-    return Registry.aggregate([departed, ...snapshots]).metrics()
-  }
-  cluster.on('message', (worker, message: ToSupervisor) => {
-    if (message.type === 'report') {
-      latest.set(worker, message.snapshot)
-      if (message.id !== undefined) waiting.get(message.id)?.(message.snapshot)
-    }
-    if (message.type === 'metrics')
-      void ofAll().then(
-        (text) => send(worker, { type: 'metrics', id: message.id, text }),
-        () => send(worker, { type: 'metrics', id: message.id, text: undefined }),
-      )
-  })
-  cluster.on('exit', (worker) => {
-    const snapshot = latest.get(worker)
-    latest.delete(worker)
-    if (snapshot === undefined) return
-    // At once, or a scrape that comes meanwhile would miss them. Sums are plain data too, whatever their type says.
-    departed = Registry.aggregate([departed, counted(snapshot)]).getMetricsAsArray() as unknown as Snapshot
-  })
-}
-
-/**
- * Starts as many workers as the configuration says, and another one for each that ends by itself; SIGHUP replaces them one
- * after the other by new ones. Resolves when it was told to stop and all have ended. When the first ones cannot
- * start, for what they have said themselves, it ends with their exit code.
- */
-export const supervise = async (config: WorkersConfig & ShutdownConfig, logger: Logger): Promise<void> => {
-  const leaving = new Set<Worker>()
+/** The workers, as they are started, watched, replaced and stopped. */
+const openFleet = (logger: Logger, leaveLimitMs: number) => {
   const births = new Map<Worker, number>()
+  const leaving = new Set<Worker>()
   let stopping = false
   let replacing = false
   let pause = pauseMs.first
-  const leaveLimitMs = shutdownDelayMs(config) + stopLimitMs
 
   const start = async (): Promise<Worker> => {
     const worker = await startWorker()
@@ -128,58 +82,77 @@ export const supervise = async (config: WorkersConfig & ShutdownConfig, logger: 
       await startAfterPause()
     }
   }
-  const startAgain = async (worker: Worker, code: number, signal: string): Promise<void> => {
-    const born = births.get(worker)
-    births.delete(worker)
-    // One that has not served is the affair of who started it.
-    if (born === undefined || stopping || leaving.delete(worker)) return
-    if (performance.now() - born > pauseMs.longLife) pause = pauseMs.first
-    logger.error({ worker: worker.id, code, signal }, 'a worker ended; starting another one')
-    await startAfterPause()
-  }
-  const replaceAll = async (): Promise<void> => {
-    if (replacing || stopping) return
-    replacing = true
-    try {
-      for (const old of workers()) {
-        await start()
-        leaving.add(old)
-        order(old, 'leave')
-        await withDeadline(leaveLimitMs, 'a worker did not leave', ended(old)).catch(() =>
-          old.process.kill('SIGKILL'),
-        )
-      }
-      logger.info('every worker was replaced')
-    } catch (error) {
-      logger.error({ err: error }, 'a new worker cannot start: the others stay')
-    } finally {
-      replacing = false
-    }
-  }
 
-  shareMetrics()
-  const first = Array.from({ length: workerCount(config) }, start)
-  try {
-    await Promise.all(first)
-  } catch (error) {
-    stopping = true
-    for (const worker of workers()) worker.process.kill('SIGKILL')
-    await Promise.all(workers().map(ended))
-    throw Object.assign(new OperatorError('A worker could not start.'), {
-      exitCode: error instanceof NotStarted ? error.code : 1,
-    })
+  return {
+    start,
+    isStopping: () => stopping,
+    startAgain: async (worker: Worker, code: number, signal: string): Promise<void> => {
+      const born = births.get(worker)
+      births.delete(worker)
+      // One that has not served is the affair of who started it.
+      if (born === undefined || stopping || leaving.delete(worker)) return
+      if (performance.now() - born > pauseMs.longLife) pause = pauseMs.first
+      logger.error({ worker: worker.id, code, signal }, 'a worker ended; starting another one')
+      await startAfterPause()
+    },
+    /** One after the other, each by one that serves already. */
+    replaceAll: async (): Promise<void> => {
+      if (replacing || stopping) return
+      replacing = true
+      try {
+        for (const old of workers()) {
+          await start()
+          leaving.add(old)
+          order(old, 'leave')
+          await withDeadline(leaveLimitMs, 'a worker did not leave', ended(old)).catch(() =>
+            old.process.kill('SIGKILL'),
+          )
+        }
+        logger.info('every worker was replaced')
+      } catch (error) {
+        logger.error({ err: error }, 'a new worker cannot start: the others stay')
+      } finally {
+        replacing = false
+      }
+    },
+    /** One that does not serve yet listens to no orders, and has begun nothing. */
+    stop: (): void => {
+      stopping = true
+      for (const worker of workers())
+        if (births.has(worker)) order(worker, 'stop')
+        else worker.process.kill('SIGKILL')
+    },
+    /** Resolves when all have ended, with whether those that served have ended well. */
+    ended: async (): Promise<boolean> => {
+      const served = workers().filter((worker) => births.has(worker))
+      await Promise.all(workers().map(ended))
+      return served.every((worker) => worker.process.exitCode === 0)
+    },
   }
-  cluster.on('exit', (worker, code, signal) => void startAgain(worker, code, signal))
-  process.on('SIGHUP', () => void replaceAll())
-  await untilStopped(logger, config, () => {
-    stopping = true
-    for (const worker of workers()) {
-      if (births.has(worker)) order(worker, 'stop')
-      // It does not listen to orders yet, and has begun nothing.
-      else worker.process.kill('SIGKILL')
+}
+
+/**
+ * Starts as many workers as the configuration says, and another one for each that ends by itself; SIGHUP replaces them one
+ * after the other by new ones. Resolves when it was told to stop and all have ended. When the first ones cannot
+ * start, for what they have said themselves, it ends with their exit code.
+ */
+export const supervise = async (config: WorkersConfig & ShutdownConfig, logger: Logger): Promise<void> => {
+  const fleet = openFleet(logger, shutdownDelayMs(config) + stopLimitMs)
+  shareMetrics()
+  cluster.on('exit', (worker, code, signal) => void fleet.startAgain(worker, code, signal))
+  // From the beginning: who serves already is to end well, also while others are still starting.
+  const stopped = untilStopped(logger, config, fleet.stop)
+  try {
+    await Promise.all(Array.from({ length: workerCount(config) }, fleet.start))
+    process.on('SIGHUP', () => void fleet.replaceAll())
+  } catch (error) {
+    if (!fleet.isStopping()) {
+      fleet.stop()
+      for (const worker of workers()) worker.process.kill('SIGKILL')
+      await fleet.ended()
+      throw new WorkersNotStarted(error)
     }
-  })
-  const served = workers().filter((worker) => births.has(worker))
-  await Promise.all(workers().map(ended))
-  if (served.some((worker) => worker.process.exitCode !== 0)) process.exitCode = 1
+  }
+  await stopped
+  if (!(await fleet.ended())) process.exitCode = 1
 }
