@@ -3,6 +3,27 @@ import { rate } from './service.ts'
 
 const useCases = 'use_case_duration_seconds_count'
 
+export const productsNow = stat(
+  'Products',
+  'number',
+  [['sum(max by (stock_band) (shop_products))', 'products']],
+  'In the catalogue.',
+)
+
+export const basketsNow = stat(
+  'Active baskets',
+  'number',
+  [['max(shop_active_baskets)', 'baskets']],
+  'Those that have not expired.',
+)
+
+export const basketValueNow = stat(
+  'Value in baskets',
+  'number',
+  [['max(shop_basket_value)', 'value']],
+  'In the currency of the prices.',
+)
+
 export const businessDashboard = dashboard(
   'shop-business',
   'Shop: business',
@@ -10,31 +31,16 @@ export const businessDashboard = dashboard(
   [
     row(
       'Now',
-      stat(
-        'Products',
-        'number',
-        [['sum(max by (stock_band) (shop_products))', 'products']],
-        'In the catalogue.',
-      ),
+      productsNow,
       stat(
         'Inventory value',
         'number',
         [['sum(max by (category) (shop_inventory_value))', 'value']],
         'Prices × pieces in stock.',
       ),
-      stat(
-        'Active baskets',
-        'number',
-        [['max(shop_active_baskets)', 'baskets']],
-        'Those that have not expired.',
-      ),
+      basketsNow,
       stat('Pieces in baskets', 'number', [['max(shop_basket_items)', 'pieces']], 'Of all products.'),
-      stat(
-        'Value in baskets',
-        'number',
-        [['max(shop_basket_value)', 'value']],
-        'In the currency of the prices.',
-      ),
+      basketValueNow,
     ),
     row(
       'Catalogue',

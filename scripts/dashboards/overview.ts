@@ -1,3 +1,4 @@
+import { basketsNow, basketValueNow, productsNow } from './business.ts'
 import { dashboard, durations, graph, row, stat } from './panels.ts'
 import { customers, httpDuration, quantile } from './service.ts'
 
@@ -81,26 +82,6 @@ export const overviewDashboard = dashboard(
         'How many times as fast as the budget allows: 1 uses it up in 30 days, 14.4 in two. Over the last hour.',
       ),
     ),
-    row(
-      'The shop',
-      stat(
-        'Products',
-        'number',
-        [['sum(max by (stock_band) (shop_products))', 'products']],
-        'In the catalogue.',
-      ),
-      stat(
-        'Active baskets',
-        'number',
-        [['max(shop_active_baskets)', 'baskets']],
-        'Those that have not expired.',
-      ),
-      stat(
-        'Value in baskets',
-        'number',
-        [['max(shop_basket_value)', 'value']],
-        'In the currency of the prices.',
-      ),
-    ),
+    row('The shop', productsNow, basketsNow, basketValueNow),
   ],
 )
