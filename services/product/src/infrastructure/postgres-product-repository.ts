@@ -1,6 +1,6 @@
 import { decimalText } from '@shop/kernel/money.ts'
 import { sql } from 'kysely'
-import { type ProductFields, productNotFound } from '../domain/product.ts'
+import { type Product, type ProductFields, productNotFound } from '../domain/product.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { type Database, productColumns, productOf } from './products-table.ts'
 import { type OnAbort, transactionWhileWanted, whileWanted } from './while-wanted.ts'
@@ -13,47 +13,76 @@ const rowOf = ({ name, description, price, stock, category }: ProductFields) => 
   category,
 })
 
-/** The row, which no other transaction can write until this one ends. */
-const lock = async (transaction: Database, id: number) => {
-  const row = await transaction
-    .selectFrom('products')
-    .select(productColumns)
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst()
+/** Throws `not_found`. */
+const found = (id: number, row: Parameters<typeof productOf>[0] | undefined): Product => {
   if (row === undefined) throw productNotFound(id)
   return productOf(row)
 }
 
-/** Products in PostgreSQL, or in PGlite. A row lock keeps other writes out while a product changes. */
+const selectOne = (database: Database, id: number) =>
+  database.selectFrom('products').select(productColumns).where('id', '=', id)
+
+/** The row, which no other transaction can write until this one ends. */
+const lock = async (transaction: Database, id: number): Promise<Product> =>
+  found(id, await selectOne(transaction, id).forUpdate().executeTakeFirst())
+
+/** Id and version are those that are stored, whatever the change says. */
+const updateOne = (database: Database, { id, version }: Product, changed: Product) =>
+  database
+    .updateTable('products')
+    .set({ ...rowOf(changed), version: sql`version + 1`, updated_at: sql`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('version', '=', version)
+    .returning(productColumns)
+
+const deleteOne = (database: Database, { id, version }: Product) =>
+  database.deleteFrom('products').where('id', '=', id).where('version', '=', version).returning('id')
+
+/**
+ * Products in PostgreSQL, or in PGlite. A write reads the product, and takes effect if nobody has changed it since: two
+ * statements. When somebody has, it is done again with the row locked, which keeps others out.
+ */
 export const postgresProductRepository = (
   database: Database,
   onAbort: OnAbort = 'ignore query',
-): ProductRepository => ({
-  add: async (fields) =>
-    productOf(
-      await database
-        .insertInto('products')
-        .values(rowOf(fields))
-        .returning(productColumns)
-        .executeTakeFirstOrThrow(whileWanted(onAbort)),
-    ),
+): ProductRepository => {
+  const read = async (id: number): Promise<Product> =>
+    found(id, await selectOne(database, id).executeTakeFirst(whileWanted(onAbort)))
+  const whileLocked = <Result>(
+    id: number,
+    write: (transaction: Database, stored: Product) => Promise<Result>,
+  ): Promise<Result> =>
+    transactionWhileWanted(database, onAbort, async (transaction) =>
+      write(transaction, await lock(transaction, id)),
+    )
 
-  update: (id, change) =>
-    transactionWhileWanted(database, onAbort, async (transaction) => {
-      const changed = change(await lock(transaction, id))
-      const row = await transaction
-        .updateTable('products')
-        .set({ ...rowOf(changed), version: sql`version + 1`, updated_at: sql`clock_timestamp()` })
-        .where('id', '=', id)
-        .returning(productColumns)
-        .executeTakeFirstOrThrow()
-      return productOf(row)
-    }),
+  return {
+    add: async (fields) =>
+      productOf(
+        await database
+          .insertInto('products')
+          .values(rowOf(fields))
+          .returning(productColumns)
+          .executeTakeFirstOrThrow(whileWanted(onAbort)),
+      ),
 
-  remove: (id, precondition) =>
-    transactionWhileWanted(database, onAbort, async (transaction) => {
-      precondition(await lock(transaction, id))
-      await transaction.deleteFrom('products').where('id', '=', id).execute()
-    }),
-})
+    update: async (id, change) => {
+      const seen = await read(id)
+      const written = await updateOne(database, seen, change(seen)).executeTakeFirst(whileWanted(onAbort))
+      if (written !== undefined) return productOf(written)
+      return whileLocked(id, async (transaction, stored) =>
+        productOf(await updateOne(transaction, stored, change(stored)).executeTakeFirstOrThrow()),
+      )
+    },
+
+    remove: async (id, precondition) => {
+      const stored = await read(id)
+      precondition(stored)
+      if (await deleteOne(database, stored).executeTakeFirst(whileWanted(onAbort))) return
+      await whileLocked(id, async (transaction, current) => {
+        precondition(current)
+        await deleteOne(transaction, current).execute()
+      })
+    },
+  }
+}
