@@ -6,7 +6,8 @@ export type ProductRepository = Readonly<{
   add: (fields: ProductFields) => Promise<Product>
   /**
    * Replaces the product by what `change` makes of it, as the next version; no other write comes between. `change` is
-   * pure and synchronous; what it throws is passed on and nothing is written. Rejects with `not_found`.
+   * pure and synchronous, and called again when another write came first; what it throws is passed on and nothing is
+   * written. Rejects with `not_found`.
    */
   update: (id: number, change: (product: Product) => Product) => Promise<Product>
   /** Rejects with `not_found`, and with what the precondition throws. */
