@@ -7,7 +7,7 @@ import type { Health } from './health.ts'
 /** Every metric of a process, as plain data. */
 export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** What the supervisor tells a worker: to stop as a service does, or to leave at once, for another one has its place. */
+/** What the supervisor tells a worker: to stop as a service does, or to leave, for another one has its place. */
 export type Order = 'stop' | 'leave'
 
 export type ToWorker =
