@@ -4,6 +4,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { createLogger } from '@shop/platform/logger.ts'
 import { basketVariables } from '../services/basket/src/config.ts'
 import { productVariables } from '../services/product/src/config.ts'
@@ -61,6 +62,7 @@ const loggedText = async (LOG_FORMAT: 'json' | 'text'): Promise<string> => {
     )
     logger.warn({ address: { of: { the: { store: url } } } }, 'deep inside')
   }
+  await turn()
   return globSync(`${folder.path}/*`)
     .map((path) => readFileSync(path, 'utf8'))
     .join('')

@@ -28,6 +28,7 @@ import { isOperational, operationRoutes } from './operation-routes.ts'
 import { ProblemSchema } from './problem.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
 import { securityHeaders } from './security-headers.ts'
+import { traceIds } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
 const drainLimitMs = 8_000
@@ -165,7 +166,7 @@ const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
       const level = isOperational(route) ? 'debug' : 'info'
       const duration_ms = Math.round(elapsedTime * 100) / 100
       requests[level](
-        { request_id: request.id, method: request.method, route, status, duration_ms },
+        { request_id: request.id, ...traceIds(), method: request.method, route, status, duration_ms },
         'request',
       )
     })
@@ -181,7 +182,7 @@ const followRequests = (
   const record = requestRecorder(logger, metrics)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
-    reply.raw.once('close', () => {
+    reply.raw.on('close', () => {
       metrics.httpActiveRequests.dec()
       // For then onResponse does not come.
       if (!reply.raw.writableEnded) record(request, reply, clientClosedRequest)

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { DestinationStream } from 'pino'
+import { byTurn } from './log-turns.ts'
 
 export type LogOutput = Readonly<{
   format: 'text' | 'json'
@@ -70,7 +71,7 @@ export const openOutput = async ({ format, output, folder, file }: LogOutput) =>
   // Warnings of Node itself go there, and it may be closed too.
   survive(process.stderr, 'standard error')
   const shaped = async (stream: DestinationStream, colorize = false) =>
-    format === 'json' ? stream : asText(stream, colorize)
+    format === 'json' ? byTurn(stream) : asText(byTurn(stream), colorize)
   const opened: DestinationStream[] = []
   let failed: unknown
   if (output !== 'console')

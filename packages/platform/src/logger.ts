@@ -1,4 +1,4 @@
-import { type Level, multistream, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { type DestinationStream, type Level, multistream, pino, stdSerializers, symbols } from 'pino'
 import { openOutput } from './log-output.ts'
 import { requestContext } from './request-context.ts'
 import { traceIds } from './tracing.ts'
@@ -33,6 +33,31 @@ const userInfo = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'@]+@/gi
 const withoutUserInfo = (line: string): string =>
   line.includes('://') ? line.replace(userInfo, '$1[Redacted]@') : line
 
+let lastTime = 0
+let lastTimestamp = ''
+
+/** The time as a field, made anew when a millisecond has passed. */
+const timestamp = (): string => {
+  const now = Date.now()
+  if (now !== lastTime) {
+    lastTime = now
+    lastTimestamp = `,"time":"${new Date(now).toISOString()}"`
+  }
+  return lastTimestamp
+}
+
+/** What the context adds to a line: the ids of the request, and of the trace. */
+export const contextFields = () => {
+  const { requestId: request_id, joinedIds: joined_request_ids } = requestContext.getStore() ?? {}
+  return {
+    ...(request_id !== undefined && { request_id }),
+    ...(joined_request_ids !== undefined && { joined_request_ids }),
+    ...traceIds(),
+  }
+}
+
+const shape = { timestamp, formatters: { level: (label: string) => ({ level: label }) } }
+
 /** Structured logs with the request id in each line, and the trace's when there is one. Files roll at 50 MB and five old ones are kept. */
 export const createLogger = async (service: string, config: LogConfig): Promise<Logger> => {
   const development = config.ENVIRONMENT === 'development'
@@ -48,19 +73,11 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
     {
       level,
       base: { service, ...(isWorker() && { pid: process.pid }) },
-      timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      ...shape,
       serializers: { err: stdSerializers.errWithCause },
       redact: secrets.flatMap((name) => [name, `*.${name}`]),
       hooks: { streamWrite: withoutUserInfo },
-      mixin: () => {
-        const context = requestContext.getStore()
-        return {
-          ...(context && { request_id: context.requestId }),
-          ...(context?.joinedIds && { joined_request_ids: context.joinedIds }),
-          ...traceIds(),
-        }
-      },
+      mixin: contextFields,
     },
     // To several streams it takes a detour.
     only ?? multistream(destinations.map((stream) => ({ level, stream }))),
@@ -70,5 +87,12 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
   return logger
 }
 
-/** The same, for lines whose every field is known to be harmless: to look for secrets in each costs more than to write it. */
-export const ofHarmlessFields = (logger: Logger): Logger => logger.child({}, { redact: [] })
+const streamOf = (logger: Logger) =>
+  (logger as unknown as Record<symbol, DestinationStream>)[symbols.streamSym]
+
+/**
+ * The same, for the one line of each request, whose every field is known to be harmless: nothing is looked for in it, and
+ * nothing of the context added but what is given, for both take more time than to write it.
+ */
+export const ofHarmlessFields = (logger: Logger): Logger =>
+  pino({ ...shape, level: logger.level, base: logger.bindings() }, streamOf(logger))

@@ -6,7 +6,7 @@ import { linkToFirst, type Span, trace } from './tracing.ts'
 export type RequestContext = Readonly<{
   requestId: string
   /** The ids of other requests that wait for the same. */
-  joinedIds?: readonly string[]
+  joinedIds?: readonly string[] | undefined
   /** Aborted when the caller no longer waits for the answer. */
   signal?: AbortSignal
 }>
@@ -59,6 +59,16 @@ export const currentWaiter = (): Waiter => ({
   span: trace.getActiveSpan(),
 })
 
+/** The ids of the waiters but for this one, each once, and not more than are told; none, not an empty list. */
+const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | undefined => {
+  const ids = new Set<string>()
+  for (const { request } of waiters) {
+    if (request !== undefined && request.requestId !== id) ids.add(request.requestId)
+    if (ids.size === maxJoinedIds) break
+  }
+  return ids.size === 0 ? undefined : [...ids]
+}
+
 /** Runs what several wait for: with the request id, and in the trace, of the first, and until the last one has gone. */
 export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
   linkToFirst(waiters.map(({ span }) => span))
@@ -66,9 +76,13 @@ export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result
   if (first === undefined) return run()
   const { requestId } = first
   const signal = allAborted(waiters.map(({ request }) => request?.signal))
-  const ids = new Set(waiters.flatMap(({ request }) => request?.requestId ?? []))
-  ids.delete(requestId)
-  const joinedIds = [...ids].slice(0, maxJoinedIds)
-  const context = { requestId, ...(joinedIds.length > 0 && { joinedIds }), ...(signal && { signal }) }
+  const context = {
+    requestId,
+    // Few ask for them, and there may be many.
+    get joinedIds() {
+      return otherIds(waiters, requestId)
+    },
+    ...(signal && { signal }),
+  }
   return requestContext.run(context, run)
 }

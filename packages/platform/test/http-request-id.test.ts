@@ -4,7 +4,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { createLogger } from '../src/logger.ts'
@@ -85,6 +85,7 @@ describe('the request id', () => {
         body: JSON.stringify({ fail }),
       })
     await Promise.all([work('req-1', false), work('req-2', true)])
+    await turn()
 
     const [path = 'no file'] = globSync(`${folder.path}/*`)
     const lines = readFileSync(path, 'utf8').trim().split('\n')

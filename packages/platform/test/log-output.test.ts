@@ -4,6 +4,7 @@ import { mkdir, mkdtempDisposable, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { eventually } from '../../../tests/support/eventually.ts'
 import { createLogger } from '../src/logger.ts'
 import { runScript, startScript } from './support/script.ts'
@@ -34,6 +35,7 @@ describe('a log file', () => {
     logger.info('the last of the first file')
     await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), ['shop.1.log', 'shop.2.log']))
     logger.info('the first of the second file')
+    await turn()
     assert.match(
       readFileSync(join(folder.path, 'shop.2.log'), 'utf8'),
       /^\{.*the first of the second file"\}\n$/,

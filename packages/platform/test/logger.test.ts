@@ -4,6 +4,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
 import { inRequest, spansOf } from '../../../tests/support/tracing.ts'
 import { createLogger, type LogConfig, type Logger } from '../src/logger.ts'
@@ -24,6 +25,7 @@ const logged = async (config: Partial<LogConfig>, write: (logger: Logger) => voi
     ...config,
   }
   write(await createLogger('test-service', file))
+  await turn()
   const [path = 'no file', ...others] = globSync(`${file.LOG_DIR}/*`)
   assert.deepEqual(others, [])
   return { name: basename(path), text: readFileSync(path, 'utf8') }
@@ -166,10 +168,11 @@ describe('a log line', () => {
 describe('the log', () => {
   const script = `
     import { createLogger } from '../src/logger.ts'
-    const [LOG_OUTPUT, LOG_DIR, ENVIRONMENT] = process.argv.slice(1)
+    const [LOG_OUTPUT, LOG_DIR, ENVIRONMENT, end] = process.argv.slice(1)
     const logger = await createLogger('test-service', { ENVIRONMENT, LOG_OUTPUT, LOG_DIR })
     logger.info('first')
     logger.info('last')
+    if (end === 'a crash') throw new Error('crashed')
     process.exit(0)
   `
 
@@ -191,6 +194,14 @@ describe('the log', () => {
       assert.deepEqual(filesIn(join(folder.path, 'both')), [both.stdout])
     })
   }
+
+  it('has what was written right before a crash', async () => {
+    await using folder = await temporaryFolder()
+    const { code, stderr } = await runScript(script, 'file', folder.path, 'production', 'a crash')
+    assert.equal(code, 1)
+    assert.match(stderr, /Error: crashed/)
+    assert.match(filesIn(folder.path).join(), /first.*\n.*last.*\n$/)
+  })
 
   it('file is named after the service, or as asked for', async () => {
     assert.match((await logged({}, onceStarted)).name, /^test-service\.\d+\.log$/)

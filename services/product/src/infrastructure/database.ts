@@ -9,6 +9,7 @@ import { NamedStatementClient } from './named-statements.ts'
 import type { Tables } from './products-table.ts'
 import { statementLog } from './statement-log.ts'
 import { SteadyClient } from './steady-client.ts'
+import { readers } from './timestamps.ts'
 
 /** `sslmode` as libpq means it: `require` encrypts, and trusts whoever answers unless a root certificate is given. */
 const sslOf = ({ DB_SSLMODE, DB_SSLROOTCERT }: ProductConfig): ClientConfig['ssl'] => {
@@ -55,6 +56,7 @@ const openPool = (logger: Logger, options: PoolConfig, watch?: Watch): Kysely<Ta
     connectionTimeoutMillis: 2_000,
     keepAlive: true,
     Client: SteadyClient,
+    types: readers,
     ...options,
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'a database connection was lost'))

@@ -18,16 +18,16 @@ const listJson = (listing: Listing, { products, next }: ProductPage) => ({
 })
 
 /**
- * Sends the pages of one route. Requests that shared a query got the same list, and share the bytes that are made of it;
+ * Sends the pages of one route. Requests that shared a query got the same list, and share the text that is made of it;
  * another route makes something else of it.
  */
 const pageSender = () => {
-  const bytes = new WeakMap<ProductPage['products'], Buffer>()
+  const texts = new WeakMap<ProductPage['products'], string>()
   return (reply: FastifyReply, listing: Listing, page: ProductPage) => {
-    let body = bytes.get(page.products)
+    let body = texts.get(page.products)
     if (body === undefined) {
-      body = Buffer.from(String(reply.serializeInput(listJson(listing, page), '200')))
-      bytes.set(page.products, body)
+      body = String(reply.serializeInput(listJson(listing, page), '200'))
+      texts.set(page.products, body)
     }
     return reply.type('application/json; charset=utf-8').send(body)
   }
