@@ -22,13 +22,16 @@ export type Figure<Figures> = Readonly<{
 export type FigureSource<Figures> = Readonly<{
   /** What they are about. */
   name: string
-  /** Takes a bounded time, also when the store hangs. */
+  /** Takes a bounded time, also when the store hangs. Rejects with an `AbortError` when the service stops meanwhile. */
   read: () => Promise<Figures>
   figures: readonly Figure<Figures>[]
 }>
 
 /** Samples by metric, and when they were read, in seconds. */
 type Samples = Readonly<{ at: number; of: ReadonlyMap<string, readonly Sample[]> }>
+
+/** Nobody's failure: the service stops, and what is under way with it. A read that took too long is a `TimeoutError`. */
+const isCalledOff = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
 
 /** The latest samples, read on demand and one read at a time. None when the last read failed. */
 const freshly = <Figures>({ name, read, figures }: FigureSource<Figures>, logger: Logger) => {
@@ -46,7 +49,7 @@ const freshly = <Figures>({ name, read, figures }: FigureSource<Figures>, logger
       failing = false
     } catch (error) {
       latest = undefined
-      if (!failing)
+      if (!failing && !isCalledOff(error))
         logger.warn({ figures: name, err: error }, 'figures cannot be read; trying again when scraped')
       failing = true
     }

@@ -56,6 +56,9 @@ export const contextFields = () => {
   }
 }
 
+/** Of several processes that write one log. The fields that all lines of a logger have, as it tells them, are without it. */
+const processOf = () => isWorker() && { pid: process.pid }
+
 const shape = { timestamp, formatters: { level: (label: string) => ({ level: label }) } }
 
 /** Structured logs with the request id in each line, and the trace's when there is one. Files roll at 50 MB and five old ones are kept. */
@@ -72,7 +75,7 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
   const logger = pino(
     {
       level,
-      base: { service, ...(isWorker() && { pid: process.pid }) },
+      base: { service, ...processOf() },
       ...shape,
       serializers: { err: stdSerializers.errWithCause },
       redact: secrets.flatMap((name) => [name, `*.${name}`]),
@@ -95,4 +98,4 @@ const streamOf = (logger: Logger) =>
  * nothing of the context added but what is given, for both take more time than to write it.
  */
 export const ofHarmlessFields = (logger: Logger): Logger =>
-  pino({ ...shape, level: logger.level, base: logger.bindings() }, streamOf(logger))
+  pino({ ...shape, level: logger.level, base: { ...logger.bindings(), ...processOf() } }, streamOf(logger))

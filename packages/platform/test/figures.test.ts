@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it, type TestContext } from 'node:test'
 import { recordingLogger } from '../../../tests/support/logger.ts'
 import { exposeFigures } from '../src/figures.ts'
@@ -98,6 +99,18 @@ describe('figures of the shop', () => {
     pass(15_000)
     assert.deepEqual(await scrape(), ['shop_figures_up{figures="shop",service="test"} 0'], 'not the old ones')
     assert.equal(warnings(), 2)
+  })
+
+  it('are missing without a word in the log when their reading was called off, but not when it took too long', async (context) => {
+    const late = AbortSignal.timeout(0)
+    await once(late, 'abort')
+    const told: number[] = []
+    for (const { reason } of [AbortSignal.abort(), late]) {
+      const { scrape, warnings } = startShop(context, () => Promise.reject(reason))
+      assert.deepEqual(await scrape(), ['shop_figures_up{figures="shop",service="test"} 0'])
+      told.push(warnings())
+    }
+    assert.deepEqual(told, [0, 1])
   })
 
   it('that take long do not hold up the scrape for more than a second, and come with a later one', async (context) => {
