@@ -15,7 +15,7 @@ import { errorCodeKey } from './grpc-client.ts'
 import { decodedStrictly } from './grpc-decoding.ts'
 import type { GrpcExtension } from './grpc-operations.ts'
 import { inSpanOfCall } from './grpc-tracing.ts'
-import { contextFields, type Logger, ofHarmlessFields } from './logger.ts'
+import { type Logger, ofHarmlessFields } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import {
   joinedIdsFrom,
@@ -103,8 +103,7 @@ const serve = (method: string, handler: Handler, { logger, metrics, isOverloaded
     const name = statusNames[code] ?? 'UNKNOWN'
     trace.getActiveSpan()?.setAttribute('rpc.response.status_code', name)
     metrics.rpcServerDuration.observe({ rpc_method: method, rpc_response_status_code: name }, seconds)
-    const duration_ms = Math.round(seconds * 100_000) / 100
-    calls.info({ ...contextFields(), rpc: method, status: name, duration_ms }, 'call')
+    calls.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
   }
 
   const answer = async (call: Call, callback: sendUnaryData<unknown>, requestId: string): Promise<void> => {

@@ -28,7 +28,6 @@ import { isOperational, operationRoutes } from './operation-routes.ts'
 import { ProblemSchema } from './problem.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from './request-context.ts'
 import { securityHeaders } from './security-headers.ts'
-import { traceIds } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
 const drainLimitMs = 8_000
@@ -166,7 +165,7 @@ const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
       const level = isOperational(route) ? 'debug' : 'info'
       const duration_ms = Math.round(elapsedTime * 100) / 100
       requests[level](
-        { request_id: request.id, ...traceIds(), method: request.method, route, status, duration_ms },
+        { request_id: request.id, method: request.method, route, status, duration_ms },
         'request',
       )
     })

@@ -1,4 +1,4 @@
-import { type DestinationStream, type Level, multistream, pino, stdSerializers, symbols } from 'pino'
+import { type Level, multistream, pino, stdSerializers } from 'pino'
 import { openOutput } from './log-output.ts'
 import { requestContext } from './request-context.ts'
 import { traceIds } from './tracing.ts'
@@ -46,21 +46,6 @@ const timestamp = (): string => {
   return lastTimestamp
 }
 
-/** What the context adds to a line: the ids of the request, and of the trace. */
-export const contextFields = () => {
-  const { requestId: request_id, joinedIds: joined_request_ids } = requestContext.getStore() ?? {}
-  return {
-    ...(request_id !== undefined && { request_id }),
-    ...(joined_request_ids !== undefined && { joined_request_ids }),
-    ...traceIds(),
-  }
-}
-
-/** Of several processes that write one log. The fields that all lines of a logger have, as it tells them, are without it. */
-const processOf = () => isWorker() && { pid: process.pid }
-
-const shape = { timestamp, formatters: { level: (label: string) => ({ level: label }) } }
-
 /** Structured logs with the request id in each line, and the trace's when there is one. Files roll at 50 MB and five old ones are kept. */
 export const createLogger = async (service: string, config: LogConfig): Promise<Logger> => {
   const development = config.ENVIRONMENT === 'development'
@@ -75,12 +60,20 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
   const logger = pino(
     {
       level,
-      base: { service, ...processOf() },
-      ...shape,
+      base: { service, ...(isWorker() && { pid: process.pid }) },
+      timestamp,
+      formatters: { level: (label) => ({ level: label }) },
       serializers: { err: stdSerializers.errWithCause },
       redact: secrets.flatMap((name) => [name, `*.${name}`]),
       hooks: { streamWrite: withoutUserInfo },
-      mixin: contextFields,
+      mixin: () => {
+        const context = requestContext.getStore()
+        return {
+          ...(context && { request_id: context.requestId }),
+          ...(context?.joinedIds && { joined_request_ids: context.joinedIds }),
+          ...traceIds(),
+        }
+      },
     },
     // To several streams it takes a detour.
     only ?? multistream(destinations.map((stream) => ({ level, stream }))),
@@ -90,12 +83,5 @@ export const createLogger = async (service: string, config: LogConfig): Promise<
   return logger
 }
 
-const streamOf = (logger: Logger) =>
-  (logger as unknown as Record<symbol, DestinationStream>)[symbols.streamSym]
-
-/**
- * The same, for the one line of each request, whose every field is known to be harmless: nothing is looked for in it, and
- * nothing of the context added but what is given, for both take more time than to write it.
- */
-export const ofHarmlessFields = (logger: Logger): Logger =>
-  pino({ ...shape, level: logger.level, base: { ...logger.bindings(), ...processOf() } }, streamOf(logger))
+/** The same, for lines whose every field is known to be harmless: to look for secrets in each costs more than to write it. */
+export const ofHarmlessFields = (logger: Logger): Logger => logger.child({}, { redact: [] })

@@ -43,7 +43,7 @@ const startShop = ({ mock }: TestContext, read: () => Promise<Shop>) => {
     },
     scrape: async () =>
       (await registry.metrics()).split('\n').filter((line) => /^shop_(open|rooms|figures_up)/.test(line)),
-    warnings: () => lines.filter(({ level }) => level === 'warn').length,
+    warnings: () => lines.filter(({ level }) => level === 40).length,
   }
 }
 

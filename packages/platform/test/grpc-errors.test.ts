@@ -19,7 +19,7 @@ describe('an error over gRPC', async () => {
     service.lines.length = 0
     const received = await getProduct(7).catch((reason: unknown) => reason)
     assert.ok(received instanceof AppError)
-    return { received, errors: service.lines.filter(({ level }) => level === 'error') }
+    return { received, errors: service.lines.filter(({ level }) => level === 50) }
   }
 
   const codes: ErrorCode[] = [

@@ -63,7 +63,7 @@ describe('a gRPC server', () => {
     await assert.rejects(client.getProduct(7), { code: 'unavailable', message: /more to do/ })
     assert.deepEqual(
       service.lines.map(({ level }) => level),
-      ['info'],
+      [30],
     )
     overloaded = false
     assert.deepEqual(await client.getProduct(7), noProduct)

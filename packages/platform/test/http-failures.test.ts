@@ -14,7 +14,7 @@ const answerTo = async (thrown: unknown) => {
     },
   })
   const response = await server.app.inject('/fail?secret=1')
-  const errors = server.lines.filter(({ level }) => level === 'error')
+  const errors = server.lines.filter(({ level }) => level === 50)
   return { response, errors }
 }
 

@@ -84,7 +84,7 @@ describe('the metrics of requests', async () => {
   it('are logged of scrapes and health checks only when debugging', async () => {
     for (const url of ['/metrics', '/health', '/health/ready', '/health/live']) {
       await app.inject(url)
-      assert.equal(server.lines.findLast(({ route }) => route === url)?.['level'], 'debug')
+      assert.equal(server.lines.findLast(({ route }) => route === url)?.['level'], 20)
     }
   })
 })

@@ -117,6 +117,20 @@ describe('a log line', () => {
     )
   })
 
+  it('has the ids of the other requests that wait for the same', async () => {
+    const lines = await linesOf({}, (logger) => {
+      requestContext.run({ requestId: 'req-1', joinedIds: ['req-2', 'req-3'] }, () => logger.info('several'))
+      requestContext.run({ requestId: 'req-4', joinedIds: undefined }, () => logger.info('one'))
+    })
+    assert.deepEqual(
+      lines.map(({ request_id, joined_request_ids }) => [request_id, joined_request_ids]),
+      [
+        ['req-1', ['req-2', 'req-3']],
+        ['req-4', undefined],
+      ],
+    )
+  })
+
   it('has the ids of the trace and the span that it belongs to', async () => {
     let lines: Line[] = []
     const spans = await spansOf(async () => {

@@ -2,6 +2,8 @@ import { decimalText } from '@shop/kernel/money.ts'
 import { sql } from 'kysely'
 import { type Product, type ProductFields, productNotFound } from '../domain/product.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
+import { coalescedFind } from './coalesced-product-reader.ts'
+import { postgresProductReader } from './postgres-product-reader.ts'
 import { type Database, productColumns, productOf } from './products-table.ts'
 import { type OnAbort, transactionWhileWanted, whileWanted } from './while-wanted.ts'
 
@@ -13,18 +15,17 @@ const rowOf = ({ name, description, price, stock, category }: ProductFields) => 
   category,
 })
 
-/** Throws `not_found`. */
-const found = (id: number, row: Parameters<typeof productOf>[0] | undefined): Product => {
+/** The row, which no other transaction can write until this one ends. */
+const lock = async (transaction: Database, id: number): Promise<Product> => {
+  const row = await transaction
+    .selectFrom('products')
+    .select(productColumns)
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst()
   if (row === undefined) throw productNotFound(id)
   return productOf(row)
 }
-
-const selectOne = (database: Database, id: number) =>
-  database.selectFrom('products').select(productColumns).where('id', '=', id)
-
-/** The row, which no other transaction can write until this one ends. */
-const lock = async (transaction: Database, id: number): Promise<Product> =>
-  found(id, await selectOne(transaction, id).forUpdate().executeTakeFirst())
 
 /** Id and version are those that are stored, whatever the change says. */
 const updateOne = (database: Database, { id, version }: Product, changed: Product) =>
@@ -39,15 +40,19 @@ const deleteOne = (database: Database, { id, version }: Product) =>
   database.deleteFrom('products').where('id', '=', id).where('version', '=', version).returning('id')
 
 /**
- * Products in PostgreSQL, or in PGlite. A write reads the product, and takes effect if nobody has changed it since: two
- * statements. When somebody has, it is done again with the row locked, which keeps others out.
+ * Products in PostgreSQL, or in PGlite. A write reads the product, together with what others read, and takes effect if
+ * nobody has changed it since. When somebody has, it is done again with the row locked, which keeps others out.
  */
 export const postgresProductRepository = (
   database: Database,
   onAbort: OnAbort = 'ignore query',
 ): ProductRepository => {
-  const read = async (id: number): Promise<Product> =>
-    found(id, await selectOne(database, id).executeTakeFirst(whileWanted(onAbort)))
+  const find = coalescedFind(postgresProductReader(database, onAbort))
+  const read = async (id: number): Promise<Product> => {
+    const product = await find(id)
+    if (product === undefined) throw productNotFound(id)
+    return product
+  }
   const whileLocked = <Result>(
     id: number,
     write: (transaction: Database, stored: Product) => Promise<Result>,

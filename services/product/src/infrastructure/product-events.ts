@@ -1,4 +1,4 @@
-import type { Logger } from '@shop/platform/logger.ts'
+import { type Logger, ofHarmlessFields } from '@shop/platform/logger.ts'
 import { lowStockThreshold, type Product } from '../domain/product.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 
@@ -15,25 +15,28 @@ const logUpdate = (logger: Logger, before: Product, after: Product): void => {
 }
 
 /** The same repository, which tells the log what becomes of products: which fields changed, and never what they say. */
-export const withProductEvents = (products: ProductRepository, logger: Logger): ProductRepository => ({
-  add: async (given) => {
-    const product = await products.add(given)
-    logger.info({ event: 'product_created', product_id: product.id }, 'product created')
-    return product
-  },
+export const withProductEvents = (products: ProductRepository, logger: Logger): ProductRepository => {
+  const events = ofHarmlessFields(logger)
+  return {
+    add: async (given) => {
+      const product = await products.add(given)
+      events.info({ event: 'product_created', product_id: product.id }, 'product created')
+      return product
+    },
 
-  update: async (id, change) => {
-    const seen: { before?: Product } = {}
-    const after = await products.update(id, (stored) => {
-      seen.before = stored
-      return change(stored)
-    })
-    if (seen.before !== undefined) logUpdate(logger, seen.before, after)
-    return after
-  },
+    update: async (id, change) => {
+      const seen: { before?: Product } = {}
+      const after = await products.update(id, (stored) => {
+        seen.before = stored
+        return change(stored)
+      })
+      if (seen.before !== undefined) logUpdate(events, seen.before, after)
+      return after
+    },
 
-  remove: async (id, precondition) => {
-    await products.remove(id, precondition)
-    logger.info({ event: 'product_deleted', product_id: id }, 'product deleted')
-  },
-})
+    remove: async (id, precondition) => {
+      await products.remove(id, precondition)
+      events.info({ event: 'product_deleted', product_id: id }, 'product deleted')
+    },
+  }
+}
