@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { ProductReader } from '../src/domain/product-reader.ts'
 import { coalescedProductReader } from '../src/infrastructure/coalesced-product-reader.ts'
 import { postgresProductReader } from '../src/infrastructure/postgres-product-reader.ts'
+import { postgresProductRepository } from '../src/infrastructure/postgres-product-repository.ts'
 import { engines, fieldsOf } from './support.ts'
 
 const writes = 300
@@ -47,4 +48,32 @@ for (const { engine, open, skip } of engines)
     over.abort()
     await Promise.all(readers)
     assert.ok(queries < reads / 2, `${queries} queries for ${reads} reads`)
+  })
+
+for (const { engine, open, skip } of engines)
+  test(`products that are written at the same time are read together, and written one by one, in ${engine}`, {
+    skip,
+  }, async () => {
+    await using store = await open()
+    const statements = { SelectQueryNode: 0, UpdateQueryNode: 0, DeleteQueryNode: 0 }
+    const counted = store.database.withPlugin({
+      transformQuery: ({ node }) => {
+        if (Object.hasOwn(statements, node.kind)) statements[node.kind as keyof typeof statements] += 1
+        return node
+      },
+      transformResult: async ({ result }) => result,
+    })
+    const products = postgresProductRepository(counted)
+    const added = await Promise.all(Array.from({ length: 60 }, () => products.add(fieldsOf())))
+    const [updated, removed] = [added.slice(0, 40), added.slice(40)]
+    await Promise.all([
+      ...updated.map(({ id }) => products.update(id, (product) => ({ ...product, stock: id }))),
+      ...removed.map(({ id }) => products.remove(id, () => {})),
+    ])
+    const stored = await store.reader.findMany(added.map(({ id }) => id))
+    assert.deepEqual(
+      stored.map(({ id, stock, version }) => [id, stock, version]),
+      updated.map(({ id }) => [id, id, 2]).toSorted(([one = 0], [other = 0]) => one - other),
+    )
+    assert.deepEqual(statements, { SelectQueryNode: 1, UpdateQueryNode: 40, DeleteQueryNode: 20 })
   })
