@@ -20,7 +20,7 @@ endef
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }'
 
-$(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json
+$(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json
 	@command -v npm >/dev/null || { echo 'make: npm is not here: install Node.js 20 or newer, which brings it' >&2; exit 1; }
 	npm ci --loglevel=error
 	@touch $@
@@ -64,19 +64,19 @@ check-generated: proto openapi dashboards
 	@git diff --exit-code --stat -- packages/contracts api/openapi deploy/observability/grafana/dashboards || { echo 'make: generated files differ from what is committed: commit them' >&2; exit 1; }
 
 db-migrate: $(INSTALLED) ## Apply the migrations to the database that DATABASE_URL or DB_HOST names, or to the embedded one
-	@exec node scripts/db-migrate.ts
+	@exec node services/product/src/admin/migrate.ts
 
 db-status: $(INSTALLED) ## List the migrations: applied and pending
-	@exec node scripts/db-status.ts
+	@exec node services/product/src/admin/status.ts
 
 db-seed: $(INSTALLED) ## Add ten sample products to an empty catalogue, or COUNT=n invented ones, the same for the same SEED=n
-	@exec node scripts/db-seed.ts
+	@exec node services/product/src/admin/seed.ts
 
 db-backup: $(INSTALLED) ## Dump the named database to backups/, with a checksum
-	@exec node scripts/db-backup.ts
+	@exec node services/product/src/admin/backup.ts
 
 db-restore: $(INSTALLED) ## Put FILE=… in the place of the named database, which is kept under another name
-	@exec node scripts/db-restore.ts
+	@exec node services/product/src/admin/restore.ts
 
 docker-build: ## Build the images of both services
 	@$(DOCKER_HERE)

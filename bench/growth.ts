@@ -5,9 +5,9 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from '@shop/platform/lifecycle.ts'
-import { root } from '../tests/support/files.ts'
-import { freePort } from '../tests/support/services.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
+import { root } from '@shop/testing/files.ts'
+import { freePort } from '@shop/testing/services/services.ts'
 import { uniformId } from './scenarios.ts'
 import { unlessInterrupted } from './support/interrupt.ts'
 import { drive, type HttpRequest } from './support/load.ts'

@@ -7,17 +7,19 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { run, untilStopped } from '@shop/platform/lifecycle.ts'
-import { createMetrics, type Metrics } from '@shop/platform/metrics.ts'
-import { createApp, service, version } from '../services/product/src/app.ts'
-import { readConfig } from '../services/product/src/config.ts'
+import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
+import { singleProcess } from '@shop/platform/process/host.ts'
+import { run, untilStopped } from '@shop/platform/process/lifecycle.ts'
+import { openForMigration } from '@shop/postgres/database.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { ownDatabase, postgresConfig } from '@shop/testing/stores/postgres.ts'
+import { createApp, version } from '../services/product/src/app.ts'
+import { readConfig, service } from '../services/product/src/config.ts'
 import { openAdapters } from '../services/product/src/infrastructure/adapters.ts'
-import { openForMigration } from '../services/product/src/infrastructure/database.ts'
-import { migrate } from '../services/product/src/infrastructure/migrate.ts'
+import { migrations } from '../services/product/src/infrastructure/migrations.ts'
+import type { Tables } from '../services/product/src/infrastructure/products-table.ts'
 import { seedInvented } from '../services/product/src/infrastructure/seed.ts'
-import { silentLogger } from '../tests/support/logger.ts'
-import { ownDatabase } from '../tests/support/postgres.ts'
-import { freePort } from '../tests/support/services.ts'
 import { unlessInterrupted } from './support/interrupt.ts'
 
 const rounds = { warmUp: 20, measured: 200 }
@@ -45,7 +47,9 @@ const open = async (recording: boolean) => {
   const stack = new AsyncDisposableStack()
   const metrics = recording ? createMetrics(service, version) : deafMetrics()
   const config = readConfig(process.env)
-  const adapters = stack.use(await openAdapters(config, silentLogger, recording ? metrics : undefined))
+  const adapters = stack.use(
+    await openAdapters({ config, logger: silentLogger, ...(recording && { metrics }) }),
+  )
   const app = stack.use(await createApp(adapters, silentLogger, metrics))
   await app.http.listen({ host: '127.0.0.1', port: await freePort() })
   const { port } = app.http.server.address() as AddressInfo
@@ -58,7 +62,7 @@ const serve = async (): Promise<void> => {
   await using deaf = await open(false)
   process.on('message', () => void process.send?.(process.cpuUsage()))
   process.send?.([recording.port, deaf.port])
-  await untilStopped(silentLogger, { ENVIRONMENT: 'development' }, () => {})
+  await untilStopped(silentLogger, { delayMs: 0 }, singleProcess, () => {})
   process.disconnect?.()
 }
 
@@ -149,8 +153,8 @@ const compare = async (url: string): Promise<void> => {
 const main = async (): Promise<void> => {
   await using database = await ownDatabase()
   {
-    await using connection = openForMigration(readConfig({ DATABASE_URL: database.url }), silentLogger)
-    await migrate(connection)
+    await using connection = openForMigration<Tables>(postgresConfig(database.url), silentLogger)
+    await migrations.apply(connection)
     await seedInvented(connection, { count: 1_000, seed: 1, onProgress: () => {} })
   }
   await compare(database.url)

@@ -7,6 +7,8 @@ COPY package.json package-lock.json ./
 COPY packages/kernel/package.json packages/kernel/
 COPY packages/platform/package.json packages/platform/
 COPY packages/contracts/package.json packages/contracts/
+COPY packages/redis/package.json packages/redis/
+COPY packages/workers/package.json packages/workers/
 COPY services/basket/package.json services/basket/
 # Optional are the embedded engines, which no server needs; none of the others has to build anything.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --workspace services/basket

@@ -7,6 +7,8 @@ COPY package.json package-lock.json ./
 COPY packages/kernel/package.json packages/kernel/
 COPY packages/platform/package.json packages/platform/
 COPY packages/contracts/package.json packages/contracts/
+COPY packages/postgres/package.json packages/postgres/
+COPY packages/workers/package.json packages/workers/
 COPY services/product/package.json services/product/
 # Optional are the embedded engines, which no server needs; none of the others has to build anything.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --workspace services/product
@@ -30,9 +32,7 @@ COPY package.json ./
 COPY packages packages
 COPY services/product services/product
 COPY api/proto api/proto
-# For migrating apart from the service: node scripts/db-migrate.ts
-COPY scripts/db-migrate.ts scripts/db-status.ts scripts/
-COPY scripts/support scripts/support
+# To migrate apart from the service: node services/product/src/admin/migrate.ts
 # A start that is refused, for its port is none, leaves what it compiled for those to come.
 ENV NODE_COMPILE_CACHE=/app/.cache
 RUN PORT=none node services/product/src/main.ts 2>/dev/null; test $? -eq 78

@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '@shop/platform/lifecycle.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
 import { businessDashboard } from './dashboards/business.ts'
 import { overviewDashboard } from './dashboards/overview.ts'
 import { basketDashboard, productDashboard } from './dashboards/service.ts'

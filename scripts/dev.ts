@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { run } from '@shop/platform/lifecycle.ts'
-import { OperatorError } from '@shop/platform/operator-error.ts'
+import { numberVariable } from '@shop/platform/config/number-variable.ts'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
 import { readConfig as readBasketConfig } from '../services/basket/src/config.ts'
 import { readConfig as readProductConfig } from '../services/product/src/config.ts'
-import { numberVariable } from './support/variables.ts'
 
 const readyLimitMs = 60_000
 
@@ -82,12 +82,12 @@ await run(async () => {
   const productEnv = { ...process.env, PORT: String(productPort) }
   const product = readProductConfig(productEnv)
   const basketEnv = {
-    PRODUCT_SERVICE_URL: `localhost:${product.GRPC_PORT}`,
+    PRODUCT_SERVICE_URL: `localhost:${product.grpc.port}`,
     ...process.env,
     PORT: String(basketPort),
   }
   const basket = readBasketConfig(basketEnv)
-  const ports = [product.PORT, product.GRPC_PORT, basket.PORT]
+  const ports = [product.http.port, product.grpc.port, basket.http.port]
   if (new Set(ports).size < ports.length)
     throw new OperatorError('PRODUCT_PORT, GRPC_PORT and BASKET_PORT must differ.')
   for (const port of ports) await requireFree(port)
@@ -100,8 +100,8 @@ await run(async () => {
   try {
     const open = async () => {
       // The basket service cannot be healthy before the product service: to ask it meanwhile would only fill its log.
-      for (const { PORT } of [product, basket]) await untilHealthy(PORT)
-      process.stdout.write(welcome(product.PORT, product.GRPC_PORT, basket.PORT))
+      for (const { http } of [product, basket]) await untilHealthy(http.port)
+      process.stdout.write(welcome(product.http.port, product.grpc.port, basket.http.port))
     }
     await Promise.race([stopped, open()])
     await stopped

@@ -15,7 +15,7 @@ await using product = await createProductApp(
     ports: {
       products: { add: unused, update: unused, remove: unused },
       reader: { find: unused, findMany: unused, list: unused },
-      figures: { read: unused },
+      statistics: { read: unused },
     },
     dependencies: [],
   },
@@ -26,7 +26,7 @@ await using basket = await createBasketApp(
     ports: {
       baskets: { find: unused, update: unused },
       catalog: { find: unused },
-      figures: { read: unused },
+      statistics: { read: unused },
     },
     dependencies: [],
   },

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { filesOf, root } from '@shop/testing/files.ts'
 import { parse, parseAllDocuments } from 'yaml'
 import { basketVariables } from '../services/basket/src/config.ts'
 import { productVariables, readConfig } from '../services/product/src/config.ts'
-import { filesOf, root } from './support/files.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
@@ -194,7 +194,9 @@ describe('the manifests of Kubernetes', () => {
     const deployment = deployments.find(({ metadata }) => metadata.name === 'product-service')
     const most = scaler?.spec.maxReplicas + deployment?.spec.strategy.rollingUpdate.maxSurge
     // One more is for the figures. Three of the hundred are kept for superusers; one is the job's.
-    assert.ok(most * (readConfig({}).DB_POOL_SIZE + 1) <= 100 - 3 - 1)
+    const { storage } = readConfig({ STORAGE: 'postgres' })
+    assert.ok(storage.kind === 'postgres')
+    assert.ok(most * (storage.postgres.poolSize + 1) <= 100 - 3 - 1)
   })
 
   it('leave a pod the time that it takes to stop, longer than balancers take to notice', () => {

@@ -2,9 +2,15 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, it } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { defaultCode, type ErrorKind } from '@shop/kernel/errors.ts'
+import { grpcStatus } from '@shop/platform/grpc/status.ts'
+import { httpStatus } from '@shop/platform/http/status.ts'
+import { filesOf, root } from '@shop/testing/files.ts'
 import { basketVariables } from '../services/basket/src/config.ts'
+import { errorCodes as basketCodes } from '../services/basket/src/domain/errors.ts'
 import { productVariables } from '../services/product/src/config.ts'
-import { filesOf, root } from './support/files.ts'
+import { errorCodes as productCodes } from '../services/product/src/domain/errors.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const documents = [join(root, 'README.md'), ...filesOf('docs', '.md')]
@@ -24,6 +30,16 @@ const readVariables = (): Map<string, string> => {
   return new Map(
     both.map(([name, schema]) => [name, 'default' in schema ? `\`${String(schema.default)}\`` : '']),
   )
+}
+
+/** Every code that a service may answer with today, and its kind. */
+const kindsByCode = (): Map<string, ErrorKind> => {
+  const kinds: ErrorKind[] = ['invalid', 'not_found', 'stale', 'unavailable', 'internal']
+  return new Map<string, ErrorKind>([
+    ...kinds.map((kind) => [defaultCode(kind), kind] as const),
+    ...Object.entries<ErrorKind>(productCodes),
+    ...Object.entries<ErrorKind>(basketCodes),
+  ])
 }
 
 describe('the documents', () => {
@@ -61,26 +77,6 @@ describe('the documents', () => {
     )
   })
 
-  it('find every file of the platform in the table of concerns', () => {
-    const page = read('docs/architecture.md')
-    // Small tools of the others, found from them.
-    const helpers = new Set([
-      'deadline.ts',
-      'decorate.ts',
-      'list-resolver.ts',
-      'operator-error.ts',
-      'sqlite.ts',
-      'pino-roll.d.ts',
-    ])
-    const files = filesOf('packages/platform/src', '.ts').map((file) =>
-      relative(join(root, 'packages/platform/src'), file),
-    )
-    assert.deepEqual(
-      files.filter((name) => !helpers.has(name) && !page.includes(`/${name})`)),
-      [],
-    )
-  })
-
   it('have a paragraph for every alert, and for no other', () => {
     const alerts = [...read('deploy/observability/rules/alerts.yml').matchAll(/- alert: (\w+)/g)]
     const paragraphs = [...read('docs/runbook.md').matchAll(/^## (\w+)$/gm)]
@@ -91,14 +87,15 @@ describe('the documents', () => {
     )
   })
 
-  it('show the errors with the statuses of the table', async () => {
-    const { httpStatus, grpcStatus } = await import('@shop/platform/error-status.ts')
-    const { status } = await import('@grpc/grpc-js')
+  it('show every code of an error, with the statuses of its kind', () => {
     const rows = [...read('docs/errors.md').matchAll(/^\| `([a-z_]+)` \| (\d+)[^|]*\| `([A-Z_]+)`/gm)]
-    assert.equal(rows.length, 8)
-    for (const [, code, http, grpc] of rows) {
-      assert.equal(httpStatus(code as Parameters<typeof httpStatus>[0]), Number(http))
-      assert.equal(status[grpcStatus(code as Parameters<typeof grpcStatus>[0])], grpc)
+    const kinds = kindsByCode()
+    assert.deepEqual(new Set(rows.map(([, code]) => code)), new Set(kinds.keys()))
+    assert.equal(rows.length, kinds.size)
+    for (const [, code = '', http, grpc] of rows) {
+      const kind = kinds.get(code) ?? 'internal'
+      assert.equal(httpStatus(kind), Number(http), code)
+      assert.equal(status[grpcStatus(kind)], grpc, code)
     }
   })
 })

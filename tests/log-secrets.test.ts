@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { createLogger } from '@shop/platform/logger.ts'
-import { basketVariables } from '../services/basket/src/config.ts'
-import { productVariables } from '../services/product/src/config.ts'
+import { createLogger } from '@shop/platform/logging/logger.ts'
+import { basketVariables, readConfig as readBasketConfig } from '../services/basket/src/config.ts'
+import { productVariables, readConfig as readProductConfig } from '../services/product/src/config.ts'
 
 /** Variables of free text that may be seen in a log. Any other one is taken for a secret: a new one is to be decided on. */
 const harmless = new Set([
@@ -30,13 +30,17 @@ const harmless = new Set([
   'WORKERS',
 ])
 
-const schemas: Readonly<Record<string, object>> = {
-  ...productVariables.properties,
-  ...basketVariables.properties,
-}
-const texts = Object.entries(schemas)
-  .filter(([, schema]) => 'type' in schema && schema.type === 'string')
-  .map(([name]) => name)
+const services = [
+  { service: 'product', variables: productVariables.properties, readConfig: readProductConfig },
+  { service: 'basket', variables: basketVariables.properties, readConfig: readBasketConfig },
+]
+type Service = (typeof services)[number]
+
+/** The variables that hold text. */
+const textsOf = ({ variables }: Service): string[] =>
+  Object.entries(variables)
+    .filter(([, schema]) => 'type' in schema && schema.type === 'string')
+    .map(([name]) => name)
 
 /** What marks the value of a variable, wherever it turns up. */
 const mark = (name: string) => `value-of-${name.toLowerCase()}`
@@ -44,13 +48,13 @@ const mark = (name: string) => `value-of-${name.toLowerCase()}`
 const valueOf = (name: string): string =>
   name.endsWith('_URL') && !harmless.has(name) ? `scheme://user:${mark(name)}@host:1234/place` : mark(name)
 
-const values = Object.fromEntries(texts.map((name) => [name, valueOf(name)]))
-
 /** Everything that is written when every value is logged in every way that code of ours may think of. */
-const loggedText = async (LOG_FORMAT: 'json' | 'text'): Promise<string> => {
+const loggedText = async (service: Service, LOG_FORMAT: 'json' | 'text'): Promise<string> => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-log-'))
-  const output = { ENVIRONMENT: 'production', LOG_FORMAT, LOG_OUTPUT: 'file', LOG_DIR: folder.path } as const
-  const logger = await createLogger('test-service', output)
+  const { logging } = service.readConfig({ LOG_FORMAT, LOG_OUTPUT: 'file', LOG_DIR: folder.path })
+  const logger = await createLogger({ service: 'test-service' }, logging)
+  const texts = textsOf(service)
+  const values = Object.fromEntries(texts.map((name) => [name, valueOf(name)]))
   logger.info(values, 'alone')
   logger.info({ config: values }, 'within')
   logger.error({ err: Object.assign(new Error('no config'), values) }, 'in an error')
@@ -69,12 +73,14 @@ const loggedText = async (LOG_FORMAT: 'json' | 'text'): Promise<string> => {
 }
 
 describe('the log', () => {
-  for (const format of ['json', 'text'] as const)
-    it(`in ${format} has no credential and no connection string, whatever of the configuration is logged`, async () => {
-      assert.ok(texts.length > 10)
-      const text = await loggedText(format)
-      for (const name of texts)
-        assert.equal(text.includes(mark(name)), harmless.has(name), `${name} in the log`)
-      assert.match(text, /cannot reach scheme:\/\/\[Redacted\]@host:1234\/place/)
-    })
+  for (const service of services)
+    for (const format of ['json', 'text'] as const)
+      it(`of the ${service.service} service in ${format} has no credential and no connection string, whatever of the configuration is logged`, async () => {
+        const texts = textsOf(service)
+        assert.ok(texts.length > 10)
+        const text = await loggedText(service, format)
+        for (const name of texts)
+          assert.equal(text.includes(mark(name)), harmless.has(name), `${name} in the log`)
+        assert.match(text, /cannot reach scheme:\/\/\[Redacted\]@host:1234\/place/)
+      })
 })

@@ -1,6 +1,6 @@
 /** The limit of the framework: Fastify, which answers every request with the text that it was last given by `PUT /answer`. */
 
-import { run } from '@shop/platform/lifecycle.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
 import Fastify from 'fastify'
 
 await run(async () => {

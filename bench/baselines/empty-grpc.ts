@@ -2,7 +2,7 @@
 
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { Product, type ProductServiceServer, ProductServiceService } from '@shop/contracts/product/product.ts'
-import { run } from '@shop/platform/lifecycle.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
 import Fastify from 'fastify'
 
 const product = Product.fromPartial({

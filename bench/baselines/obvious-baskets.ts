@@ -3,7 +3,7 @@
 import { credentials } from '@grpc/grpc-js'
 import { createClient } from '@redis/client'
 import { type ProductResponse, ProductServiceClient } from '@shop/contracts/product/product.ts'
-import { run } from '@shop/platform/lifecycle.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
 import Fastify from 'fastify'
 
 type Item = { product_id: number; name: string; price: number; quantity: number; category: string }

@@ -7,7 +7,7 @@ import {
   type ProductServiceServer,
   ProductServiceService,
 } from '@shop/contracts/product/product.ts'
-import { run } from '@shop/platform/lifecycle.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
 import Fastify from 'fastify'
 import { Pool } from 'pg'
 

@@ -1,4 +1,4 @@
-import { OperatorError } from '@shop/platform/operator-error.ts'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
 
 const interrupted = new AbortController()
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { root } from '../../tests/support/files.ts'
+import { root } from '@shop/testing/files.ts'
 
 const readyLimitMs = 60_000
 

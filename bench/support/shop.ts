@@ -1,15 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openForMigration } from '@shop/postgres/database.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { ownDatabase, postgresConfig } from '@shop/testing/stores/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys } from '@shop/testing/stores/redis.ts'
 import { sql } from 'kysely'
-import { readConfig } from '../../services/product/src/config.ts'
-import { openForMigration } from '../../services/product/src/infrastructure/database.ts'
-import { migrate } from '../../services/product/src/infrastructure/migrate.ts'
+import { migrations } from '../../services/product/src/infrastructure/migrations.ts'
+import type { Tables } from '../../services/product/src/infrastructure/products-table.ts'
 import { seedInvented } from '../../services/product/src/infrastructure/seed.ts'
-import { silentLogger } from '../../tests/support/logger.ts'
-import { ownDatabase } from '../../tests/support/postgres.ts'
-import { ownPrefix, redisUrl, removeKeys } from '../../tests/support/redis.ts'
-import { freePort } from '../../tests/support/services.ts'
 import { unlessInterrupted } from './interrupt.ts'
 import { startServer } from './process.ts'
 
@@ -31,8 +31,8 @@ export const openCatalogue = async (count: number) => {
   await using stack = new AsyncDisposableStack()
   const database = stack.use(await ownDatabase())
   {
-    await using connection = openForMigration(readConfig({ DATABASE_URL: database.url }), silentLogger)
-    await migrate(connection)
+    await using connection = openForMigration<Tables>(postgresConfig(database.url), silentLogger)
+    await migrations.apply(connection)
     await seedInvented(connection, { count, seed: 1, onProgress: () => {} })
     await sql`vacuum analyze products`.execute(connection)
   }

@@ -9,10 +9,10 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { credentials } from '@grpc/grpc-js'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
-import { callUnary } from '@shop/platform/grpc-client.ts'
-import { request } from '../support/http.ts'
-import { ownSchema, withoutPostgres } from '../support/postgres.ts'
-import { freePort, type RunningService, startService } from '../support/services.ts'
+import { callUnary } from '@shop/platform/grpc/client.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 
 const patience = AbortSignal.timeout(60_000)
 

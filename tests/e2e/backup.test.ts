@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { promisify } from 'node:util'
-import { root } from '../support/files.ts'
-import { ownDatabase, query, withoutPostgres } from '../support/postgres.ts'
-import { startCluster, withoutPostgresPrograms } from '../support/postgres-cluster.ts'
+import { root } from '@shop/testing/files.ts'
+import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
 
 const digest = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
 
@@ -16,41 +16,41 @@ it('a catalogue is seeded, backed up, damaged and restored as it was', {
 }, async () => {
   await using database = await ownDatabase()
   const folder = await mkdtemp(join(tmpdir(), 'backup-'))
-  const script = (name: string, variables: Record<string, string> = {}) =>
-    promisify(execFile)(process.execPath, [join(root, `scripts/${name}.ts`)], {
+  const program = (name: string, variables: Record<string, string> = {}) =>
+    promisify(execFile)(process.execPath, [join(root, `services/product/src/admin/${name}.ts`)], {
       cwd: folder,
       env: { PATH: process.env['PATH'], DATABASE_URL: database.url, ...variables },
     })
   try {
-    assert.match((await script('db-status')).stdout, /^0001_products {2}pending$/m)
-    assert.match((await script('db-migrate')).stdout, /0001_products/)
-    assert.match((await script('db-status')).stdout, /^0001_products {2}applied /m)
+    assert.match((await program('status')).stdout, /^0001_products {2}pending$/m)
+    assert.match((await program('migrate')).stdout, /0001_products/)
+    assert.match((await program('status')).stdout, /^0001_products {2}applied /m)
 
-    await script('db-seed', { COUNT: '500', SEED: '7' })
+    await program('seed', { COUNT: '500', SEED: '7' })
     const whole = await query(digest, database.url)
     assert.equal(whole[0]?.['count'], 500)
 
-    await script('db-backup')
+    await program('backup')
     const files = await readdir(join(folder, 'backups'))
     const file = join('backups', files.find((name) => name.endsWith('.dump')) ?? '')
     assert.ok(files.includes(`${file.slice('backups/'.length)}.sha256`))
 
     await query('delete from products where id % 2 = 0', database.url)
     const damaged = await query(digest, database.url)
-    await assert.rejects(script('db-restore', { FILE: file }), /FORCE=1/)
+    await assert.rejects(program('restore', { FILE: file }), /FORCE=1/)
     assert.deepEqual(await query(digest, database.url), damaged)
 
     await writeFile(join(folder, 'junk.dump'), 'no backup')
-    await assert.rejects(script('db-restore', { FILE: 'junk.dump', FORCE: '1' }), /pg_restore failed/)
+    await assert.rejects(program('restore', { FILE: 'junk.dump', FORCE: '1' }), /pg_restore failed/)
     assert.deepEqual(await query(digest, database.url), damaged, 'a failed restore loses nothing')
 
-    await script('db-restore', { FILE: file, FORCE: '1' })
+    await program('restore', { FILE: file, FORCE: '1' })
     assert.deepEqual(await query(digest, database.url), whole)
     const kept = await query(`select datname from pg_database where datname like '${database.name}_before_%'`)
     assert.equal(kept.length, 1)
 
     await writeFile(join(folder, file), 'changed')
-    await assert.rejects(script('db-restore', { FILE: file, FORCE: '1' }), /damaged/)
+    await assert.rejects(program('restore', { FILE: file, FORCE: '1' }), /damaged/)
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -61,8 +61,8 @@ it('backup and restore speak TLS as the service does, and leave nothing half don
 }, async () => {
   await using cluster = await startCluster({ tls: true })
   const folder = await mkdtemp(join(tmpdir(), 'backup-'))
-  const script = (name: string, variables: Record<string, string>) =>
-    promisify(execFile)(process.execPath, [join(root, `scripts/${name}.ts`)], {
+  const program = (name: string, variables: Record<string, string>) =>
+    promisify(execFile)(process.execPath, [join(root, `services/product/src/admin/${name}.ts`)], {
       cwd: folder,
       env: { PATH: process.env['PATH'], ...variables },
     })
@@ -76,16 +76,16 @@ it('backup and restore speak TLS as the service does, and leave nothing half don
   const backups = async () =>
     (await readdir(join(folder, 'backups'))).filter((name) => !name.endsWith('.sha256'))
   try {
-    await script('db-migrate', verified)
-    await script('db-backup', verified)
+    await program('migrate', verified)
+    await program('backup', verified)
     const [file = ''] = await backups()
     assert.match(file, /\.dump$/)
     await query('create database elsewhere', cluster.url)
     const elsewhere = { ...verified, DB_NAME: 'elsewhere', FILE: join('backups', file), FORCE: '1' }
-    assert.match((await script('db-restore', elsewhere)).stdout, /^Restored /)
+    assert.match((await program('restore', elsewhere)).stdout, /^Restored /)
 
     const untrusted = `${cluster.url}?sslmode=verify-full`
-    await assert.rejects(script('db-backup', { DATABASE_URL: untrusted }))
+    await assert.rejects(program('backup', { DATABASE_URL: untrusted }))
     assert.deepEqual(await backups(), [file])
   } finally {
     await rm(folder, { recursive: true })

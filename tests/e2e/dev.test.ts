@@ -5,9 +5,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { root } from '../support/files.ts'
-import { request } from '../support/http.ts'
-import { freePort } from '../support/services.ts'
+import { root } from '@shop/testing/files.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort } from '@shop/testing/services/services.ts'
 
 it('make dev opens the shop, says what to try, and closes it on Ctrl-C', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'dev-'))

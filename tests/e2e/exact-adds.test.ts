@@ -3,12 +3,12 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { startOwnCluster } from '../../services/basket/test/own-cluster.ts'
-import { withoutOwnRedis } from '../../services/basket/test/own-redis.ts'
-import { request } from '../support/http.ts'
-import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
-import { freePort, startService } from '../support/services.ts'
-import { addToBaskets, assertBaskets } from '../support/shoppers.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, startService } from '@shop/testing/services/services.ts'
+import { addToBaskets, assertBaskets } from '@shop/testing/services/shoppers.ts'
+import { startOwnCluster } from '@shop/testing/stores/own-cluster.ts'
+import { withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
 const adds = Number(process.env['TEST_ADDS'] ?? 2_000)
 

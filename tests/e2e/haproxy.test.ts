@@ -7,15 +7,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { promisify } from 'node:util'
-import { eventually } from '../support/eventually.ts'
-import { root } from '../support/files.ts'
-import { request } from '../support/http.ts'
-import type { Connection } from '../support/kept-connection.ts'
-import { ownSchema, withoutPostgres } from '../support/postgres.ts'
-import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
-import { unlessReachable } from '../support/servers.ts'
-import { freePort, startService } from '../support/services.ts'
-import { more, patience, shopAt, startShoppers } from '../support/shoppers.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { root } from '@shop/testing/files.ts'
+import { request } from '@shop/testing/services/http.ts'
+import type { Connection } from '@shop/testing/services/kept-connection.ts'
+import { freePort, startService } from '@shop/testing/services/services.ts'
+import { more, patience, shopAt, startShoppers } from '@shop/testing/services/shoppers.ts'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
+import { unlessReachable } from '@shop/testing/stores/servers.ts'
 
 const withoutHaproxy = await unlessReachable('haproxy (in PATH)', () =>
   promisify(execFile)('haproxy', ['-v']),
@@ -90,8 +90,13 @@ it('behind HAProxy a restart of each of two instances of both services fails no 
         ...delay,
       }),
   ])
-  const services = await Promise.all(starts.map((start) => start()))
+  const started = await Promise.allSettled(starts.map((start) => start()))
+  const services = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   stack.defer(async () => void (await Promise.all(services.map((service) => service.stop('SIGKILL')))))
+  assert.deepEqual(
+    started.flatMap((one) => (one.status === 'rejected' ? [one.reason] : [])),
+    [],
+  )
 
   const catalogue = `http://127.0.0.1:${products}/products`
   const shop = `http://127.0.0.1:${basketsFront}`
@@ -108,7 +113,7 @@ it('behind HAProxy a restart of each of two instances of both services fails no 
   )
 
   const shopInBasket = shopAt(shop, id, prefix)
-  const shoppers = startShoppers(8, async (connection: Connection, shopper, round) => {
+  await using shoppers = startShoppers(8, async (connection: Connection, shopper, round) => {
     assert.equal((await connection.send('GET', `${catalogue}/${id}`)).status, 200)
     await shopInBasket(connection, shopper, round)
   })

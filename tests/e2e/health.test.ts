@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { Client, credentials } from '@grpc/grpc-js'
-import { checkServing } from '@shop/platform/grpc-client.ts'
-import { startRedis, withoutOwnRedis } from '../../services/basket/test/own-redis.ts'
-import { eventually } from '../support/eventually.ts'
-import { request } from '../support/http.ts'
-import { type Cluster, startCluster, withoutPostgresPrograms } from '../support/postgres-cluster.ts'
-import { freePort, type RunningService, startService } from '../support/services.ts'
+import { checkServing } from '@shop/platform/grpc/client.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
+import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { type Cluster, startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
 
 const patienceMs = 20_000
 

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { eventually } from '../support/eventually.ts'
-import { request } from '../support/http.ts'
-import { freePort, startService } from '../support/services.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, startService } from '@shop/testing/services/services.ts'
 
 it('baskets outlive the product service, and take products again when it is back', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'outage-'))

@@ -3,12 +3,12 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { startBalancer } from '../support/balancer.ts'
-import { eventually } from '../support/eventually.ts'
-import { request } from '../support/http.ts'
-import { ownSchema, withoutPostgres } from '../support/postgres.ts'
-import { freePort, type RunningService, startService } from '../support/services.ts'
-import { more, patience, shopAt, startShoppers, untilHealthy } from '../support/shoppers.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { startBalancer } from '@shop/testing/services/balancer.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
+import { more, patience, shopAt, startShoppers, untilHealthy } from '@shop/testing/services/shoppers.ts'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 
 const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'restart-'))
 
@@ -36,7 +36,7 @@ describe('a restart under load', () => {
     }
     await take(old)
 
-    const shoppers = startShoppers(8, shopAt(balancer.url, 1))
+    await using shoppers = startShoppers(8, shopAt(balancer.url, 1))
     await more(shoppers, 20)
     await take(await startBasket())
     await more(shoppers, 20)
@@ -73,7 +73,7 @@ describe('a restart under load', () => {
     await untilHealthy(basket)
     const isAsked = async ({ output }: RunningService) => assert.match(output(), /BatchGetProducts/)
 
-    const shoppers = startShoppers(8, shopAt(basket.url, product.id))
+    await using shoppers = startShoppers(8, shopAt(basket.url, product.id))
     for (const products of [first, second]) await eventually(patience, () => isAsked(products))
     for (const [products, port, signal] of [
       [first, ports[0], 'SIGTERM'],

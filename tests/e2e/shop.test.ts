@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { eventually } from '../support/eventually.ts'
-import { request } from '../support/http.ts'
-import { ownSchema, withoutPostgres } from '../support/postgres.ts'
-import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
-import { freePort, type RunningService, startService } from '../support/services.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
 type Environment = Readonly<Record<string, string>>
 type Shop = Readonly<{ product: RunningService; basket: RunningService; user: string }>

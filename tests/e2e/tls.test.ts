@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { ServerCredentials } from '@grpc/grpc-js'
-import { makeCertificate } from '../support/certificate.ts'
-import { eventually } from '../support/eventually.ts'
-import { request } from '../support/http.ts'
-import { orwell, startRaw } from '../support/raw-products.ts'
-import { startService } from '../support/services.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { makeCertificate } from '@shop/testing/services/certificate.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { orwell, startRaw } from '@shop/testing/services/raw-products.ts'
+import { startService } from '@shop/testing/services/services.ts'
 
 it('the product service is asked by TLS when its address says so, and only if its certificate can be trusted', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'tls-'))

@@ -4,12 +4,12 @@ import { mkdtempDisposable, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { eventually } from '../support/eventually.ts'
-import { request } from '../support/http.ts'
-import { type Span, startCollector, treeOf } from '../support/otlp.ts'
-import { ownSchema, withoutPostgres } from '../support/postgres.ts'
-import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
-import { freePort, type RunningService, startService } from '../support/services.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { type Span, startCollector, treeOf } from '@shop/testing/observability/otlp.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
 /** A caller's own trace, and how it says so. */
 const newTrace = () => {

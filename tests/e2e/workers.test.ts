@@ -4,13 +4,13 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { eventually } from '../support/eventually.ts'
-import { root } from '../support/files.ts'
-import { request } from '../support/http.ts'
-import { ownSchema, withoutPostgres } from '../support/postgres.ts'
-import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '../support/redis.ts'
-import { freePort, type RunningService, startService } from '../support/services.ts'
-import { more, patience, shopAt, startShoppers, untilHealthy } from '../support/shoppers.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { root } from '@shop/testing/files.ts'
+import { request } from '@shop/testing/services/http.ts'
+import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
+import { more, patience, shopAt, startShoppers, untilHealthy } from '@shop/testing/services/shoppers.ts'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
 type Line = Readonly<{ msg: string; pid?: number; worker_pid?: number; route?: string }>
 
@@ -77,7 +77,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
 
   it('replaces them one after the other on SIGHUP, under load, without a request that fails or a count that falls', async () => {
     const old = { product: workersOf(product), basket: workersOf(basket) }
-    const shoppers = startShoppers(8, shopAt(basket.url, productId, prefix))
+    await using shoppers = startShoppers(8, shopAt(basket.url, productId, prefix))
     await more(shoppers, 20)
     const route = '/baskets/:user_id'
     for (const service of [product, basket]) {

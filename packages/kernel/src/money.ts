@@ -12,8 +12,7 @@ export const maxCents: Cents = 999_999_999_999n
  */
 export const centsFromDecimal = (amount: number, path: string): Cents => {
   const cents = Math.round(amount * 100)
-  if (!(cents >= 0 && cents <= maxCents))
-    throw invalid({ path, message: `must be from 0 to ${decimalFromCents(maxCents)}` })
+  if (!(cents >= 0 && cents <= maxCents)) throw invalid({ path, message: amountRule })
   if (cents / 100 !== amount) throw invalid({ path, message: 'must have at most two decimals' })
   return BigInt(cents)
 }
@@ -26,6 +25,9 @@ export const decimalText = (cents: Cents): string => {
   const digits = String(cents).padStart(3, '0')
   return `${digits.slice(0, -2)}.${digits.slice(-2)}`
 }
+
+/** What every amount keeps to. */
+export const amountRule = `must be from 0 to ${decimalFromCents(maxCents)}`
 
 /** The inverse of `decimalText`, for texts that are known to have two decimals, as `numeric(12,2)` gives them. */
 export const centsFromText = (text: string): Cents => BigInt(text.replace('.', ''))

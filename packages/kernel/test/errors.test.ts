@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { AppError, codeOf, invalid, requireWithin } from '../src/errors.ts'
+import { AppError, codeOf, invalid, kindOf, requireWithin } from '../src/errors.ts'
 
 describe('errors', () => {
   it('name every violated field with its rule, in the message and in the details', () => {
@@ -22,21 +22,25 @@ describe('errors', () => {
     )
   })
 
-  it('keep their code, details and cause', () => {
+  it('keep their kind, code, details and cause', () => {
     const cause = new Error('socket closed')
-    const error = new AppError('insufficient_stock', 'only 3', { available: 3, requested: 5 }, { cause })
+    const details = { available: 3, requested: 5 }
+    const error = new AppError('conflict', 'only 3', { code: 'insufficient_stock', details, cause })
     assert.ok(error instanceof Error)
     assert.deepEqual(
-      [error.name, error.code, error.message, error.details, error.cause],
-      ['AppError', 'insufficient_stock', 'only 3', { available: 3, requested: 5 }, cause],
+      [error.name, error.kind, error.code, error.message, error.details, error.cause],
+      ['AppError', 'conflict', 'insufficient_stock', 'only 3', details, cause],
     )
-    assert.deepEqual(new AppError('not_found', 'no product 7').details, {})
+    const plain = new AppError('not_found', 'no product 7')
+    assert.deepEqual([plain.code, plain.details, 'cause' in plain], ['not_found', {}, false])
+    assert.equal(new AppError('stale', 'changed meanwhile').code, 'stale_version')
   })
 
   it('have their own code, and anything else that is thrown is internal', () => {
-    assert.equal(codeOf(new AppError('stale_version', 'changed meanwhile')), 'stale_version')
+    const error = new AppError('conflict', 'none left', { code: 'insufficient_stock' })
+    assert.deepEqual([codeOf(error), kindOf(error)], ['insufficient_stock', 'conflict'])
     for (const thrown of [new Error('bug'), { code: 'not_found' }, 'not_found', null, undefined])
-      assert.equal(codeOf(thrown), 'internal')
+      assert.deepEqual([codeOf(thrown), kindOf(thrown)], ['internal', 'internal'])
   })
 })
 

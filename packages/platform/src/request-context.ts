@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
-import { linkToFirst, type Span, trace } from './tracing.ts'
+import { linkToFirst, type Span, trace } from './tracing/api.ts'
 
 /** What belongs to the request under way, whatever its protocol. It reaches log lines and calls to other services. */
 export type RequestContext = Readonly<{

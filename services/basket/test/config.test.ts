@@ -1,17 +1,178 @@
 import assert from 'node:assert/strict'
+import { availableParallelism } from 'node:os'
 import { describe, it } from 'node:test'
-import { clusterNodes, readConfig } from '../src/config.ts'
+import { basketVariables, readConfig } from '../src/config.ts'
+import { redisConfigOf } from './support/redis-config.ts'
+
+const certificateAuthority = import.meta.filename
+
+/** Each with another value than its default, but for those that have only one. The others exclude one of these. */
+const everyVariable = {
+  PORT: '8099',
+  ENVIRONMENT: 'staging',
+  DATA_DIR: './elsewhere',
+  LOG_LEVEL: 'warn',
+  LOG_FORMAT: 'text',
+  LOG_OUTPUT: 'both',
+  LOG_DIR: './lines',
+  LOG_FILE: 'lines.log',
+  SHUTDOWN_DELAY_SECONDS: '7',
+  DOCS: 'off',
+  CORS_ORIGINS: 'https://shop.example,http://localhost:3000',
+  MAX_EVENT_LOOP_DELAY_MS: '250',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+  OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+  OTEL_EXPORTER_OTLP_TIMEOUT: '1500',
+  OTEL_SERVICE_NAME: 'baskets',
+  OTEL_TRACES_SAMPLER: 'traceidratio',
+  OTEL_TRACES_SAMPLER_ARG: '0.25',
+  STORAGE: 'redis',
+  REDIS_HOST: 'redis.example',
+  REDIS_PORT: '6380',
+  REDIS_USERNAME: 'ann',
+  REDIS_PASSWORD: 'a secret',
+  REDIS_DB: '3',
+  REDIS_TLS: 'on',
+  REDIS_TLS_CA: certificateAuthority,
+  BASKET_WAIT_REPLICAS: '2',
+  BASKET_TTL_SECONDS: '90',
+  PRODUCT_SERVICE_URL: 'product:50051',
+}
 
 describe("the basket service's configuration", () => {
+  it('has a value for each variable that is not set', () => {
+    assert.deepEqual(readConfig({}), {
+      http: { port: 8081, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
+      logging: {
+        level: 'debug',
+        format: 'text',
+        output: 'console',
+        folder: './logs',
+        file: 'basket-service.log',
+        secrets: ['REDIS_URL', 'REDIS_PASSWORD'],
+      },
+      tracing: undefined,
+      shutdown: { delayMs: 0 },
+      workers: 1,
+      storage: { kind: 'embedded', file: '.data/baskets.sqlite' },
+      ttlSeconds: 86_400,
+      productService: 'localhost:50050',
+    })
+    assert.deepEqual(redisConfigOf({ STORAGE: 'redis' }), {
+      clientName: 'basket-service',
+      storeName: 'the basket store',
+      target: { host: 'localhost', port: 6379, database: 0 },
+      username: undefined,
+      password: undefined,
+      tls: false,
+      certificateAuthority: undefined,
+      waitReplicas: 0,
+    })
+    const endpoint = 'http://collector:4318'
+    assert.deepEqual(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }).tracing, {
+      endpoint,
+      timeoutMs: 3_000,
+      environment: 'development',
+      serviceName: undefined,
+      sampler: 'parentbased_always_on',
+      samplerRatio: 1,
+    })
+  })
+
+  it('has other values outside of development', () => {
+    for (const ENVIRONMENT of ['staging', 'production']) {
+      const { logging, shutdown } = readConfig({ ENVIRONMENT, REDIS_PASSWORD: '' })
+      assert.deepEqual([logging.level, logging.format], ['info', 'json'])
+      assert.deepEqual(shutdown, { delayMs: 5_000 })
+    }
+  })
+
+  it('has every variable in its place', () => {
+    assert.deepEqual(readConfig(everyVariable), {
+      http: {
+        port: 8099,
+        docs: false,
+        corsOrigins: 'https://shop.example,http://localhost:3000',
+        maxEventLoopDelayMs: 250,
+      },
+      logging: {
+        level: 'warn',
+        format: 'text',
+        output: 'both',
+        folder: './lines',
+        file: 'lines.log',
+        secrets: ['REDIS_URL', 'REDIS_PASSWORD'],
+      },
+      tracing: {
+        endpoint: 'http://collector:4318',
+        timeoutMs: 1_500,
+        environment: 'staging',
+        serviceName: 'baskets',
+        sampler: 'traceidratio',
+        samplerRatio: 0.25,
+      },
+      shutdown: { delayMs: 7_000 },
+      workers: 1,
+      storage: {
+        kind: 'redis',
+        redis: {
+          clientName: 'basket-service',
+          storeName: 'the basket store',
+          target: { host: 'redis.example', port: 6380, database: 3 },
+          username: 'ann',
+          password: 'a secret',
+          tls: true,
+          certificateAuthority,
+          waitReplicas: 2,
+        },
+      },
+      ttlSeconds: 90,
+      productService: 'product:50051',
+    })
+  })
+
+  it('has those variables in their places too that another one excludes', () => {
+    const embedded = { ...everyVariable, STORAGE: 'embedded', LOG_OUTPUT: 'console', WORKERS: '3' }
+    assert.deepEqual(readConfig(embedded), {
+      ...readConfig(everyVariable),
+      logging: { ...readConfig(everyVariable).logging, output: 'console' },
+      workers: 3,
+      storage: { kind: 'embedded', file: 'elsewhere/baskets.sqlite' },
+    })
+    assert.equal(readConfig({ WORKERS: 'auto' }).workers, availableParallelism())
+
+    const toServer = redisConfigOf(everyVariable)
+    // An empty variable counts as not set.
+    const others = { ...everyVariable, REDIS_HOST: '', REDIS_DB: '' }
+    const url = 'rediss://redis.example:6381/4'
+    assert.deepEqual(redisConfigOf({ ...others, REDIS_URL: url }), { ...toServer, target: { url } })
+    assert.deepEqual(redisConfigOf({ ...others, REDIS_CLUSTER_NODES: 'a:7000,b:7001' }), {
+      ...toServer,
+      target: {
+        nodes: [
+          { host: 'a', port: 7_000 },
+          { host: 'b', port: 7_001 },
+        ],
+      },
+    })
+    const read = [...Object.keys(everyVariable), 'WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES']
+    assert.deepEqual(read.toSorted(), Object.keys(basketVariables.properties).toSorted(), 'there are others')
+  })
+
+  it('prefers the URL of Redis to its host, port and database', () => {
+    const { target } = redisConfigOf({ ...everyVariable, REDIS_URL: 'rediss://other.example' })
+    assert.deepEqual(target, { url: 'rediss://other.example' })
+  })
+
   it('uses Redis when one is named, and in production; else the embedded engine', () => {
-    assert.equal(readConfig({}).STORAGE, 'embedded')
-    assert.equal(readConfig({ REDIS_HOST: '' }).STORAGE, 'embedded')
-    assert.equal(readConfig({ REDIS_HOST: 'localhost' }).STORAGE, 'redis')
-    assert.equal(readConfig({ REDIS_URL: 'rediss://host:6380/3' }).STORAGE, 'redis')
-    assert.equal(readConfig({ REDIS_CLUSTER_NODES: 'host:7000' }).STORAGE, 'redis')
-    assert.equal(readConfig({ ENVIRONMENT: 'production', REDIS_PASSWORD: '' }).STORAGE, 'redis')
-    assert.equal(readConfig({ STORAGE: 'embedded', REDIS_HOST: 'localhost' }).STORAGE, 'embedded')
-    assert.equal(readConfig({ STORAGE: 'redis' }).STORAGE, 'redis')
+    assert.equal(readConfig({}).storage.kind, 'embedded')
+    assert.equal(readConfig({ REDIS_HOST: '' }).storage.kind, 'embedded')
+    assert.equal(readConfig({ REDIS_HOST: 'localhost' }).storage.kind, 'redis')
+    assert.equal(readConfig({ REDIS_URL: 'rediss://host:6380/3' }).storage.kind, 'redis')
+    assert.equal(readConfig({ REDIS_CLUSTER_NODES: 'host:7000' }).storage.kind, 'redis')
+    assert.equal(readConfig({ ENVIRONMENT: 'production', REDIS_PASSWORD: '' }).storage.kind, 'redis')
+    assert.equal(readConfig({ STORAGE: 'embedded', REDIS_HOST: 'localhost' }).storage.kind, 'embedded')
+    assert.equal(readConfig({ STORAGE: 'redis' }).storage.kind, 'redis')
   })
 
   it('wants to be told of the password in production, even that there is none', () => {
@@ -23,25 +184,32 @@ describe("the basket service's configuration", () => {
   })
 
   it('takes the nodes of a cluster as hosts and ports', () => {
-    assert.deepEqual(clusterNodes('redis-1.example:7000,10.0.0.1:7001,[2001:db8::1]:65535'), [
-      { host: 'redis-1.example', port: 7000 },
-      { host: '10.0.0.1', port: 7001 },
-      { host: '2001:db8::1', port: 65_535 },
-    ])
-    const nodes = (count: number) => ({ REDIS_CLUSTER_NODES: Array(count).fill('host:7000').join() })
-    assert.doesNotThrow(() => readConfig(nodes(100)))
-    for (const text of [
+    const text = 'redis-1.example:7000,10.0.0.1:7001,[2001:db8::1]:65535'
+    assert.deepEqual(redisConfigOf({ REDIS_CLUSTER_NODES: text }).target, {
+      nodes: [
+        { host: 'redis-1.example', port: 7000 },
+        { host: '10.0.0.1', port: 7001 },
+        { host: '2001:db8::1', port: 65_535 },
+      ],
+    })
+    const nodes = (count: number) => Array(count).fill('host:7000').join()
+    assert.doesNotThrow(() => readConfig({ REDIS_CLUSTER_NODES: nodes(100) }))
+    const message =
+      'The configuration cannot be used:\n' +
+      '  - REDIS_CLUSTER_NODES must be host:port,host:port,…, 100 nodes at most'
+    for (const unusable of [
       'host',
       'host:',
       ':7000',
+      'host:65536',
       'host:70000',
       'host:0',
       'a:1,,b:2',
       'a:1 b:2',
       'redis://a:1',
+      nodes(101),
     ])
-      assert.throws(() => readConfig({ REDIS_CLUSTER_NODES: text }), /- REDIS_CLUSTER_NODES must/, text)
-    assert.throws(() => readConfig(nodes(101)), /100 nodes at most/)
+      assert.throws(() => readConfig({ REDIS_CLUSTER_NODES: unusable }), { message }, unusable)
   })
 
   it('names what cannot go together', () => {
@@ -85,7 +253,7 @@ describe("the basket service's configuration", () => {
       '[::1]:50050',
       'a-1:50050,b_2.shop:65535,10.0.0.3:1',
     ])
-      assert.equal(readConfig({ PRODUCT_SERVICE_URL: address }).PRODUCT_SERVICE_URL, address)
+      assert.equal(readConfig({ PRODUCT_SERVICE_URL: address }).productService, address)
   })
 
   for (const address of [

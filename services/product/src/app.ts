@@ -1,79 +1,103 @@
 import { join } from 'node:path'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
-import { exposeFigures } from '@shop/platform/figures.ts'
-import { grpcHealth, grpcReflection } from '@shop/platform/grpc-operations.ts'
-import { createGrpcServer } from '@shop/platform/grpc-server.ts'
-import { createHealth } from '@shop/platform/health.ts'
-import { exposeHealth } from '@shop/platform/health-metrics.ts'
-import { createHttpServer, type EdgeConfig } from '@shop/platform/http-server.ts'
-import { instrument } from '@shop/platform/instrument.ts'
-import type { Logger } from '@shop/platform/logger.ts'
-import { createMetrics, type Metrics } from '@shop/platform/metrics.ts'
-import { type Order, readyToListen } from '@shop/platform/worker.ts'
+import { anyAddress } from '@shop/platform/edges.ts'
+import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
+import { createGrpcServer } from '@shop/platform/grpc/server.ts'
+import { createHealth, type Health } from '@shop/platform/health/health.ts'
+import { exposeHealth } from '@shop/platform/health/metrics.ts'
+import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import type { Logger } from '@shop/platform/logging/logger.ts'
+import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
+import { instrument } from '@shop/platform/metrics/instrument.ts'
+import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
+import type { Order } from '@shop/platform/process/host.ts'
+import type { Adapters } from '@shop/platform/process/run-service.ts'
+import type { FastifyInstance } from 'fastify'
 import manifest from '../package.json' with { type: 'json' }
-import { useCases } from './application/use-cases.ts'
-import type { ProductConfig } from './config.ts'
-import type { Adapters } from './infrastructure/adapters.ts'
+import { type UseCases, useCases } from './application/use-cases.ts'
+import { type ProductConfig, service } from './config.ts'
+import { errorDetails } from './domain/errors.ts'
+import type { Ports } from './domain/ports.ts'
 import { withProductEvents } from './infrastructure/product-events.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
-import { catalogueMetrics } from './interfaces/metrics/catalogue-metrics.ts'
+import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
 
-export const service = 'product-service'
 export const { version } = manifest
 
 const protoFolder = join(import.meta.dirname, '../../../api/proto')
 
+type AppConfig = Readonly<{
+  http?: Partial<HttpConfig>
+  grpc?: Partial<ProductConfig['grpc']>
+}>
+
+const createHttp = (
+  use: UseCases,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health'>,
+  config: Partial<HttpConfig> | undefined,
+) =>
+  createHttpServer({
+    title: 'Product service',
+    version,
+    schemas: [ProductJson],
+    problemMembers: errorDetails,
+    routes: productRoutes(use),
+    ...observers,
+    config,
+  })
+
+/** The gRPC side, with health and, unless it is off, reflection. */
+const createGrpc = (
+  use: UseCases,
+  health: Health,
+  observers: Parameters<typeof createGrpcServer>[2],
+  { reflection = true }: Partial<ProductConfig['grpc']> = {},
+) => {
+  const healthService = grpcHealth(health, 'product.ProductService')
+  const extensions = reflection ? [grpcReflection(protoFolder, 'product/product.proto')] : []
+  const grpc = createGrpcServer(ProductServiceService, productService(use), observers, [
+    healthService,
+    ...extensions,
+  ])
+  return { grpc, healthService }
+}
+
+type Listening = Readonly<{ http: Readonly<{ port: number }>; grpc: Readonly<{ port: number }> }>
+type Servers = Readonly<{ http: FastifyInstance; grpc: ReturnType<typeof createGrpcServer> }>
+
+const listen = async ({ http, grpc }: Servers, at: Listening, logger: Logger): Promise<void> => {
+  await http.listen({ host: anyAddress, port: at.http.port })
+  await grpc.listen(at.grpc.port)
+  logger.info({ version, http_port: at.http.port, grpc_port: at.grpc.port }, 'started')
+}
+
 /** The service, put together: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
-  { ports, dependencies }: Pick<Adapters, 'ports' | 'dependencies'>,
+  { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
-  config: Partial<EdgeConfig & Pick<ProductConfig, 'REFLECTION'>> = {},
+  config: AppConfig = {},
 ) => {
   const health = createHealth(service, version, dependencies)
   exposeHealth(metrics.registry, health)
   const products = withProductEvents(ports.products, logger)
   const use = instrument(useCases({ ...ports, products }), metrics)
-  exposeFigures(metrics.registry, catalogueMetrics(use), logger)
+  exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const {
-    app: http,
-    drain,
-    isOverloaded,
-  } = await createHttpServer({
-    title: 'Product service',
-    version,
-    schemas: [ProductJson],
-    routes: productRoutes(use),
-    logger,
-    metrics,
-    health,
-    config,
-  })
-  const healthService = grpcHealth(health, 'product.ProductService')
-  const reflection = config.REFLECTION === 'off' ? [] : [grpcReflection(protoFolder, 'product/product.proto')]
-  const grpc = createGrpcServer(
-    ProductServiceService,
-    productService(use),
-    { logger, metrics, isOverloaded },
-    [healthService, ...reflection],
-  )
+  const server = await createHttp(use, { logger, metrics, health }, config.http)
+  const { app: http, isOverloaded } = server
+  const { grpc, healthService } = createGrpc(use, health, { logger, metrics, isOverloaded }, config.grpc)
 
   return {
     http,
     grpc,
-    listen: async ({ PORT, GRPC_PORT }: Readonly<{ PORT: number; GRPC_PORT: number }>) => {
-      await readyToListen(health)
-      await http.listen({ host: '0.0.0.0', port: PORT })
-      await grpc.listen(GRPC_PORT)
-      logger.info({ version, http_port: PORT, grpc_port: GRPC_PORT }, 'started')
-    },
-    /** Clients are to go elsewhere: to another instance, or, when the order is to leave, to another worker of this one. */
-    announce: (order: Order) => {
-      drain()
-      if (order === 'leave') return
+    health,
+    listen: (at: Listening) => listen({ http, grpc }, at, logger),
+    beginDrain: (order: Order) => {
+      server.beginDrain()
+      if (order === 'retire') return
       health.stop()
       void healthService.refresh()
     },

@@ -1,65 +1,109 @@
-import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import {
-  commonProblems,
-  commonVariables,
   type Environment,
+  isOn,
+  mustBeFile,
+  mustBeUrl,
   port,
   readVariables,
+  secret,
+  secretsIn,
+  toggle,
+} from '@shop/platform/config/variables.ts'
+import { type ServiceConfig, serviceSections } from '@shop/platform/process/service-config.ts'
+import {
+  mustHavePassword,
+  serviceProblems,
+  serviceVariables,
   storageOf,
-} from '@shop/platform/config.ts'
+} from '@shop/platform/process/service-variables.ts'
+import type { PostgresConfig } from '@shop/postgres/database.ts'
 import { type Static, Type } from 'typebox'
+import type { StorageConfig } from './infrastructure/adapters.ts'
 
-const PostgresUrl = Type.String({
-  pattern: '^postgres(ql)?://[^/]+',
-  description: 'a URL such as postgres://user:password@host:5432/database',
-})
+export const service = 'product-service'
+
+const PostgresUrl = Type.Optional(
+  Type.String({
+    pattern: '^postgres(ql)?://[^/]+',
+    description: 'a URL such as postgres://user:password@host:5432/database',
+    ...secret,
+  }),
+)
 
 /** Every variable that the product service reads; the README's table explains them. */
 export const productVariables = Type.Object({
   PORT: port(8080),
   GRPC_PORT: port(50050),
-  ...commonVariables,
+  ...serviceVariables,
   STORAGE: Type.Enum(['auto', 'embedded', 'postgres'], { default: 'auto' }),
-  DATABASE_URL: Type.Optional(PostgresUrl),
+  DATABASE_URL: PostgresUrl,
   DB_HOST: Type.Optional(Type.String()),
   DB_PORT: port(5432),
   DB_USER: Type.String({ default: 'postgres' }),
-  DB_PASSWORD: Type.Optional(Type.String()),
+  DB_PASSWORD: Type.Optional(Type.String(secret)),
   DB_NAME: Type.String({ default: 'obs_tools' }),
   DB_SSLMODE: Type.Enum(['disable', 'require', 'verify-full'], { default: 'disable' }),
   DB_SSLROOTCERT: Type.Optional(Type.String()),
   DB_POOL_SIZE: Type.Integer({ minimum: 1, maximum: 1_000, default: 10 }),
-  DB_PGBOUNCER: Type.Enum(['off', 'on'], { default: 'off' }),
-  DB_REPLICA_URL: Type.Optional(PostgresUrl),
-  MIGRATE: Type.Enum(['on', 'off'], { default: 'on' }),
-  REFLECTION: Type.Enum(['on', 'off'], { default: 'on' }),
+  DB_PGBOUNCER: toggle('off'),
+  DB_REPLICA_URL: PostgresUrl,
+  MIGRATE: toggle('on'),
+  REFLECTION: toggle('on'),
 })
 
-export type ProductConfig = Static<typeof productVariables> & Readonly<{ STORAGE: 'embedded' | 'postgres' }>
+type Variables = Static<typeof productVariables>
+
+export type ProductConfig = ServiceConfig &
+  Readonly<{
+    grpc: Readonly<{ port: number; reflection: boolean }>
+    production: boolean
+    storage: StorageConfig
+  }>
+
+const storageIn = (given: Variables) => storageOf(given, 'postgres', given.DATABASE_URL ?? given.DB_HOST)
+
+const problems = (given: Variables, environment: Environment): readonly (string | false)[] => [
+  ...serviceProblems(given),
+  mustBeUrl('DATABASE_URL', given.DATABASE_URL),
+  mustBeUrl('DB_REPLICA_URL', given.DB_REPLICA_URL),
+  given.WORKERS !== '1' &&
+    storageIn(given) === 'embedded' &&
+    'WORKERS must be 1 with embedded storage: one process alone may open its folder',
+  given.PORT === given.GRPC_PORT && 'PORT and GRPC_PORT must differ',
+  given.DATABASE_URL === undefined && mustHavePassword(given, environment, 'DB_PASSWORD', 'DATABASE_URL'),
+  mustBeFile('DB_SSLROOTCERT', given.DB_SSLROOTCERT),
+]
+
+const postgresOf = (given: Variables): PostgresConfig => ({
+  applicationName: service,
+  address:
+    given.DATABASE_URL === undefined
+      ? {
+          host: given.DB_HOST ?? 'localhost',
+          port: given.DB_PORT,
+          user: given.DB_USER,
+          password: given.DB_PASSWORD ?? '',
+          database: given.DB_NAME,
+        }
+      : { url: given.DATABASE_URL },
+  tls: { mode: given.DB_SSLMODE, rootCertificate: given.DB_SSLROOTCERT },
+  poolSize: given.DB_POOL_SIZE,
+  pgBouncer: isOn(given.DB_PGBOUNCER),
+  replicaUrl: given.DB_REPLICA_URL,
+})
 
 /** Throws `ConfigError`. */
 export const readConfig = (environment: Environment): ProductConfig => {
-  const variables = readVariables(productVariables, environment, (given) => [
-    ...commonProblems(given),
-    given.DATABASE_URL !== undefined && !URL.canParse(given.DATABASE_URL) && 'DATABASE_URL must be a URL',
-    given.DB_REPLICA_URL !== undefined &&
-      !URL.canParse(given.DB_REPLICA_URL) &&
-      'DB_REPLICA_URL must be a URL',
-    given.WORKERS !== '1' &&
-      storageOf(given, 'postgres', given.DATABASE_URL ?? given.DB_HOST) === 'embedded' &&
-      'WORKERS must be 1 with embedded storage: one process alone may open its folder',
-    given.PORT === given.GRPC_PORT && 'PORT and GRPC_PORT must differ',
-    given.ENVIRONMENT === 'production' &&
-      given.STORAGE !== 'embedded' &&
-      given.DATABASE_URL === undefined &&
-      environment['DB_PASSWORD'] === undefined &&
-      'DB_PASSWORD must be set in production (DB_PASSWORD= says that there is none), or DATABASE_URL',
-    given.DB_SSLROOTCERT !== undefined &&
-      !statSync(given.DB_SSLROOTCERT, { throwIfNoEntry: false })?.isFile() &&
-      'DB_SSLROOTCERT must name a file that is there',
-  ])
+  const given = readVariables(productVariables, environment, (variables) => problems(variables, environment))
+  const production = given.ENVIRONMENT === 'production'
   return {
-    ...variables,
-    STORAGE: storageOf(variables, 'postgres', variables.DATABASE_URL ?? variables.DB_HOST),
+    ...serviceSections(service, given, secretsIn(productVariables)),
+    grpc: { port: given.GRPC_PORT, reflection: isOn(given.REFLECTION) },
+    production,
+    storage:
+      storageIn(given) === 'embedded'
+        ? { kind: 'embedded', folder: join(given.DATA_DIR, 'products'), samples: !production }
+        : { kind: 'postgres', postgres: postgresOf(given), migrate: isOn(given.MIGRATE) },
   }
 }

@@ -4,11 +4,11 @@ import {
   ProductServiceClient,
   ProductServiceService,
 } from '@shop/contracts/product/product.ts'
-import { recordingLogger } from '../../../../tests/support/logger.ts'
-import { channelTo } from '../../src/grpc-channel.ts'
-import { callUnary } from '../../src/grpc-client.ts'
-import { createGrpcServer } from '../../src/grpc-server.ts'
-import { createMetrics } from '../../src/metrics.ts'
+import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { channelTo } from '../../src/grpc/channel.ts'
+import { callUnary } from '../../src/grpc/client.ts'
+import { createGrpcServer } from '../../src/grpc/server.ts'
+import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 

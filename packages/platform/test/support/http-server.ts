@@ -1,19 +1,26 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { recordingLogger } from '../../../../tests/support/logger.ts'
-import { createHealth, type Dependency } from '../../src/health.ts'
-import { createHttpServer, type EdgeConfig } from '../../src/http-server.ts'
-import type { Logger } from '../../src/logger.ts'
-import { createMetrics } from '../../src/metrics.ts'
+import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { createHealth, type Dependency } from '../../src/health/health.ts'
+import { createHttpServer, type HttpConfig, type HttpServerOptions } from '../../src/http/server.ts'
+import type { Logger } from '../../src/logging/logger.ts'
+import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type Options = Readonly<{
   routes?: FastifyPluginAsyncTypebox
   dependencies?: readonly Dependency[]
   logger?: Logger
-  config?: Partial<EdgeConfig>
+  config?: Partial<HttpConfig>
+  problemMembers?: HttpServerOptions['problemMembers']
 }>
 
 /** A server as the services have it, with the lines of its log; closed when disposed of. */
-export const startServer = async ({ routes, dependencies = [], logger, config = {} }: Options = {}) => {
+export const startServer = async ({
+  routes,
+  dependencies = [],
+  logger,
+  config = {},
+  problemMembers,
+}: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
@@ -21,6 +28,7 @@ export const startServer = async ({ routes, dependencies = [], logger, config = 
     title: 'Test service',
     version: '1.0.0',
     schemas: [],
+    ...(problemMembers && { problemMembers }),
     routes: routes ?? (async () => {}),
     logger: logger ?? recording.logger,
     metrics,

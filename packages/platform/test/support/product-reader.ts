@@ -1,6 +1,6 @@
 import { ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
-import { channelTo } from '../../src/grpc-channel.ts'
-import { callUnary } from '../../src/grpc-client.ts'
+import { channelTo } from '../../src/grpc/channel.ts'
+import { callUnary } from '../../src/grpc/client.ts'
 
 /** A client of the product service at the address, to which that call is a read unless told otherwise; closed when disposed of. */
 export const openReader = (address: string, reads = [ProductServiceService.batchGetProducts.path]) => {

@@ -1,20 +1,12 @@
-import type { BasketFiguresReader } from '../domain/basket-figures.ts'
-import type { BasketRepository } from '../domain/basket-repository.ts'
-import type { ProductCatalog } from '../domain/product-catalog.ts'
+import type { Ports } from '../domain/ports.ts'
 import { addItem } from './commands/add-item.ts'
 import { clearBasket } from './commands/clear-basket.ts'
 import { createBasket } from './commands/create-basket.ts'
 import { deleteBasket } from './commands/delete-basket.ts'
 import { removeItem } from './commands/remove-item.ts'
 import { setQuantity } from './commands/set-quantity.ts'
-import { basketFigures } from './queries/basket-figures.ts'
+import { basketStatistics } from './queries/basket-statistics.ts'
 import { getBasket } from './queries/get-basket.ts'
-
-export type Ports = Readonly<{
-  baskets: BasketRepository
-  catalog: ProductCatalog
-  figures: BasketFiguresReader
-}>
 
 /** Everything the basket service can do. */
 export const useCases = (ports: Ports) => ({
@@ -26,7 +18,7 @@ export const useCases = (ports: Ports) => ({
   deleteBasket: deleteBasket(ports),
 
   getBasket: getBasket(ports),
-  basketFigures: basketFigures(ports),
+  basketStatistics: basketStatistics(ports),
 })
 
 export type UseCases = ReturnType<typeof useCases>

@@ -1,5 +1,5 @@
-import { AppError } from '@shop/kernel/errors.ts'
 import type { Cents } from '@shop/kernel/money.ts'
+import { basketFull, basketNotFound, insufficientStock, lineFull, lineNotFound } from './errors.ts'
 import type { CatalogProduct } from './product-catalog.ts'
 
 /** One product in a basket, as the catalogue described it when the line last changed. */
@@ -47,21 +47,13 @@ const quantityOf = ({ lines }: Basket, productId: number): number | undefined =>
 
 /** The line at its place, or at the end when it is new. */
 const withLine = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
-  if (quantity > product.stock)
-    throw new AppError('insufficient_stock', `only ${product.stock} of product ${product.id} are in stock`, {
-      available: product.stock,
-      requested: quantity,
-    })
-  if (quantity > limits.quantity)
-    throw new AppError('basket_full', `a basket holds at most ${limits.quantity} of one product`, {
-      requested: quantity,
-    })
+  if (quantity > product.stock) throw insufficientStock(product.id, product.stock, quantity)
+  if (quantity > limits.quantity) throw lineFull(limits.quantity, quantity)
   const { id: productId, name, price, category } = product
   const line = { productId, name, price, category, quantity }
   const at = basket.lines.findIndex((other) => other.productId === productId)
   if (at >= 0) return { ...basket, lines: basket.lines.with(at, line) }
-  if (basket.lines.length >= limits.lines)
-    throw new AppError('basket_full', `a basket holds at most ${limits.lines} different products`)
+  if (basket.lines.length >= limits.lines) throw basketFull(limits.lines)
   return { ...basket, lines: [...basket.lines, line] }
 }
 
@@ -99,9 +91,6 @@ export type Precondition = (stored: Basket | undefined) => void
 
 /** The basket when there is one. Throws `not_found`. */
 export const existing = (basket: Basket | undefined): Basket => {
-  if (basket === undefined) throw new AppError('not_found', 'this user has no basket')
+  if (basket === undefined) throw basketNotFound()
   return basket
 }
-
-const lineNotFound = (productId: number): AppError =>
-  new AppError('not_found', `product ${productId} is not in the basket`)

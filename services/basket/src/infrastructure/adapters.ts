@@ -1,56 +1,65 @@
-import { join } from 'node:path'
-import type { Dependency } from '@shop/platform/health.ts'
-import { instrumentStore } from '@shop/platform/instrument.ts'
-import type { Logger } from '@shop/platform/logger.ts'
-import type { Metrics } from '@shop/platform/metrics.ts'
-import { openSqlite } from '@shop/platform/sqlite.ts'
-import { isTracing } from '@shop/platform/tracing.ts'
-import type { BasketConfig } from '../config.ts'
-import type { BasketFiguresReader } from '../domain/basket-figures.ts'
-import type { BasketRepository } from '../domain/basket-repository.ts'
-import type { ProductCatalog } from '../domain/product-catalog.ts'
+import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import type { Dependency } from '@shop/platform/health/health.ts'
+import type { Logger } from '@shop/platform/logging/logger.ts'
+import { exposeSamples } from '@shop/platform/metrics/business-metrics.ts'
+import { instrumentStore } from '@shop/platform/metrics/instrument.ts'
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
+import { isTracing } from '@shop/platform/tracing/api.ts'
+import type { RedisConfig } from '@shop/redis/connection.ts'
+import { memoryMetrics } from '@shop/redis/memory.ts'
+import { openRedis, type RedisStore } from '@shop/redis/store.ts'
+import { traceCommands } from '@shop/redis/tracing.ts'
+import type { Ports } from '../domain/ports.ts'
 import { readableBaskets } from './basket-record.ts'
 import { grpcProductCatalog } from './grpc-product-catalog.ts'
-import { type BasketRedis, openRedis } from './redis.ts'
-import { redisBasketFigures } from './redis-basket-figures.ts'
 import { redisBasketRepository } from './redis-basket-repository.ts'
-import { traceCommands } from './redis-tracing.ts'
-import { sqliteBasketFigures } from './sqlite-basket-figures.ts'
+import { redisBasketStatistics } from './redis-basket-statistics.ts'
 import { sqliteBasketRepository, sweepExpired } from './sqlite-basket-repository.ts'
+import { sqliteBasketStatistics } from './sqlite-basket-statistics.ts'
 
-type Ports = Readonly<{
-  baskets: BasketRepository
-  catalog: ProductCatalog
-  figures: BasketFiguresReader
+export type StorageConfig =
+  | Readonly<{ kind: 'embedded'; file: string }>
+  | Readonly<{ kind: 'redis'; redis: RedisConfig }>
+
+type AdapterConfig = Readonly<{
+  storage: StorageConfig
+  ttlSeconds: number
+  /** Where the product service is, as a `grpcAddress`. */
+  productService: string
 }>
 
-export type Adapters = AsyncDisposable & Readonly<{ ports: Ports; dependencies: readonly Dependency[] }>
-
 type Storage = AsyncDisposable &
-  Readonly<{ baskets: BasketRepository; figures: BasketFiguresReader; dependencies: readonly Dependency[] }>
+  Pick<Ports, 'baskets' | 'statistics'> &
+  Readonly<{ dependencies: readonly Dependency[] }>
 
 const sweepIntervalMs = 10_000
 
 /** What Redis is asked, measured when there are metrics. */
-const commandsOf = (redis: BasketRedis, metrics: Metrics | undefined) => {
-  const { get, compareAndSet, survey, ping, pingReplicas } = redis
-  const commands = { get, compareAndSet, survey, ping, pingReplicas }
+const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
+  const { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas } = redis
+  const commands = { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas }
   return metrics === undefined ? commands : instrumentStore('redis', commands, metrics)
 }
 
-const openServer = (config: BasketConfig, logger: Logger, metrics: Metrics | undefined): Storage => {
+const openRedisStorage = (
+  config: RedisConfig,
+  ttlSeconds: number,
+  { logger, metrics }: Opening<unknown>,
+): Storage => {
   const tracing = isTracing() ? traceCommands() : undefined
   const redis = openRedis(config, logger)
   const commands = commandsOf(redis, metrics)
   metrics?.watchPool('redis', () => ({ idle: 0, waiting: 0, ...redis.connections() }))
+  if (metrics !== undefined) exposeSamples(metrics.registry, memoryMetrics(commands.memory), logger)
   // Soft: without them writes are refused, but reads are not.
   const replicas = { name: 'redis-replicas', hard: false, probe: commands.pingReplicas }
   return {
-    baskets: redisBasketRepository(commands, config.BASKET_TTL_SECONDS),
-    figures: redisBasketFigures(commands),
+    baskets: redisBasketRepository(commands, ttlSeconds),
+    statistics: redisBasketStatistics(commands),
     dependencies: [
       { name: 'redis', hard: true, probe: commands.ping },
-      ...(config.BASKET_WAIT_REPLICAS > 0 ? [replicas] : []),
+      ...(config.waitReplicas > 0 ? [replicas] : []),
     ],
     [Symbol.asyncDispose]: async () => {
       await redis[Symbol.asyncDispose]()
@@ -59,10 +68,10 @@ const openServer = (config: BasketConfig, logger: Logger, metrics: Metrics | und
   }
 }
 
-const openEmbedded = (config: BasketConfig, logger: Logger): Storage => {
-  logger.warn({ data_dir: config.DATA_DIR }, 'embedded storage: for one developer on one machine')
-  const sqlite = openSqlite(join(config.DATA_DIR, 'baskets.sqlite'))
-  const baskets = sqliteBasketRepository(sqlite, config.BASKET_TTL_SECONDS)
+const openEmbedded = (file: string, ttlSeconds: number, logger: Logger): Storage => {
+  logger.warn({ file }, 'embedded storage: for one developer on one machine')
+  const sqlite = openSqlite(file)
+  const baskets = sqliteBasketRepository(sqlite, ttlSeconds)
   let expired = 0
   const sweep = () => {
     try {
@@ -77,7 +86,7 @@ const openEmbedded = (config: BasketConfig, logger: Logger): Storage => {
   const sweeping = setInterval(sweep, sweepIntervalMs)
   return {
     baskets,
-    figures: sqliteBasketFigures(sqlite, () => expired),
+    statistics: sqliteBasketStatistics(sqlite, () => expired),
     dependencies: [{ name: 'sqlite', hard: true, probe: async () => sqlite.exec('select 1') }],
     [Symbol.asyncDispose]: async () => {
       clearInterval(sweeping)
@@ -90,16 +99,15 @@ const openEmbedded = (config: BasketConfig, logger: Logger): Storage => {
  * Opens what the configuration names, measured when there are metrics. Servers may come later: until then the service
  * runs, and is not ready.
  */
-export const openAdapters = async (
-  config: BasketConfig,
-  logger: Logger,
-  metrics?: Metrics,
-): Promise<Adapters> => {
+export const openAdapters = async (opening: Opening<AdapterConfig>): Promise<Adapters<Ports>> => {
+  const { storage: where, ttlSeconds, productService } = opening.config
   const storage =
-    config.STORAGE === 'redis' ? openServer(config, logger, metrics) : openEmbedded(config, logger)
-  const catalog = grpcProductCatalog(config.PRODUCT_SERVICE_URL, metrics)
+    where.kind === 'redis'
+      ? openRedisStorage(where.redis, ttlSeconds, opening)
+      : openEmbedded(where.file, ttlSeconds, opening.logger)
+  const catalog = grpcProductCatalog(productService, opening.metrics)
   return {
-    ports: { baskets: storage.baskets, figures: storage.figures, catalog },
+    ports: { baskets: storage.baskets, statistics: storage.statistics, catalog },
     dependencies: [...storage.dependencies, { name: 'product-service', hard: false, probe: catalog.probe }],
     [Symbol.asyncDispose]: async () => {
       catalog[Symbol.dispose]()

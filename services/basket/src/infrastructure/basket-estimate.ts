@@ -1,8 +1,8 @@
 import type { Cents } from '@shop/kernel/money.ts'
 import { type Basket, itemCount, total } from '../domain/basket.ts'
-import type { BasketFigures } from '../domain/basket-figures.ts'
+import type { BasketStatistics } from '../domain/basket-statistics.ts'
 
-type Estimate = Omit<BasketFigures, 'expired' | 'memory'>
+type Estimate = Omit<BasketStatistics, 'expired'>
 
 const scaled = (value: Cents, scale: number): Cents =>
   scale === 1 ? value : BigInt(Math.round(Number(value) * scale))

@@ -1,13 +1,14 @@
 import { type Product, ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
-import { AppError, codeOf } from '@shop/kernel/errors.ts'
+import { AppError, type ErrorKind, kindOf } from '@shop/kernel/errors.ts'
 import { centsFromDecimal } from '@shop/kernel/money.ts'
-import { createBreaker } from '@shop/platform/breaker.ts'
-import { coalesce } from '@shop/platform/coalesce.ts'
-import { channelTo } from '@shop/platform/grpc-channel.ts'
-import { callUnary, checkServing } from '@shop/platform/grpc-client.ts'
-import { measureCalls } from '@shop/platform/grpc-client-metrics.ts'
-import { traceCalls } from '@shop/platform/grpc-tracing.ts'
-import type { Metrics } from '@shop/platform/metrics.ts'
+import { channelTo } from '@shop/platform/grpc/channel.ts'
+import { callUnary, checkServing } from '@shop/platform/grpc/client.ts'
+import { measureCalls } from '@shop/platform/grpc/client-metrics.ts'
+import { traceCalls } from '@shop/platform/grpc/tracing.ts'
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+import { batchByKey } from '@shop/platform/resilience/batch-by-key.ts'
+import { createBreaker } from '@shop/platform/resilience/breaker.ts'
+import { productNotFound } from '../domain/errors.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
 
 /** Of a call. Who comes while others wait for one waits for that too: twice this is less than the second of the contract. */
@@ -16,9 +17,12 @@ const deadlineMs = 400
 const maxBatchSize = 100
 const message = 'the product service cannot be asked right now'
 
+/** Asking again later may help. */
+const outages = new Set<ErrorKind>(['unavailable', 'rate_limited'])
+
 const translated = (error: unknown): Error =>
-  codeOf(error) === 'unavailable'
-    ? new AppError('unavailable', message, {}, { cause: error })
+  outages.has(kindOf(error))
+    ? new AppError('unavailable', message, { cause: error })
     : // Also what that service calls invalid: our caller's input has been checked before.
       new Error('the product service did not answer as agreed', { cause: error })
 
@@ -44,20 +48,22 @@ export const grpcProductCatalog = (
   const onState = metrics?.watchBreaker('product-service')
   const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message, onState })
 
-  const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {
+  const ask = async (ids: readonly number[]): Promise<readonly Product[]> => {
     try {
-      const { products } = await breaker(() =>
-        callUnary(client.batchGetProducts.bind(client), { ids: [...ids] }, deadlineMs),
-      )
-      const found = new Map(products.map((product) => [product.id, productOf(product)]))
-      return ids.map((id) => found.get(id) ?? new AppError('product_not_found', `there is no product ${id}`))
+      const answer = await callUnary(client.batchGetProducts.bind(client), { ids: [...ids] }, deadlineMs)
+      return answer.products
     } catch (error) {
       throw translated(error)
     }
   }
+  const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {
+    const products = await breaker(() => ask(ids))
+    const found = new Map(products.map((product) => [product.id, productOf(product)]))
+    return ids.map((id) => found.get(id) ?? productNotFound(id))
+  }
 
   return {
-    find: coalesce({ load, slots: 2, maxBatchSize }),
+    find: batchByKey({ load, slots: 2, maxBatchSize }),
     probe: () => checkServing(client, 'product.ProductService', deadlineMs),
     [Symbol.dispose]: () => client.close(),
   }

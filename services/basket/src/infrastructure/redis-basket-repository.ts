@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
+import { keyedQueue } from '@shop/platform/resilience/keyed-queue.ts'
+import type { RedisStore } from '@shop/redis/store.ts'
 import { nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
-import { oneAtATime } from './one-at-a-time.ts'
-import type { BasketRedis } from './redis.ts'
 
 const maxWaiting = 1_000
 const maxAttempts = 100
@@ -17,11 +17,11 @@ const pause = (attempt: number) => delay(Math.random() * Math.min(attempt, 20))
  * another process came first; within this process the writes to one basket queue up.
  */
 export const redisBasketRepository = (
-  redis: Pick<BasketRedis, 'get' | 'compareAndSet'>,
+  redis: Pick<RedisStore, 'get' | 'compareAndSet'>,
   ttlSeconds: number,
   keyPrefix = 'basket:',
 ): BasketRepository => {
-  const inTurn = oneAtATime(maxWaiting)
+  const enqueue = keyedQueue(maxWaiting, 'too many writes to this basket are waiting')
 
   return {
     find: async (userId) => {
@@ -30,7 +30,7 @@ export const redisBasketRepository = (
     },
 
     update: (userId, change) =>
-      inTurn(userId, async () => {
+      enqueue(userId, async () => {
         const key = `${keyPrefix}${userId}`
         let current = await redis.get(key)
         for (let attempt = 1; attempt <= maxAttempts; attempt++) {

@@ -1,6 +1,6 @@
 import { AppError } from '@shop/kernel/errors.ts'
-import { decorate } from '@shop/platform/decorate.ts'
-import { isBusy, type Sqlite } from '@shop/platform/sqlite.ts'
+import { isBusy, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
+import { decorate } from '@shop/platform/pipeline.ts'
 import { nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
@@ -36,8 +36,7 @@ const withAvailability = (repository: BasketRepository): BasketRepository =>
     try {
       return await call()
     } catch (error) {
-      if (isBusy(error))
-        throw new AppError('unavailable', 'too many others are writing', {}, { cause: error })
+      if (isBusy(error)) throw new AppError('unavailable', 'too many others are writing', { cause: error })
       throw error
     }
   })

@@ -1,10 +1,8 @@
-import type { ProductFiguresReader } from '../domain/product-figures.ts'
-import type { ProductReader } from '../domain/product-reader.ts'
-import type { ProductRepository } from '../domain/product-repository.ts'
+import type { Ports } from '../domain/ports.ts'
 import { createProduct } from './commands/create-product.ts'
 import { deleteProduct } from './commands/delete-product.ts'
 import { updateProduct } from './commands/update-product.ts'
-import { catalogueFigures } from './queries/catalogue-figures.ts'
+import { catalogStatistics } from './queries/catalog-statistics.ts'
 import { getProduct } from './queries/get-product.ts'
 import { getProducts } from './queries/get-products.ts'
 import { listProducts } from './queries/list-products.ts'
@@ -12,13 +10,7 @@ import { lowStockProducts } from './queries/low-stock-products.ts'
 import { productsByCategory } from './queries/products-by-category.ts'
 import { topProducts } from './queries/top-products.ts'
 
-export type Ports = Readonly<{
-  products: ProductRepository
-  reader: ProductReader
-  figures: ProductFiguresReader
-}>
-
-/** Everything the product service can do. Commands write through `products`, queries read through `reader` or `figures`. */
+/** Everything the product service can do. */
 export const useCases = (ports: Ports) => ({
   createProduct: createProduct(ports),
   updateProduct: updateProduct(ports),
@@ -30,7 +22,7 @@ export const useCases = (ports: Ports) => ({
   topProducts: topProducts(ports),
   lowStockProducts: lowStockProducts(ports),
   productsByCategory: productsByCategory(ports),
-  catalogueFigures: catalogueFigures(ports),
+  catalogStatistics: catalogStatistics(ports),
 })
 
 export type UseCases = ReturnType<typeof useCases>

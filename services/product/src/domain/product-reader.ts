@@ -1,29 +1,17 @@
 import type { Product } from './product.ts'
 
-/** What a list can be sorted by; a minus means descending. Ties are sorted by id, in the same direction. */
-export const productSorts = [
-  'id',
-  '-id',
-  'price',
-  '-price',
-  'stock',
-  '-stock',
-  'name',
-  '-name',
-  'created_at',
-  '-created_at',
-] as const
+/** What a list can be sorted by. */
+export type SortKey = keyof Pick<Product, 'id' | 'price' | 'stock' | 'name' | 'createdAt'>
 
-export type ProductSort = (typeof productSorts)[number]
+/** Ties are sorted by id, in the same direction. */
+export type ProductSort = Readonly<{ by: SortKey; descending: boolean }>
 
-/** Pages and top lists have at least one product and at most this many. */
-export const pageLimits = { page: 1_000, defaultPage: 100, top: 100, defaultTop: 10, batch: 1_000 } as const
+export const byId: ProductSort = { by: 'id', descending: false }
+export const mostExpensiveFirst: ProductSort = { by: 'price', descending: true }
+export const lowestStockFirst: ProductSort = { by: 'stock', descending: false }
 
 /** The place of a product in a list: the value that the list is sorted by, and the id. */
-export type Position = Readonly<{
-  key: Product[keyof Pick<Product, 'id' | 'price' | 'stock' | 'name' | 'createdAt'>]
-  id: number
-}>
+export type Position = Readonly<{ key: Product[SortKey]; id: number }>
 
 export type ProductListing = Readonly<{
   sort: ProductSort

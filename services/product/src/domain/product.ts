@@ -1,6 +1,7 @@
-import { AppError, invalid, type Violation } from '@shop/kernel/errors.ts'
-import { type Cents, decimalFromCents, maxCents } from '@shop/kernel/money.ts'
+import { invalid, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
+import { amountRule, type Cents, maxCents } from '@shop/kernel/money.ts'
 import { characters, isStorable } from '@shop/kernel/text.ts'
+import { staleVersion } from './errors.ts'
 
 export type ProductFields = Readonly<{
   name: string
@@ -26,29 +27,36 @@ export const limits = { name: 200, description: 5_000, category: 100, integer: 2
 /** With this many pieces, or fewer, a product is low in stock. */
 export const lowStockThreshold = 10
 
-const textViolations = (path: string, text: string, longest: number): Violation[] => {
-  if (!isStorable(text)) return [{ path, message: 'must not contain NUL characters or lone surrogates' }]
-  if (characters(text) > longest) return [{ path, message: `must have at most ${longest} characters` }]
-  return []
+/** What is wrong with a text, if anything. */
+const textRule = (text: string, longest: number): string | undefined => {
+  if (!isStorable(text)) return 'must not contain NUL characters or lone surrogates'
+  return characters(text) > longest ? `must have at most ${longest} characters` : undefined
 }
 
-const violationsOf = ({ name, description, price, stock, category }: ProductFields): Violation[] => [
-  ...(name === ''
-    ? [{ path: '/name', message: 'must not be empty' }]
-    : textViolations('/name', name, limits.name)),
-  ...textViolations('/description', description, limits.description),
-  ...textViolations('/category', category, limits.category),
-  ...(price < 0n || price > maxCents
-    ? [{ path: '/price', message: `must be from 0 to ${decimalFromCents(maxCents)}` }]
-    : []),
-  ...(!Number.isInteger(stock) || stock < 0 || stock > limits.integer
-    ? [{ path: '/stock', message: `must be a whole number from 0 to ${limits.integer}` }]
-    : []),
-]
+/** What is wrong with the value of a field, if anything. */
+const rules: {
+  readonly [Field in keyof ProductFields]: (value: ProductFields[Field]) => string | undefined
+} = {
+  name: (name) => (name === '' ? 'must not be empty' : textRule(name, limits.name)),
+  description: (description) => textRule(description, limits.description),
+  category: (category) => textRule(category, limits.category),
+  price: (price) => (price < 0n || price > maxCents ? amountRule : undefined),
+  stock: (stock) => wholeNumberRule(stock, [0, limits.integer]),
+}
+
+export const fieldNames = Object.keys(rules) as readonly (keyof ProductFields)[]
+
+const violationOf = <Field extends keyof ProductFields>(
+  field: Field,
+  value: ProductFields[Field],
+): Violation[] => {
+  const message = rules[field](value)
+  return message === undefined ? [] : [{ path: `/${field}`, message }]
+}
 
 const valid = <Fields extends ProductFields>(fields: Fields): Fields => {
   const trimmed = { ...fields, name: fields.name.trim() }
-  const violations = violationsOf(trimmed)
+  const violations = fieldNames.flatMap((field) => violationOf(field, trimmed[field]))
   if (violations.length > 0) throw invalid(...violations)
   return trimmed
 }
@@ -62,7 +70,7 @@ export const reviseProduct = (product: Product, changes: Partial<ProductFields>)
 
 /** Throws `invalid` for a text that no product can have as its category. */
 export const validCategory = (category: string): string => {
-  const violations = textViolations('/category', category, limits.category)
+  const violations = violationOf('category', category)
   if (violations.length > 0) throw invalid(...violations)
   return category
 }
@@ -74,9 +82,5 @@ export type Precondition = (stored: Product) => void
 export const expectVersion =
   (version: number): Precondition =>
   (stored) => {
-    if (stored.version !== version)
-      throw new AppError('stale_version', `version is ${stored.version} by now, not ${version}`)
+    if (stored.version !== version) throw staleVersion(stored.version, version)
   }
-
-export const productNotFound = (id: number): AppError =>
-  new AppError('not_found', `there is no product ${id}`)

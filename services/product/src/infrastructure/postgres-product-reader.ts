@@ -1,43 +1,46 @@
 import { decimalText } from '@shop/kernel/money.ts'
-import { type Expression, sql } from 'kysely'
-import { limits } from '../domain/product.ts'
-import type { Position, ProductListing, ProductReader, ProductSort } from '../domain/product-reader.ts'
-import { type Database, productColumns, productOf } from './products-table.ts'
-import { type OnAbort, whileWanted } from './while-wanted.ts'
+import { cancelWithCaller, type OnAbort } from '@shop/postgres/cancellation.ts'
+import { sql } from 'kysely'
+import { limits, type Product } from '../domain/product.ts'
+import type {
+  Position,
+  ProductListing,
+  ProductReader,
+  ProductSort,
+  SortKey,
+} from '../domain/product-reader.ts'
+import { type Database, productColumns, productOf, type Tables } from './products-table.ts'
 
-type Column = 'id' | 'price' | 'stock' | 'name' | 'created_at'
+const asItIs = (key: unknown): unknown => key
 
-const orders: Record<ProductSort, readonly [column: Column, direction: 'asc' | 'desc']> = {
-  id: ['id', 'asc'],
-  '-id': ['id', 'desc'],
-  price: ['price', 'asc'],
-  '-price': ['price', 'desc'],
-  stock: ['stock', 'asc'],
-  '-stock': ['stock', 'desc'],
-  name: ['name', 'asc'],
-  '-name': ['name', 'desc'],
-  created_at: ['created_at', 'asc'],
-  '-created_at': ['created_at', 'desc'],
+type SortColumns = {
+  readonly [Key in SortKey]: Readonly<{
+    column: keyof Tables['products']
+    type: string
+    /** The value of a position as the column has it. */
+    encode: (key: Product[Key]) => unknown
+  }>
 }
 
-/** The position's key, typed for its column, so that the comparison can use the column's index. */
-const keyValue = (column: Column, key: Position['key']): Expression<unknown> => {
-  const types = {
-    id: 'integer',
-    price: 'numeric',
-    stock: 'integer',
-    name: 'text',
-    created_at: 'timestamptz',
-  } as const
-  return sql`cast(${typeof key === 'bigint' ? decimalText(key) : key} as ${sql.raw(types[column])})`
-}
+/** How a list is sorted by each key. */
+const sortColumns = {
+  id: { column: 'id', type: 'integer', encode: asItIs },
+  price: { column: 'price', type: 'numeric', encode: decimalText },
+  stock: { column: 'stock', type: 'integer', encode: asItIs },
+  name: { column: 'name', type: 'text', encode: asItIs },
+  createdAt: { column: 'created_at', type: 'timestamptz', encode: asItIs },
+} as const satisfies SortColumns
 
 /** What lies behind the position, in the order of the list. */
-const beyond = ([column, direction]: (typeof orders)[ProductSort], { key, id }: Position) => {
-  const operator = sql.raw(direction === 'asc' ? '>' : '<')
-  return column === 'id'
+const beyond = ({ by, descending }: ProductSort, { key, id }: Position) => {
+  const operator = sql.raw(descending ? '<' : '>')
+  const { column, type } = sortColumns[by]
+  // A position is of the list that it is used in, so its key is of the type that the list is sorted by.
+  const encode = sortColumns[by].encode as (value: Position['key']) => unknown
+  // The value is typed for its column, so that the comparison can use the column's index.
+  return by === 'id'
     ? sql<boolean>`id ${operator} ${id}`
-    : sql<boolean>`(${sql.ref(column)}, id) ${operator} (${keyValue(column, key)}, ${id})`
+    : sql<boolean>`(${sql.ref(column)}, id) ${operator} (cast(${encode(key)} as ${sql.raw(type)}), ${id})`
 }
 
 /**
@@ -46,6 +49,26 @@ const beyond = ([column, direction]: (typeof orders)[ProductSort], { key, id }: 
  */
 const inCategory = (category: string, id: number) =>
   sql<boolean>`(category, id) > (${category}, ${id}) and (category, id) <= (${category}, ${limits.integer})`
+
+/** The rows of a page, and one more than asked for, which tells whether there is a next page. */
+const pageQuery = (database: Database, { sort, maxStock, category, after, limit }: ProductListing) => {
+  const { column } = sortColumns[sort.by]
+  const direction = sort.descending ? 'desc' : 'asc'
+  let query = database
+    .selectFrom('products')
+    .select(productColumns)
+    .limit(limit + 1)
+  if (maxStock !== undefined) query = query.where('stock', '<=', maxStock)
+  if (category !== undefined && sort.by === 'id' && !sort.descending)
+    return query
+      .where(inCategory(category, after?.id ?? 0))
+      .orderBy('category')
+      .orderBy('id')
+  if (category !== undefined) query = query.where('category', '=', category)
+  if (after !== undefined) query = query.where(beyond(sort, after))
+  query = query.orderBy(column, direction)
+  return column === 'id' ? query : query.orderBy('id', direction)
+}
 
 /** Products from PostgreSQL, or from PGlite. Every list is a range of one index, whichever page it is. */
 export const postgresProductReader = (
@@ -57,7 +80,7 @@ export const postgresProductReader = (
       .selectFrom('products')
       .select(productColumns)
       .where('id', '=', id)
-      .executeTakeFirst(whileWanted(onAbort))
+      .executeTakeFirst(cancelWithCaller(onAbort))
     return row && productOf(row)
   },
 
@@ -67,33 +90,16 @@ export const postgresProductReader = (
       .select(productColumns)
       .where('id', '=', sql<number>`any(${ids}::integer[])`)
       .orderBy('id')
-      .execute(whileWanted(onAbort))
+      .execute(cancelWithCaller(onAbort))
     return rows.map(productOf)
   },
 
-  list: async ({ sort, maxStock, category, after, limit }: ProductListing) => {
-    const [column, direction] = orders[sort]
-    // One more than asked for tells whether there is a next page.
-    let query = database
-      .selectFrom('products')
-      .select(productColumns)
-      .limit(limit + 1)
-    if (maxStock !== undefined) query = query.where('stock', '<=', maxStock)
-    if (category !== undefined && sort === 'id') {
-      query = query
-        .where(inCategory(category, after?.id ?? 0))
-        .orderBy('category')
-        .orderBy('id')
-    } else {
-      if (category !== undefined) query = query.where('category', '=', category)
-      if (after !== undefined) query = query.where(beyond(orders[sort], after))
-      query = query.orderBy(column, direction)
-      if (column !== 'id') query = query.orderBy('id', direction)
-    }
-    const rows = await query.execute(whileWanted(onAbort))
+  list: async (listing) => {
+    const { sort, limit } = listing
+    const rows = await pageQuery(database, listing).execute(cancelWithCaller(onAbort))
     const products = rows.slice(0, limit).map(productOf)
     const last = products.at(-1)
     if (rows.length <= limit || last === undefined) return { products }
-    return { products, next: { key: last[column === 'created_at' ? 'createdAt' : column], id: last.id } }
+    return { products, next: { key: last[sort.by], id: last.id } }
   },
 })

@@ -1,19 +1,11 @@
-import { decimalText } from '@shop/kernel/money.ts'
+import { cancelWithCaller, type OnAbort, transactionWithCaller } from '@shop/postgres/cancellation.ts'
 import { sql } from 'kysely'
-import { type Product, type ProductFields, productNotFound } from '../domain/product.ts'
+import { productNotFound } from '../domain/errors.ts'
+import type { Product } from '../domain/product.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
-import { coalescedFind } from './coalesced-product-reader.ts'
+import { batchedFind } from './batched-product-reader.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
-import { type Database, productColumns, productOf } from './products-table.ts'
-import { type OnAbort, transactionWhileWanted, whileWanted } from './while-wanted.ts'
-
-const rowOf = ({ name, description, price, stock, category }: ProductFields) => ({
-  name,
-  description,
-  price: decimalText(price),
-  stock,
-  category,
-})
+import { type Database, productColumns, productOf, rowOf } from './products-table.ts'
 
 /** The row, which no other transaction can write until this one ends. */
 const lock = async (transaction: Database, id: number): Promise<Product> => {
@@ -39,6 +31,17 @@ const updateOne = (database: Database, { id, version }: Product, changed: Produc
 const deleteOne = (database: Database, { id, version }: Product) =>
   database.deleteFrom('products').where('id', '=', id).where('version', '=', version).returning('id')
 
+/** Runs the write with the row locked, so that no other write comes between. */
+const whileLocked = <Result>(
+  database: Database,
+  onAbort: OnAbort,
+  id: number,
+  write: (transaction: Database, stored: Product) => Promise<Result>,
+): Promise<Result> =>
+  transactionWithCaller(database, onAbort, async (transaction) =>
+    write(transaction, await lock(transaction, id)),
+  )
+
 /**
  * Products in PostgreSQL, or in PGlite. A write reads the product, together with what others read, and takes effect if
  * nobody has changed it since. When somebody has, it is done again with the row locked, which keeps others out.
@@ -47,35 +50,26 @@ export const postgresProductRepository = (
   database: Database,
   onAbort: OnAbort = 'ignore query',
 ): ProductRepository => {
-  const find = coalescedFind(postgresProductReader(database, onAbort))
+  const find = batchedFind(postgresProductReader(database, onAbort))
   const read = async (id: number): Promise<Product> => {
     const product = await find(id)
     if (product === undefined) throw productNotFound(id)
     return product
   }
-  const whileLocked = <Result>(
-    id: number,
-    write: (transaction: Database, stored: Product) => Promise<Result>,
-  ): Promise<Result> =>
-    transactionWhileWanted(database, onAbort, async (transaction) =>
-      write(transaction, await lock(transaction, id)),
-    )
 
   return {
-    add: async (fields) =>
-      productOf(
-        await database
-          .insertInto('products')
-          .values(rowOf(fields))
-          .returning(productColumns)
-          .executeTakeFirstOrThrow(whileWanted(onAbort)),
-      ),
+    add: async (fields) => {
+      const insert = database.insertInto('products').values(rowOf(fields)).returning(productColumns)
+      return productOf(await insert.executeTakeFirstOrThrow(cancelWithCaller(onAbort)))
+    },
 
     update: async (id, change) => {
       const seen = await read(id)
-      const written = await updateOne(database, seen, change(seen)).executeTakeFirst(whileWanted(onAbort))
+      const written = await updateOne(database, seen, change(seen)).executeTakeFirst(
+        cancelWithCaller(onAbort),
+      )
       if (written !== undefined) return productOf(written)
-      return whileLocked(id, async (transaction, stored) =>
+      return whileLocked(database, onAbort, id, async (transaction, stored) =>
         productOf(await updateOne(transaction, stored, change(stored)).executeTakeFirstOrThrow()),
       )
     },
@@ -83,8 +77,8 @@ export const postgresProductRepository = (
     remove: async (id, precondition) => {
       const stored = await read(id)
       precondition(stored)
-      if (await deleteOne(database, stored).executeTakeFirst(whileWanted(onAbort))) return
-      await whileLocked(id, async (transaction, current) => {
+      if (await deleteOne(database, stored).executeTakeFirst(cancelWithCaller(onAbort))) return
+      await whileLocked(database, onAbort, id, async (transaction, current) => {
         precondition(current)
         await deleteOne(transaction, current).execute()
       })

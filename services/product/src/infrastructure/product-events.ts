@@ -1,14 +1,12 @@
-import { type Logger, ofHarmlessFields } from '@shop/platform/logger.ts'
-import { lowStockThreshold, type Product } from '../domain/product.ts'
+import { type Logger, ofHarmlessFields } from '@shop/platform/logging/logger.ts'
+import { fieldNames, lowStockThreshold, type Product } from '../domain/product.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
-
-const fields = ['name', 'description', 'price', 'stock', 'category'] as const
 
 const isLow = ({ stock }: Product): boolean => stock <= lowStockThreshold
 
 const logUpdate = (logger: Logger, before: Product, after: Product): void => {
   const { id: product_id, version, stock } = after
-  const changed = fields.filter((field) => before[field] !== after[field])
+  const changed = fieldNames.filter((field) => before[field] !== after[field])
   logger.info({ event: 'product_updated', product_id, version, changed }, 'product updated')
   if (isLow(after) && !isLow(before))
     logger.info({ event: 'low_stock', product_id, stock, threshold: lowStockThreshold }, 'low stock')

@@ -1,40 +1,57 @@
-import { centsFromText } from '@shop/kernel/money.ts'
+import { centsFromText, decimalText } from '@shop/kernel/money.ts'
 import type { ColumnType, Generated, Kysely } from 'kysely'
-import type { Product } from '../domain/product.ts'
+import type { Product, ProductFields } from '../domain/product.ts'
 
 type Timestamp = ColumnType<Date, never, Date>
 
+/** The type of each field's column. */
+type FieldColumns = {
+  name: string
+  description: string
+  /** A decimal text with two decimals, both ways. */
+  price: string
+  stock: number
+  category: string
+}
+
 export type Tables = {
-  products: {
-    id: Generated<number>
-    name: string
-    description: string
-    /** A decimal text with two decimals, both ways. */
-    price: string
-    stock: number
-    category: string
-    version: Generated<number>
-    created_at: Timestamp
-    updated_at: Timestamp
-  }
+  products: Record<keyof ProductFields, unknown> &
+    FieldColumns & {
+      id: Generated<number>
+      version: Generated<number>
+      created_at: Timestamp
+      updated_at: Timestamp
+    }
 }
 
 export type Database = Kysely<Tables>
 
 /** The columns of a product, named in the domain's words. */
-export const productColumns = [
-  'id',
-  'name',
-  'description',
-  'price',
-  'stock',
-  'category',
-  'version',
-  'created_at as createdAt',
-  'updated_at as updatedAt',
-] as const
+const columns = {
+  id: 'id',
+  name: 'name',
+  description: 'description',
+  price: 'price',
+  stock: 'stock',
+  category: 'category',
+  version: 'version',
+  createdAt: 'created_at as createdAt',
+  updatedAt: 'updated_at as updatedAt',
+} as const satisfies Record<keyof Product, string>
 
-export const productOf = (row: Omit<Product, 'price'> & { price: string }): Product => ({
-  ...row,
-  price: centsFromText(row.price),
-})
+export const productColumns = Object.values(columns)
+
+/** A row with `productColumns`. */
+type Row = Omit<Product, 'price'> & { price: string }
+
+export const productOf = (row: Row): Product => ({ ...row, price: centsFromText(row.price) })
+
+/** The columns that a write sets. */
+export const rowOf = ({ name, description, price, stock, category }: ProductFields) =>
+  ({
+    name,
+    description,
+    price: decimalText(price),
+    stock,
+    category,
+  }) satisfies Record<keyof ProductFields, unknown>

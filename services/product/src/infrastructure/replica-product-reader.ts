@@ -1,7 +1,6 @@
-import { codeOf } from '@shop/kernel/errors.ts'
-import { createBreaker } from '@shop/platform/breaker.ts'
-import { withDeadline } from '@shop/platform/deadline.ts'
-import type { BreakerState } from '@shop/platform/metrics.ts'
+import { kindOf } from '@shop/kernel/errors.ts'
+import { type BreakerState, createBreaker } from '@shop/platform/resilience/breaker.ts'
+import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 
 const message = 'the replica cannot answer right now'
@@ -24,7 +23,7 @@ export const replicaProductReader = (
     try {
       return await breaker(() => withDeadline(deadlineMs, message, ask(replica)))
     } catch (error) {
-      if (codeOf(error) !== 'unavailable') throw error
+      if (kindOf(error) !== 'unavailable') throw error
       return ask(primary)
     }
   }

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { newProduct, type ProductFields } from '../domain/product.ts'
-import type { ProductReader } from '../domain/product-reader.ts'
+import { byId, type ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { Database } from './products-table.ts'
 
@@ -49,7 +49,7 @@ export const seedSamples = async (
   products: Pick<ProductRepository, 'add'>,
   reader: Pick<ProductReader, 'list'>,
 ): Promise<number> => {
-  const { products: first } = await reader.list({ sort: 'id', limit: 1 })
+  const { products: first } = await reader.list({ sort: byId, limit: 1 })
   if (first.length > 0) return 0
   for (const sample of samples) await products.add(newProduct(sample))
   return samples.length

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ifMatch, sendTagged } from '@shop/platform/conditional.ts'
+import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Basket } from '../../domain/basket.ts'
@@ -11,22 +11,10 @@ const tagged = (reply: FastifyReply, basket: Basket) => {
   return basketJson(basket)
 }
 
-/** Baskets over HTTP: each route reads its input, calls one use case, and presents the result. */
-export const basketRoutes =
+/** The lines of a basket, which clients call items. */
+const itemRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    app.get('/baskets/:user_id', { schema: schemas.getBasket }, async (request, reply) => {
-      const basket = await use.getBasket({ userId: request.params.user_id })
-      return sendTagged(request, reply, basketTag(basket), () => basketJson(basket))
-    })
-
-    app.post('/baskets', { schema: schemas.createBasket }, async (request, reply) => {
-      const precondition = ifMatch(request, basketTag)
-      const { basket, created } = await use.createBasket({ userId: request.body.user_id, precondition })
-      if (created) void reply.code(201).header('location', `/baskets/${basket.userId}`)
-      return tagged(reply, basket)
-    })
-
     app.post('/baskets/:user_id/items', { schema: schemas.addItem }, async (request, reply) => {
       const { product_id: productId, quantity } = request.body
       const precondition = ifMatch(request, basketTag)
@@ -59,6 +47,25 @@ export const basketRoutes =
       const precondition = ifMatch(request, basketTag)
       return tagged(reply, await use.clearBasket({ userId: request.params.user_id, precondition }))
     })
+  }
+
+/** Baskets over HTTP: each route reads its input, calls one use case, and presents the result. */
+export const basketRoutes =
+  (use: UseCases): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    app.get('/baskets/:user_id', { schema: schemas.getBasket }, async (request, reply) => {
+      const basket = await use.getBasket({ userId: request.params.user_id })
+      return sendTagged(request, reply, basketTag(basket), () => basketJson(basket))
+    })
+
+    app.post('/baskets', { schema: schemas.createBasket }, async (request, reply) => {
+      const precondition = ifMatch(request, basketTag)
+      const { basket, created } = await use.createBasket({ userId: request.body.user_id, precondition })
+      if (created) void reply.code(201).header('location', `/baskets/${basket.userId}`)
+      return tagged(reply, basket)
+    })
+
+    await app.register(itemRoutes(use))
 
     app.delete('/baskets/:user_id', { schema: schemas.deleteBasket }, async (request, reply) => {
       const precondition = ifMatch(request, basketTag)

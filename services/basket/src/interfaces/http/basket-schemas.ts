@@ -1,5 +1,5 @@
-import { reference } from '@shop/platform/openapi.ts'
-import { problems } from '@shop/platform/problem.ts'
+import { reference } from '@shop/platform/http/openapi.ts'
+import { problems } from '@shop/platform/http/problem.ts'
 import { Type } from 'typebox'
 import { BasketJson, NewBasketBody, NewItemBody, ProductId, QuantityBody, UserId } from './basket-json.ts'
 

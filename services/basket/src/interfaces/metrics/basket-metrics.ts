@@ -1,39 +1,25 @@
 import { decimalFromCents } from '@shop/kernel/money.ts'
-import type { Figure, FigureSource } from '@shop/platform/figures.ts'
+import type { SampledMetric, SampleSource } from '@shop/platform/metrics/business-metrics.ts'
 import type { UseCases } from '../../application/use-cases.ts'
-import type { BasketFigures } from '../../domain/basket-figures.ts'
+import type { BasketStatistics } from '../../domain/basket-statistics.ts'
 
 const gauge = (
   name: string,
   help: string,
-  valueOf: (figures: BasketFigures) => number,
-): Figure<BasketFigures> => ({
+  valueOf: (statistics: BasketStatistics) => number,
+): SampledMetric<BasketStatistics> => ({
   name,
   help,
   type: 'gauge',
   labelNames: [],
-  samples: (figures) => [[{}, valueOf(figures)]],
-})
-
-/** Servers are numbered: their addresses are nobody's business. */
-const memory = (
-  name: string,
-  help: string,
-  valueOf: (server: BasketFigures['memory'][number]) => number,
-): Figure<BasketFigures> => ({
-  name,
-  help,
-  type: 'gauge',
-  labelNames: ['server'],
-  samples: (figures) =>
-    figures.memory.map((server, index) => [{ server: String(index + 1) }, valueOf(server)] as const),
+  samples: (statistics) => [[{}, valueOf(statistics)]],
 })
 
 /** What Prometheus is told of the baskets. */
-export const basketMetrics = (use: Pick<UseCases, 'basketFigures'>): FigureSource<BasketFigures> => ({
+export const basketMetrics = (use: Pick<UseCases, 'basketStatistics'>): SampleSource<BasketStatistics> => ({
   name: 'baskets',
-  read: use.basketFigures,
-  figures: [
+  read: use.basketStatistics,
+  metrics: [
     gauge('shop_active_baskets', 'Baskets that have not expired', ({ baskets }) => baskets),
     gauge('shop_basket_items', 'Pieces in all active baskets', ({ items }) => items),
     gauge('shop_basket_value', 'What the pieces in all active baskets cost', ({ value }) =>
@@ -47,7 +33,5 @@ export const basketMetrics = (use: Pick<UseCases, 'basketFigures'>): FigureSourc
       ),
       type: 'counter',
     },
-    memory('redis_memory_used_bytes', 'Memory in use by a Redis server', ({ used }) => used),
-    memory('redis_memory_max_bytes', 'Memory that a Redis server may use; 0 for no limit', ({ max }) => max),
   ],
 })

@@ -1,4 +1,5 @@
-import { type Product, productNotFound } from '../../domain/product.ts'
+import { productNotFound } from '../../domain/errors.ts'
+import type { Product } from '../../domain/product.ts'
 import type { ProductReader } from '../../domain/product-reader.ts'
 
 /** Rejects with `not_found`. */

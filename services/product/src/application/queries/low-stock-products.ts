@@ -1,4 +1,9 @@
-import type { ProductListing, ProductPage, ProductReader } from '../../domain/product-reader.ts'
+import {
+  lowestStockFirst,
+  type ProductListing,
+  type ProductPage,
+  type ProductReader,
+} from '../../domain/product-reader.ts'
 
 export type LowStockProducts = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ maxStock: number }>
 
@@ -6,4 +11,4 @@ export type LowStockProducts = Pick<ProductListing, 'after' | 'limit'> & Readonl
 export const lowStockProducts =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   (query: LowStockProducts): Promise<ProductPage> =>
-    reader.list({ ...query, sort: 'stock' })
+    reader.list({ ...query, sort: lowestStockFirst })

@@ -1,5 +1,10 @@
 import { validCategory } from '../../domain/product.ts'
-import type { ProductListing, ProductPage, ProductReader } from '../../domain/product-reader.ts'
+import {
+  byId,
+  type ProductListing,
+  type ProductPage,
+  type ProductReader,
+} from '../../domain/product-reader.ts'
 
 export type ProductsByCategory = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ category: string }>
 
@@ -7,4 +12,4 @@ export type ProductsByCategory = Pick<ProductListing, 'after' | 'limit'> & Reado
 export const productsByCategory =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   async (query: ProductsByCategory): Promise<ProductPage> =>
-    reader.list({ ...query, category: validCategory(query.category), sort: 'id' })
+    reader.list({ ...query, category: validCategory(query.category), sort: byId })

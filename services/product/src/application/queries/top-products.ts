@@ -1,9 +1,9 @@
-import type { ProductPage, ProductReader } from '../../domain/product-reader.ts'
+import { mostExpensiveFirst, type ProductPage, type ProductReader } from '../../domain/product-reader.ts'
 
-/** The dearest products, dearest first. */
+/** The most expensive products, the most expensive first. */
 export const topProducts =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   async ({ count }: Readonly<{ count: number }>): Promise<Pick<ProductPage, 'products'>> => {
-    const { products } = await reader.list({ sort: '-price', limit: count })
+    const { products } = await reader.list({ sort: mostExpensiveFirst, limit: count })
     return { products }
   }

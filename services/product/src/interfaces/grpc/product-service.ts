@@ -1,10 +1,11 @@
 import type { ListProductsResponse, ProductServiceServer } from '@shop/contracts/product/product.ts'
 import { invalid, requireWithin } from '@shop/kernel/errors.ts'
-import type { Rpcs } from '@shop/platform/grpc-server.ts'
+import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import type { UseCases } from '../../application/use-cases.ts'
 import { expectVersion, limits, type Precondition } from '../../domain/product.ts'
-import { type ProductPage, pageLimits } from '../../domain/product-reader.ts'
+import { byId, lowestStockFirst, mostExpensiveFirst, type ProductPage } from '../../domain/product-reader.ts'
 import { decodeCursor, encodeCursor, type Listing } from '../page-cursor.ts'
+import { pageLimits } from '../page-limits.ts'
 import { messageFields, productMessage } from './product-message.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
@@ -29,10 +30,9 @@ const idsOf = (ids: readonly number[]): readonly number[] => {
   return ids.map((id, index) => requireWithin(`/ids/${index}`, id, [1, limits.integer]))
 }
 
-/** Products over gRPC: each RPC reads its request, calls one use case, and presents the result. */
-export const productService = (use: UseCases): Rpcs<ProductServiceServer> => ({
-  getProduct: async ({ id }) => ({ product: productMessage(await use.getProduct({ id: productId(id) })) }),
+type Service = Rpcs<ProductServiceServer>
 
+const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' | 'deleteProduct'> => ({
   createProduct: async (request) => ({
     product: productMessage(await use.createProduct(messageFields(request))),
   }),
@@ -50,25 +50,32 @@ export const productService = (use: UseCases): Rpcs<ProductServiceServer> => ({
     await use.deleteProduct({ id: productId(id), precondition: preconditionOf(version) })
     return { message: `product ${id} deleted` }
   },
+})
+
+/** Products over gRPC: each RPC reads its request, calls one use case, and presents the result. */
+export const productService = (use: UseCases): Service => ({
+  ...writes(use),
+
+  getProduct: async ({ id }) => ({ product: productMessage(await use.getProduct({ id: productId(id) })) }),
 
   listProducts: async (request) => {
-    const listing = { sort: 'id' } as const
+    const listing = { sort: byId }
     return pageMessage(listing, await use.listProducts({ ...listing, ...paging(listing, request) }))
   },
 
   getTopMostExpensiveProducts: async ({ limit }) => {
     const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
-    return pageMessage({ sort: '-price' }, await use.topProducts({ count }))
+    return pageMessage({ sort: mostExpensiveFirst }, await use.topProducts({ count }))
   },
 
   getLowStockProducts: async (request) => {
     const maxStock = requireWithin('/max_stock', request.maxStock, [0, limits.integer])
-    const listing = { sort: 'stock', maxStock } as const
+    const listing = { sort: lowestStockFirst, maxStock }
     return pageMessage(listing, await use.lowStockProducts({ maxStock, ...paging(listing, request) }))
   },
 
   getProductsByCategory: async (request) => {
-    const listing = { sort: 'id', category: request.category } as const
+    const listing = { sort: byId, category: request.category }
     const query = { category: request.category, ...paging(listing, request) }
     return pageMessage(listing, await use.productsByCategory(query))
   },

@@ -1,6 +1,9 @@
 import { centsFromDecimal, decimalFromCents, maxCents } from '@shop/kernel/money.ts'
-import { type Static, Type } from 'typebox'
-import { limits, type Product, type ProductFields } from '../../domain/product.ts'
+import { type Static, type TSchema, Type } from 'typebox'
+import { fieldNames, limits, type Product, type ProductFields } from '../../domain/product.ts'
+
+/** What is said of every field of a product. */
+type Fields = Record<keyof ProductFields, TSchema>
 
 const example = {
   name: '1984',
@@ -8,14 +11,14 @@ const example = {
   price: 14.99,
   stock: 75,
   category: 'Books',
-}
+} satisfies Record<keyof ProductFields, unknown>
 
-const price = {
+const priceRange = {
   minimum: 0,
   maximum: decimalFromCents(maxCents),
   description: 'At most two decimals',
 }
-const stock = { minimum: 0, maximum: limits.integer, description: 'Pieces' }
+const stockRange = { minimum: 0, maximum: limits.integer, description: 'Pieces' }
 
 export const ProductId = Type.Integer({
   minimum: 1,
@@ -28,13 +31,13 @@ export const ProductJson = Type.Object(
     id: ProductId,
     name: Type.String(),
     description: Type.String(),
-    price: Type.Number(price),
-    stock: Type.Integer(stock),
+    price: Type.Number(priceRange),
+    stock: Type.Integer(stockRange),
     category: Type.String(),
     version: Type.Integer({ minimum: 1, description: 'Counts the writes' }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
-  },
+  } satisfies Fields & Record<string, TSchema>,
   {
     $id: 'Product',
     title: 'Product',
@@ -56,10 +59,10 @@ export const ProductBody = Type.Object(
     // The longest name counts after trimming, so the rule is the entity's and not the schema's.
     name: Type.String({ minLength: 1, description: `1 to ${limits.name} characters, after trimming` }),
     description: Type.String({ maxLength: limits.description, default: '' }),
-    price: Type.Number(price),
-    stock: Type.Integer({ ...stock, default: 0 }),
+    price: Type.Number(priceRange),
+    stock: Type.Integer({ ...stockRange, default: 0 }),
     category: Type.String({ maxLength: limits.category, default: '' }),
-  },
+  } satisfies Fields,
   { required: ['name', 'price'], examples: [example] },
 )
 
@@ -73,7 +76,7 @@ export const ProductPatch = Type.Partial(
     price: ProductBody.properties.price,
     stock: nullable<number>({ type: ['integer', 'null'], minimum: 0, maximum: limits.integer }),
     category: nullable<string>({ type: ['string', 'null'], maxLength: limits.category }),
-  }),
+  } satisfies Fields),
   { examples: [{ price: 12.5, category: null }] },
 )
 
@@ -85,13 +88,27 @@ export const productFields = (body: Static<typeof ProductBody>): ProductFields =
   category: body.category,
 })
 
-export const productChanges = (patch: Static<typeof ProductPatch>): Partial<ProductFields> => ({
-  ...(patch.name !== undefined && { name: patch.name }),
-  ...(patch.description !== undefined && { description: patch.description ?? '' }),
-  ...(patch.price !== undefined && { price: centsFromDecimal(patch.price, '/price') }),
-  ...(patch.stock !== undefined && { stock: patch.stock ?? 0 }),
-  ...(patch.category !== undefined && { category: patch.category ?? '' }),
-})
+type Patch = Static<typeof ProductPatch>
+
+/** What the value of each field in a patch stands for. */
+const patched: {
+  readonly [Field in keyof ProductFields]: (value: NonNullable<Patch[Field]> | null) => ProductFields[Field]
+} = {
+  name: (name) => name ?? '',
+  description: (description) => description ?? '',
+  price: (price) => centsFromDecimal(price ?? 0, '/price'),
+  stock: (stock) => stock ?? 0,
+  category: (category) => category ?? '',
+}
+
+/** The fields that are in the patch; a null has been checked to stand only where it may. */
+export const productChanges = (patch: Patch): Partial<ProductFields> =>
+  Object.fromEntries(
+    fieldNames.flatMap((field) => {
+      const value = patch[field]
+      return value === undefined ? [] : [[field, (patched[field] as (given: unknown) => unknown)(value)]]
+    }),
+  )
 
 export const productJson = (product: Product): Static<typeof ProductJson> => ({
   id: product.id,

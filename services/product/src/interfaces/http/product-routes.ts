@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { ifMatch, sendTagged } from '@shop/platform/conditional.ts'
-import { acceptJson } from '@shop/platform/http-server.ts'
+import { acceptJson } from '@shop/platform/http/json-bodies.ts'
+import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
-import type { ProductPage } from '../../domain/product-reader.ts'
+import type { Product } from '../../domain/product.ts'
+import { byId, lowestStockFirst, mostExpensiveFirst, type ProductPage } from '../../domain/product-reader.ts'
 import { decodeCursor, encodeCursor, type Listing } from '../page-cursor.ts'
+import { sortOf } from '../sort-words.ts'
 import { productChanges, productFields, productJson, productTag } from './product-json.ts'
 import { schemas } from './product-schemas.ts'
 
@@ -33,26 +35,20 @@ const pageSender = () => {
   }
 }
 
-/** Products over HTTP: each route reads its input, calls one use case, and presents the result. */
-export const productRoutes =
+/** The lists, page by page. */
+const listRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
     const sendProducts = pageSender()
     app.get('/products', { schema: schemas.listProducts }, async ({ query }, reply) => {
-      const listing = { sort: query.sort }
+      const listing = { sort: sortOf(query.sort) }
       const after = placeIn(listing, query.cursor)
       return sendProducts(reply, listing, await use.listProducts({ ...listing, limit: query.limit, after }))
     })
 
-    app.post('/products', { schema: schemas.createProduct }, async ({ body }, reply) => {
-      const product = await use.createProduct(productFields(body))
-      void reply.header('location', `/products/${product.id}`).header('etag', productTag(product))
-      return reply.code(201).send(productJson(product))
-    })
-
     const sendTop = pageSender()
     app.get('/products/top-:n', { schema: schemas.topProducts }, async ({ params }, reply) =>
-      sendTop(reply, { sort: '-price' }, await use.topProducts({ count: params.n })),
+      sendTop(reply, { sort: mostExpensiveFirst }, await use.topProducts({ count: params.n })),
     )
 
     const sendLowStock = pageSender()
@@ -60,7 +56,7 @@ export const productRoutes =
       '/products/low-stock-:n',
       { schema: schemas.lowStockProducts },
       async ({ params, query }, reply) => {
-        const listing = { sort: 'stock', maxStock: params.n } as const
+        const listing = { sort: lowestStockFirst, maxStock: params.n }
         const after = placeIn(listing, query.cursor)
         const page = await use.lowStockProducts({ maxStock: params.n, limit: query.limit, after })
         return sendLowStock(reply, listing, page)
@@ -72,12 +68,27 @@ export const productRoutes =
       '/products/category/:category',
       { schema: schemas.productsByCategory },
       async ({ params: { category }, query }, reply) => {
-        const listing = { sort: 'id', category } as const
+        const listing = { sort: byId, category }
         const after = placeIn(listing, query.cursor)
         const page = await use.productsByCategory({ category, limit: query.limit, after })
         return sendCategory(reply, listing, page)
       },
     )
+  }
+
+const sendProduct = (reply: FastifyReply, product: Product) =>
+  reply.header('etag', productTag(product)).send(productJson(product))
+
+/** Products over HTTP: each route reads its input, calls one use case, and presents the result. */
+export const productRoutes =
+  (use: UseCases): FastifyPluginAsyncTypebox =>
+  async (app) => {
+    await app.register(listRoutes(use))
+
+    app.post('/products', { schema: schemas.createProduct }, async ({ body }, reply) => {
+      const product = await use.createProduct(productFields(body))
+      return sendProduct(reply.code(201).header('location', `/products/${product.id}`), product)
+    })
 
     app.get('/products/:id', { schema: schemas.getProduct }, async (request, reply) => {
       const product = await use.getProduct({ id: request.params.id })
@@ -87,8 +98,7 @@ export const productRoutes =
     app.put('/products/:id', { schema: schemas.replaceProduct }, async (request, reply) => {
       const precondition = ifMatch(request, productTag)
       const changes = productFields(request.body)
-      const product = await use.updateProduct({ id: request.params.id, changes, precondition })
-      return reply.header('etag', productTag(product)).send(productJson(product))
+      return sendProduct(reply, await use.updateProduct({ id: request.params.id, changes, precondition }))
     })
 
     app.delete('/products/:id', { schema: schemas.deleteProduct }, async (request, reply) => {
@@ -107,7 +117,6 @@ const patchRoute =
     app.patch('/products/:id', { schema: schemas.patchProduct }, async (request, reply) => {
       const precondition = ifMatch(request, productTag)
       const changes = productChanges(request.body)
-      const product = await use.updateProduct({ id: request.params.id, changes, precondition })
-      return reply.header('etag', productTag(product)).send(productJson(product))
+      return sendProduct(reply, await use.updateProduct({ id: request.params.id, changes, precondition }))
     })
   }

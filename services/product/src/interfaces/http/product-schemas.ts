@@ -1,8 +1,9 @@
-import { reference } from '@shop/platform/openapi.ts'
-import { problems } from '@shop/platform/problem.ts'
+import { reference } from '@shop/platform/http/openapi.ts'
+import { problems } from '@shop/platform/http/problem.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
-import { pageLimits, productSorts } from '../../domain/product-reader.ts'
+import { pageLimits } from '../page-limits.ts'
+import { sortWords } from '../sort-words.ts'
 import { ProductBody, ProductId, ProductJson, ProductPatch } from './product-json.ts'
 
 const tags = ['products']
@@ -14,7 +15,7 @@ const Paging = {
   cursor: Type.Optional(Type.String({ maxLength: 2_048, description: '`next_cursor` of the page before' })),
 }
 
-const Sort = Type.Enum([...productSorts], {
+const Sort = Type.Enum(sortWords, {
   default: 'id',
   description: 'A minus means descending; ties by id',
 })
@@ -52,7 +53,7 @@ export const schemas = {
   },
   topProducts: {
     operationId: 'topProducts',
-    summary: 'The dearest products, dearest first',
+    summary: 'The most expensive products, most expensive first',
     tags,
     params: Type.Object({ n: Type.Integer({ minimum: 1, maximum: pageLimits.top }) }),
     response: { 200: ProductList, ...reads },

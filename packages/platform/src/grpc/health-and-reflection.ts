@@ -1,0 +1,40 @@
+import type { Server } from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { ReflectionService } from '@grpc/reflection'
+import { HealthImplementation } from 'grpc-health-check'
+import type { Health } from '../health/health.ts'
+
+/** A service that a gRPC server offers besides its own. */
+export type GrpcExtension = Readonly<{ addToServer: (server: Server) => void }>
+
+const pollIntervalMs = 1_000
+
+/**
+ * The standard `grpc.health.v1.Health` (Check, Watch, List) for the server as a whole, `""`, and for its service:
+ * SERVING while the service is ready. It asks once a second, and when `refresh` is called.
+ */
+export const grpcHealth = (health: Health, service: string) => {
+  const implementation = new HealthImplementation({ '': 'NOT_SERVING', [service]: 'NOT_SERVING' })
+  let last = 'NOT_SERVING'
+  const refresh = async () => {
+    const status = (await health.report()).status === 'unhealthy' ? 'NOT_SERVING' : 'SERVING'
+    if (status === last) return
+    last = status
+    for (const name of ['', service]) implementation.setStatus(name, status)
+  }
+  const polling = setInterval(() => void refresh(), pollIntervalMs)
+  void refresh()
+  return {
+    addToServer: (server: Server) => implementation.addToServer(server),
+    refresh,
+    [Symbol.dispose]: () => clearInterval(polling),
+  }
+}
+
+/** Server reflection, v1 and v1alpha, so that generic clients need no local copy of the contract. */
+export const grpcReflection = (protoFolder: string, protoFile: string): GrpcExtension => {
+  // Field names as the contract has them: the loader would turn them into camelCase.
+  const contract = loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true })
+  const reflection = new ReflectionService(contract)
+  return { addToServer: (server) => reflection.addToServer(server) }
+}

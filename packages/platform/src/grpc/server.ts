@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type sendUnaryData,
+} from '@grpc/grpc-js'
+import { anyAddress, drainLimitMs, maxRequestBytes } from '../edges.ts'
+import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
+import type { GrpcExtension } from './health-and-reflection.ts'
+import { decodedStrictly } from './strict-utf8.ts'
+
+/** Ten ticks of 10 ms for the last responses to be flushed; counted in ticks, so that a stall does not eat them. */
+const flush = async () => {
+  for (let tick = 0; tick < 10; tick++) await delay(10)
+}
+
+const serverOptions = {
+  'grpc.max_receive_message_length': maxRequestBytes,
+  // Of a connection; others wait on the other side.
+  'grpc.max_concurrent_streams': 1_000,
+  // Finds connections whose other end is gone, also between calls.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_permit_without_calls': 1,
+}
+
+/** The RPCs of a generated server interface, as functions from request to response. */
+export type Rpcs<GeneratedServer> = {
+  [Name in keyof GeneratedServer as string extends Name
+    ? never
+    : Name]: GeneratedServer[Name] extends handleUnaryCall<infer Request, infer Response>
+    ? (request: Request) => Promise<Response>
+    : never
+}
+
+const listen = (server: Server, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.bindAsync(`${anyAddress}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound)
+      else {
+        const code = /EADDRINUSE/.exec(error.message)?.[0]
+        reject(Object.assign(new Error(`cannot listen on port ${port}`, { cause: error }), { port, code }))
+      }
+    })
+  })
+
+/** A gRPC server with one service, and extensions such as health. `close` lets running calls finish, for eight seconds at most. */
+export const createGrpcServer = (
+  definition: ServiceDefinition,
+  rpcs: Readonly<Record<string, Handler>>,
+  observers: Observers,
+  extensions: readonly GrpcExtension[] = [],
+) => {
+  const server = new Server(serverOptions)
+  const running = new Set<Promise<void>>()
+  const handlers = Object.entries(rpcs).map(([name, handler]) => {
+    const serveCall = serveCalls(definition[name]?.path.slice(1) ?? name, handler, observers)
+    const tracked = (call: Call, callback: sendUnaryData<unknown>): void => {
+      const answer = serveCall(call, callback).finally(() => running.delete(answer))
+      running.add(answer)
+    }
+    return [name, tracked]
+  })
+  server.addService(decodedStrictly(definition), Object.fromEntries(handlers))
+  for (const extension of extensions) extension.addToServer(server)
+
+  return {
+    /** Resolves with the port, which is a free one when 0 is asked for. */
+    listen: (port: number): Promise<number> => listen(server, port),
+    close: async (): Promise<void> => {
+      const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+      // Streams, such as health's Watch, do not end by themselves: once the calls are answered they are cut.
+      const answered = Promise.all(running).then(flush)
+      await Promise.race([drained, answered, delay(drainLimitMs, undefined, { ref: false })])
+      server.forceShutdown()
+    },
+  }
+}

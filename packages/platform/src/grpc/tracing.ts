@@ -1,0 +1,53 @@
+import { InterceptingCall, type Interceptor, type Metadata, status } from '@grpc/grpc-js'
+import {
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  recordError,
+  startCall,
+  startRequest,
+  trace,
+} from '../tracing/api.ts'
+import { errorCodeKey } from './client.ts'
+import { meaningOf } from './status.ts'
+
+const attributesOf = (method: string) => ({ 'rpc.system.name': 'grpc', 'rpc.method': method })
+
+const carrier = {
+  get: (metadata: Metadata, key: string) => metadata.get(key).map(String),
+  keys: (metadata: Metadata) => Object.keys(metadata.getMap()),
+  set: (metadata: Metadata, key: string, value: string) => metadata.set(key, value),
+}
+
+/** Gives each call that a request makes a span, which goes along as `traceparent`; all attempts of a call have the same. */
+export const traceCalls: Interceptor = (options, nextCall) => {
+  const method = options.method_definition.path.slice(1)
+  const span = startCall(method, attributesOf(method))
+  if (span === undefined) return nextCall(options) as InterceptingCall
+  return new InterceptingCall(nextCall(options), {
+    start: (metadata, _listener, next) => {
+      propagation.inject(trace.setSpan(context.active(), span), metadata, carrier)
+      next(metadata, {
+        onReceiveStatus: (received, pass) => {
+          const { code, metadata: trailer } = received
+          span.setAttribute('rpc.response.status_code', status[code] ?? 'UNKNOWN')
+          if (code !== status.OK) recordError(span, meaningOf(code, trailer.get(errorCodeKey)[0]))
+          span.end()
+          pass(received)
+        },
+      })
+    },
+  })
+}
+
+/** Serves a call in a span, in the trace of the caller when there is one. */
+export const inSpanOfCall = <Result>(
+  { method, metadata, requestId }: Readonly<{ method: string; metadata: Metadata; requestId: string }>,
+  serve: () => Promise<Result>,
+): Promise<Result> => {
+  const caller = propagation.extract(ROOT_CONTEXT, metadata, carrier)
+  const attributes = { ...attributesOf(method), request_id: requestId }
+  const span = startRequest(method, attributes, caller)
+  if (span === undefined) return serve()
+  return context.with(trace.setSpan(caller, span), serve).finally(() => span.end())
+}

@@ -1,0 +1,25 @@
+import type { FastifyInstance } from 'fastify'
+import { drainLimitMs } from '../edges.ts'
+import type { Health } from '../health/health.ts'
+
+/**
+ * Returns `beginDrain`. From then on every response carries `Connection: close`, so clients reconnect elsewhere and no request
+ * is in flight on a kept connection when the server closes it. What is still open eight seconds after the server began to
+ * close is cut.
+ */
+export const drainOnClose = (app: FastifyInstance, health: Health): (() => void) => {
+  let draining = false
+  const beginDrain = () => {
+    draining = true
+  }
+  app.addHook('preClose', (done) => {
+    beginDrain()
+    setTimeout(() => app.server.closeAllConnections(), drainLimitMs).unref()
+    done()
+  })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (draining || health.isStopping()) void reply.header('connection', 'close')
+    done()
+  })
+  return beginDrain
+}

@@ -1,0 +1,16 @@
+import { isUtf8 } from 'node:buffer'
+import { invalid } from '@shop/kernel/errors.ts'
+import type { FastifyInstance } from 'fastify'
+
+/**
+ * Reads bodies of the media type as JSON. An empty body is none: many clients name a type with a DELETE too. Members that
+ * could reach a prototype are dropped, as all that the contract does not know.
+ */
+export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
+  const parseJson = app.getDefaultJsonParser('remove', 'remove')
+  app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) done(null, undefined)
+    else if (!isUtf8(body)) done(invalid({ path: '', message: 'must be UTF-8' }))
+    else void parseJson(request, body.toString(), done)
+  })
+}

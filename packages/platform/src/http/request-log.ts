@@ -1,0 +1,65 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Logger, ofHarmlessFields } from '../logging/logger.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { requestContext, requestIdHeader } from '../request-context.ts'
+import { sendStatus } from './errors.ts'
+import { methods } from './methods.ts'
+import { isOperational } from './operation-routes.ts'
+import { securityHeaders } from './security-headers.ts'
+import { inTraceOf } from './tracing.ts'
+
+/** Nobody's answer: the caller went away before it. Not in RFC 9110, but what proxies write for it. */
+export const clientClosedRequest = 499
+
+const knownMethods = new Set([...methods, 'OPTIONS'])
+
+/** One log line and one measurement per request, when its answer is out or its caller gone. */
+const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
+  const requests = ofHarmlessFields(logger)
+  return (request: FastifyRequest, reply: FastifyReply, status: number) =>
+    inTraceOf(request, () => {
+      const route = request.routeOptions.url ?? 'unmatched'
+      const method = knownMethods.has(request.method) ? request.method : '_OTHER'
+      const { elapsedTime } = reply
+      httpRequestDuration.observe(
+        { http_request_method: method, http_route: route, http_response_status_code: status },
+        elapsedTime / 1000,
+      )
+      const level = isOperational(route) ? 'debug' : 'info'
+      const duration_ms = Math.round(elapsedTime * 100) / 100
+      requests[level](
+        { request_id: request.id, method: request.method, route, status, duration_ms },
+        'request',
+      )
+    })
+}
+
+/** The request id in the context and in the answer, and every request in log and metrics. */
+export const followRequests = (
+  app: FastifyInstance,
+  { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
+  headers: Readonly<Record<string, string>>,
+) => {
+  const fixedHeaders = { ...securityHeaders, ...headers }
+  const record = requestRecorder(logger, metrics)
+  app.addHook('onRequest', (request, reply, done) => {
+    metrics.httpActiveRequests.inc()
+    reply.raw.on('close', () => {
+      metrics.httpActiveRequests.dec()
+      // For then onResponse does not come.
+      if (!reply.raw.writableEnded) record(request, reply, clientClosedRequest)
+    })
+    void reply.headers(fixedHeaders).header(requestIdHeader, request.id)
+    // We unpack nothing, so a packed body is of a type that we do not know.
+    if ((request.headers['content-encoding'] ?? 'identity') === 'identity') done()
+    else void sendStatus(415, request, reply)
+  })
+  // The body has been read by now: from here on nothing leaves the asynchronous context.
+  app.addHook('preHandler', (request, _reply, done) => {
+    requestContext.run({ requestId: request.id }, done)
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    record(request, reply, reply.statusCode)
+    done()
+  })
+}

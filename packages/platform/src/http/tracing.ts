@@ -1,0 +1,62 @@
+import type { Context, Span } from '@opentelemetry/api'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import {
+  context,
+  isTracing,
+  propagation,
+  ROOT_CONTEXT,
+  recordErrorType,
+  startRequest,
+  trace,
+} from '../tracing/api.ts'
+import { isOperational } from './operation-routes.ts'
+
+const contexts = new WeakMap<FastifyRequest, Context>()
+
+/** Runs `step` in the trace of the request, when it has one. */
+export const inTraceOf = <Result>(request: FastifyRequest, step: () => Result): Result => {
+  const traced = contexts.get(request)
+  return traced === undefined ? step() : context.with(traced, step)
+}
+
+/** Tells the request's span the code of the problem that it is answered with. */
+export const recordProblem = (
+  request: FastifyRequest,
+  { code, status }: Readonly<{ code: string; status: number }>,
+): void => {
+  const traced = contexts.get(request)
+  if (traced !== undefined) recordErrorType(trace.getSpan(traced), code, status >= 500)
+}
+
+/** Nothing of a person: the path may have a user id in it, and the caller's address and agent are of somebody too. */
+const attributesOf = ({ id, method, protocol, routeOptions }: FastifyRequest) => ({
+  'http.request.method': method,
+  'url.scheme': protocol,
+  request_id: id,
+  ...(routeOptions.url !== undefined && { 'http.route': routeOptions.url }),
+})
+
+const endWithAnswer = (span: Span, reply: FastifyReply, abandonedStatus: number): void => {
+  reply.raw.once('close', () => {
+    const status = reply.raw.writableEnded ? reply.statusCode : abandonedStatus
+    span.setAttribute('http.response.status_code', status)
+    span.end()
+  })
+}
+
+/** Gives every request a span, from its head to the end of its answer, in the trace of its caller when there is one. */
+export const traceRequests = (app: FastifyInstance, abandonedStatus: number): void => {
+  if (!isTracing()) return
+  app.addHook('onRequest', (request, reply, done) => {
+    const { method, headers, routeOptions } = request
+    if (isOperational(routeOptions.url)) return done()
+    const caller = propagation.extract(ROOT_CONTEXT, headers)
+    const name = routeOptions.url === undefined ? method : `${method} ${routeOptions.url}`
+    const span = startRequest(name, attributesOf(request), caller)
+    if (span === undefined) return done()
+    endWithAnswer(span, reply, abandonedStatus)
+    const traced = trace.setSpan(caller, span)
+    contexts.set(request, traced)
+    context.with(traced, done)
+  })
+}

@@ -1,0 +1,42 @@
+import { Gauge, type Registry } from '@prometheus-io/client'
+
+/** How many connections of a pool there are in each state, how many calls wait for one, and how many there may be. */
+export type PoolState = Readonly<{ idle: number; used: number; waiting: number; max: number }>
+
+/** Connections are counted when scraped. */
+export const connectionGauges = (registry: Registry) => {
+  const pools = new Map<string, () => PoolState>()
+  const pool = 'db_client_connection_pool_name'
+  const state = 'db_client_connection_state'
+  registry.registerMetric(
+    new Gauge({
+      name: 'db_client_connections',
+      help: 'Connections to the store, by their state: idle or used',
+      labelNames: [pool, state],
+      registers: [],
+      collect() {
+        for (const [name, read] of pools) {
+          const { idle, used } = read()
+          this.set({ [pool]: name, [state]: 'idle' }, idle)
+          this.set({ [pool]: name, [state]: 'used' }, used)
+        }
+      },
+    }),
+  )
+  for (const [name, help, property] of [
+    ['db_client_connections_max', 'Connections to the store that there may be', 'max'],
+    ['db_client_connections_pending_requests', 'Calls that wait for a connection to the store', 'waiting'],
+  ] as const)
+    registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        labelNames: [pool],
+        registers: [],
+        collect() {
+          for (const [poolName, read] of pools) this.set({ [pool]: poolName }, read()[property])
+        },
+      }),
+    )
+  return (name: string, read: () => PoolState): void => void pools.set(name, read)
+}

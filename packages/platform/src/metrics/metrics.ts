@@ -1,0 +1,82 @@
+import { Registry } from '@prometheus-io/client'
+import { breakerGauge } from './breaker.ts'
+import { connectionGauges } from './connections.ts'
+import { histogramWithExemplars, openMetricsOf } from './exemplars.ts'
+import { inFlightGauge } from './in-flight.ts'
+import { collectProcessMetrics } from './process.ts'
+
+const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+type Scrape = Readonly<{ contentType: string; text: string }>
+
+const scrapeOne =
+  (registry: Registry, service: string) =>
+  async (openMetrics: boolean): Promise<Scrape> => {
+    const chosen = openMetrics ? openMetricsOf(registry, { service }) : registry
+    return { contentType: chosen.contentType, text: await chosen.metrics() }
+  }
+
+/** How long requests, calls, statements and use cases take, in seconds. */
+const durationsIn = (registry: Registry) => {
+  const durations = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
+    histogramWithExemplars<Label>({ name, help, labelNames, buckets }, registry)
+  const rpcLabels = ['rpc_method', 'rpc_response_status_code'] as const
+  return {
+    httpRequestDuration: durations(
+      'http_server_request_duration_seconds',
+      'Time from the request head to the end of the response',
+      ['http_request_method', 'http_route', 'http_response_status_code'],
+    ),
+    rpcServerDuration: durations(
+      'rpc_server_call_duration_seconds',
+      'Time taken by an RPC that this service serves',
+      rpcLabels,
+    ),
+    rpcClientDuration: durations(
+      'rpc_client_call_duration_seconds',
+      'Time taken by an RPC that this service calls, its retries included',
+      rpcLabels,
+    ),
+    dbOperationDuration: durations(
+      'db_client_operation_duration_seconds',
+      'Time taken by a statement or command of the store; outcome is ok or the code of the error',
+      ['db_system_name', 'db_operation_name', 'outcome'],
+    ),
+    useCaseDuration: durations(
+      'use_case_duration_seconds',
+      'Time taken by a use case; outcome is ok or the code of the error',
+      ['use_case', 'outcome'],
+    ),
+  }
+}
+
+/**
+ * The service's figures, in Prometheus' base units, under OpenTelemetry's names; docs/metrics.md lists them. Labels are
+ * bounded: a route is its pattern, never the path. `scrapeAll` is for a process that is one of several on its port.
+ */
+export const createMetrics = (
+  service: string,
+  version: string,
+  scrapeAll?: (registry: Registry) => () => Promise<string>,
+) => {
+  const registry = new Registry()
+  const scrapeText = scrapeAll?.(registry)
+  registry.setDefaultLabels({ service })
+  collectProcessMetrics(registry, version)
+  return {
+    registry,
+    /** All of them as text, for Prometheus, or as OpenMetrics: of every worker when there are several, and then as text alone. */
+    scrape:
+      scrapeText === undefined
+        ? scrapeOne(registry, service)
+        : async (): Promise<Scrape> => ({ contentType: registry.contentType, text: await scrapeText() }),
+    ...durationsIn(registry),
+    httpActiveRequests: inFlightGauge('http_server_active_requests', 'Requests being served', registry),
+    /** From now on the pool's connections are counted at every scrape. */
+    watchPool: connectionGauges(registry),
+    /** A function to tell every state of the breaker of this name. */
+    watchBreaker: breakerGauge([registry]),
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>

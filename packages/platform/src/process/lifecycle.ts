@@ -1,0 +1,54 @@
+import { OperatorError } from '../config/operator-error.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Host, Order } from './host.ts'
+import type { ShutdownConfig } from './service-config.ts'
+
+/** What is not closed after this time is cut off. */
+export const stopLimitMs = 10_000
+
+/**
+ * On the first order to stop calls `beginDrain`, which sends clients elsewhere, and resolves after the shutdown delay. From
+ * then on the process has ten seconds to finish what runs and to close; a second signal, or the end of that time, ends it at
+ * once with exit code 1.
+ */
+export const untilStopped = async (
+  logger: Pick<Logger, 'info' | 'fatal'>,
+  { delayMs }: ShutdownConfig,
+  host: Pick<Host, 'nextOrder' | 'onForce'>,
+  beginDrain: (order: Order) => void,
+): Promise<void> => {
+  const { order, reason } = await host.nextOrder()
+  logger.info(reason, 'stopping')
+  const force = (cause: string) => {
+    logger.fatal({ reason: cause }, 'stopped by force')
+    process.exit(1)
+  }
+  host.onForce(force)
+  setTimeout(() => force('not closed in time'), delayMs + stopLimitMs).unref()
+  beginDrain(order)
+  await new Promise((resolve) => setTimeout(resolve, delayMs))
+}
+
+/** Runs a program's `main`. What the operator must put right goes to standard error as a message, anything else with its stack. */
+export const run = async (
+  main: () => Promise<void>,
+  beforeExit: () => Promise<void> = async () => {},
+): Promise<void> => {
+  try {
+    await main()
+  } catch (error) {
+    process.exitCode = error instanceof OperatorError ? error.exitCode : 1
+    process.stderr.write(`${describe(error)}\n`)
+  }
+  await beforeExit()
+  // Everything is closed, or was cut off: a connection to something that hangs must not hold the process.
+  process.exit()
+}
+
+const describe = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  if (error instanceof OperatorError) return error.message
+  if ('code' in error && error.code === 'EADDRINUSE' && 'port' in error)
+    return `Port ${String(error.port)} is taken: stop what listens there, or choose another one.`
+  return error.stack ?? error.message
+}

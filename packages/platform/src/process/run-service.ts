@@ -1,0 +1,63 @@
+import type { Environment } from '../config/variables.ts'
+import type { Dependency, Health } from '../health/health.ts'
+import { createLogger, type Logger } from '../logging/logger.ts'
+import { createMetrics, type Metrics } from '../metrics/metrics.ts'
+import { startTracing } from '../tracing/start.ts'
+import { type Host, type Order, singleProcess } from './host.ts'
+import { run, untilStopped } from './lifecycle.ts'
+import type { ServiceConfig } from './service-config.ts'
+
+/** What adapters are opened with. */
+export type Opening<Config> = Readonly<{
+  config: Config
+  logger: Logger
+  metrics?: Metrics
+  /** Begins the shutdown: for an adapter that can never work. */
+  abortService?: () => void
+}>
+
+/** The ports of a service, opened, and the dependencies that health asks after. */
+export type Adapters<Ports> = AsyncDisposable &
+  Readonly<{ ports: Ports; dependencies: readonly Dependency[] }>
+
+/** A service that is put together, and not listening yet. */
+type App<Config> = AsyncDisposable &
+  Readonly<{
+    health: Health
+    listen: (config: Config) => Promise<void>
+    /** Sends clients elsewhere: to another instance, or, when the order is to retire, to another process of this one. */
+    beginDrain: (order: Order) => void
+  }>
+
+export type Service<Config extends ServiceConfig, Ports> = Readonly<{
+  service: string
+  version: string
+  /** Throws `ConfigError`. */
+  readConfig: (environment: Environment) => Config
+  openAdapters: (opening: Opening<Config>) => Promise<Adapters<Ports>>
+  createApp: (
+    adapters: Adapters<Ports>,
+    logger: Logger,
+    metrics: Metrics,
+    config: Config,
+  ) => Promise<App<Config>>
+}>
+
+/** The whole life of a service's process, from its configuration to its end. */
+export const runService = <Config extends ServiceConfig, Ports>(
+  { service, version, readConfig, openAdapters, createApp }: Service<Config, Ports>,
+  host: Host = singleProcess,
+): Promise<void> =>
+  run(async () => {
+    const config = readConfig(process.env)
+    const logger = await createLogger({ service, ...host.logFields }, config.logging)
+    if (await host.supervise(config, logger)) return
+    await using _ = await startTracing({ service, version }, config.tracing, logger)
+    const metrics = createMetrics(service, version, host.scrapeAll)
+    const { abortService } = host
+    await using adapters = await openAdapters({ config, logger, metrics, abortService })
+    await using app = await createApp(adapters, logger, metrics, config)
+    await host.readyToListen(app.health)
+    await app.listen(config)
+    await untilStopped(logger, config.shutdown, host, app.beginDrain)
+  }, host.flushMetrics)

@@ -1,0 +1,90 @@
+import { type Static, type TObject, Type } from 'typebox'
+import { type Environment, mustBeFolder, mustBeUrl, toggle } from '../config/variables.ts'
+
+/** Of a page: a scheme, a host and perhaps a port, as a pattern. */
+const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
+
+/** Variables that every service reads. */
+export const serviceVariables = {
+  ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
+  DATA_DIR: Type.String({ default: './.data' }),
+  LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
+  LOG_FORMAT: Type.Optional(Type.Enum(['text', 'json'])),
+  LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
+  LOG_DIR: Type.String({ default: './logs' }),
+  LOG_FILE: Type.Optional(Type.String()),
+  SHUTDOWN_DELAY_SECONDS: Type.Optional(Type.Integer({ minimum: 0, maximum: 300 })),
+  WORKERS: Type.String({
+    pattern: '^([1-9]|[1-5][0-9]|6[0-4]|auto)$',
+    description: 'a whole number from 1 to 64, or auto',
+    default: '1',
+  }),
+  DOCS: toggle('on'),
+  CORS_ORIGINS: Type.String({
+    pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
+    description: '*, off, or origins such as https://shop.example, with commas between',
+    default: '*',
+  }),
+  MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+    Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
+  ),
+  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(['http/protobuf'], { default: 'http/protobuf' }),
+  OTEL_EXPORTER_OTLP_TIMEOUT: Type.Integer({ minimum: 1, maximum: 60_000, default: 3_000 }),
+  OTEL_SERVICE_NAME: Type.Optional(Type.String()),
+  OTEL_TRACES_SAMPLER: Type.Enum(
+    [
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ],
+    { default: 'parentbased_always_on' },
+  ),
+  OTEL_TRACES_SAMPLER_ARG: Type.String({
+    pattern: '^(0|0?\\.[0-9]+|1|1\\.0+)$',
+    description: 'a number from 0 to 1',
+    default: '1',
+  }),
+}
+
+type StorageVariables<Server> = Readonly<{ STORAGE: 'auto' | 'embedded' | Server; ENVIRONMENT: string }>
+
+/** What STORAGE comes to: with `auto` the server when one is named, and in production, else the embedded engine. */
+export const storageOf = <Server extends string>(
+  { STORAGE, ENVIRONMENT }: StorageVariables<Server>,
+  server: Server,
+  named: string | undefined,
+): 'embedded' | Server => {
+  if (STORAGE !== 'auto') return STORAGE
+  return ENVIRONMENT === 'production' || named !== undefined ? server : 'embedded'
+}
+
+/**
+ * A rule for production: the password of the server is said, if only that there is none, unless an address says it. Asks the
+ * environment itself, for an empty variable counts as not set.
+ */
+export const mustHavePassword = (
+  { STORAGE, ENVIRONMENT }: Readonly<{ STORAGE: string; ENVIRONMENT: string }>,
+  environment: Environment,
+  password: string,
+  url: string,
+): string | false =>
+  ENVIRONMENT === 'production' &&
+  STORAGE !== 'embedded' &&
+  environment[password] === undefined &&
+  `${password} must be set in production (${password}= says that there is none), or ${url}`
+
+export type ServiceVariables = Static<TObject<typeof serviceVariables>>
+
+/** What is wrong with the values of these variables besides what their schema tells. */
+export const serviceProblems = (given: ServiceVariables): readonly (string | false)[] => [
+  mustBeFolder('DATA_DIR', given.DATA_DIR),
+  mustBeFolder('LOG_DIR', given.LOG_DIR),
+  given.WORKERS !== '1' &&
+    given.LOG_OUTPUT !== 'console' &&
+    'LOG_OUTPUT must be console with several WORKERS: they cannot share a file that rolls',
+  mustBeUrl('OTEL_EXPORTER_OTLP_ENDPOINT', given.OTEL_EXPORTER_OTLP_ENDPOINT),
+]

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import { Type } from 'typebox'
+import { ConfigError, type Environment, port, readVariables } from '../../src/config/variables.ts'
+
+const schema = Type.Object({
+  PORT: port(8080),
+  MODE: Type.Enum(['fast', 'safe'], { default: 'safe' }),
+  URL: Type.Optional(Type.String({ pattern: '^postgres://' })),
+  NAME: Type.String(),
+})
+
+type Rules = NonNullable<Parameters<typeof readVariables<typeof schema>>[2]>
+
+/** The lines of the error; none when the environment can be used. */
+const problemsOf = (environment: Environment, rules?: Rules): string[] => {
+  try {
+    readVariables(schema, environment, rules)
+    return []
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    const [title, ...problems] = error.message.split('\n')
+    assert.equal(title, 'The configuration cannot be used:')
+    return problems.map((problem) => problem.replace('  - ', ''))
+  }
+}
+
+const problemsOfPort = (text: string) => problemsOf({ NAME: 'shop', PORT: text })
+
+describe('configuration', () => {
+  it('is read from the environment by name, whole numbers as numbers, and nothing else', () => {
+    const environment = { PORT: '9090', MODE: 'fast', NAME: '42', URL: 'postgres://db/shop', HOME: '/root' }
+    assert.deepEqual(readVariables(schema, environment), {
+      PORT: 9090,
+      MODE: 'fast',
+      NAME: '42',
+      URL: 'postgres://db/shop',
+    })
+  })
+
+  it('has the default of what is not set', () => {
+    assert.deepEqual(readVariables(schema, { NAME: 'shop' }), { PORT: 8080, MODE: 'safe', NAME: 'shop' })
+  })
+
+  it('takes an empty variable for one that is not set', () => {
+    const environment = { NAME: 'shop', PORT: '', MODE: '', URL: '' }
+    assert.deepEqual(readVariables(schema, environment), { PORT: 8080, MODE: 'safe', NAME: 'shop' })
+    assert.deepEqual(problemsOf({ NAME: '' }), ['NAME is required'])
+  })
+
+  it('lists every problem in one error', () => {
+    const environment = { PORT: '70000', MODE: 'slow', URL: 'mysql://db' }
+    assert.deepEqual(problemsOf(environment).toSorted(), [
+      'MODE must be one of fast, safe',
+      'NAME is required',
+      'PORT must be at most 65535',
+      'URL must be of the form ^postgres://',
+    ])
+  })
+
+  it('lists what its rules find beside what the schema finds', () => {
+    const rule = 'URL must be set when MODE is safe'
+    const rules: Rules = ({ MODE, URL }) => [
+      MODE === 'safe' && URL === undefined && rule,
+      MODE === 'fast' && 'MODE must not be fast',
+    ]
+    assert.deepEqual(problemsOf({ NAME: 'shop' }, rules), [rule])
+    assert.deepEqual(problemsOf({ PORT: 'x' }, rules), [
+      'NAME is required',
+      'PORT must be a whole number',
+      rule,
+    ])
+    assert.deepEqual(problemsOf({ NAME: 'shop', URL: 'postgres://db' }, rules), [])
+  })
+
+  it('never shows a value, which may be a secret', () => {
+    const environment = { PORT: 'hunter2', MODE: 'hunter2', URL: 'http://hunter2', NAME: 'shop' }
+    const problems = problemsOf(environment)
+    assert.equal(problems.length, 3)
+    assert.doesNotMatch(problems.join('\n'), /hunter2/)
+  })
+
+  it('takes a whole number only in its plain form', () => {
+    for (const text of [
+      '1e3',
+      '0x10',
+      ' 5',
+      '5 ',
+      '5.0',
+      '5.',
+      '05',
+      '+5',
+      '5_000',
+      '５',
+      'NaN',
+      'true',
+      '-',
+    ])
+      assert.deepEqual(problemsOfPort(text), ['PORT must be a whole number'], text)
+  })
+
+  it('takes every port from 1 to 65535, and no other number', () => {
+    const ports = fc.integer({ min: 1, max: 65_535 }).map(String)
+    fc.assert(fc.property(ports, (text) => problemsOfPort(text).length === 0))
+    for (const text of ['1', '65535']) assert.deepEqual(problemsOfPort(text), [])
+    for (const text of ['0', '-1', '-8080'])
+      assert.deepEqual(problemsOfPort(text), ['PORT must be at least 1'])
+    assert.deepEqual(problemsOfPort('65536'), ['PORT must be at most 65535'])
+  })
+})

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Metadata, status } from '@grpc/grpc-js'
+import { AppError, codeOf } from '@shop/kernel/errors.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { callUnary } from '../../src/grpc/client.ts'
+import { requestContext } from '../../src/request-context.ts'
+import { batchByKey } from '../../src/resilience/batch-by-key.ts'
+import { openClient, startService } from '../support/grpc.ts'
+
+const asIs = (data: Buffer): Buffer => data
+
+/** A message of so many bytes: one field that nobody knows, as newer clients may send. */
+const unknownField = (bytes: number): Buffer => {
+  const length = bytes - 4
+  const header = [0x7a, (length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14]
+  return Buffer.concat([Buffer.from(header), Buffer.alloc(length)])
+}
+
+const noProduct = { product: undefined }
+
+describe('a call over gRPC', () => {
+  it('carries the request, and the answer back', async () => {
+    const product = {
+      id: 7,
+      name: '1984 😀',
+      description: '',
+      price: 9_999_999_999.99,
+      stock: 2_147_483_647,
+      category: 'Books',
+      createdAt: '2026-11-22T09:58:00.123Z',
+      updatedAt: '2026-11-22T09:58:00.123Z',
+      version: 3,
+    }
+    await using service = await startService(async ({ id }) => ({ product: { ...product, id } }))
+    using client = openClient(service.port)
+    assert.deepEqual(await client.getProduct(42), { product: { ...product, id: 42 } })
+  })
+
+  it('takes the id of the request along, as the id of the call', async () => {
+    const seen: (string | undefined)[] = []
+    await using service = await startService(async () => {
+      await delay(1)
+      seen.push(requestContext.getStore()?.requestId)
+      return noProduct
+    })
+    using client = openClient(service.port)
+    await requestContext.run({ requestId: 'req-1' }, () => client.getProduct(7))
+    await client.getProduct(7)
+    assert.equal(seen[0], 'req-1')
+    assert.match(String(seen[1]), /^[0-9a-f-]{36}$/, 'made where there is none')
+  })
+
+  it('gets its request id back in the metadata, a new one when the given one will not do', async () => {
+    await using service = await startService(async () => noProduct)
+    using caller = openClient(service.port)
+    const idReturned = async (id: string) => {
+      const sent = new Metadata()
+      sent.set('x-request-id', id)
+      const call = caller.client.getProduct({ id: 7 }, sent, () => {})
+      const [received]: Metadata[] = await once(call, 'metadata')
+      return received?.get('x-request-id')[0]
+    }
+    assert.equal(await idReturned('req-1'), 'req-1')
+    assert.match(String(await idReturned('two words')), /^[0-9a-f-]{36}$/)
+    assert.match(String(await idReturned('A'.repeat(129))), /^[0-9a-f-]{36}$/)
+  })
+
+  it('is one measurement and one log line, by RPC and status', async () => {
+    await using service = await startService(async ({ id }) => {
+      await delay(20)
+      if (id === 0) throw new AppError('not_found', 'there is no product 0')
+      return noProduct
+    })
+    using client = openClient(service.port)
+    await client.getProduct(7)
+    await assert.rejects(client.getProduct(0), { code: 'not_found' })
+
+    const text = await service.metrics.registry.metrics()
+    const figures = (name: string) => text.split('\n').filter((line) => line.startsWith(name))
+    const labels = 'service="test-service",rpc_method="product.ProductService/GetProduct"'
+    assert.deepEqual(figures('rpc_server_call_duration_seconds_count'), [
+      `rpc_server_call_duration_seconds_count{${labels},rpc_response_status_code="OK"} 1`,
+      `rpc_server_call_duration_seconds_count{${labels},rpc_response_status_code="NOT_FOUND"} 1`,
+    ])
+    const seconds = Number(figures('rpc_server_call_duration_seconds_sum')[0]?.split(' ').at(-1))
+    assert.ok(seconds > 0.015 && seconds < 15, `${seconds} s`)
+
+    const logged = service.lines.map((line) => [
+      line['msg'],
+      line['rpc'],
+      line['status'],
+      Number(line['duration_ms']) > 15,
+    ])
+    assert.deepEqual(logged, [
+      ['call', 'product.ProductService/GetProduct', 'OK', true],
+      ['call', 'product.ProductService/GetProduct', 'NOT_FOUND', true],
+    ])
+  })
+
+  it('is invalid when its message cannot be decoded, or has text that is not UTF-8', async () => {
+    await using service = await startService(async () => noProduct)
+    using caller = openClient(service.port)
+    const refusal = (path: string, bytes: readonly number[]) =>
+      new Promise<[status | undefined, unknown]>((resolve) => {
+        caller.client.makeUnaryRequest(path, asIs, asIs, Buffer.from(bytes), (error) =>
+          resolve([error?.code, error?.metadata.get('error-code')[0]]),
+        )
+      })
+    const get = '/product.ProductService/GetProduct'
+    assert.deepEqual(await refusal(get, [0x08]), [status.INVALID_ARGUMENT, 'invalid'], 'broken off')
+    assert.deepEqual(await refusal(get, [0x08, 0x07]), [undefined, undefined])
+    // Text that is not UTF-8, and a lone surrogate, in the name.
+    const { CreateProductRequest } = await import('@shop/contracts/product/product.ts')
+    assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x02, 0xff, 0x61])), TypeError)
+    assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x03, 0xed, 0xa0, 0x80])), TypeError)
+    assert.equal(CreateProductRequest.decode(Buffer.from([0x0a, 0x04, 0xf0, 0x9f, 0x98, 0x80])).name, '😀')
+  })
+
+  it('takes along the ids of all requests that wait for it', async () => {
+    const seen: unknown[] = []
+    await using service = await startService(async () => {
+      const { requestId, joinedIds } = requestContext.getStore() ?? {}
+      seen.push([requestId, joinedIds])
+      return noProduct
+    })
+    using client = openClient(service.port)
+    const load = async (ids: readonly number[]) => {
+      await client.getProduct(7)
+      return [...ids]
+    }
+    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const from = (requestId: string) => requestContext.run({ requestId }, () => find(7))
+    await Promise.all(['a', 'b', 'a', 'c'].map(from))
+    await from('d')
+    assert.deepEqual(seen, [
+      ['a', ['b', 'c']],
+      ['d', undefined],
+    ])
+    assert.deepEqual(service.lines.map((line) => line['rpc']).length, 2)
+  })
+
+  it('is refused when its message has more than 64 KiB', async () => {
+    await using service = await startService(async () => noProduct)
+    using caller = openClient(service.port)
+    const statusOf = (bytes: number) =>
+      new Promise<status | undefined>((resolve) => {
+        const path = '/product.ProductService/GetProduct'
+        caller.client.makeUnaryRequest(path, asIs, asIs, unknownField(bytes), (error) => resolve(error?.code))
+      })
+    assert.equal(await statusOf(65_536), undefined)
+    assert.equal(await statusOf(65_537), status.RESOURCE_EXHAUSTED)
+  })
+})
+
+describe('a call over gRPC that cannot be answered', () => {
+  const withoutDetails = { code: 'unavailable', message: 'the service that was asked did not answer' }
+
+  it('is unavailable as soon as its deadline has passed', async () => {
+    await using service = await startService(() =>
+      delay(60_000, noProduct, { signal: requestContext.getStore()?.signal }),
+    )
+    using client = openClient(service.port)
+    const started = performance.now()
+    await assert.rejects(client.getProduct(7, 100), withoutDetails)
+    const waited = performance.now() - started
+    assert.ok(waited > 90 && waited < 30_000, `waited ${waited} ms`)
+  })
+
+  it('lets the service know that nobody waits any more, so that it can stop', async () => {
+    const stopped = Promise.withResolvers<unknown>()
+    await using service = await startService(
+      () =>
+        new Promise((_resolve, reject) => {
+          const signal = requestContext.getStore()?.signal
+          signal?.addEventListener('abort', () => {
+            stopped.resolve(codeOf(signal.reason))
+            reject(signal.reason)
+          })
+        }),
+    )
+    using client = openClient(service.port)
+    await assert.rejects(client.getProduct(7, 50), withoutDetails)
+    assert.equal(await stopped.promise, 'unavailable')
+    await service.close()
+    const [line, ...more] = service.lines
+    assert.deepEqual([line?.['msg'], more], ['call', []])
+    // Whether the caller's clock or the service's is the first to say so is a matter of microseconds.
+    assert.match(String(line?.['status']), /^(DEADLINE_EXCEEDED|CANCELLED)$/)
+  })
+
+  it('is unavailable at once when nobody listens, and does not say where', async () => {
+    using client = openClient(1)
+    const started = performance.now()
+    await assert.rejects(client.getProduct(7, 60_000), withoutDetails)
+    assert.ok(performance.now() - started < 30_000)
+  })
+
+  it('is followed by one that is answered, soon after the service is back', async () => {
+    const before = await startService(async () => noProduct)
+    using client = openClient(before.port)
+    await client.getProduct(7)
+    await before.close()
+    await assert.rejects(client.getProduct(7), withoutDetails)
+
+    const after = await startService(async () => noProduct, before.port)
+    await eventually(20_000, () => client.getProduct(7))
+    await after.close()
+  })
+
+  it('is internal when the service does not know it', async () => {
+    await using service = await startService(async () => noProduct)
+    using caller = openClient(service.port)
+    const { client } = caller
+    await assert.rejects(callUnary(client.batchGetProducts.bind(client), { ids: [7] }, 5_000), {
+      code: 'internal',
+    })
+  })
+})

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { AppError, type ErrorKind } from '@shop/kernel/errors.ts'
+import { openClient, startService } from '../support/grpc.ts'
+
+describe('an error over gRPC', async () => {
+  let thrown: unknown
+  const service = await startService(async () => {
+    throw thrown
+  })
+  const { client, getProduct } = openClient(service.port)
+  after(() => {
+    client.close()
+    return service.close()
+  })
+  /** What the caller gets when the service throws this, and what the service logs as an error. */
+  const crossing = async (problem: unknown) => {
+    thrown = problem
+    service.lines.length = 0
+    const received = await getProduct(7).catch((reason: unknown) => reason)
+    assert.ok(received instanceof AppError)
+    return { received, errors: service.lines.filter(({ level }) => level === 50) }
+  }
+
+  const kinds: [kind: ErrorKind, code?: string][] = [
+    ['invalid'],
+    ['unauthenticated'],
+    ['forbidden'],
+    ['not_found'],
+    ['not_found', 'product_not_found'],
+    ['conflict'],
+    ['conflict', 'insufficient_stock'],
+    ['gone', 'cursor_expired'],
+    ['stale'],
+    ['unprocessable'],
+    ['precondition_required'],
+    ['rate_limited'],
+    ['unavailable'],
+  ]
+  for (const [kind, code] of kinds) {
+    it(`is ${kind} on the other side when it was ${kind}, with the same code (${code ?? 'its own'}) and message`, async () => {
+      const sent = new AppError(kind, 'product 7: žluť, 日本, 😀, 100 %', { code })
+      const { received } = await crossing(sent)
+      assert.deepEqual(
+        [received.kind, received.code, received.message],
+        [kind, sent.code, 'product 7: žluť, 日本, 😀, 100 %'],
+      )
+    })
+  }
+
+  it('is internal without its text when it was a bug; the log has its text and cause, once', async () => {
+    const cause = new Error('select secret from users')
+    const { received, errors } = await crossing(new TypeError('cannot read password', { cause }))
+    assert.deepEqual([received.code, received.message], ['internal', 'something went wrong on our side'])
+    assert.doesNotMatch(JSON.stringify(received.cause) + String(received.cause), /password|secret|TypeError/)
+    assert.equal(errors.length, 1)
+    assert.match(JSON.stringify(errors), /TypeError: cannot read password.*select secret from users/)
+  })
+
+  it('is internal without its text when the service said so itself, or threw what is no error', async () => {
+    for (const error of [
+      new AppError('internal', 'the state is corrupt'),
+      'secret',
+      undefined,
+      { code: 5 },
+    ]) {
+      const { received, errors } = await crossing(error)
+      assert.deepEqual([received.code, received.message], ['internal', 'something went wrong on our side'])
+      assert.equal(errors.length, 1)
+    }
+  })
+
+  it('is logged as one when a dependency was down, and not when the caller was wrong', async () => {
+    const cause = new Error('connect ECONNREFUSED 10.0.0.7:5432')
+    const down = await crossing(new AppError('unavailable', 'the database is down', { cause }))
+    assert.match(JSON.stringify(down.errors), /ECONNREFUSED/)
+    assert.doesNotMatch(String(down.received.cause), /ECONNREFUSED/)
+    assert.deepEqual((await crossing(new AppError('not_found', 'there is no product 7'))).errors, [])
+  })
+})

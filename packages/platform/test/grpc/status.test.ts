@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { defaultCode, type ErrorKind } from '@shop/kernel/errors.ts'
+import { grpcStatus, meaningOf } from '../../src/grpc/status.ts'
+
+/** The table that clients were promised. */
+const promised: Record<ErrorKind, keyof typeof status> = {
+  invalid: 'INVALID_ARGUMENT',
+  unauthenticated: 'UNAUTHENTICATED',
+  forbidden: 'PERMISSION_DENIED',
+  not_found: 'NOT_FOUND',
+  conflict: 'FAILED_PRECONDITION',
+  gone: 'OUT_OF_RANGE',
+  stale: 'ABORTED',
+  unprocessable: 'INVALID_ARGUMENT',
+  precondition_required: 'FAILED_PRECONDITION',
+  rate_limited: 'RESOURCE_EXHAUSTED',
+  internal: 'INTERNAL',
+  unavailable: 'UNAVAILABLE',
+}
+const kinds = Object.keys(promised) as ErrorKind[]
+
+describe('the gRPC status of an error', () => {
+  for (const kind of kinds)
+    it(`of the kind ${kind} is ${promised[kind]}, and comes back as ${kind} with its code`, () => {
+      assert.equal(grpcStatus(kind), status[promised[kind]])
+      const code = defaultCode(kind)
+      assert.deepEqual(meaningOf(status[promised[kind]], code), { kind, code })
+    })
+
+  it('alone tells what a server other than ours meant', () => {
+    const meanings = Object.fromEntries(
+      Object.entries(status)
+        .filter(([, value]) => typeof value === 'number' && value !== status.OK)
+        .map(([name]) => [name, meaningOf(status[name as keyof typeof status]).kind]),
+    )
+    assert.deepEqual(meanings, {
+      CANCELLED: 'unavailable',
+      UNKNOWN: 'internal',
+      INVALID_ARGUMENT: 'invalid',
+      DEADLINE_EXCEEDED: 'unavailable',
+      NOT_FOUND: 'not_found',
+      ALREADY_EXISTS: 'conflict',
+      PERMISSION_DENIED: 'forbidden',
+      RESOURCE_EXHAUSTED: 'rate_limited',
+      FAILED_PRECONDITION: 'conflict',
+      ABORTED: 'stale',
+      OUT_OF_RANGE: 'gone',
+      UNIMPLEMENTED: 'internal',
+      INTERNAL: 'internal',
+      UNAVAILABLE: 'unavailable',
+      DATA_LOSS: 'internal',
+      UNAUTHENTICATED: 'unauthenticated',
+    })
+    assert.equal(meaningOf(status.ABORTED).code, 'stale_version')
+  })
+
+  it("comes with a service's own code", () => {
+    const meaning = meaningOf(status.FAILED_PRECONDITION, 'insufficient_stock')
+    assert.deepEqual(meaning, { kind: 'conflict', code: 'insufficient_stock' })
+  })
+
+  it('counts more than a code beside it that belongs to another status, or is none', () => {
+    const notFound = { kind: 'not_found', code: 'not_found' }
+    assert.deepEqual(meaningOf(status.NOT_FOUND, 'stale_version'), notFound)
+    assert.deepEqual(meaningOf(status.INTERNAL, 'not_found'), { kind: 'internal', code: 'internal' })
+    for (const name of [
+      '__proto__',
+      'toString',
+      'Not found',
+      '',
+      'x'.repeat(65),
+      5,
+      undefined,
+      Buffer.from('gone'),
+    ])
+      assert.deepEqual(meaningOf(status.NOT_FOUND, name), notFound)
+  })
+})

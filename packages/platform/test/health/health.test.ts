@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createHealth, type Dependency } from '../../src/health/health.ts'
+
+const up = async () => 'PONG'
+const slow = () => delay(20)
+const down = async () => {
+  throw new Error('connect ECONNREFUSED 10.0.0.7:5432')
+}
+const hanging = () => new Promise<never>(() => {})
+
+const healthOf = (...dependencies: Dependency[]) => createHealth('test-service', '1.2.3', dependencies)
+const statusOf = async (...dependencies: Dependency[]) => (await healthOf(...dependencies).report()).status
+
+describe('health', () => {
+  it('reports the service, its version, the time, and each dependency with its latency', async () => {
+    const report = await healthOf({ name: 'postgres', hard: true, probe: slow }).report()
+    const latency = report.checks['postgres']?.latency_ms
+    assert.ok(latency !== undefined && latency > 15, `${latency} ms`)
+    assert.ok(Math.abs(Date.now() - Date.parse(report.timestamp)) < 60_000, report.timestamp)
+    assert.deepEqual(report, {
+      service: 'test-service',
+      status: 'healthy',
+      timestamp: new Date(report.timestamp).toISOString(),
+      version: '1.2.3',
+      checks: { postgres: { status: 'up', latency_ms: latency } },
+    })
+  })
+
+  it('is unhealthy without a hard dependency, and degraded without a soft one', async () => {
+    const hard = { name: 'redis', hard: true }
+    const soft = { name: 'catalog', hard: false }
+    assert.equal(await statusOf(), 'healthy')
+    assert.equal(await statusOf({ ...hard, probe: up }, { ...soft, probe: up }), 'healthy')
+    assert.equal(await statusOf({ ...hard, probe: up }, { ...soft, probe: down }), 'degraded')
+    assert.equal(await statusOf({ ...hard, probe: down }, { ...soft, probe: up }), 'unhealthy')
+    assert.equal(await statusOf({ ...hard, probe: down }, { ...soft, probe: down }), 'unhealthy')
+  })
+
+  it('says of a dependency that it is down, not why', async () => {
+    const report = await healthOf({ name: 'postgres', hard: true, probe: down }).report()
+    assert.equal(report.checks['postgres']?.status, 'down')
+    assert.doesNotMatch(JSON.stringify(report), /ECONNREFUSED|10\.0\.0\.7/)
+  })
+
+  it('takes dependencies that do not answer within a second for down, all in the same second', async ({
+    mock,
+  }) => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    const asked = healthOf(
+      { name: 'redis', hard: true, probe: hanging },
+      { name: 'catalog', hard: false, probe: hanging },
+    ).report()
+    mock.timers.tick(999)
+    const early = new Promise((resolve) => setImmediate(resolve, 'no answer yet'))
+    assert.equal(await Promise.race([asked, early]), 'no answer yet')
+    mock.timers.tick(1)
+    const { status, checks } = await asked
+    assert.deepEqual(
+      [status, checks['redis']?.status, checks['catalog']?.status],
+      ['unhealthy', 'down', 'down'],
+    )
+  })
+
+  it('asks once for all requests that come meanwhile, and again for the next one', async () => {
+    let probes = 0
+    const probe = async () => {
+      probes += 1
+      await delay(20)
+    }
+    const health = healthOf({ name: 'redis', hard: true, probe })
+    await Promise.all(Array.from({ length: 50 }, () => health.report()))
+    assert.equal(probes, 1)
+    await health.report()
+    assert.equal(probes, 2)
+  })
+
+  it('finds a dependency again that was down', async () => {
+    let probe: Dependency['probe'] = down
+    const health = healthOf({ name: 'redis', hard: true, probe: (signal) => probe(signal) })
+    assert.equal((await health.report()).status, 'unhealthy')
+    probe = up
+    assert.equal((await health.report()).status, 'healthy')
+  })
+
+  it('is unhealthy from the moment the service stops', async () => {
+    const health = healthOf({ name: 'redis', hard: true, probe: up })
+    health.stop()
+    const report = await health.report()
+    assert.deepEqual([report.status, report.checks['redis']?.status], ['unhealthy', 'up'])
+  })
+})

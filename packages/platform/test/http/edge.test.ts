@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { startServer } from '../support/http-server.ts'
+
+const routes = async (app: { get: (path: string, handler: () => object) => unknown }) =>
+  void app.get('/things', () => ({}))
+
+/** Keeps the event loop from everything else for so long. */
+const block = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+
+describe('the edge of a service', () => {
+  it('has no documentation when it is not to be shown', async () => {
+    await using server = await startServer({ routes, config: { docs: false } })
+    for (const path of ['/docs', '/docs/', '/docs/json', '/openapi.json'])
+      assert.equal((await server.app.inject(path)).statusCode, 404, path)
+    assert.equal((await server.app.inject('/things')).statusCode, 200)
+  })
+
+  it('lets pages of the origins that it names read answers, and no others', async () => {
+    const [ours, theirs] = ['https://shop.example', 'https://other.example']
+    const config = { corsOrigins: `${ours},http://localhost:3000` }
+    await using server = await startServer({ routes, config })
+    const ask = async (origin: string, method: 'GET' | 'OPTIONS' = 'GET') => {
+      const headers = { origin, 'access-control-request-method': 'POST' }
+      return (await server.app.inject({ method, url: '/things', headers })).headers
+    }
+    assert.equal((await ask(ours))['access-control-allow-origin'], ours)
+    assert.equal((await ask('http://localhost:3000'))['access-control-allow-origin'], 'http://localhost:3000')
+    assert.match(String((await ask(ours))['vary']), /origin/i)
+    assert.equal((await ask(ours, 'OPTIONS'))['access-control-allow-origin'], ours)
+    for (const method of ['GET', 'OPTIONS'] as const)
+      assert.equal((await ask(theirs, method))['access-control-allow-origin'], undefined)
+  })
+
+  it('lets no page of another origin read anything when CORS is off', async () => {
+    await using server = await startServer({ routes, config: { corsOrigins: 'off' } })
+    const headers = { origin: 'https://shop.example', 'access-control-request-method': 'POST' }
+    for (const method of ['GET', 'OPTIONS'] as const) {
+      const answer = await server.app.inject({ method, url: '/things', headers })
+      assert.equal(answer.headers['access-control-allow-origin'], undefined)
+    }
+  })
+
+  it('refuses requests while the event loop is late, answers operators, and recovers', async () => {
+    await using server = await startServer({ routes, config: { maxEventLoopDelayMs: 50 } })
+    const { app } = server
+    assert.equal((await app.inject('/things')).statusCode, 200)
+    await eventually(20_000, async () => {
+      block(200)
+      const refused = await app.inject('/things')
+      assert.deepEqual([refused.statusCode, refused.json().code], [503, 'unavailable'])
+      assert.ok(Number(refused.headers['retry-after']) >= 1)
+    })
+    for (const path of ['/health', '/health/live', '/metrics'])
+      assert.equal((await app.inject(path)).statusCode, 200, path)
+    await eventually(20_000, async () => assert.equal((await app.inject('/things')).statusCode, 200))
+  })
+})

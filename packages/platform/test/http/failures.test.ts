@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { AppError, type ErrorKind, invalid } from '@shop/kernel/errors.ts'
+import { assertProblem } from '@shop/testing/asserts/problem.ts'
+import { problems } from '../../src/http/problem.ts'
+import { startServer } from '../support/http-server.ts'
+
+/** A server whose one route throws this, and what it answers. */
+const answerTo = async (thrown: unknown) => {
+  await using server = await startServer({
+    routes: async (app) => {
+      app.get('/fail', async () => {
+        throw thrown
+      })
+    },
+  })
+  const response = await server.app.inject('/fail?secret=1')
+  const errors = server.lines.filter(({ level }) => level === 50)
+  return { response, errors }
+}
+
+const somethingWrong = {
+  status: 500,
+  code: 'internal',
+  detail: 'something went wrong on our side',
+  instance: '/fail',
+}
+
+describe('an error that a route throws', () => {
+  const statuses: [kind: ErrorKind, status: number, code?: string][] = [
+    ['invalid', 400],
+    ['unauthenticated', 401],
+    ['forbidden', 403],
+    ['not_found', 404],
+    ['not_found', 404, 'product_not_found'],
+    ['conflict', 409, 'insufficient_stock'],
+    ['conflict', 409, 'basket_full'],
+    ['gone', 410, 'cursor_expired'],
+    ['stale', 412],
+    ['unprocessable', 422, 'idempotency_key_reused'],
+    ['precondition_required', 428],
+    ['rate_limited', 429],
+    ['unavailable', 503],
+  ]
+  for (const [kind, status, own] of statuses) {
+    const error = new AppError(kind, 'a rule was broken', { code: own })
+    const { code } = error
+    it(`${kind} with the code ${code} is answered as a ${status} with its message`, async () => {
+      const { response } = await answerTo(error)
+      assertProblem(response, { status, code, detail: 'a rule was broken', instance: '/fail' })
+    })
+  }
+
+  it('carries its details to the client', async () => {
+    const short = new AppError('conflict', 'only 3 are in stock', {
+      code: 'insufficient_stock',
+      details: { available: 3, requested: 5 },
+    })
+    assertProblem((await answerTo(short)).response, {
+      status: 409,
+      code: 'insufficient_stock',
+      detail: 'only 3 are in stock',
+      instance: '/fail',
+      available: 3,
+      requested: 5,
+    })
+    const errors = [{ path: '/price', message: 'must have at most two decimals' }]
+    assertProblem((await answerTo(invalid(...errors))).response, {
+      status: 400,
+      code: 'invalid',
+      detail: 'price must have at most two decimals',
+      instance: '/fail',
+      errors,
+    })
+  })
+
+  it('carries the details that its service has declared, whatever the schema of the route', async () => {
+    await using server = await startServer({
+      problemMembers: { available: { type: 'integer', description: 'Pieces left' } },
+      routes: async (app) => {
+        app.get('/fail', { schema: { response: problems(409) } }, async () => {
+          throw new AppError('conflict', 'only 3 are left', { details: { available: 3 } })
+        })
+      },
+    })
+    const problem = { status: 409, code: 'conflict', detail: 'only 3 are left', instance: '/fail' }
+    assertProblem(await server.app.inject('/fail'), { ...problem, available: 3 })
+    const document = (await server.app.inject('/openapi.json')).json()
+    assert.deepEqual(document.components.schemas.Problem.properties.available, {
+      type: 'integer',
+      description: 'Pieces left',
+    })
+    assert.equal(document.components.schemas.Problem.required.includes('available'), false)
+  })
+
+  it('says when to ask again, when a dependency is down or too much was asked, and only then', async () => {
+    const { response, errors } = await answerTo(new AppError('unavailable', 'the database is down'))
+    assert.equal(response.headers['retry-after'], '1')
+    assert.equal(errors.length, 1)
+    const often = await answerTo(new AppError('rate_limited', 'too many requests'))
+    assert.equal(often.response.headers['retry-after'], '1')
+    assert.equal(often.errors.length, 0)
+    const other = await answerTo(new AppError('stale', 'changed meanwhile'))
+    assert.equal(other.response.headers['retry-after'], undefined)
+    assert.equal(other.errors.length, 0)
+  })
+
+  it('keeps its cause to the log', async () => {
+    const cause = new Error('connect ECONNREFUSED 10.0.0.7:5432')
+    const { response, errors } = await answerTo(
+      new AppError('unavailable', 'the database is down', { cause }),
+    )
+    assert.doesNotMatch(response.body + JSON.stringify(response.headers), /ECONNREFUSED|10\.0\.0\.7/)
+    assert.match(JSON.stringify(errors), /connect ECONNREFUSED 10\.0\.0\.7:5432/)
+  })
+})
+
+describe('a bug', () => {
+  it('is a 500 that tells the client nothing, and one line in the log that tells all', async () => {
+    const bug = new TypeError('cannot read password of undefined', {
+      cause: new Error('select secret from users'),
+    })
+    const { response, errors } = await answerTo(bug)
+    assertProblem(response, somethingWrong)
+    assert.doesNotMatch(
+      response.body + JSON.stringify(response.headers),
+      /password|secret|TypeError|\.ts|at /,
+    )
+
+    const [line, ...more] = errors
+    assert.deepEqual(more, [])
+    assert.deepEqual(
+      [line?.['msg'], line?.['route'], line?.['request_id']],
+      ['request failed', '/fail', response.headers['x-request-id']],
+    )
+    const logged = JSON.stringify(line)
+    assert.match(logged, /TypeError: cannot read password of undefined/)
+    assert.match(logged, /select secret from users/)
+    assert.match(logged, /failures\.test\.ts/)
+  })
+
+  it('is a 500 whatever is thrown', async () => {
+    const internal = new AppError('internal', 'the state is corrupt')
+    const withStatus = [200, 500, 503].map((statusCode) => Object.assign(new Error('secret'), { statusCode }))
+    for (const thrown of [internal, ...withStatus, 'text', undefined, null, 42, { statusCode: 418 }]) {
+      const { response, errors } = await answerTo(thrown)
+      assertProblem(response, somethingWrong)
+      assert.equal(errors.length, 1)
+    }
+  })
+
+  it('is a 500 also when it is in the answer', async () => {
+    await using server = await startServer({
+      routes: async (app) => {
+        app.get('/fail', async () => {
+          const circle: Record<string, unknown> = {}
+          circle['circle'] = circle
+          return circle
+        })
+      },
+    })
+    assertProblem(await server.app.inject('/fail'), somethingWrong)
+  })
+})

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError } from '@shop/kernel/errors.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { startServer } from '../support/http-server.ts'
+
+const startShop = () =>
+  startServer({
+    routes: async (app) => {
+      app.post('/things', async () => ({}))
+      app.get('/things/:id', async () => ({}))
+      app.get('/slow', async () => {
+        await delay(50)
+        return {}
+      })
+      app.get('/fail', async () => {
+        throw new Error('bug')
+      })
+      app.get('/down', async () => {
+        throw new AppError('unavailable', 'the database is down')
+      })
+    },
+  })
+
+describe('the metrics of requests', async () => {
+  const server = await startShop()
+  const { app } = server
+  after(() => server[Symbol.asyncDispose]())
+  const linesOf = async (name: string) => {
+    const { body } = await app.inject('/metrics')
+    return body.split('\n').filter((line) => line.startsWith(name))
+  }
+
+  it('count every request by method, status, and the pattern of its route, never its path', async () => {
+    await app.inject('/things/alice')
+    await app.inject('/things/bob/?secret=1')
+    await app.inject({ method: 'PUT', url: '/things/carol' })
+    await app.inject({
+      method: 'POST',
+      url: '/things',
+      headers: { 'content-type': 'application/json' },
+      payload: '{',
+    })
+    await app.inject('/nothing/dave')
+    for (const method of ['PROPFIND', 'SEARCH']) await app.inject({ method: method as 'GET', url: '/things' })
+    await app.inject('/fail')
+    await app.inject('/down')
+
+    const counts = await linesOf('http_server_request_duration_seconds_count')
+    const labels = 'http_request_method="(.*)",http_route="(.*)",http_response_status_code="(.*)"'
+    const rows = counts.map((line) =>
+      line.replace(new RegExp(`^.*\\{service="test-service",${labels}\\} (.*)$`), '$1 $2 $3: $4'),
+    )
+    assert.deepEqual(rows.toSorted(), [
+      'GET /down 503: 1',
+      'GET /fail 500: 1',
+      'GET /things/:id 200: 2',
+      'GET unmatched 404: 1',
+      'POST /things 400: 1',
+      'PUT /things/:id 405: 1',
+      '_OTHER unmatched 404: 2',
+    ])
+    assert.doesNotMatch((await app.inject('/metrics')).body, /alice|bob|carol|dave|secret/)
+  })
+
+  it('measure durations in seconds, and the log has the same figures in one line', async () => {
+    await app.inject('/slow')
+    const sums = await linesOf('http_server_request_duration_seconds_sum')
+    const seconds = Number(
+      sums
+        .find((line) => line.includes('"/slow"'))
+        ?.split(' ')
+        .at(-1),
+    )
+    assert.ok(seconds > 0.04 && seconds < 40, `${seconds} s`)
+
+    const [line, ...more] = server.lines.filter(({ route }) => route === '/slow')
+    assert.deepEqual(more, [])
+    assert.deepEqual([line?.['msg'], line?.['method'], line?.['status']], ['request', 'GET', 200])
+    assert.ok(Math.abs(Number(line?.['duration_ms']) / 1000 - seconds) < 0.001)
+  })
+
+  it('are logged of scrapes and health checks only when debugging', async () => {
+    for (const url of ['/metrics', '/health', '/health/ready', '/health/live']) {
+      await app.inject(url)
+      assert.equal(server.lines.findLast(({ route }) => route === url)?.['level'], 20)
+    }
+  })
+})
+
+describe('the number of active requests', () => {
+  it('is that of the requests being served', async () => {
+    const answer = Promise.withResolvers<object>()
+    await using server = await startServer({
+      routes: async (app) => void app.get('/held', () => answer.promise),
+    })
+    const answers = [1, 2, 3].map(() => server.app.inject('/held'))
+    await eventually(20_000, async () => assert.equal(await server.activeRequests(), 3))
+    answer.resolve({})
+    await Promise.all(answers)
+    assert.equal(await server.activeRequests(), 0)
+  })
+
+  it('comes back to none, whatever the requests were', async () => {
+    await using server = await startShop()
+    const json = { 'content-type': 'application/json' }
+    for (const request of [
+      { url: '/things/1' },
+      { url: '/nothing' },
+      { url: '/things/%zz' },
+      { url: `/things/${'9'.repeat(2_049)}` },
+      { url: '/fail' },
+      { url: '/down' },
+      { url: '/health' },
+      { url: '/docs' },
+      { method: 'HEAD', url: '/things/1' },
+      { method: 'PUT', url: '/things/1' },
+      { method: 'OPTIONS', url: '/things/1' },
+      { method: 'POST', url: '/things', headers: json, payload: '{' },
+      { method: 'POST', url: '/things', headers: json, payload: 'x'.repeat(65_537) },
+      { method: 'POST', url: '/things', headers: { 'content-type': 'text/plain' }, payload: 'x' },
+    ] as const) {
+      await server.app.inject(request)
+      assert.equal(await server.activeRequests(), 0, request.url)
+    }
+  })
+})
+
+it('a request whose caller goes away before the answer is recorded as 499, once', async () => {
+  const answer = Promise.withResolvers<object>()
+  await using server = await startServer({
+    routes: async (app) => void app.get('/slow', () => answer.promise),
+  })
+  const address = await server.app.listen({ host: '127.0.0.1', port: 0 })
+  const caller = new AbortController()
+  const gone = assert.rejects(fetch(`${address}/slow`, { signal: caller.signal }))
+  while ((await server.activeRequests()) === 0) await delay(5)
+  caller.abort()
+  await gone
+  while ((await server.activeRequests()) > 0) await delay(5)
+  answer.resolve({})
+  await delay(20)
+
+  const lines = server.lines.filter(({ msg }) => msg === 'request')
+  assert.deepEqual(
+    lines.map(({ route, status }) => [route, status]),
+    [['/slow', 499]],
+  )
+  const { body } = await server.app.inject('/metrics')
+  assert.match(body, /_count\{.*http_route="\/slow",http_response_status_code="499"\} 1/)
+})

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Type } from 'typebox'
+import type { Dependency } from '../../src/health/health.ts'
+import { problems } from '../../src/http/problem.ts'
+import { startServer } from '../support/http-server.ts'
+
+const dependency = (hard: boolean, up: boolean): Dependency => ({
+  name: hard ? 'postgres' : 'catalog',
+  hard,
+  probe: async () => {
+    if (!up) throw new Error('connect ECONNREFUSED 10.0.0.7:5432')
+  },
+})
+
+/** The status and the body's `status` of each health route. */
+const healthWith = async (dependencies: Dependency[], stopping = false) => {
+  await using server = await startServer({ dependencies })
+  if (stopping) server.health.stop()
+  const responses = await Promise.all(
+    ['/health', '/health/ready', '/health/live'].map((url) => server.app.inject(url)),
+  )
+  return responses.map((response) => `${response.statusCode} ${response.json().status}`)
+}
+
+describe('health over HTTP', () => {
+  it('is 200 when everything is up', async () => {
+    const dependencies = [dependency(true, true), dependency(false, true)]
+    assert.deepEqual(await healthWith(dependencies), ['200 healthy', '200 healthy', '200 alive'])
+  })
+
+  it('is 503 without a hard dependency, but alive', async () => {
+    const dependencies = [dependency(true, false), dependency(false, true)]
+    assert.deepEqual(await healthWith(dependencies), ['503 unhealthy', '503 unhealthy', '200 alive'])
+  })
+
+  it('is degraded without a soft dependency, and still ready', async () => {
+    const dependencies = [dependency(true, true), dependency(false, false)]
+    assert.deepEqual(await healthWith(dependencies), ['200 degraded', '200 degraded', '200 alive'])
+  })
+
+  it('is 503 while the service stops, but alive', async () => {
+    assert.deepEqual(await healthWith([dependency(true, true)], true), [
+      '503 unhealthy',
+      '503 unhealthy',
+      '200 alive',
+    ])
+  })
+
+  it('reports each dependency, and not why it is down', async () => {
+    await using server = await startServer({
+      dependencies: [dependency(true, false), dependency(false, true)],
+    })
+    const response = await server.app.inject('/health')
+    const { timestamp, checks, ...rest } = response.json()
+    assert.match(String(response.headers['content-type']), /^application\/json/)
+    assert.deepEqual(rest, { service: 'test-service', status: 'unhealthy', version: '1.0.0' })
+    assert.equal(new Date(timestamp).toISOString(), timestamp)
+    assert.deepEqual(Object.keys(checks), ['postgres', 'catalog'])
+    assert.deepEqual([checks.postgres.status, checks.catalog.status], ['down', 'up'])
+    assert.equal(typeof checks.postgres.latency_ms, 'number')
+    assert.doesNotMatch(response.body, /ECONNREFUSED/)
+  })
+})
+
+const startThings = () =>
+  startServer({
+    routes: async (app) => {
+      const schema = {
+        summary: 'Get a thing',
+        params: Type.Object({ id: Type.Integer() }),
+        response: { 200: Type.Object({ id: Type.Integer() }), ...problems(404) },
+      }
+      app.get('/things/:id', { schema }, async ({ params }) => params)
+    },
+  })
+
+describe('the documentation', () => {
+  it('is OpenAPI 3.1, made from the schemas of the routes', async () => {
+    await using server = await startThings()
+    const response = await server.app.inject('/openapi.json')
+    assert.match(String(response.headers['content-type']), /^application\/json/)
+    const api = response.json()
+    assert.equal(api.openapi, '3.1.0')
+    assert.deepEqual(api.info, { title: 'Test service', version: '1.0.0' })
+    assert.deepEqual(Object.keys(api.paths).toSorted(), [
+      '/health',
+      '/health/live',
+      '/health/ready',
+      '/metrics',
+      '/things/{id}',
+    ])
+    assert.deepEqual(Object.keys(api.paths['/things/{id}']), ['get'])
+    const { summary, responses } = api.paths['/things/{id}'].get
+    assert.equal(summary, 'Get a thing')
+    assert.deepEqual(Object.keys(responses), ['200', '404', '500'])
+    const problem = { $ref: '#/components/schemas/Problem' }
+    assert.deepEqual(responses[404].content, { 'application/problem+json': { schema: problem } })
+    assert.ok(api.components.schemas.Problem.required.includes('request_id'))
+  })
+
+  it('is a page whose own scripts and styles its security policy allows', async () => {
+    await using server = await startThings()
+    const page = await server.app.inject('/docs')
+    assert.equal(page.statusCode, 200)
+    assert.match(String(page.headers['content-type']), /^text\/html/)
+    assert.match(String(page.headers['content-security-policy']), /script-src 'self'/)
+    const [, script = ''] = /src="([^"]+swagger-ui-bundle[^"]*)"/.exec(page.body) ?? []
+    const response = await server.app.inject(script)
+    assert.equal(response.statusCode, 200)
+    assert.match(String(response.headers['content-type']), /javascript/)
+  })
+})
+
+describe('the metrics', () => {
+  it('are Prometheus text, with the version and the figures of the process', async () => {
+    await using server = await startServer()
+    const response = await server.app.inject('/metrics')
+    assert.match(String(response.headers['content-type']), /^text\/plain; version=0\.0\.4/)
+    const lines = response.body.split('\n')
+    for (const line of [
+      'build_info{version="1.0.0",service="test-service"} 1',
+      'http_server_active_requests{service="test-service"} 1',
+    ])
+      assert.ok(lines.includes(line), line)
+    for (const name of ['process_cpu_seconds_total', 'nodejs_eventloop_lag_p99_seconds'])
+      assert.ok(
+        lines.some((line) => line.startsWith(`${name}{`)),
+        name,
+      )
+  })
+})

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { assertProblem } from '@shop/testing/asserts/problem.ts'
+import { Type } from 'typebox'
+import { startServer } from '../support/http-server.ts'
+
+const Thing = Type.Object({ name: Type.String() })
+const ById = Type.Object({ id: Type.Integer({ minimum: 1 }) })
+const Paging = Type.Object({ limit: Type.Integer({ default: 7 }) })
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/things', { schema: { querystring: Paging } }, async ({ query }) => query)
+  app.post('/things', { schema: { body: Thing } }, async ({ body }) => body)
+  app.get('/things/:id', { schema: { params: ById } }, async ({ params }) => params)
+  app.delete('/things/:id', { schema: { params: ById } }, async () => ({}))
+  app.post('/anything', async () => ({}))
+}
+
+const json = { 'content-type': 'application/json' }
+
+/** A JSON body of so many bytes. */
+const bodyOf = (bytes: number) => JSON.stringify({ name: 'x'.repeat(bytes - '{"name":""}'.length) })
+
+const unreadable = { status: 400, code: 'invalid', detail: 'the request, or its JSON body, cannot be read' }
+
+describe('a request that the HTTP server itself refuses', async () => {
+  const server = await startServer({ routes })
+  const { app, lines } = server
+  after(() => server[Symbol.asyncDispose]())
+  const post = (payload: string, headers: Record<string, string> = json) =>
+    app.inject({ method: 'POST', url: '/things', headers, payload })
+
+  it('is a 404 when there is no such path', async () => {
+    for (const method of ['GET', 'POST', 'DELETE'] as const)
+      assertProblem(await app.inject({ method, url: '/nothing/here?secret=1' }), {
+        status: 404,
+        code: 'not_found',
+        detail: 'there is nothing at this path',
+        instance: '/nothing/here',
+      })
+  })
+
+  it('is a 405 with Allow when the path lacks the method', async () => {
+    const refused = [
+      ['PUT', '/things', 'GET, HEAD, POST'],
+      ['PATCH', '/things/7', 'GET, HEAD, DELETE'],
+      ['GET', '/anything', 'POST'],
+      ['DELETE', '/health', 'GET, HEAD'],
+    ] as const
+    for (const [method, url, allow] of refused) {
+      const response = await app.inject({ method, url })
+      assertProblem(response, {
+        status: 405,
+        code: 'method_not_allowed',
+        detail: 'this path does not have this method; the Allow header lists those it has',
+        instance: url,
+      })
+      assert.equal(response.headers['allow'], allow)
+    }
+  })
+
+  it('is a 405 before its body is looked at', async () => {
+    const response = await app.inject({ method: 'PUT', url: '/things', headers: json, payload: '{broken' })
+    assert.equal(response.statusCode, 405)
+  })
+
+  it('is a 413 when the body has more than 64 KiB', async () => {
+    assert.equal((await post(bodyOf(65_536))).statusCode, 200)
+    assertProblem(await post(bodyOf(65_537)), {
+      status: 413,
+      code: 'payload_too_large',
+      detail: 'the body must be at most 65536 bytes',
+      instance: '/things',
+    })
+  })
+
+  it('is a 415 when the body is of another type than JSON, or of none', async () => {
+    for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'nonsense', ''])
+      assertProblem(await post('{"name":"pen"}', { 'content-type': type }), {
+        status: 415,
+        code: 'unsupported_media_type',
+        detail: 'the body must be application/json, and not compressed',
+        instance: '/things',
+      })
+    assert.equal((await app.inject({ method: 'POST', url: '/things', payload: 'name=pen' })).statusCode, 415)
+    assert.equal(
+      (await post('{"name":"pen"}', { 'content-type': 'application/json; charset=utf-8' })).statusCode,
+      200,
+    )
+  })
+
+  it('is a 400 when the body is not JSON', async () => {
+    for (const payload of ['{', '{"name":}', "{'name':'pen'}", '{"name":"pen"} x', 'undefined', 'NaN', ' '])
+      assertProblem(await post(payload), { ...unreadable, instance: '/things' })
+  })
+
+  it('is a 400 when a route that needs a body gets none, or another kind of value', async () => {
+    for (const payload of ['', 'null', '[]', '"text"', '5'])
+      assertProblem(await post(payload), {
+        status: 400,
+        code: 'invalid',
+        detail: 'body must be an object',
+        instance: '/things',
+        errors: [{ path: '', message: 'must be an object' }],
+      })
+  })
+
+  it('is a 400 that names each field and its rule when the input breaks the schema', async () => {
+    assertProblem(await post('{"name":5}'), {
+      status: 400,
+      code: 'invalid',
+      detail: 'name must be a text',
+      instance: '/things',
+      errors: [{ path: '/name', message: 'must be a text' }],
+    })
+    for (const id of ['0', '1e3', '1.0', 'top'])
+      assert.equal((await app.inject(`/things/${id}`)).statusCode, 400, id)
+    for (const limit of ['', '1e3', '0x10', '5&limit=6'])
+      assert.equal((await app.inject(`/things?limit=${limit}`)).statusCode, 400, limit)
+  })
+
+  it('is a 400 when the path is not percent-encoded properly', async () => {
+    for (const url of ['/things/%zz', '/things/%', '/things/%e0%a4%a', '/nothing/%ff'])
+      assertProblem(await app.inject(url), { ...unreadable, instance: url })
+  })
+
+  it('is a 414 when a part of the path is over-long', async () => {
+    assert.equal((await app.inject(`/things/${'9'.repeat(2_048)}`)).statusCode, 400)
+    const url = `/things/${'9'.repeat(2_049)}`
+    assertProblem(await app.inject(url), {
+      status: 414,
+      code: 'invalid',
+      detail: 'the path is too long',
+      instance: url,
+    })
+  })
+
+  it('is no error of ours: nothing of it is logged as one', () => {
+    assert.ok(lines.length > 0)
+    assert.deepEqual(
+      lines.filter(({ level }) => Number(level) > 30),
+      [],
+    )
+  })
+})
+
+describe('a body that cannot be taken as it is', () => {
+  const post = async (payload: Buffer | string, headers: Record<string, string> = {}) => {
+    await using server = await startServer({
+      routes: async (app) => void app.post('/things', ({ body }) => ({ body })),
+    })
+    return server.app.inject({
+      method: 'POST',
+      url: '/things',
+      payload,
+      headers: { 'content-type': 'application/json', ...headers },
+    })
+  }
+
+  it('is a 400 when it is not UTF-8, a lone surrogate in it included', async () => {
+    for (const bytes of ['7b2261223a22ff227d', '7b2261223a22eda080227d']) {
+      const { statusCode, body } = await post(Buffer.from(bytes, 'hex'))
+      assert.deepEqual([statusCode, JSON.parse(body).detail], [400, 'body must be UTF-8'])
+    }
+    assert.equal((await post('{"a":"\u{1F600}é"}')).statusCode, 200)
+  })
+
+  it('is a 415 when it is compressed', async () => {
+    assert.equal((await post('{}', { 'content-encoding': 'gzip' })).statusCode, 415)
+    assert.equal((await post('{}', { 'content-encoding': 'identity' })).statusCode, 200)
+  })
+})

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { createLogger } from '../../src/logging/logger.ts'
+import { requestContext } from '../../src/request-context.ts'
+import { startServer } from '../support/http-server.ts'
+import { fileConfig } from '../support/log-config.ts'
+
+const Work = Type.Object({ fail: Type.Boolean() })
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+const echo: FastifyPluginAsyncTypebox = async (app) => {
+  app.post('/echo', async () => {
+    await delay(1)
+    return { seen: requestContext.getStore()?.requestId }
+  })
+}
+
+/** The id in the answer to a request with these headers, which is also the one that the route saw. */
+const send = async (headers: Record<string, string>) => {
+  await using server = await startServer({ routes: echo })
+  const response = await server.app.inject({ method: 'POST', url: '/echo', headers, payload: {} })
+  assert.equal(response.statusCode, 200)
+  assert.equal(response.json().seen, response.headers['x-request-id'])
+  return String(response.headers['x-request-id'])
+}
+
+describe('the request id', () => {
+  it('is taken over when it is 1 to 128 printable characters', async () => {
+    for (const id of ['a', 'req-1', 'A'.repeat(128), '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'])
+      assert.equal(await send({ 'x-request-id': id }), id)
+  })
+
+  it('is made when there is none, and made anew when the given one will not do', async () => {
+    assert.match(await send({}), uuid)
+    for (const id of ['', 'A'.repeat(129), 'two words', 'tab\tbed', 'žluť', '\x7f'])
+      assert.match(await send({ 'x-request-id': id }), uuid)
+    assert.notEqual(await send({}), await send({}))
+  })
+
+  it('comes back with every kind of answer', async () => {
+    await using server = await startServer({ routes: echo })
+    const headers = { 'x-request-id': 'req-1' }
+    const requests = [
+      ['POST', '/echo'],
+      ['GET', '/echo'],
+      ['GET', '/nothing'],
+      ['GET', '/%zz'],
+      ['GET', '/health'],
+      ['OPTIONS', '/echo'],
+    ] as const
+    for (const [method, url] of requests) {
+      const response = await server.app.inject({ method, url, headers })
+      assert.equal(response.headers['x-request-id'], 'req-1', `${method} ${url}`)
+    }
+  })
+
+  it('is in every log line of the request, and only of that one', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-request-id-'))
+    const logger = await createLogger({ service: 'test-service' }, fileConfig(folder.path))
+    await using server = await startServer({
+      logger,
+      routes: async (app) => {
+        app.post('/work', { schema: { body: Work } }, async ({ body }) => {
+          logger.info('begin')
+          await delay(5)
+          logger.info('end')
+          if (body.fail) throw new Error('bug')
+          return {}
+        })
+      },
+    })
+    const address = await server.app.listen({ host: '127.0.0.1', port: 0 })
+    const work = (id: string, fail: boolean) =>
+      fetch(`${address}/work`, {
+        method: 'POST',
+        headers: { 'x-request-id': id, 'content-type': 'application/json' },
+        body: JSON.stringify({ fail }),
+      })
+    await Promise.all([work('req-1', false), work('req-2', true)])
+    await turn()
+
+    const [path = 'no file'] = globSync(`${folder.path}/*`)
+    const lines = readFileSync(path, 'utf8').trim().split('\n')
+    const messagesOf = (id: string) =>
+      lines
+        .filter((line) => line.split(`"request_id":"${id}"`).length === 2)
+        .map((line) => JSON.parse(line).msg)
+    assert.deepEqual(messagesOf('req-1'), ['begin', 'end', 'request'])
+    assert.deepEqual(messagesOf('req-2'), ['begin', 'end', 'request failed', 'request'])
+    assert.ok(
+      lines.every((line) => line.split('"req-').length <= 2),
+      'no line has the id twice',
+    )
+  })
+})

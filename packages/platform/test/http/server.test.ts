@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { Type } from 'typebox'
+import { startServer } from '../support/http-server.ts'
+
+const Thing = Type.Object({ name: Type.String() })
+const ById = Type.Object({ id: Type.Integer({ minimum: 1 }) })
+const Paging = Type.Object({ limit: Type.Integer({ default: 7 }), after: Type.Optional(Type.String()) })
+
+const json = { 'content-type': 'application/json' }
+
+describe('the HTTP server', async () => {
+  const server = await startServer({
+    routes: async (app) => {
+      app.get('/things', { schema: { querystring: Paging } }, async ({ query }) => query)
+      app.post('/things', { schema: { body: Thing } }, async ({ body }) => body)
+      app.get('/things/:id', { schema: { params: ById } }, async ({ params }) => params)
+      app.delete('/things/:id', { schema: { params: ById } }, (_request, reply) => reply.code(204).send())
+      app.get('/things/by/:name', { schema: { params: Thing } }, async ({ params }) => params)
+    },
+  })
+  const { app } = server
+  after(() => server[Symbol.asyncDispose]())
+
+  it('reads whole numbers and fills in defaults where the schema of a path or query has them', async () => {
+    assert.deepEqual((await app.inject('/things/12')).json(), { id: 12 })
+    assert.deepEqual((await app.inject('/things?limit=3&after=12')).json(), { limit: 3, after: '12' })
+    assert.deepEqual((await app.inject('/things')).json(), { limit: 7 })
+  })
+
+  it('decodes the parts of a path', async () => {
+    const response = await app.inject(`/things/by/${encodeURIComponent('a/b ž😀%')}`)
+    assert.deepEqual(response.json(), { name: 'a/b ž😀%' })
+  })
+
+  it('ignores members that could reach a prototype, and those that the schema does not know', async () => {
+    const payload =
+      '{"name":"pen","colour":"red","__proto__":{"admin":true},"constructor":{"prototype":{"admin":true}}}'
+    const response = await app.inject({ method: 'POST', url: '/things', headers: json, payload })
+    assert.equal(response.body, '{"name":"pen","colour":"red"}')
+    assert.equal('admin' in {}, false)
+  })
+
+  it('takes a DELETE that names a media type and has an empty body', async () => {
+    const response = await app.inject({ method: 'DELETE', url: '/things/7', headers: json })
+    assert.deepEqual([response.statusCode, response.body], [204, ''])
+    assert.equal((await app.inject({ method: 'DELETE', url: '/things/7' })).statusCode, 204)
+  })
+
+  it('takes a path with a slash at its end for the one without', async () => {
+    assert.deepEqual((await app.inject('/things/12/')).json(), { id: 12 })
+    assert.equal((await app.inject({ method: 'PUT', url: '/things/12/' })).statusCode, 405)
+    assert.equal((await app.inject('/things/12//')).statusCode, 404)
+  })
+
+  it('answers HEAD like GET, without the body', async () => {
+    const get = await app.inject('/things/12')
+    const head = await app.inject({ method: 'HEAD', url: '/things/12' })
+    assert.deepEqual([head.statusCode, head.body], [200, ''])
+    for (const name of ['content-type', 'content-length']) assert.equal(head.headers[name], get.headers[name])
+    assert.equal((await app.inject({ method: 'HEAD', url: '/nothing' })).body, '')
+  })
+
+  it('lets pages of any origin use every method, send any header, and read the headers that matter', async () => {
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
+      const { statusCode, headers } = await app.inject({
+        method: 'OPTIONS',
+        url: '/things/7',
+        headers: {
+          origin: 'https://shop.example',
+          'access-control-request-method': method,
+          'access-control-request-headers': 'content-type, if-match',
+        },
+      })
+      assert.equal(statusCode, 204)
+      assert.equal(headers['access-control-allow-origin'], '*')
+      assert.equal(headers['access-control-allow-headers'], 'content-type, if-match')
+      assert.ok(String(headers['access-control-allow-methods']).split(', ').includes(method), method)
+    }
+    const { headers } = await app.inject({ url: '/things', headers: { origin: 'https://shop.example' } })
+    assert.equal(headers['access-control-allow-origin'], '*')
+    assert.equal(headers['access-control-expose-headers'], 'ETag, Location, Retry-After, x-request-id')
+  })
+
+  it('does not refuse an OPTIONS that is no preflight', async () => {
+    const response = await app.inject({ method: 'OPTIONS', url: '/things' })
+    assert.deepEqual([response.statusCode, response.body], [204, ''])
+  })
+
+  it('sets security headers, also with an error', async () => {
+    for (const url of ['/things', '/nothing', '/things/zero']) {
+      const { headers } = await app.inject(url)
+      assert.equal(headers['x-content-type-options'], 'nosniff')
+      assert.equal(headers['x-frame-options'], 'SAMEORIGIN')
+      assert.equal(headers['referrer-policy'], 'no-referrer')
+      assert.equal(headers['content-security-policy'], "default-src 'none';frame-ancestors 'none'")
+      assert.match(String(headers['strict-transport-security']), /^max-age=\d+/)
+      assert.equal(headers['x-powered-by'], undefined)
+      assert.equal(headers['server'], undefined)
+    }
+  })
+})

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { ErrorKind } from '@shop/kernel/errors.ts'
+import { httpStatus, kindOfHttp } from '../../src/http/status.ts'
+
+/** The table that clients were promised. */
+const promised: Record<ErrorKind, number> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  gone: 410,
+  stale: 412,
+  unprocessable: 422,
+  precondition_required: 428,
+  rate_limited: 429,
+  internal: 500,
+  unavailable: 503,
+}
+
+describe('the HTTP status of an error', () => {
+  for (const [kind, status] of Object.entries(promised))
+    it(`of the kind ${kind} is ${status}, which means ${kind}`, () => {
+      assert.equal(httpStatus(kind as ErrorKind), status)
+      assert.equal(kindOfHttp(status), kind)
+    })
+
+  it('that stands for no kind means that the caller was wrong, or the server', () => {
+    for (const status of [402, 405, 413, 415, 418, 499]) assert.equal(kindOfHttp(status), 'invalid')
+    for (const status of [501, 502, 504, 599]) assert.equal(kindOfHttp(status), 'internal')
+  })
+})

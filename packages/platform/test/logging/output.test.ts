@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdir, mkdtempDisposable, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { runProgram, startProgram } from '@shop/testing/services/program.ts'
+import { createLogger } from '../../src/logging/logger.ts'
+import { fileConfig } from '../support/log-config.ts'
+
+const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-log-'))
+const namesIn = (folder: string) =>
+  globSync(`${folder}/*`)
+    .map((path) => basename(path))
+    .toSorted()
+
+const almostFull = 50 * 1024 * 1024 - 1
+
+/** Makes `shop.<number>.log`, so full that the next line is its last. */
+const fill = (folder: string, number: number) => {
+  const file = join(folder, `shop.${number}.log`)
+  writeFileSync(file, '')
+  truncateSync(file, almostFull)
+}
+
+const logInto = (folder: string) => createLogger({ service: 'shop' }, fileConfig(folder))
+
+const program = (name: string) => new URL(`./programs/${name}.ts`, import.meta.url)
+
+describe('a log file', () => {
+  it('that has 50 MB is followed by the next', async () => {
+    await using folder = await temporaryFolder()
+    fill(folder.path, 1)
+    const logger = await logInto(folder.path)
+    logger.info('the last of the first file')
+    await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), ['shop.1.log', 'shop.2.log']))
+    logger.info('the first of the second file')
+    await turn()
+    assert.match(
+      readFileSync(join(folder.path, 'shop.2.log'), 'utf8'),
+      /^\{.*the first of the second file"\}\n$/,
+    )
+  })
+
+  it('goes when there are five newer ones besides the current, also those of earlier processes', async () => {
+    await using folder = await temporaryFolder()
+    for (const number of [1, 2, 3, 4, 5, 6]) fill(folder.path, number)
+    const logger = await logInto(folder.path)
+    logger.info('the last of the sixth file')
+    const kept = [2, 3, 4, 5, 6, 7].map((number) => `shop.${number}.log`)
+    await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), kept))
+  })
+
+  it('that cannot be opened is told of on the console, where the log goes instead', async () => {
+    await using folder = await temporaryFolder()
+    // A folder in its place: the person who runs the tests may be root, whom no permission stops.
+    await mkdir(join(folder.path, 'shop.1.log'))
+    const { code, stdout } = await runProgram(program('log-two-lines'), 'file', folder.path, 'json')
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /"msg":"the log file cannot be opened: logging to the console"\}\n.*"msg":"first"\}\n.*"msg":"last"\}\n$/,
+    )
+    assert.match(stdout, /EISDIR/)
+  })
+})
+
+const manyLines = program('log-many-lines')
+
+for (const format of ['json', 'text'])
+  describe(`a process that logs ${format} goes on`, () => {
+    it('when the disk of its log file is full, and keeps little of what it could not write', async () => {
+      await using folder = await temporaryFolder()
+      await symlink('/dev/full', join(folder.path, 'shop.1.log'))
+      const { code, stderr } = await runProgram(manyLines, format, 'file', folder.path)
+      assert.equal(code, 0, stderr)
+      const [first, last, ...more] = stderr.trim().split('\n')
+      assert.match(first ?? '', /^the log file cannot be written: Error: ENOSPC/)
+      const [, grown] = /^still here, grown by (-?\d+) MB$/.exec(last ?? '') ?? []
+      assert.deepEqual(more, [])
+      assert.ok(Number(grown) < 80, `${grown} MB of 100 were kept`)
+    })
+
+    it('when the disk of its standard output is full', async () => {
+      await using folder = await temporaryFolder()
+      const { code, stderr } = await runProgram(
+        program('onto-full-disk'),
+        fileURLToPath(manyLines),
+        format,
+        'console',
+        folder.path,
+      )
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /^standard output cannot be written: Error: ENOSPC.*\nstill here, .*\n$/)
+    })
+
+    it('when nobody reads its standard output any more', async () => {
+      await using folder = await temporaryFolder()
+      await using script = startProgram(manyLines, format, 'console', folder.path)
+      await script.said('served')
+      script.closeOutput()
+      const { code, stderr } = await script.ended()
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /^standard output cannot be written: Error: write EPIPE\nstill here, .*\n$/)
+    })
+  })

@@ -1,0 +1,9 @@
+/** Runs the program and arguments that it is given, with a standard output whose disk is full. */
+import { spawnSync } from 'node:child_process'
+import { openSync } from 'node:fs'
+
+const { status, stderr } = spawnSync(process.execPath, process.argv.slice(2), {
+  stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
+})
+process.stderr.write(stderr)
+process.exitCode = status ?? 1

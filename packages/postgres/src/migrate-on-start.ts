@@ -1,0 +1,55 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from '@shop/platform/logging/logger.ts'
+import type { Kysely } from 'kysely'
+import { closePostgres } from './close.ts'
+import { openForMigration, type PostgresConfig } from './database.ts'
+import { isUnusable } from './errors.ts'
+import { type Migrations, MigrationsPending } from './migrations.ts'
+
+const retryMs = { first: 250, last: 5_000 }
+
+type MigrationOnStart = Readonly<{
+  postgres: PostgresConfig
+  migrations: Migrations
+  /** Whether to migrate the database, or only to see whether somebody else has. */
+  apply: boolean
+  logger: Logger
+  signal: AbortSignal
+  /** Called when a migration fails: then the service can never work. */
+  abortService: () => void
+}>
+
+/** Resolves with what the log is to say. */
+const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply }: MigrationOnStart) => {
+  if (apply) return { applied: await migrations.apply(database) }
+  await migrations.requireApplied(database)
+  return {}
+}
+
+/**
+ * Resolves with true once the database has every migration. Keeps trying while the server is not there, and resolves with
+ * false when the signal aborts meanwhile, or when a migration fails, which stops the service.
+ */
+export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
+  const { logger, signal } = options
+  const database = openForMigration<unknown>(options.postgres, logger)
+  try {
+    for (let pause = retryMs.first; ; pause = Math.min(2 * pause, retryMs.last)) {
+      try {
+        logger.info(await bringUpToDate(database, options), 'the database is up to date')
+        return true
+      } catch (error) {
+        if (signal.aborted) return false
+        if (!isUnusable(error) && !(error instanceof MigrationsPending)) {
+          logger.fatal({ err: error }, 'the database cannot be migrated')
+          options.abortService()
+          return false
+        }
+        logger.warn({ err: error }, 'waiting for the database')
+        await delay(pause, undefined, { signal }).catch(() => {})
+      }
+    }
+  } finally {
+    await closePostgres(database)
+  }
+}

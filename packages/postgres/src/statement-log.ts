@@ -1,0 +1,19 @@
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+import { isTracing } from '@shop/platform/tracing/api.ts'
+import type { KyselyConfig } from 'kysely'
+import { measureStatements } from './statement-metrics.ts'
+import { traceStatement } from './statement-tracing.ts'
+
+/** For the options of a `Kysely`: each statement is measured when there are metrics, and traced when there are traces. */
+export const statementLog = (metrics: Metrics | undefined): Pick<KyselyConfig, 'log'> => {
+  const observers = [
+    ...(metrics === undefined ? [] : [measureStatements(metrics)]),
+    ...(isTracing() ? [traceStatement] : []),
+  ]
+  if (observers.length === 0) return {}
+  return {
+    log: (event) => {
+      for (const observe of observers) observe(event)
+    },
+  }
+}

@@ -1,0 +1,30 @@
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+import type { LogEvent } from 'kysely'
+import { isUnavailable } from './errors.ts'
+import { operationOf } from './statement-operation.ts'
+
+const operations = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback', 'set'])
+
+/** A label has few values. */
+const labelOf = (statement: string): string => {
+  const operation = operationOf(statement).toLowerCase()
+  return operations.has(operation) ? operation : 'other'
+}
+
+const outcomeOf = (event: LogEvent): string => {
+  if (event.level === 'query') return 'ok'
+  return isUnavailable(event.error) ? 'unavailable' : 'internal'
+}
+
+/** Measures each statement, from when its connection is there to its last row. */
+export const measureStatements =
+  ({ dbOperationDuration }: Pick<Metrics, 'dbOperationDuration'>) =>
+  (event: LogEvent): void =>
+    dbOperationDuration.observe(
+      {
+        db_system_name: 'postgresql',
+        db_operation_name: labelOf(event.query.sql),
+        outcome: outcomeOf(event),
+      },
+      event.queryDurationMillis / 1_000,
+    )

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { type CustomTypesConfig, Pool, types } from 'pg'
+import { readers } from '../src/timestamps.ts'
+
+const times = [
+  '2026-11-25 17:43:47.373+00',
+  '2026-11-25 17:43:47.373999+00',
+  '2026-11-25 17:43:47.0005+00',
+  '2026-11-25 17:43:47+00',
+  '2026-02-28 23:59:59.999999+00',
+  '1969-12-31 23:59:59.999999+00',
+  '1899-12-31 00:00:00+00',
+  '0099-01-01 00:00:00+00',
+  '0001-01-01 00:00:00+00',
+  '0044-03-15 12:00:00+00 BC',
+  '9999-12-31 23:59:59.999999+00',
+  '10000-01-01 00:00:00+00',
+  '275760-09-11 00:00:00+00',
+  'infinity',
+  '-infinity',
+]
+
+const zones = ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/St_Johns', 'Pacific/Chatham']
+
+/** The times as they are read in a session of the time zone. */
+const timesIn = async (url: string, zone: string, reading?: CustomTypesConfig): Promise<unknown[]> => {
+  const pool = new Pool({ connectionString: url, max: 1, ...(reading && { types: reading }) })
+  try {
+    await pool.query(`set time zone '${zone}'`)
+    const { rows } = await pool.query('select unnest($1::text[])::timestamptz as time', [times])
+    return rows.map(({ time }) => time)
+  } finally {
+    await pool.end()
+  }
+}
+
+describe('a point in time', { skip: withoutPostgres }, () => {
+  for (const zone of zones)
+    it(`is read as the driver reads it, in a session of ${zone}`, async () => {
+      await using schema = await ownSchema()
+      const byDriver = await timesIn(schema.url, zone)
+      assert.equal(byDriver.length, times.length)
+      assert.deepEqual(byDriver[0], new Date('2026-11-25T17:43:47.373Z'))
+      assert.deepEqual(await timesIn(schema.url, zone, readers), byDriver)
+    })
+
+  it('is read by Node.js, and other values by the driver', () => {
+    const { TIMESTAMPTZ, INT4 } = types.builtins
+    assert.notEqual(readers.getTypeParser(TIMESTAMPTZ, 'text'), types.getTypeParser(TIMESTAMPTZ))
+    assert.equal(readers.getTypeParser(INT4, 'text'), types.getTypeParser(INT4))
+  })
+})

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { eventually } from '../asserts/eventually.ts'
+import { root } from '../files.ts'
+import { request } from '../services/http.ts'
+import { freePort } from '../services/services.ts'
+import { unlessReachable } from '../stores/servers.ts'
+
+export const configuration = join(root, 'deploy/observability')
+
+/** For a suite's `skip`: the reason when there is no Prometheus here. */
+export const withoutPrometheus = await unlessReachable('prometheus (in PATH)', () =>
+  promisify(execFile)('prometheus', ['--version']),
+)
+
+const replaced = (text: string, from: string | RegExp, to: string): string => {
+  assert.match(text, from instanceof RegExp ? from : new RegExp(RegExp.escape(from)))
+  return text.replace(from, to)
+}
+
+type Series = Readonly<{ metric: Readonly<Record<string, string>>; values: readonly [number, string][] }>
+
+/** The project's own configuration and rules, but for its targets, and for how often it asks and evaluates: every second. */
+const writeConfiguration = (folder: string, targets: readonly string[]): string => {
+  cpSync(join(configuration, 'rules'), join(folder, 'rules'), { recursive: true })
+  let text = readFileSync(join(configuration, 'prometheus.yml'), 'utf8')
+  text = replaced(text, 'scrape_interval: 15s', 'scrape_interval: 1s')
+  text = replaced(text, 'scrape_timeout: 5s', 'scrape_timeout: 1s')
+  text = replaced(text, 'evaluation_interval: 15s', 'evaluation_interval: 1s')
+  text = replaced(text, /targets: \[.*\]/, `targets: [${targets.join(', ')}]`)
+  const file = join(folder, 'prometheus.yml')
+  writeFileSync(file, text)
+  return file
+}
+
+/** A Prometheus on loopback that watches the targets, `host:port` each. */
+export const startPrometheus = async (targets: readonly string[]) => {
+  const folder = mkdtempSync(join(tmpdir(), 'prometheus-'))
+  const address = `127.0.0.1:${await freePort()}`
+  const server = spawn(
+    'prometheus',
+    [
+      `--config.file=${writeConfiguration(folder, targets)}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=${address}`,
+    ],
+    { stdio: 'ignore' },
+  )
+  const exited = once(server, 'exit')
+  const get = async (path: string, parameters: Readonly<Record<string, string>> = {}) => {
+    const url = `http://${address}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`
+    const { status, body } = await request('GET', url)
+    assert.equal(status, 200, `${JSON.stringify(parameters)}: ${body.error}`)
+    return body.data
+  }
+  const began = Date.now() / 1_000
+  await eventually(20_000, () => get('status/runtimeinfo'))
+  return {
+    /** What the expression was at every second since the start. */
+    series: async (query: string): Promise<readonly Series[]> => {
+      const range = { start: String(began), end: String(Date.now() / 1_000), step: '1' }
+      return (await get('query_range', { query, ...range })).result
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.kill('SIGTERM')
+      await exited
+      rmSync(folder, { recursive: true })
+    },
+  }
+}

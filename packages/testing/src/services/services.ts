@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { root } from '../files.ts'
+
+const readyLimitMs = 60_000
+
+const given = new Set<number>()
+
+/** A port that was free a moment ago, and that this process has not been given before. */
+export const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  if (given.has(address.port)) return freePort()
+  given.add(address.port)
+  return address.port
+}
+
+/** The environment without what would configure a service. */
+const bareEnvironment = (): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'],
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+  // A busy machine under the tests is no overload of the service.
+  MAX_EVENT_LOOP_DELAY_MS: '0',
+})
+
+export type RunningService = AsyncDisposable &
+  Readonly<{
+    url: string
+    process: ChildProcess
+    output: () => string
+    stop: (signal?: NodeJS.Signals) => Promise<number | null>
+  }>
+
+/** Starts a service as users do, by its main.ts, and resolves when it is ready. Disposing of it stops it. */
+export const startService = async (
+  service: 'product' | 'basket',
+  environment: Readonly<Record<string, string>>,
+): Promise<RunningService> => {
+  const port = environment['PORT'] ?? String(await freePort())
+  const child = spawn(process.execPath, [join(root, `services/${service}/src/main.ts`)], {
+    env: { ...bareEnvironment(), LOG_FORMAT: 'json', LOG_LEVEL: 'info', ...environment, PORT: port },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const exited = once(child, 'exit')
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    await exited
+    return child.exitCode
+  }
+  const url = `http://127.0.0.1:${port}`
+  const giveUp = Date.now() + readyLimitMs
+  const isReady = () =>
+    fetch(`${url}/health/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  while (!(await isReady())) {
+    if (child.exitCode !== null || Date.now() > giveUp) {
+      await stop('SIGKILL')
+      throw new Error(`the ${service} service did not become ready:\n${output}`)
+    }
+    await delay(50)
+  }
+  return {
+    url,
+    process: child,
+    output: () => output,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  }
+}

@@ -1,0 +1,126 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chownSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Client } from 'pg'
+import { makeCertificate } from '../services/certificate.ts'
+import { freePort } from '../services/services.ts'
+
+const programs = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
+  .map((path) => dirname(path))
+  .toSorted()
+const bin = programs.at(-1)
+
+/** For a suite's `skip`: the reason when the machine has no PostgreSQL server programs. */
+export const withoutPostgresPrograms =
+  bin === undefined && 'the programs initdb, postgres and pg_basebackup are not here'
+
+/** PostgreSQL refuses to run as root: then its own user is the one. */
+const identity = (): { uid?: number; gid?: number } => {
+  if (process.getuid?.() !== 0) return {}
+  const [, uid, gid] = /^postgres:[^:]*:(\d+):(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? []
+  return { uid: Number(uid), gid: Number(gid) }
+}
+
+const runProgram = (name: string, args: readonly string[]) =>
+  promisify(execFile)(name, args, {
+    ...identity(),
+    cwd: tmpdir(),
+    env: { PATH: `${bin}:${process.env['PATH']}` },
+  })
+
+export type Cluster = AsyncDisposable &
+  Readonly<{
+    port: number
+    url: string
+    certificate: string
+    start: () => Promise<void>
+    stop: () => Promise<void>
+  }>
+
+const untilAnswering = async (url: string): Promise<void> => {
+  for (let tries = 0; ; tries++) {
+    const client = new Client({ connectionString: url })
+    try {
+      await client.connect()
+      return await client.end()
+    } catch (error) {
+      if (tries === 200) throw error
+      await delay(50)
+    }
+  }
+}
+
+type Options = Readonly<{
+  /** To be a streaming replica of. */
+  primary?: Cluster
+  /** Speaks TLS, with a certificate for 127.0.0.1 that only those trust who have it: `certificate`. */
+  tls?: boolean
+}>
+
+/** A PostgreSQL of the test's own on loopback, running: a fresh one, or a replica. */
+export const startCluster = async ({ primary, tls = false }: Options = {}): Promise<Cluster> => {
+  const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
+  const { uid, gid } = identity()
+  if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
+  const data = join(folder, 'data')
+  if (primary === undefined)
+    await runProgram('initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync'])
+  else
+    await runProgram('pg_basebackup', [
+      '-D',
+      data,
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(primary.port),
+      '-U',
+      'postgres',
+      '-R',
+      '-X',
+      'stream',
+      '-c',
+      'fast',
+      '--no-sync',
+    ])
+  if (tls) await makeCertificate(folder, 'IP:127.0.0.1', identity())
+  const port = await freePort()
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  let server: ReturnType<typeof spawn> | undefined
+
+  const start = async () => {
+    const settings = [
+      'listen_addresses=127.0.0.1',
+      'fsync=off',
+      'shared_buffers=16MB',
+      `unix_socket_directories=${folder}`,
+      ...(tls ? ['ssl=on', `ssl_cert_file=${folder}/server.crt`, `ssl_key_file=${folder}/server.key`] : []),
+    ]
+    const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
+    server = spawn(join(bin ?? '', 'postgres'), args, { ...identity(), cwd: folder, stdio: 'ignore' })
+    await untilAnswering(url)
+  }
+  const stop = async () => {
+    if (server === undefined) return
+    const ended = once(server, 'exit')
+    // An immediate shutdown, as after a failure.
+    server.kill('SIGQUIT')
+    await ended
+    server = undefined
+  }
+  await start()
+  return {
+    port,
+    url,
+    certificate: join(folder, 'server.crt'),
+    start,
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../files.ts'
+
+/** The user that docs/redis.md says is enough, with the commands it may run. */
+export const documentedUser = () => {
+  const page = readFileSync(join(root, 'docs/redis.md'), 'utf8')
+  const [, name, password, rest] = /^ACL SETUSER (\w+) on >(\w+) (.+)$/m.exec(page) ?? []
+  assert.ok(name && password && rest)
+  const rules = rest.split(' ')
+  const commands = rules.filter((rule) => rule.startsWith('+')).map((rule) => rule.slice(1))
+  return { name, password, rules, commands }
+}

@@ -1,0 +1,39 @@
+import { AppError, type ErrorKind } from '@shop/kernel/errors.ts'
+
+/** The codes that only this service has, each with its kind. The kinds of the kernel have codes of their own. */
+export const errorCodes = {
+  product_not_found: 'not_found',
+  insufficient_stock: 'conflict',
+  basket_full: 'conflict',
+} as const satisfies Record<string, ErrorKind>
+
+/** What the errors tell programs besides their message, as JSON Schema. */
+export const errorDetails = {
+  available: { type: 'integer', description: 'Pieces in stock' },
+  requested: { type: 'integer', description: 'The quantity that would have resulted' },
+} as const satisfies Record<string, object>
+
+type Details = Partial<Record<keyof typeof errorDetails, number>>
+
+const refusal = (code: keyof typeof errorCodes, message: string, details: Details = {}): AppError =>
+  new AppError(errorCodes[code], message, { code, details })
+
+export const productNotFound = (productId: number): AppError =>
+  refusal('product_not_found', `there is no product ${productId}`)
+
+export const insufficientStock = (productId: number, available: number, requested: number): AppError =>
+  refusal('insufficient_stock', `only ${available} of product ${productId} are in stock`, {
+    available,
+    requested,
+  })
+
+export const lineFull = (limit: number, requested: number): AppError =>
+  refusal('basket_full', `a basket holds at most ${limit} of one product`, { requested })
+
+export const basketFull = (limit: number): AppError =>
+  refusal('basket_full', `a basket holds at most ${limit} different products`)
+
+export const basketNotFound = (): AppError => new AppError('not_found', 'this user has no basket')
+
+export const lineNotFound = (productId: number): AppError =>
+  new AppError('not_found', `product ${productId} is not in the basket`)

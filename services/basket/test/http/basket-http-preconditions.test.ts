@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { aProduct } from '../support/baskets.ts'
+import { type App, assertProblem, basketIn, linesIn, openApp } from '../support/http.ts'
+
+let app: App
+before(async () => {
+  app = await openApp()
+  for (const id of [1, 2]) app.catalogue.products.set(id, aProduct({ id }))
+})
+after(() => app[Symbol.asyncDispose]())
+
+type Basket = ReturnType<App['someone']>
+
+const tagOf = async (basket: Basket) => String((await basket.get()).headers['etag'])
+
+describe('If-None-Match', () => {
+  test('with the ETag of what is stored is answered 304 without a body', async () => {
+    const basket = app.someone()
+    const tag = String((await basket.add(1, 1)).headers['etag'])
+    for (const known of [tag, `W/${tag}`, `"other", ${tag}`, '*']) {
+      const response = await basket.get({ 'if-none-match': known })
+      assert.equal(response.statusCode, 304, known)
+      assert.equal(response.body, '')
+      assert.equal(response.headers['etag'], tag)
+    }
+  })
+
+  test('with another ETag is answered with the basket', async () => {
+    const basket = app.someone()
+    const tag = String((await basket.add(1, 1)).headers['etag'])
+    await basket.add(1, 1)
+    assert.deepEqual(linesIn(await basket.get({ 'if-none-match': tag })), [[1, 2]])
+  })
+})
+
+test('the ETag changes with every write, is that of the next read, and no basket has that of one before it', async () => {
+  const basket = app.someone()
+  const seen = new Set<unknown>()
+  const writes = [
+    basket.create,
+    () => basket.add(1, 2),
+    () => basket.set(1, 3),
+    () => basket.remove(1),
+    basket.clear,
+    basket.delete,
+    basket.create,
+  ]
+  for (const write of writes) {
+    const { headers, statusCode } = await write()
+    if (statusCode === 204) continue
+    assert.equal(headers['etag'], await tagOf(basket))
+    seen.add(headers['etag'])
+  }
+  assert.equal(seen.size, 6)
+})
+
+const writes: Record<string, (basket: Basket, headers: Record<string, string>) => ReturnType<Basket['get']>> =
+  {
+    'POST of the basket': (basket, headers) => basket.create(headers),
+    'POST of an item': (basket, headers) => basket.add(2, 1, headers),
+    'PUT of an item': (basket, headers) => basket.set(1, 5, headers),
+    'PUT of 0': (basket, headers) => basket.set(1, 0, headers),
+    'DELETE of an item': (basket, headers) => basket.remove(1, headers),
+    'DELETE of all items': (basket, headers) => basket.clear(headers),
+    'DELETE of the basket': (basket, headers) => basket.delete(headers),
+  }
+
+const stale = { status: 412, code: 'stale_version' }
+
+for (const [name, write] of Object.entries(writes))
+  describe(`a ${name} with If-Match`, () => {
+    test('that does not list the ETag of what is stored is 412 and changes nothing', async () => {
+      const basket = app.someone()
+      const old = String((await basket.add(1, 1)).headers['etag'])
+      const stored = basketIn(await basket.add(1, 1))
+      const current = await tagOf(basket)
+      for (const tag of [old, `${old}, "other"`, '"1"', '""', `W/${current}`])
+        assertProblem(await write(basket, { 'if-match': tag }), stale)
+      assert.deepEqual(basketIn(await basket.get()), stored)
+    })
+
+    test('that lists it, or is *, goes through', async () => {
+      for (const prefix of ['', '"other", ']) {
+        const basket = app.someone()
+        await basket.add(1, 1)
+        const { statusCode } = await write(basket, { 'if-match': prefix + (await tagOf(basket)) })
+        assert.ok([200, 204].includes(statusCode), `${statusCode}`)
+      }
+      const basket = app.someone()
+      await basket.add(1, 1)
+      assert.ok([200, 204].includes((await write(basket, { 'if-match': '*' })).statusCode))
+    })
+  })
+
+test('a write that would make the basket is 412 with If-Match, for there is nothing to match', async () => {
+  const basket = app.someone()
+  for (const tag of ['*', '"1"']) {
+    assertProblem(await basket.add(1, 1, { 'if-match': tag }), stale)
+    assertProblem(await basket.create({ 'if-match': tag }), stale)
+  }
+  assert.equal((await basket.get()).statusCode, 404)
+})
+
+test('of two writes that were made from the same basket the second is 412', async () => {
+  const basket = app.someone()
+  await basket.add(1, 1)
+  const headers = { 'if-match': await tagOf(basket) }
+  const statuses = (await Promise.all([basket.set(1, 5, headers), basket.set(1, 7, headers)])).map(
+    ({ statusCode }) => statusCode,
+  )
+  assert.deepEqual(
+    statuses.toSorted((a, b) => a - b),
+    [200, 412],
+  )
+})

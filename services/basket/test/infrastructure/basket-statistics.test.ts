@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import { openRedis } from '@shop/redis/store.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { addItem } from '../../src/domain/basket.ts'
+import type { BasketRepository } from '../../src/domain/basket-repository.ts'
+import type { BasketStatisticsReader } from '../../src/domain/basket-statistics.ts'
+import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
+import { redisBasketStatistics } from '../../src/infrastructure/redis-basket-statistics.ts'
+import { sqliteBasketRepository, sweepExpired } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-statistics.ts'
+import { aBasket, aProduct, longTtl, ownFolder } from '../support/baskets.ts'
+import { redisConfigOf } from '../support/redis-config.ts'
+
+const product = aProduct({ price: 1_499n, stock: 100_000 })
+
+const fill = async (baskets: BasketRepository, count: number, quantity: number): Promise<void> => {
+  for (let at = 0; at < count; at += 100)
+    await Promise.all(
+      Array.from({ length: Math.min(100, count - at) }, (_, index) =>
+        baskets.update(`user-${at + index}`, (stored) =>
+          addItem(stored ?? aBasket(`user-${at + index}`), product, quantity),
+        ),
+      ),
+    )
+}
+
+/** A few are counted; of many alike, some stand for all. */
+const assertStatistics = async (
+  baskets: BasketRepository,
+  statistics: BasketStatisticsReader,
+): Promise<void> => {
+  assert.deepEqual(await statistics.read(), { baskets: 0, items: 0, value: 0n, expired: 0 })
+  await fill(baskets, 30, 2)
+  await baskets.update('user-0', (stored) => stored && addItem(stored, product, 5))
+  await baskets.update('user-1', () => undefined)
+  assert.deepEqual(await statistics.read(), { baskets: 29, items: 63, value: 63n * 1_499n, expired: 0 })
+  await baskets.update('user-0', () => undefined)
+  await fill(baskets, 2_000, 2)
+  const { items, value, baskets: all, expired } = await statistics.read()
+  assert.deepEqual([all, expired], [2_000, 0])
+  // Those filled twice hold four.
+  assert.ok(items >= 4_000 && items <= 4_400, `${items} items`)
+  assert.ok(value >= 4_000n * 1_499n && value <= 4_400n * 1_499n)
+}
+
+describe('the statistics of baskets', () => {
+  test('in SQLite', async () => {
+    await using folder = await ownFolder()
+    using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
+    let expired = 0
+    const baskets = sqliteBasketRepository(sqlite, longTtl)
+    const statistics = sqliteBasketStatistics(sqlite, () => expired)
+    await assertStatistics(baskets, statistics)
+    sqlite.exec('update baskets set expires_at = 1')
+    assert.equal((await statistics.read()).baskets, 0, 'what has expired is none, swept or not')
+    expired += sweepExpired(sqlite).length
+    assert.equal((await statistics.read()).expired, 500)
+  })
+
+  test('in Redis', { skip: withoutOwnRedis }, async () => {
+    const port = await freePort()
+    const server = startRedis(port)
+    try {
+      await using redis = openRedis(redisConfigOf({ REDIS_URL: `redis://127.0.0.1:${port}` }), silentLogger)
+      await eventually(20_000, redis.ping)
+      const statistics = redisBasketStatistics(redis)
+      await assertStatistics(redisBasketRepository(redis, longTtl), statistics)
+      await redis.compareAndSet('basket:brief', null, 'x', 1)
+      await eventually(20_000, async () => assert.equal(await redis.get('basket:brief'), null))
+      assert.equal((await statistics.read()).expired, 1)
+    } finally {
+      await server.kill()
+    }
+  })
+})

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ProductServiceServer, ProductServiceService } from '@shop/contracts/product/product.ts'
+import { AppError, codeOf } from '@shop/kernel/errors.ts'
+import { grpcHealth } from '@shop/platform/grpc/health-and-reflection.ts'
+import { createGrpcServer, type Rpcs } from '@shop/platform/grpc/server.ts'
+import { createHealth } from '@shop/platform/health/health.ts'
+import { createMetrics } from '@shop/platform/metrics/metrics.ts'
+import { requestContext } from '@shop/platform/request-context.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { orwell } from '@shop/testing/services/raw-products.ts'
+import { grpcProductCatalog } from '../../src/infrastructure/grpc-product-catalog.ts'
+import { coded } from '../support/baskets.ts'
+
+type GetProduct = Rpcs<ProductServiceServer>['getProduct']
+type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
+
+/** A product service which answers as it is told. */
+const startProducts = async (getProduct: GetProduct) => {
+  const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
+  const batchGetProducts: BatchGetProducts = async ({ ids }) => {
+    const answers = ids.map(async (id) => {
+      try {
+        return [(await getProduct({ id })).product].filter((product) => product !== undefined)
+      } catch (error) {
+        if (codeOf(error) === 'not_found') return []
+        throw error
+      }
+    })
+    return { products: (await Promise.all(answers)).flat() }
+  }
+  const server = createGrpcServer(ProductServiceService, { batchGetProducts }, observers)
+  return { port: await server.listen(0), [Symbol.asyncDispose]: server.close }
+}
+
+const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
+
+/** A product service whose answer is this, and the catalogue that asks it. */
+const catalogOver = async (getProduct: GetProduct) => {
+  const stack = new AsyncDisposableStack()
+  const { port } = stack.use(await startProducts(getProduct))
+  const { find } = stack.use(catalogAt(port))
+  return { find, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+test('a product is found with its price in whole cents', async () => {
+  await using catalog = await catalogOver(async ({ id }) => ({ product: { ...orwell, id } }))
+  assert.deepEqual(await catalog.find(7), {
+    id: 7,
+    name: '1984',
+    category: 'Books',
+    stock: 75,
+    price: 1_499n,
+  })
+})
+
+test('a free product without stock is found: in protobuf that is the absence of both', async () => {
+  await using catalog = await catalogOver(async () => ({ product: { ...orwell, price: 0, stock: 0 } }))
+  const { price, stock } = await catalog.find(7)
+  assert.deepEqual({ price, stock }, { price: 0n, stock: 0 })
+})
+
+test('an unknown product is product_not_found', async () => {
+  await using catalog = await catalogOver(() => Promise.reject(new AppError('not_found', 'no product 7')))
+  await assert.rejects(catalog.find(7), coded('product_not_found'))
+})
+
+test('a product service that is asked too often is unavailable: later it may answer', async () => {
+  await using catalog = await catalogOver(() => Promise.reject(new AppError('rate_limited', 'secret')))
+  await assert.rejects(catalog.find(7), coded('unavailable'))
+})
+
+test('the request id of the request under way goes along', async () => {
+  const seen: unknown[] = []
+  await using catalog = await catalogOver(async () => {
+    seen.push(requestContext.getStore()?.requestId)
+    return { product: orwell }
+  })
+  await requestContext.run({ requestId: 'request-1' }, () => catalog.find(7))
+  await requestContext.run({ requestId: 'request-2' }, () => catalog.find(7))
+  assert.deepEqual(seen, ['request-1', 'request-2'])
+})
+
+test('a hundred look-ups at once are a handful of calls, each answered for its own product', async () => {
+  const calls = new Set<unknown>()
+  await using catalog = await catalogOver(async ({ id }) => {
+    calls.add(requestContext.getStore())
+    if (id % 10 === 0) throw new AppError('not_found', 'no such product')
+    return { product: { ...orwell, id } }
+  })
+  const answers = await Promise.allSettled(Array.from({ length: 100 }, (_, index) => catalog.find(index + 1)))
+  for (const [index, answer] of answers.entries()) {
+    if (answer.status === 'fulfilled') assert.equal(answer.value.id, index + 1)
+    else assert.ok((index + 1) % 10 === 0 && codeOf(answer.reason) === 'product_not_found')
+  }
+  assert.ok(calls.size <= 5, `${calls.size} calls`)
+})
+
+test('a product that makes no sense leaves those that are asked for at the same time alone', async () => {
+  await using catalog = await catalogOver(async ({ id }) => ({
+    product: { ...orwell, id, price: id === 2 ? 14.999 : 14.99 },
+  }))
+  const answers = await Promise.allSettled([1, 2, 3].map((id) => catalog.find(id)))
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+})
+
+const faults: Record<string, GetProduct> = {
+  'a bug': () => Promise.reject(new Error('secret')),
+  'a price in fractions of a cent': async () => ({ product: { ...orwell, price: 14.999 } }),
+  'a price that is no number': async () => ({ product: { ...orwell, price: Number.NaN } }),
+  'a refusal of the id': () => Promise.reject(new AppError('invalid', 'secret')),
+}
+
+for (const [fault, getProduct] of Object.entries(faults))
+  test(`${fault} over there is internal: no fault of the caller, and none that waiting helps`, async () => {
+    await using catalog = await catalogOver(getProduct)
+    await assert.rejects(catalog.find(7), (error) => codeOf(error) === 'internal')
+  })
+
+test('the probe asks the product service how it is, and takes its word', async () => {
+  let isUp = true
+  const dependency = { name: 'postgres', hard: true, probe: async () => assert.ok(isUp) }
+  using health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')
+  const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
+  const server = createGrpcServer(ProductServiceService, {}, observers, [health])
+  using catalog = catalogAt(await server.listen(0))
+  await health.refresh()
+  await catalog.probe()
+  isUp = false
+  await health.refresh()
+  await assert.rejects(catalog.probe(), /not serving/)
+  await server.close()
+})

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openRedis } from '@shop/redis/store.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { onRedis, ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
+import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
+import { aBasket, coded } from '../support/baskets.ts'
+import { redisConfigOf } from '../support/redis-config.ts'
+
+const openBaskets = async (ttlSeconds: number) => {
+  const stack = new AsyncDisposableStack()
+  const prefix = ownPrefix()
+  stack.defer(() => removeKeys(prefix))
+  const redis = stack.use(openRedis(redisConfigOf({ REDIS_URL: redisUrl }), silentLogger))
+  await eventually(20_000, redis.ping)
+  return {
+    redis,
+    baskets: redisBasketRepository(redis, ttlSeconds, prefix),
+    prefix,
+    keys: () => onRedis(async (client) => (await client.keys(`${prefix}*`)).toSorted()),
+    millisecondsLeft: (key: string) => onRedis((client) => client.pTTL(key)),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+describe('baskets in Redis', { skip: withoutRedis }, () => {
+  test('each basket is one key, named by its user, which Redis itself expires', async () => {
+    await using server = await openBaskets(60)
+    const { baskets, prefix } = server
+    await baskets.update('user-1', () => aBasket('user-1'))
+    await baskets.update('user-2', () => aBasket('user-2'))
+    await baskets.update('user-2', (seen) => seen && { ...seen })
+    assert.deepEqual(await server.keys(), [`${prefix}user-1`, `${prefix}user-2`])
+    for (const key of await server.keys()) {
+      const left = await server.millisecondsLeft(key)
+      assert.ok(left > 30_000 && left <= 60_000, `${left} ms left`)
+    }
+  })
+
+  test('a write renews the time to live, and an update that changes nothing does not', async () => {
+    await using server = await openBaskets(60)
+    const { baskets, prefix } = server
+    await baskets.update('user', () => aBasket())
+    await delay(50)
+    await baskets.update('user', (seen) => seen)
+    const before = await server.millisecondsLeft(`${prefix}user`)
+    assert.ok(before <= 59_950, `${before} ms left`)
+    await baskets.update('user', (seen) => seen && { ...seen })
+    const renewed = await server.millisecondsLeft(`${prefix}user`)
+    assert.ok(renewed > before, `${before} ms left, then ${renewed}`)
+  })
+
+  test('a write that others overtake every time is unavailable in the end, and takes nothing of theirs', async () => {
+    await using server = await openBaskets(60)
+    const { redis, baskets, prefix } = server
+    await baskets.update('user', () => aBasket())
+    const compareAndSet: typeof redis.compareAndSet = async (...call) => {
+      await baskets.update('user', (seen) => seen && { ...seen })
+      return redis.compareAndSet(...call)
+    }
+    const unlucky = redisBasketRepository({ ...redis, compareAndSet }, 60, prefix)
+    await assert.rejects(
+      unlucky.update('user', () => undefined),
+      coded('unavailable'),
+    )
+    assert.equal((await baskets.find('user'))?.version, 101)
+  })
+})

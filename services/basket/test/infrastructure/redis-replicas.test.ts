@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { callsOf, onServer, startRedis, startWay, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { assertProblem, linesIn } from '../support/http.ts'
+import { openRedisApp, type RedisApp, unavailable, untilHealthy } from '../support/redis-app.ts'
+
+describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 }, () => {
+  let ports: { primary: number; replica: number }
+  let primary: ReturnType<typeof startRedis>
+  let replica: ReturnType<typeof startRedis>
+  before(async () => {
+    ports = { primary: await freePort(), replica: await freePort() }
+    const settings = { 'repl-diskless-sync-delay': '0' }
+    primary = startRedis(ports.primary, settings)
+    replica = startRedis(ports.replica, settings)
+    await eventually(20_000, () =>
+      onServer(ports.replica, (client) => client.replicaOf('127.0.0.1', ports.primary)),
+    )
+    await eventually(20_000, () =>
+      onServer(ports.primary, async (client) =>
+        assert.match(await client.info('replication'), /state=online/),
+      ),
+    )
+  })
+  after(() => Promise.all([primary.kill(), replica.kill()]))
+
+  const openApp = (waitReplicas: number, port = ports.primary) =>
+    openRedisApp({
+      REDIS_URL: `redis://127.0.0.1:${port}`,
+      BASKET_WAIT_REPLICAS: String(waitReplicas),
+    })
+
+  const assertNotConfirmed = async (answer: Promise<Awaited<ReturnType<RedisApp['basket']['get']>>>) => {
+    assertProblem(await answer, unavailable)
+    assert.match((await answer).json().detail, /not confirmed .* may have taken effect/)
+  }
+
+  test('a write that the replica does not confirm is refused, its outcome unknown; reads go on', async () => {
+    await using app = await openApp(1)
+    await untilHealthy(app)
+    // On a slow machine the replica may be late with its word, and more than one add have taken effect.
+    const confirmedAdd = () => eventually(20_000, async () => linesIn(await app.basket.add(1, 1)))
+    const [[, first = 0] = []] = await confirmedAdd()
+    replica.hang()
+    try {
+      await assertNotConfirmed(app.basket.add(1, 1))
+      assert.deepEqual(linesIn(await app.basket.get()), [[1, first + 1]])
+      const { status, checks } = (await app.health()).json()
+      assert.deepEqual(
+        [status, checks.redis.status, checks['redis-replicas'].status],
+        ['degraded', 'up', 'down'],
+      )
+      assert.equal((await app.health('/health/ready')).statusCode, 200)
+    } finally {
+      replica.goOn()
+    }
+    await untilHealthy(app)
+    const [[, last = 0] = []] = await confirmedAdd()
+    assert.ok(last >= first + 2)
+  })
+
+  test('what waits is the connection that wrote, and reads have another one', async () => {
+    await using app = await openApp(1)
+    await untilHealthy(app)
+    const lines: string[] = []
+    await onServer(ports.primary, async (client) => {
+      await client.monitor((line) => lines.push(line))
+      await app.basketOf('watched').add(1, 1)
+      await eventually(20_000, async () => assert.match(lines.join(), /"WAIT"/))
+    })
+    const connectionOf = (command: string) => {
+      const own = lines.flatMap(
+        (line) => new RegExp(`\\[0 ([\\d.:]+)\\] "${command}"`, 'i').exec(line)?.[1] ?? [],
+      )
+      assert.equal(new Set(own).size, 1, command)
+      return own[0]
+    }
+    assert.equal(connectionOf('WAIT'), connectionOf('EVALSHA'))
+    assert.notEqual(connectionOf('GET'), connectionOf('EVALSHA'))
+  })
+
+  test('a primary that misses replicas refuses writes, which is no fault of ours', async () => {
+    await using app = await openApp(0)
+    await untilHealthy(app)
+    const requireReplicas = (replicas: number) =>
+      onServer(ports.primary, (client) => client.configSet('min-replicas-to-write', String(replicas)))
+    await requireReplicas(9)
+    assertProblem(await app.basketOf('refused').add(1, 1), unavailable)
+    await requireReplicas(0)
+    assert.equal((await app.basketOf('refused').add(1, 1)).statusCode, 200)
+  })
+
+  test('without waiting, a write is not held up by the replica', async () => {
+    await using app = await openApp(0)
+    await untilHealthy(app)
+    replica.hang()
+    try {
+      const waits = await callsOf(ports.primary, 'wait')
+      assert.equal((await app.basketOf('eager').add(1, 1)).statusCode, 200)
+      assert.equal(await callsOf(ports.primary, 'wait'), waits)
+    } finally {
+      replica.goOn()
+    }
+  })
+
+  test('a primary that has become a replica is left for the one that its name leads to by then', async () => {
+    using way = await startWay(ports.primary)
+    await using app = await openApp(0, way.port)
+    await untilHealthy(app)
+    assert.deepEqual(linesIn(await app.basketOf('moving').add(1, 1)), [[1, 1]])
+    await eventually(20_000, () =>
+      onServer(ports.replica, async (client) => assert.ok(await client.get('basket:moving'))),
+    )
+    await onServer(ports.replica, (client) => client.sendCommand(['REPLICAOF', 'NO', 'ONE']))
+    await onServer(ports.primary, (client) => client.replicaOf('127.0.0.1', ports.replica))
+    way.leadTo(ports.replica)
+    assertProblem(await app.basketOf('moving').add(1, 1), unavailable)
+    await eventually(20_000, async () =>
+      assert.equal((await app.basketOf('moving').add(1, 1)).statusCode, 200),
+    )
+    assert.deepEqual(linesIn(await app.basketOf('moving').get()), [[1, 2]])
+  })
+})

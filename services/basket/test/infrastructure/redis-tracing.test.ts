@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { inRequest, spansOf } from '@shop/testing/observability/tracing.ts'
+import { onRedis, ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
+import { readConfig } from '../../src/config.ts'
+import { openAdapters } from '../../src/infrastructure/adapters.ts'
+import { aBasket } from '../support/baskets.ts'
+
+test('each command of a request has a span, with its error and without its key', {
+  skip: withoutRedis,
+}, async () => {
+  const user = `${ownPrefix()}ann`
+  const spans = await spansOf(async () => {
+    const config = readConfig({ REDIS_URL: redisUrl })
+    await using adapters = await openAdapters({ config, logger: silentLogger })
+    const { baskets } = adapters.ports
+    await eventually(20_000, () => baskets.find(user))
+    await inRequest('write', () => baskets.update(user, () => aBasket(user)))
+    await onRedis(async (client) => {
+      await client.del(`basket:${user}`)
+      await client.lPush(`basket:${user}`, 'not a basket')
+    })
+    await inRequest('fail', () => assert.rejects(baskets.find(user)))
+  })
+  await removeKeys(`basket:${user}`)
+
+  const commandsOf = (request: string) => {
+    const parent = spans.find(({ name }) => name === request)
+    return spans.filter(({ parentId }) => parentId === parent?.id)
+  }
+  const [get, evalsha] = commandsOf('write')
+  assert.deepEqual([get?.name, get?.kind, get?.failed], ['GET', 'client', false])
+  assert.deepEqual(get?.attributes, {
+    'db.system.name': 'redis',
+    'db.operation.name': 'GET',
+    'db.namespace': new URL(redisUrl).pathname.slice(1),
+    'server.address': new URL(redisUrl).hostname,
+    'server.port': Number(new URL(redisUrl).port),
+  })
+  // When the server does not know the script yet, it says so, and gets it.
+  assert.deepEqual([evalsha?.name, evalsha?.failed], ['EVALSHA', false])
+
+  const [failed, ...more] = commandsOf('fail')
+  assert.deepEqual(more, [])
+  assert.deepEqual([failed?.attributes['error.type'], failed?.failed], ['WRONGTYPE', true])
+  assert.ok(!JSON.stringify(spans).includes(user))
+  assert.deepEqual(
+    spans.filter(({ parentId }) => parentId === '').map(({ name }) => name),
+    ['write', 'fail'],
+  )
+})

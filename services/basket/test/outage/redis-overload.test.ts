@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { openRedis } from '@shop/redis/store.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { callsOf, onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { assertProblem, linesIn } from '../support/http.ts'
+import { openRedisApp, unavailable, untilHealthy } from '../support/redis-app.ts'
+import { redisConfigOf } from '../support/redis-config.ts'
+
+describe('while Redis is out,', { skip: withoutOwnRedis }, () => {
+  test('nothing is left behind of thousands of requests that came meanwhile', async () => {
+    const port = await freePort()
+    let redis = startRedis(port)
+    await using app = await openRedisApp({ REDIS_URL: `redis://127.0.0.1:${port}` })
+    try {
+      await untilHealthy(app)
+      const refuse = async (requests: number) => {
+        const all = Array.from({ length: requests }, (_, index) =>
+          app.basketOf(`user${index % 500}`).add(1, 1),
+        )
+        for (const answer of await Promise.all(all)) {
+          assertProblem(answer, unavailable)
+          assert.match(answer.json().detail, /cannot answer right now|does not answer/)
+        }
+      }
+      await onServer(port, (client) => client.configResetStat())
+      redis.hang()
+      assert.match((await app.basket.get()).json().detail, /did not answer in time/)
+      await refuse(1_000)
+      redis.goOn()
+      await untilHealthy(app)
+      assert.ok((await callsOf(port, 'get')) <= 1, 'only what came first was sent')
+
+      await redis.kill()
+      await refuse(1_000)
+      redis = startRedis(port)
+      await untilHealthy(app)
+      assert.equal(await callsOf(port, 'get'), 0)
+      assert.deepEqual(linesIn(await app.basket.add(1, 1)), [[1, 1]])
+    } finally {
+      await redis.kill()
+    }
+  })
+
+  test('only so many commands wait that come before it is known', async () => {
+    const port = await freePort()
+    const server = startRedis(port)
+    await using redis = openRedis(redisConfigOf({ REDIS_URL: `redis://127.0.0.1:${port}` }), silentLogger)
+    try {
+      await eventually(20_000, redis.ping)
+      server.hang()
+      const asked = await Promise.allSettled(Array.from({ length: 11_000 }, () => redis.get('key')))
+      assert.ok(asked.every(({ status }) => status === 'rejected'))
+      const reasons = asked.map((one) => one.status === 'rejected' && String(one.reason))
+      assert.ok(reasons.filter((reason) => /in time/.test(String(reason))).length <= 10_000)
+      server.goOn()
+      await eventually(20_000, redis.ping)
+      assert.ok((await callsOf(port, 'get')) <= 10_000)
+    } finally {
+      await server.kill()
+    }
+  })
+})

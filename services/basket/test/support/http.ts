@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { STATUS_CODES } from 'node:http'
+import { join } from 'node:path'
+import { AppError } from '@shop/kernel/errors.ts'
+import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import type { Static } from 'typebox'
+import { createApp } from '../../src/app.ts'
+import { productNotFound } from '../../src/domain/errors.ts'
+import type { CatalogProduct } from '../../src/domain/product-catalog.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-statistics.ts'
+import type { BasketJson } from '../../src/interfaces/http/basket-json.ts'
+import { longTtl, ownFolder } from './baskets.ts'
+
+type Http = Awaited<ReturnType<typeof createApp>>['http']
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+type Headers = Readonly<Record<string, string>>
+
+/** Sends the request through the whole HTTP server, without a socket. A text is sent as it is, all else as JSON. */
+export const send = (http: Http, method: Method, url: string, body?: unknown, headers: Headers = {}) =>
+  http.inject({
+    method,
+    url,
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+
+type Response = Awaited<ReturnType<typeof send>>
+
+/** One user's basket, as a client works with it. */
+export const basketOf = (http: Http, userId: string) => {
+  const url = `/baskets/${userId}`
+  const item = (productId: number) => `${url}/items/${productId}`
+  return {
+    url,
+    userId,
+    create: (headers?: Headers) => send(http, 'POST', '/baskets', { user_id: userId }, headers),
+    get: (headers?: Headers) => send(http, 'GET', url, undefined, headers),
+    add: (productId: number, quantity: number, headers?: Headers) =>
+      send(http, 'POST', `${url}/items`, { product_id: productId, quantity }, headers),
+    set: (productId: number, quantity: number, headers?: Headers) =>
+      send(http, 'PUT', item(productId), { quantity }, headers),
+    remove: (productId: number, headers?: Headers) =>
+      send(http, 'DELETE', item(productId), undefined, headers),
+    clear: (headers?: Headers) => send(http, 'DELETE', `${url}/items`, undefined, headers),
+    delete: (headers?: Headers) => send(http, 'DELETE', url, undefined, headers),
+  }
+}
+
+/** The whole service on an SQLite file of its own. Its catalogue has the products that the test puts into it. */
+export const openApp = async () => {
+  const stack = new AsyncDisposableStack()
+  const folder = stack.use(await ownFolder())
+  const sqlite = stack.use(openSqlite(join(folder.path, 'baskets.sqlite')))
+  const catalogue = { products: new Map<number, CatalogProduct>(), down: false }
+  const find = async (productId: number) => {
+    if (catalogue.down) throw new AppError('unavailable', 'the product service cannot be asked right now')
+    const product = catalogue.products.get(productId)
+    if (!product) throw productNotFound(productId)
+    return product
+  }
+  const ports = {
+    baskets: sqliteBasketRepository(sqlite, longTtl),
+    catalog: { find },
+    statistics: sqliteBasketStatistics(sqlite, () => 0),
+  }
+  const { http } = stack.use(await createApp({ ports, dependencies: [] }, silentLogger))
+  let users = 0
+  return {
+    http,
+    catalogue,
+    /** The basket of a user who has none yet. */
+    someone: () => basketOf(http, `user-${++users}`),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+export type App = Awaited<ReturnType<typeof openApp>>
+
+const cents = (amount: number): number => {
+  assert.equal(Math.round(amount * 100) / 100, amount, `${amount} is no amount in cents`)
+  return Math.round(amount * 100)
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
+
+const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+/** The basket of a response, which has the form and the arithmetic of contract §3, and an ETag. */
+export const basketIn = (response: Response, status = 200): Static<typeof BasketJson> => {
+  assert.equal(response.statusCode, status, response.body)
+  assert.match(String(response.headers['content-type']), /^application\/json/)
+  assert.match(String(response.headers['etag']), /^"[^"]+"$/)
+  const basket: Static<typeof BasketJson> = response.json()
+  const { id, user_id, items, total, item_count, version, created_at, updated_at, expires_at } = basket
+  const known = { id, user_id, items, total, item_count, version, created_at, updated_at, expires_at }
+  assert.deepEqual(basket, known)
+  for (const { product_id, name, price, quantity, subtotal, category, ...rest } of items) {
+    assert.deepEqual(rest, {})
+    assert.deepEqual([typeof product_id, typeof name, typeof category], ['number', 'string', 'string'])
+    assert.equal(cents(subtotal), cents(price) * quantity)
+  }
+  assert.equal(cents(total), sum(items.map(({ subtotal }) => cents(subtotal))))
+  assert.equal(item_count, sum(items.map(({ quantity }) => quantity)))
+  for (const time of [created_at, updated_at, expires_at]) assert.match(time, timestamp)
+  assert.equal(Date.parse(expires_at) - Date.parse(updated_at), longTtl * 1_000)
+  return basket
+}
+
+/** Product ids and quantities of a response's basket. */
+export const linesIn = (response: Response) =>
+  basketIn(response).items.map(({ product_id, quantity }) => [product_id, quantity])
+
+type Refusal = Readonly<{
+  status: number
+  code: string
+  /** The fields that the violations name, in their order. */
+  paths?: readonly string[]
+  available?: number
+  requested?: number
+}>
+
+const inside = /\bat .+:\d+|node_modules|ECONN|ajv|fastify|sqlite|grpc|redis/i
+
+/** That the response is a problem as contract §4 has it: these members and no others, and nothing from the inside. */
+export const assertProblem = (response: Response, { status, code, paths, ...details }: Refusal): void => {
+  assert.equal(response.statusCode, status, response.body)
+  assert.match(String(response.headers['content-type']), /^application\/problem\+json(; charset=utf-8)?$/)
+  assert.equal(response.headers['retry-after'] !== undefined, status === 503)
+  const { detail, errors = [], ...problem } = response.json()
+  assert.deepEqual(problem, {
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code,
+    instance: response.raw.req.url?.split('?')[0],
+    request_id: response.headers['x-request-id'],
+    ...details,
+  })
+  assert.ok(typeof detail === 'string' && detail !== '')
+  assert.doesNotMatch(detail, inside)
+  for (const { path, message, ...rest } of errors) {
+    assert.ok(message !== '' && detail.includes(path.slice(1)) && detail.includes(message), response.body)
+    assert.deepEqual(rest, {})
+  }
+  const named = new Set(errors.map(({ path }: { path: string }) => path))
+  assert.deepEqual([...named], paths ?? [])
+}
+
+export const noBasket = { status: 404, code: 'not_found' }

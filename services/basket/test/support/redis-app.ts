@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { createMetrics } from '@shop/platform/metrics/metrics.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { createApp, version } from '../../src/app.ts'
+import { readConfig, service } from '../../src/config.ts'
+import { openAdapters } from '../../src/infrastructure/adapters.ts'
+import { aProduct, longTtl } from './baskets.ts'
+import { basketOf, send } from './http.ts'
+
+/** The whole service on the Redis that the variables name, as main.ts puts it together, but for the catalogue. */
+export const openRedisApp = async (variables: Readonly<Record<string, string>>, logger = silentLogger) => {
+  const stack = new AsyncDisposableStack()
+  const config = readConfig({ BASKET_TTL_SECONDS: String(longTtl), ...variables })
+  const metrics = createMetrics(service, version)
+  const adapters = stack.use(await openAdapters({ config, logger, metrics }))
+  const ports = { ...adapters.ports, catalog: { find: async (id: number) => aProduct({ id, stock: 1_000 }) } }
+  const dependencies = adapters.dependencies.filter(({ name }) => name !== 'product-service')
+  const { http } = stack.use(await createApp({ ports, dependencies }, silentLogger, metrics))
+  return {
+    http,
+    basket: basketOf(http, 'user123'),
+    statistics: adapters.ports.statistics,
+    basketOf: (userId: string) => basketOf(http, userId),
+    health: (path = '/health') => send(http, 'GET', path),
+    /** The metrics as Prometheus gets them. */
+    scrape: async () => (await send(http, 'GET', '/metrics')).body,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+export type RedisApp = Awaited<ReturnType<typeof openRedisApp>>
+
+export const untilHealthy = ({ health }: RedisApp) =>
+  eventually(20_000, async () => assert.equal((await health()).json().status, 'healthy'))
+
+/** The service says that it cannot serve, and that it lives. */
+export const assertUnhealthy = async ({ health }: RedisApp) => {
+  for (const path of ['/health', '/health/ready']) {
+    const response = await health(path)
+    assert.equal(response.statusCode, 503)
+    const { status, checks } = response.json()
+    assert.deepEqual([status, checks.redis.status], ['unhealthy', 'down'])
+  }
+  assert.equal((await health('/health/live')).statusCode, 200)
+}
+
+export const unavailable = { status: 503, code: 'unavailable' }

@@ -1,0 +1,68 @@
+import * as fc from 'fast-check'
+import {
+  addItem,
+  type Basket,
+  clearItems,
+  type Line,
+  removeItem,
+  setQuantity,
+} from '../../src/domain/basket.ts'
+import type { CatalogProduct } from '../../src/domain/product-catalog.ts'
+
+export type Operation = Readonly<
+  | { kind: 'add' | 'set'; product: CatalogProduct; quantity: number }
+  | { kind: 'remove'; productId: number }
+  | { kind: 'clear' }
+>
+
+/** The lines of a basket by product, in their order: what random operations on real baskets are compared with. */
+export type Reference = Map<number, Line>
+
+const productId = fc.integer({ min: 1, max: 4 })
+
+const product: fc.Arbitrary<CatalogProduct> = fc.record({
+  id: productId,
+  name: fc.string({ unit: 'grapheme', maxLength: 10 }),
+  price: fc.bigInt({ min: 0n, max: 999_999_999_999n }),
+  category: fc.string({ maxLength: 5 }),
+  stock: fc.oneof(fc.nat(20), fc.nat(2_147_483_647)),
+})
+
+/** On few products, so that they meet; with quantities on both sides of what stock and limits allow. */
+export const randomOperation: fc.Arbitrary<Operation> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('add', 'set'),
+      product,
+      quantity: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 999 })),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('remove'), productId }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear') }) },
+)
+
+/** Changes the reference as the contract says, or leaves it and returns the code of the error. */
+export const performOn = (reference: Reference, operation: Operation): string | undefined => {
+  if (operation.kind === 'clear') {
+    reference.clear()
+    return undefined
+  }
+  if (operation.kind === 'remove') return reference.delete(operation.productId) ? undefined : 'not_found'
+  const { id, name, price, category, stock } = operation.product
+  const held = reference.get(id)
+  if (operation.kind === 'set' && held === undefined) return 'not_found'
+  const quantity = operation.quantity + (operation.kind === 'add' ? (held?.quantity ?? 0) : 0)
+  if (quantity > stock) return 'insufficient_stock'
+  if (quantity > 999 || (held === undefined && reference.size === 100)) return 'basket_full'
+  reference.set(id, { productId: id, name, price, category, quantity })
+  return undefined
+}
+
+/** The same operation on a real basket. */
+export const apply = (basket: Basket, operation: Operation): Basket => {
+  if (operation.kind === 'clear') return clearItems(basket)
+  if (operation.kind === 'remove') return removeItem(basket, operation.productId)
+  const change = operation.kind === 'add' ? addItem : setQuantity
+  return change(basket, operation.product, operation.quantity)
+}

@@ -1,9 +1,0 @@
-/** A process of `sqlite-basket-repository.test.ts`: writes to the file for a moment. */
-import { setTimeout as delay } from 'node:timers/promises'
-import { openSqlite } from '@shop/platform/sqlite.ts'
-
-using sqlite = openSqlite(process.argv[2] ?? '')
-sqlite.exec('begin immediate')
-process.send?.('writing')
-await delay(200)
-process.disconnect?.()

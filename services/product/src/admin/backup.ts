@@ -1,0 +1,31 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { run } from '@shop/platform/process/lifecycle.ts'
+import { say } from './catalog.ts'
+import { checksumOf } from './checksum.ts'
+import { databaseName, runTool, serverConfig } from './pg-tools.ts'
+
+const folder = 'backups'
+
+await run(async () => {
+  const config = serverConfig()
+  const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
+  const file = join(folder, `${databaseName(config)}-${stamp}.dump`)
+  await mkdir(folder, { recursive: true })
+  // Under its name only once it is whole.
+  const unfinished = `${file}.unfinished`
+  try {
+    await runTool(config, 'pg_dump', [
+      '--format=custom',
+      '--no-owner',
+      '--no-privileges',
+      `--file=${unfinished}`,
+    ])
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
+  await writeFile(`${file}.sha256`, `${await checksumOf(unfinished)}  ${basename(file)}\n`)
+  await rename(unfinished, file)
+  say(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)
+})

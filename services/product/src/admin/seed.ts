@@ -1,0 +1,48 @@
+import { numberVariable } from '@shop/platform/config/number-variable.ts'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
+import { migrations } from '../infrastructure/migrations.ts'
+import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
+import { postgresProductRepository } from '../infrastructure/postgres-product-repository.ts'
+import { seedInvented, seedSamples } from '../infrastructure/seed.ts'
+import { say, withCatalog } from './catalog.ts'
+
+const maxCount = 100_000_000
+
+/** A bar that grows on a terminal; elsewhere a line for each tenth. */
+const progress = (count: number) => {
+  const started = performance.now()
+  let told = 0
+  return (stored: number) => {
+    const part = stored / count
+    const rate = Math.round(stored / ((performance.now() - started) / 1_000))
+    const state = `${stored} of ${count} products, ${rate} a second`
+    if (process.stdout.isTTY)
+      process.stdout.write(
+        `\r[${'#'.repeat(Math.floor(part * 30)).padEnd(30)}] ${state}${part === 1 ? '\n' : ''}`,
+      )
+    else if (Math.floor(part * 10) > told) {
+      told = Math.floor(part * 10)
+      say(state)
+    }
+  }
+}
+
+await run(async () => {
+  const count = numberVariable('COUNT', undefined, maxCount)
+  const seed = numberVariable('SEED', 1, 2_147_483_647)
+  await withCatalog(async (database, { production }) => {
+    if (production && process.env['FORCE'] !== '1')
+      throw new OperatorError(
+        'Invented products do not belong in production. FORCE=1 adds them all the same.',
+      )
+    await migrations.apply(database)
+    if (count !== undefined) return seedInvented(database, { count, seed, onProgress: progress(count) })
+    const added = await seedSamples(postgresProductRepository(database), postgresProductReader(database))
+    say(
+      added > 0
+        ? `Added ${added} sample products.`
+        : 'There are products already. COUNT=1000 adds a thousand more.',
+    )
+  })
+})

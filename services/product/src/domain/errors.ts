@@ -1,0 +1,13 @@
+import { AppError, type ErrorKind } from '@shop/kernel/errors.ts'
+
+/** The codes that only this service has, each with its kind: none yet. The kinds of the kernel have codes of their own. */
+export const errorCodes = {} as const satisfies Record<string, ErrorKind>
+
+/** What the errors tell programs besides their message, as JSON Schema: nothing yet that is not told by every error. */
+export const errorDetails = {} as const satisfies Record<string, object>
+
+export const productNotFound = (id: number): AppError =>
+  new AppError('not_found', `there is no product ${id}`)
+
+export const staleVersion = (stored: number, expected: number): AppError =>
+  new AppError('stale', `version is ${stored} by now, not ${expected}`)

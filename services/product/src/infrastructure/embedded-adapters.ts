@@ -1,0 +1,42 @@
+import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
+import type { Ports } from '../domain/ports.ts'
+import { batchedProductReader } from './batched-product-reader.ts'
+import { migrations } from './migrations.ts'
+import { openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
+import type { Tables } from './products-table.ts'
+import { seedSamples } from './seed.ts'
+
+export type EmbeddedConfig = Readonly<{
+  kind: 'embedded'
+  folder: string
+  /** Whether an empty catalog gets some products to try the service with. */
+  samples: boolean
+}>
+
+/** Ports on PostgreSQL in this process. */
+export const openEmbedded = async (
+  { folder, samples }: EmbeddedConfig,
+  { logger, metrics }: Opening<unknown>,
+): Promise<Adapters<Ports>> => {
+  logger.warn({ folder }, 'embedded storage: for one developer on one machine')
+  // Loaded only here: production does without it, and images come without it.
+  const { openEmbeddedPostgres } = await import('@shop/postgres/embedded.ts')
+  const embedded = await openEmbeddedPostgres<Tables>(folder, metrics)
+  const { database } = embedded
+  await migrations.apply(database)
+  const onAbort = 'ignore query'
+  const ports = {
+    products: openRepository(database, onAbort),
+    reader: batchedProductReader(openReader(database, onAbort)),
+    statistics: openStatistics(database, onAbort),
+  }
+  if (samples) {
+    const added = await seedSamples(ports.products, ports.reader)
+    if (added > 0) logger.info({ added }, 'added sample products to the empty catalog')
+  }
+  return {
+    ports,
+    dependencies: [{ name: 'postgres', hard: true, probe: probeOf(database, onAbort) }],
+    [Symbol.asyncDispose]: () => embedded[Symbol.asyncDispose](),
+  }
+}

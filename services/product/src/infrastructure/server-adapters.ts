@@ -1,0 +1,84 @@
+import type { Logger } from '@shop/platform/logging/logger.ts'
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
+import { closePostgres } from '@shop/postgres/close.ts'
+import {
+  onAbortOf,
+  openForStatistics,
+  openPostgres,
+  openReplica,
+  type PostgresConfig,
+} from '@shop/postgres/database.ts'
+import { migrateOnStart } from '@shop/postgres/migrate-on-start.ts'
+import type { Ports } from '../domain/ports.ts'
+import { batchedProductReader } from './batched-product-reader.ts'
+import { migrations } from './migrations.ts'
+import { openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
+import type { Database, Tables } from './products-table.ts'
+import { replicaProductReader } from './replica-product-reader.ts'
+
+export type ServerConfig = Readonly<{
+  kind: 'postgres'
+  postgres: PostgresConfig
+  /** Whether the service migrates the database, or waits until somebody else has. */
+  migrate: boolean
+}>
+
+/** The replica when one is named: queries read from it, and health tells when they cannot. */
+const openReading = (
+  primary: Database,
+  config: PostgresConfig,
+  logger: Logger,
+  metrics: Metrics | undefined,
+) => {
+  const onAbort = onAbortOf(config)
+  if (config.replicaUrl === undefined)
+    return { reader: openReader(primary, onAbort), dependencies: [], close: async () => {} }
+  const replica = openReplica<Tables>(config.replicaUrl, config, logger, metrics)
+  return {
+    reader: replicaProductReader(
+      openReader(replica, onAbort),
+      openReader(primary, onAbort),
+      metrics?.watchBreaker('postgres-replica'),
+    ),
+    dependencies: [{ name: 'postgres-replica', hard: false, probe: probeOf(replica, onAbort) }],
+    close: () => closePostgres(replica),
+  }
+}
+
+/** Ports on a PostgreSQL server, which may come later. */
+export const openServer = (
+  { postgres, migrate }: ServerConfig,
+  { logger, metrics, abortService = () => {} }: Opening<unknown>,
+): Adapters<Ports> => {
+  const database = openPostgres<Tables>(postgres, logger, metrics)
+  const onAbort = onAbortOf(postgres)
+  const { reader, dependencies, close } = openReading(database, postgres, logger, metrics)
+  const forStatistics = openForStatistics<Tables>(postgres, logger, metrics)
+  const stop = new AbortController()
+  let upToDate = false
+  const prepare = async () => {
+    const { signal } = stop
+    upToDate = await migrateOnStart({ postgres, migrations, apply: migrate, logger, signal, abortService })
+  }
+  const prepared = prepare()
+  const probe = async (signal: AbortSignal) => {
+    if (!upToDate) throw new Error('the database is not up to date yet')
+    return probeOf(database, onAbort)(signal)
+  }
+  return {
+    ports: {
+      products: openRepository(database, onAbort),
+      reader: batchedProductReader(reader),
+      statistics: openStatistics(forStatistics, onAbort, stop.signal),
+    },
+    dependencies: [{ name: 'postgres', hard: true, probe }, ...dependencies],
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await prepared
+      await close()
+      await closePostgres(forStatistics)
+      await closePostgres(database)
+    },
+  }
+}

@@ -1,0 +1,35 @@
+import type { ProductSort, SortKey } from '../domain/product-reader.ts'
+
+/** What clients call each key that a list can be sorted by. */
+const words = {
+  id: 'id',
+  price: 'price',
+  stock: 'stock',
+  name: 'name',
+  createdAt: 'created_at',
+} as const satisfies Record<SortKey, string>
+
+type Word = (typeof words)[SortKey]
+export type SortWord = Word | `-${Word}`
+
+/** A minus means descending. */
+export const sortWord = ({ by, descending }: ProductSort): SortWord =>
+  descending ? `-${words[by]}` : words[by]
+
+const sorts = new Map<SortWord, ProductSort>(
+  (Object.keys(words) as SortKey[])
+    .flatMap((by) => [
+      { by, descending: false },
+      { by, descending: true },
+    ])
+    .map((sort) => [sortWord(sort), sort]),
+)
+
+export const sortWords: SortWord[] = [...sorts.keys()]
+
+/** The inverse of `sortWord`, for one of the words. */
+export const sortOf = (word: SortWord): ProductSort => {
+  const sort = sorts.get(word)
+  if (sort === undefined) throw new Error(`there is no sort ${word}`)
+  return sort
+}

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, test } from 'node:test'
+import type { Product } from '../../src/domain/product.ts'
+import { assertFails, invalid, openGrpc } from '../support/grpc.ts'
+import { fieldsOf } from '../support/store.ts'
+
+const service = await openGrpc()
+const { rpc, store } = service
+beforeEach(() => store.database.deleteFrom('products').execute())
+after(() => service[Symbol.asyncDispose]())
+
+const belowZero = [-1, -2_147_483_648]
+const paging = { pageSize: 0, pageToken: '' }
+
+const stocksOf = (products: readonly { stock: number }[]) => products.map(({ stock }) => stock)
+const idsOf = (products: readonly { id: number }[]) => products.map(({ id }) => id)
+
+/** Adds products that differ in price and stock, from 1 to `count`. */
+const addNumbered = async (count: number): Promise<Product[]> => {
+  const added = []
+  for (let index = 1; index <= count; index += 1)
+    added.push(await store.products.add(fieldsOf({ price: BigInt(index), stock: index })))
+  return added
+}
+
+describe('ListProducts', () => {
+  test('answers a hundred in order of id when no size is given, and goes on with the token', async () => {
+    const added = await addNumbered(101)
+    const first = await rpc.listProducts(paging)
+    assert.deepEqual(idsOf(first.products), idsOf(added.slice(0, 100)))
+    const rest = await rpc.listProducts({ pageSize: 0, pageToken: first.nextPageToken })
+    assert.deepEqual(idsOf(rest.products), idsOf(added.slice(100)))
+    assert.equal(rest.nextPageToken, '')
+  })
+
+  test('is INVALID_ARGUMENT for a page size outside 1 to 1000', async () => {
+    for (const pageSize of [1_001, ...belowZero])
+      await assertFails(rpc.listProducts({ ...paging, pageSize }), invalid, 'page_size must')
+    await rpc.listProducts({ ...paging, pageSize: 1_000 })
+  })
+
+  test('is INVALID_ARGUMENT for a token that was changed, or that another list gave', async () => {
+    await addNumbered(3)
+    const { nextPageToken } = await rpc.getLowStockProducts({ ...paging, maxStock: 3, pageSize: 1 })
+    assert.notEqual(nextPageToken, '')
+    for (const pageToken of ['x', `${nextPageToken}x`, nextPageToken])
+      await assertFails(rpc.listProducts({ ...paging, pageToken }), invalid, 'page_token must')
+  })
+
+  test('answers no products for an empty catalog', async () => {
+    assert.deepEqual(await rpc.listProducts(paging), { products: [], nextPageToken: '' })
+  })
+})
+
+describe('GetTopMostExpensiveProducts', () => {
+  test('answers the most expensive first: ten when no limit is given', async () => {
+    await addNumbered(101)
+    for (const [limit, count] of [
+      [0, 10],
+      [1, 1],
+      [100, 100],
+    ] as const) {
+      const { products, nextPageToken } = await rpc.getTopMostExpensiveProducts({ limit })
+      assert.deepEqual(
+        stocksOf(products),
+        Array.from({ length: count }, (_, index) => 101 - index),
+      )
+      assert.equal(nextPageToken, '')
+    }
+  })
+
+  test('is INVALID_ARGUMENT for a limit outside 1 to 100', async () => {
+    for (const limit of [101, ...belowZero])
+      await assertFails(rpc.getTopMostExpensiveProducts({ limit }), invalid, 'limit must')
+  })
+})
+
+describe('GetLowStockProducts', () => {
+  test('answers those with at most so many pieces, lowest first, page by page', async () => {
+    await addNumbered(5)
+    const first = await rpc.getLowStockProducts({ maxStock: 3, pageSize: 2, pageToken: '' })
+    assert.deepEqual(stocksOf(first.products), [1, 2])
+    const pageToken = first.nextPageToken
+    const second = await rpc.getLowStockProducts({ maxStock: 3, pageSize: 2, pageToken })
+    assert.deepEqual(stocksOf(second.products), [3])
+    assert.equal(second.nextPageToken, '')
+    await assertFails(
+      rpc.getLowStockProducts({ maxStock: 4, pageSize: 2, pageToken }),
+      invalid,
+      'page_token must',
+    )
+  })
+
+  test('takes 0 for those that are sold out', async () => {
+    const soldOut = await store.products.add(fieldsOf({ stock: 0 }))
+    const { products } = await rpc.getLowStockProducts({ ...paging, maxStock: 0 })
+    assert.deepEqual(idsOf(products), [soldOut.id])
+  })
+
+  test('is INVALID_ARGUMENT below 0', async () => {
+    for (const maxStock of belowZero)
+      await assertFails(rpc.getLowStockProducts({ ...paging, maxStock }), invalid, 'max_stock must')
+  })
+})
+
+describe('GetProductsByCategory', () => {
+  test('answers those of exactly this category, page by page', async () => {
+    const category = 'Bücher & CD/DVD'
+    const added = []
+    for (let index = 0; index < 3; index += 1) added.push(await store.products.add(fieldsOf({ category })))
+    const first = await rpc.getProductsByCategory({ category, pageSize: 2, pageToken: '' })
+    const pageToken = first.nextPageToken
+    const second = await rpc.getProductsByCategory({ category, pageSize: 2, pageToken })
+    assert.deepEqual(idsOf(first.products), idsOf(added.slice(0, 2)))
+    assert.deepEqual(idsOf(second.products), idsOf(added.slice(2)))
+    assert.equal(second.nextPageToken, '')
+    await assertFails(
+      rpc.getProductsByCategory({ category: 'Home', pageSize: 2, pageToken }),
+      invalid,
+      'page_token must',
+    )
+  })
+
+  test('answers none for an unknown category, and the uncategorised for the empty one', async () => {
+    const uncategorised = await store.products.add(fieldsOf({ category: '' }))
+    const unknown = await rpc.getProductsByCategory({ ...paging, category: 'home' })
+    assert.deepEqual(unknown.products, [])
+    const { products } = await rpc.getProductsByCategory({ ...paging, category: '' })
+    assert.deepEqual(idsOf(products), [uncategorised.id])
+  })
+
+  test('is INVALID_ARGUMENT for a text that no product can have', async () => {
+    for (const category of ['\0', 'x'.repeat(101)])
+      await assertFails(rpc.getProductsByCategory({ ...paging, category }), invalid, 'category must')
+  })
+})

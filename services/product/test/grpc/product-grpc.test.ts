@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, test } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import type { Product } from '../../src/domain/product.ts'
+import { assertFails, invalid, notFound, openGrpc, stale } from '../support/grpc.ts'
+import { fieldsOf } from '../support/store.ts'
+
+const service = await openGrpc()
+const { client, rpc, store } = service
+after(() => service[Symbol.asyncDispose]())
+
+let lamp: Product
+beforeEach(async () => {
+  await store.database.deleteFrom('products').execute()
+  lamp = await store.products.add(fieldsOf())
+})
+
+const unknownId = 2_147_483_647
+const belowZero = [-1, -2_147_483_648]
+
+/** The lamp as a message, with some fields changed. */
+const lampMessage = (changes: object = {}) => ({
+  id: lamp.id,
+  name: 'Desk Lamp',
+  description: 'LED, dimmable',
+  price: 34.5,
+  stock: 5,
+  category: 'Home',
+  createdAt: lamp.createdAt.toISOString(),
+  updatedAt: lamp.updatedAt.toISOString(),
+  version: 1,
+  ...changes,
+})
+
+const nothing = { name: '', description: '', price: 0, stock: 0, category: '' }
+const update = (changes: object) =>
+  rpc.updateProduct({ id: lamp.id, version: 0, ...nothing, name: 'x', ...changes })
+
+const remove = (request: object) => rpc.deleteProduct({ id: lamp.id, version: 0, ...request })
+
+const stored = () => store.reader.find(lamp.id)
+
+describe('GetProduct', () => {
+  test('answers the product', async () => {
+    assert.deepEqual((await rpc.getProduct({ id: lamp.id })).product, lampMessage())
+  })
+
+  test('is NOT_FOUND for an unknown product', () =>
+    assertFails(rpc.getProduct({ id: unknownId }), notFound, `no product ${unknownId}`))
+
+  test('is INVALID_ARGUMENT for an id that is not given, or below 1', async () => {
+    for (const id of [0, ...belowZero]) await assertFails(rpc.getProduct({ id }), invalid, 'id must')
+  })
+
+  test('answers money exactly, from nothing to the most there is', async () => {
+    for (const [price, decimal] of [
+      [0n, 0],
+      [1n, 0.01],
+      [29n, 0.29],
+      [999_999_999_999n, 9_999_999_999.99],
+    ] as const) {
+      const { id } = await store.products.add(fieldsOf({ price }))
+      assert.equal((await rpc.getProduct({ id })).product?.price, decimal)
+    }
+  })
+})
+
+describe('CreateProduct', () => {
+  test('answers the product as it is stored', async () => {
+    const fields = { name: 'x', description: 'y', price: 9_999_999_999.99, stock: 7, category: 'z' }
+    const { product } = await rpc.createProduct({ ...fields, name: ' x ' })
+    assert.ok(product)
+    const { id, createdAt, updatedAt, version, ...rest } = product
+    assert.deepEqual(rest, fields)
+    assert.equal(version, 1)
+    assert.equal(updatedAt, createdAt)
+    const inStore = await store.reader.find(id)
+    assert.ok(inStore)
+    assert.equal(inStore.price, 999_999_999_999n)
+    assert.equal(inStore.createdAt.toISOString(), createdAt)
+  })
+
+  test('takes 0 and empty for what is not given', async () => {
+    const { product } = await rpc.createProduct({ ...nothing, name: 'x' })
+    assert.deepEqual({ ...product, ...nothing, name: 'x' }, product)
+  })
+
+  test('is INVALID_ARGUMENT for a price that is no amount of money', async () => {
+    for (const price of [Number.NaN, Infinity, -Infinity, 14.999, -0.01, 1e10, 1e300, 5e-324])
+      await assertFails(rpc.createProduct({ ...nothing, name: 'x', price }), invalid, 'price must')
+  })
+
+  test('is INVALID_ARGUMENT for fields that break the rules of a product, and names them all', async () => {
+    const broken = { name: ' ', description: 'a\0b', price: 1, stock: -1, category: 'x'.repeat(101) }
+    await assertFails(
+      rpc.createProduct(broken),
+      invalid,
+      'name must',
+      'description must',
+      'stock must',
+      'category must',
+    )
+    await assertFails(rpc.createProduct(nothing), invalid, 'name must')
+    await assertFails(rpc.createProduct({ ...nothing, name: 'x'.repeat(201) }), invalid, 'name must')
+  })
+})
+
+describe('UpdateProduct', () => {
+  test('replaces every field: what is not given is 0 or empty', async () => {
+    const { product } = await update({})
+    assert.ok(product)
+    assert.deepEqual(
+      product,
+      lampMessage({ ...nothing, name: 'x', version: 2, updatedAt: product.updatedAt }),
+    )
+    assert.ok(product.updatedAt >= product.createdAt)
+    assert.equal((await stored())?.price, 0n)
+  })
+
+  test('goes on with the version that is stored, and with 0 whatever that is', async () => {
+    assert.equal((await update({ version: 1 })).product?.version, 2)
+    assert.equal((await update({ version: 2 })).product?.version, 3)
+    assert.equal((await update({ version: 0 })).product?.version, 4)
+  })
+
+  test('is ABORTED when another version is stored, and changes nothing', async () => {
+    await assertFails(update({ version: 2 }), stale, 'version is 1')
+    await assertFails(update({ version: unknownId }), stale)
+    assert.deepEqual(await stored(), lamp)
+  })
+
+  test('is NOT_FOUND for an unknown product, whatever the version, and makes none', async () => {
+    await assertFails(update({ id: unknownId }), notFound)
+    await assertFails(update({ id: unknownId, version: 1 }), notFound)
+    assert.equal(await store.reader.find(unknownId), undefined)
+  })
+
+  test('is INVALID_ARGUMENT for an id, a version or fields out of range', async () => {
+    for (const id of [0, ...belowZero]) await assertFails(update({ id }), invalid, 'id must')
+    for (const version of belowZero) await assertFails(update({ version }), invalid, 'version must')
+    for (const price of [Number.NaN, Infinity, 14.999]) await assertFails(update({ price }), invalid, 'price')
+    await assertFails(update({ name: '' }), invalid, 'name must')
+    await assertFails(update({ stock: -1 }), invalid, 'stock must')
+    assert.deepEqual(await stored(), lamp)
+  })
+})
+
+describe('DeleteProduct', () => {
+  test('removes the product and says so', async () => {
+    assert.deepEqual(await remove({}), { message: `product ${lamp.id} deleted` })
+    assert.equal(await stored(), undefined)
+    await assertFails(remove({}), notFound)
+  })
+
+  test('is ABORTED when another version is stored, and keeps the product', async () => {
+    await assertFails(remove({ version: 2 }), stale)
+    assert.deepEqual(await stored(), lamp)
+    await remove({ version: 1 })
+    assert.equal(await stored(), undefined)
+  })
+
+  test('is INVALID_ARGUMENT for an id or a version out of range', async () => {
+    for (const id of [0, ...belowZero]) await assertFails(remove({ id }), invalid, 'id must')
+    for (const version of belowZero) await assertFails(remove({ version }), invalid, 'version must')
+  })
+})
+
+describe('BatchGetProducts', () => {
+  test('answers the products in order of id, each once, and leaves out unknown ids', async () => {
+    const other = await store.products.add(fieldsOf())
+    const { products } = await rpc.batchGetProducts({
+      ids: [other.id, unknownId, lamp.id, other.id],
+    })
+    assert.deepEqual(
+      products.map(({ id }) => id),
+      [lamp.id, other.id],
+    )
+    assert.deepEqual(products[0], lampMessage())
+    assert.deepEqual(await rpc.batchGetProducts({ ids: [unknownId] }), { products: [] })
+  })
+
+  test('takes 1000 ids, and is INVALID_ARGUMENT for none or more', async () => {
+    const ids = Array.from({ length: 1_001 }, (_, index) => lamp.id + index)
+    const { products } = await rpc.batchGetProducts({ ids: ids.slice(0, 1_000) })
+    assert.deepEqual(products, [lampMessage()])
+    for (const refused of [[], ids])
+      await assertFails(rpc.batchGetProducts({ ids: refused }), invalid, 'ids must')
+  })
+
+  test('is INVALID_ARGUMENT for an id out of range, and says which one', async () => {
+    for (const id of [0, ...belowZero])
+      await assertFails(rpc.batchGetProducts({ ids: [lamp.id, id] }), invalid, 'ids/1 must')
+  })
+})
+
+const asItIs = (bytes: Buffer) => bytes
+
+test('an RPC that there is not is UNIMPLEMENTED', async () => {
+  for (const path of ['/product.ProductService/RenameProduct', '/product.OtherService/GetProduct']) {
+    const answer = new Promise((_, reject) => {
+      client.makeUnaryRequest(path, asItIs, asItIs, Buffer.alloc(0), reject)
+    })
+    await assert.rejects(answer, { code: status.UNIMPLEMENTED })
+  }
+})

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { after, describe, test } from 'node:test'
+import { byId } from '../../src/domain/product-reader.ts'
+import { assertProblem, assertRefused, type Request, send } from '../support/http.ts'
+import { fieldsOf, openApp } from '../support/store.ts'
+
+const app = await openApp()
+const lamp = await app.store.products.add(fieldsOf())
+after(async () => {
+  const { products } = await app.store.reader.list({ sort: byId, limit: 10 })
+  await app[Symbol.asyncDispose]()
+  assert.deepEqual(products, [lamp], 'what is refused changes nothing')
+})
+
+const invalid = (...paths: string[]) => ({ status: 400, code: 'invalid', paths })
+const unreadable = { status: 400, code: 'invalid' }
+const tooLarge = { status: 413, code: 'payload_too_large' }
+
+describe('an id that is not a whole number in range is a 400', () => {
+  const ids = [
+    '0',
+    'abc',
+    '99999999999',
+    '2147483648',
+    '1e3',
+    '-1',
+    '1.5',
+    '%00',
+    '01',
+    '0x1',
+    '%201',
+    '+1',
+    'NaN',
+  ]
+  const requests: Omit<Request, 'url'>[] = [
+    { method: 'GET' },
+    { method: 'PUT', payload: { name: 'x', price: 1 } },
+    { method: 'PATCH', payload: { name: 'x' } },
+    { method: 'DELETE' },
+  ]
+  for (const request of requests)
+    test(`for ${request.method}`, async () => {
+      for (const id of ids)
+        await assertRefused(app.http, { ...request, url: `/products/${id}` }, invalid('/id'))
+    })
+
+  test('and so is one that is not even text', async () => {
+    for (const id of ['%ff', '%', '%c0%80'])
+      await assertRefused(app.http, { url: `/products/${id}` }, unreadable)
+  })
+})
+
+/** Members that break a rule, as JSON text, with the paths that the answer names. */
+const bad: readonly (readonly [json: string, ...paths: string[]])[] = [
+  ['"price": -0.01', '/price'],
+  ['"price": 14.999', '/price'],
+  ['"price": 0.001', '/price'],
+  ['"price": 1e400', '/price'],
+  ['"price": -1e400', '/price'],
+  ['"price": 1e-400, "name": ""', '/name'],
+  ['"price": 10000000000', '/price'],
+  ['"price": 9999999999.995', '/price'],
+  ['"price": "5"', '/price'],
+  ['"price": true', '/price'],
+  ['"price": null', '/price'],
+  ['"price": []', '/price'],
+  ['"price": [5]', '/price'],
+  ['"name": ""', '/name'],
+  ['"name": "   "', '/name'],
+  ['"name": "\\t\\n\\u3000"', '/name'],
+  ['"name": null', '/name'],
+  ['"name": 5', '/name'],
+  ['"name": ["x"]', '/name'],
+  ['"name": "a\\u0000b"', '/name'],
+  ['"name": "\\ud83d"', '/name'],
+  ['"name": "\\ude00\\ud83d"', '/name'],
+  [`"name": "${'x'.repeat(201)}"`, '/name'],
+  ['"description": "\\u0000"', '/description'],
+  ['"description": "\\udfff"', '/description'],
+  ['"description": 5', '/description'],
+  [`"description": "${'x'.repeat(5_001)}"`, '/description'],
+  ['"category": "\\u0000"', '/category'],
+  ['"category": "\\ud800x"', '/category'],
+  ['"category": false', '/category'],
+  [`"category": "${'é'.repeat(101)}"`, '/category'],
+  ['"stock": 1.5', '/stock'],
+  ['"stock": -1', '/stock'],
+  ['"stock": 2147483648', '/stock'],
+  ['"stock": 1e400', '/stock'],
+  ['"stock": "5"', '/stock'],
+  ['"stock": true', '/stock'],
+  ['"stock": {}', '/stock'],
+  ['"name": " ", "description": "\\u0000"', '/name', '/description'],
+  ['"name": 1, "price": "x", "stock": 1.5', '/name', '/price', '/stock'],
+]
+
+describe('a body that breaks a rule is a 400 that names the field', () => {
+  const requests = [
+    ['POST', '/products', '"name": "x", "price": 1, '],
+    ['PUT', `/products/${lamp.id}`, '"name": "x", "price": 1, '],
+    ['PATCH', `/products/${lamp.id}`, ''],
+  ] as const
+
+  for (const [method, url, required] of requests)
+    test(`for ${method}`, async () => {
+      for (const [json, ...paths] of bad) {
+        // The last of two members with the same name counts.
+        const request = { method, url: url, payload: `{${required}${json}}` }
+        await assertRefused(app.http, request, invalid(...paths))
+      }
+    })
+
+  test('for POST and PUT without a name or a price', async () => {
+    for (const [method, url] of [
+      ['POST', '/products'],
+      ['PUT', `/products/${lamp.id}`],
+    ] as const)
+      for (const [payload, ...paths] of [
+        [{}, '/name', '/price'],
+        [{ name: 'x' }, '/price'],
+        [{ price: 1 }, '/name'],
+      ] as const)
+        await assertRefused(app.http, { method, url, payload }, invalid(...paths))
+  })
+
+  test('for POST and PUT with null for what may be left out', async () => {
+    for (const [method, url] of [
+      ['POST', '/products'],
+      ['PUT', `/products/${lamp.id}`],
+    ] as const) {
+      const payload = { name: 'x', price: 1, description: null, stock: null, category: null }
+      await assertRefused(app.http, { method, url, payload }, invalid('/description', '/stock', '/category'))
+    }
+  })
+})
+
+describe('a body that is not an object of JSON is a 400', () => {
+  for (const [method, url] of [
+    ['POST', '/products'],
+    ['PUT', `/products/${lamp.id}`],
+    ['PATCH', `/products/${lamp.id}`],
+  ] as const)
+    test(`for ${method}`, async () => {
+      for (const payload of ['null', '[]', '5', '"x"', 'true', '[{"name": "x", "price": 1}]', ''])
+        await assertRefused(app.http, { method, url: url, payload }, invalid(''))
+      for (const payload of ['{', '{"name": x}', "{'name': 'x'}", 'name=x', '{"price": NaN}', '{} {}'])
+        await assertRefused(app.http, { method, url: url, payload }, unreadable)
+      await assertRefused(app.http, { method, url: url }, invalid(''))
+    })
+})
+
+describe('a body of more than 64 KiB is a 413', () => {
+  test('whether it says its length or not', async () => {
+    const megabytes = Buffer.alloc(10 * 1024 * 1024, 0x20)
+    for (const method of ['POST', 'PUT', 'PATCH'] as const) {
+      const url = method === 'POST' ? '/products' : `/products/${lamp.id}`
+      await assertRefused(app.http, { method, url, payload: megabytes }, tooLarge)
+      const chunked = { method, url, payload: Readable.from([megabytes]) }
+      await assertRefused(app.http, chunked, tooLarge)
+    }
+  })
+
+  test('from the first byte more', async () => {
+    const payload = `{"name": " ", "price": 1}`.padEnd(64 * 1024)
+    await assertRefused(app.http, { method: 'POST', url: '/products', payload }, invalid('/name'))
+    await assertRefused(app.http, { method: 'POST', url: '/products', payload: `${payload} ` }, tooLarge)
+  })
+})
+
+test('a body of another media type is a 415', async () => {
+  const types = [
+    'text/plain',
+    'application/xml',
+    'application/x-www-form-urlencoded',
+    'application/jsonp',
+    'x',
+  ]
+  for (const method of ['POST', 'PUT', 'PATCH'] as const)
+    for (const type of types) {
+      const url = method === 'POST' ? '/products' : `/products/${lamp.id}`
+      const request = { method, url, payload: '{"name": "x", "price": 1}', headers: { 'content-type': type } }
+      await assertRefused(app.http, request, { status: 415, code: 'unsupported_media_type' })
+    }
+})
+
+test('a method that the path does not have is a 405 with those it has', async () => {
+  for (const [method, url, allow] of [
+    ['DELETE', '/products', 'GET, HEAD, POST'],
+    ['POST', `/products/${lamp.id}`, 'DELETE, GET, HEAD, PATCH, PUT'],
+    ['DELETE', '/products/top-5', 'GET, HEAD'],
+    ['PUT', '/products/low-stock-1', 'GET, HEAD'],
+    ['PATCH', '/products/category/Books', 'GET, HEAD'],
+  ] as const) {
+    const response = await send(app.http, { method, url })
+    assertProblem(response, url, { status: 405, code: 'method_not_allowed' })
+    assert.equal(String(response.headers.allow).split(', ').toSorted().join(', '), allow)
+  }
+})
+
+test('a path that there is not is a 404', async () => {
+  for (const url of ['/product', '/products/1/2', '/products/category/a/b', '/Products', '//products'])
+    await assertRefused(app.http, { url }, { status: 404, code: 'not_found' })
+})

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
+import { readConfig } from '../../src/config.ts'
+import { newProduct } from '../../src/domain/product.ts'
+import { byId } from '../../src/domain/product-reader.ts'
+import { openAdapters } from '../../src/infrastructure/adapters.ts'
+import { fieldsOf } from '../support/store.ts'
+
+const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'product-test-'))
+
+const open = (dataDir: string, environment: Record<string, string> = {}, logger = silentLogger) =>
+  openAdapters({ config: readConfig({ STORAGE: 'embedded', DATA_DIR: dataDir, ...environment }), logger })
+
+type Adapters = Awaited<ReturnType<typeof open>>
+
+const all = async ({ ports }: Adapters) => (await ports.reader.list({ sort: byId, limit: 1_000 })).products
+
+/** Runs the service's own process on the folder until it ends. */
+const runService = async (dataDir: string) => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
+    env: { PATH: process.env['PATH'], STORAGE: 'embedded', DATA_DIR: dataDir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 20_000,
+  })
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { stdout, stderr, code }
+}
+
+test('a new catalog has ten samples, valid and of different kinds', async () => {
+  await using folder = await ownFolder()
+  const { logger, lines } = recordingLogger()
+  await using adapters = await open(folder.path, {}, logger)
+  const samples = await all(adapters)
+  assert.equal(samples.length, 10)
+  for (const sample of samples) assert.deepEqual({ ...sample, ...newProduct(sample) }, sample)
+  assert.ok(samples.some(({ stock }) => stock <= 1))
+  assert.ok(new Set(samples.map(({ category }) => category)).size > 1)
+  assert.match(String(lines[0]?.['msg']), /embedded storage: for one developer on one machine/)
+})
+
+test('products survive a restart, and samples are not added again', async () => {
+  await using folder = await ownFolder()
+  const before = await (async () => {
+    await using adapters = await open(folder.path)
+    const [sample] = await all(adapters)
+    assert.ok(sample)
+    await adapters.ports.products.update(sample.id, (product) => ({ ...product, stock: 3 }))
+    await adapters.ports.products.add(fieldsOf())
+    return await all(adapters)
+  })()
+  await using adapters = await open(folder.path)
+  assert.deepEqual(await all(adapters), before)
+  assert.equal(before.length, 11)
+})
+
+test('production begins without samples', async () => {
+  await using folder = await ownFolder()
+  await using adapters = await open(folder.path, { ENVIRONMENT: 'production' })
+  assert.deepEqual(await all(adapters), [])
+})
+
+test('a second process is refused while one has the folder, and told what to do', async () => {
+  await using folder = await ownFolder()
+  await using adapters = await open(folder.path)
+  const { code, stderr } = await runService(folder.path)
+  assert.equal(code, 1)
+  assert.ok(stderr.includes(folder.path))
+  assert.match(stderr, /is in use by another process; stop that one, or set DATA_DIR to another folder/)
+  await adapters.ports.products.add(fieldsOf())
+})

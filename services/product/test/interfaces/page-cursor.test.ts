@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, test } from 'node:test'
+import { maxCents } from '@shop/kernel/money.ts'
+import * as fc from 'fast-check'
+import { limits } from '../../src/domain/product.ts'
+import {
+  byId,
+  lowestStockFirst,
+  type Position,
+  type ProductSort,
+  type SortKey,
+} from '../../src/domain/product-reader.ts'
+import { decodeCursor, encodeCursor, type Listing } from '../../src/interfaces/page-cursor.ts'
+import { sortWord } from '../../src/interfaces/sort-words.ts'
+import { everySort, sortEntries, sorts } from '../support/sorts.ts'
+
+const invalid = {
+  code: 'invalid',
+  details: {
+    errors: [{ path: '/cursor', message: 'must be the cursor of the page before, of the same list' }],
+  },
+}
+
+const assertRefused = (listing: Listing, cursor: string) =>
+  assert.throws(() => decodeCursor(listing, cursor, '/cursor'), invalid)
+
+const integer = fc.integer({ min: 0, max: limits.integer })
+const keys: Readonly<Record<SortKey, fc.Arbitrary<Position['key']>>> = {
+  id: integer,
+  price: fc.bigInt({ min: 0n, max: maxCents }),
+  stock: integer,
+  name: fc.string({ unit: 'binary', maxLength: limits.name }).filter((name) => !name.includes('\0')),
+  createdAt: fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true }),
+}
+
+const positionIn = ({ by }: ProductSort): fc.Arbitrary<Position> =>
+  fc.record({ key: keys[by], id: integer }, { noNullPrototype: true })
+
+const listings: fc.Arbitrary<Listing> = fc.record(
+  { sort: fc.constantFrom(...everySort), category: fc.string(), maxStock: integer },
+  { requiredKeys: ['sort'] },
+)
+
+const places = listings.chain((listing) =>
+  positionIn(listing.sort).map((position) => ({
+    listing,
+    position,
+    cursor: encodeCursor(listing, position),
+  })),
+)
+
+/** A cursor as somebody makes it who has read the source. */
+const forge = ({ sort, category, maxStock }: Listing, contents: string): string => {
+  const position = Buffer.from(contents).toString('base64url')
+  const bound = JSON.stringify([sortWord(sort), category ?? null, maxStock ?? null, position])
+  return `${position}.${createHash('sha256').update(bound).digest('base64url').slice(0, 12)}`
+}
+
+/** One key for each sort. */
+const someKey = {
+  id: 7,
+  price: 14_99n,
+  stock: 30,
+  name: 'Höhle \u{1F600}',
+  createdAt: new Date('2026-11-22T09:58:00.123Z'),
+} as const satisfies Record<SortKey, Position['key']>
+
+/** Made by an earlier version of the service: clients hold such cursors, so these texts must never change. */
+const cursorsOfClients: readonly (readonly [Listing, string])[] = [
+  [{ sort: sorts['id'] }, 'WyI3Iiw3XQ.fkPrZxEMpeOw'],
+  [{ sort: sorts['-id'] }, 'WyI3Iiw3XQ.uyWspdVzOOpd'],
+  [{ sort: sorts['price'] }, 'WyIxNDk5Iiw3XQ.7eXEFFMCdCEh'],
+  [{ sort: sorts['-price'] }, 'WyIxNDk5Iiw3XQ.WI4zpR4Gxv_o'],
+  [{ sort: sorts['stock'] }, 'WyIzMCIsN10.nflqSFvQhlSm'],
+  [{ sort: sorts['-stock'] }, 'WyIzMCIsN10.k3Lw-8_MDumm'],
+  [{ sort: sorts['name'] }, 'WyJIw7ZobGUg8J-YgCIsN10.IrEWG93bEhkJ'],
+  [{ sort: sorts['-name'] }, 'WyJIw7ZobGUg8J-YgCIsN10.ifX_FA81t3Sv'],
+  [{ sort: sorts['created_at'] }, 'WyIyMDI2LTExLTIyVDA5OjU4OjAwLjEyM1oiLDdd.F7HFtyRb3emr'],
+  [{ sort: sorts['-created_at'] }, 'WyIyMDI2LTExLTIyVDA5OjU4OjAwLjEyM1oiLDdd.WzVa_duLCVWX'],
+  [{ sort: sorts['stock'], maxStock: 30 }, 'WyIzMCIsN10.2crYYuPX_Z2s'],
+  [{ sort: sorts['id'], category: 'Home' }, 'WyI3Iiw3XQ.gxdwV-avN0FV'],
+  [{ sort: sorts['-price'], category: '', maxStock: 0 }, 'WyIxNDk5Iiw3XQ.NEbt9V-RZ8Rd'],
+]
+
+describe('a cursor', () => {
+  test('is byte for byte what earlier versions made of the same place', () => {
+    for (const [listing, cursor] of cursorsOfClients) {
+      const position = { key: someKey[listing.sort.by], id: 7 }
+      assert.equal(encodeCursor(listing, position), cursor)
+      assert.deepEqual(decodeCursor(listing, cursor, '/cursor'), position)
+    }
+  })
+
+  for (const [word, sort] of sortEntries)
+    test(`brings back the place that it was made of, sorted by ${word}`, () => {
+      fc.assert(
+        fc.property(positionIn(sort), (position) => {
+          assert.deepEqual(decodeCursor({ sort }, encodeCursor({ sort }, position), '/cursor'), position)
+        }),
+      )
+    })
+
+  test('brings it back for filtered lists too', () => {
+    fc.assert(
+      fc.property(places, ({ listing, position, cursor }) => {
+        assert.deepEqual(decodeCursor(listing, cursor, '/cursor'), position)
+      }),
+    )
+  })
+
+  test('fits into a query string as it is, and into its limit', () => {
+    const longest = encodeCursor(
+      { sort: sorts.name },
+      { key: '\u0001'.repeat(limits.name), id: limits.integer },
+    )
+    assert.ok(longest.length <= 2_048)
+    fc.assert(fc.property(places, ({ cursor }) => assert.equal(encodeURIComponent(cursor), cursor)))
+  })
+
+  test('is refused when any character is changed, added or left out', () => {
+    const edit = fc.record({
+      at: fc.nat({ max: 60 }),
+      removed: fc.constantFrom(0, 1, 2),
+      added: fc.oneof(fc.constantFrom('', '.', '=', 'A'), fc.string({ maxLength: 3 })),
+    })
+    fc.assert(
+      fc.property(places, edit, ({ listing, cursor }, { at, removed, added }) => {
+        const start = at % (cursor.length + 1)
+        const changed = cursor.slice(0, start) + added + cursor.slice(start + removed)
+        fc.pre(changed !== cursor)
+        assertRefused(listing, changed)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('is refused with more behind it', () => {
+    fc.assert(
+      fc.property(places, fc.constantFrom('.', '.x', '.a.b', '=', ' ', '\n'), ({ listing, cursor }, more) =>
+        assertRefused(listing, cursor + more),
+      ),
+    )
+  })
+
+  test('is refused by a list of another sort, category or highest stock', () => {
+    fc.assert(
+      fc.property(places, listings, ({ listing, cursor }, other) => {
+        fc.pre(JSON.stringify(other) !== JSON.stringify(listing))
+        assertRefused(other, cursor)
+      }),
+    )
+    const key = { id: 1, price: 1n, stock: 1, name: '1', createdAt: new Date(1) }
+    for (const sort of everySort)
+      for (const other of everySort.filter((one) => one !== sort))
+        assertRefused({ sort: other }, encodeCursor({ sort }, { key: key[sort.by], id: 1 }))
+    const cursor = encodeCursor({ sort: lowestStockFirst, maxStock: 1 }, { key: 1, id: 1 })
+    for (const other of [{}, { maxStock: 2 }, { maxStock: 1, category: '' }])
+      assertRefused({ sort: lowestStockFirst, ...other }, cursor)
+  })
+
+  test('is refused when it is garbage', () => {
+    for (const cursor of ['', '.', '..', 'null', '\0', 'W10.', '\ud800', 'x'.repeat(2_048)])
+      assertRefused({ sort: byId }, cursor)
+    fc.assert(fc.property(listings, fc.string({ unit: 'binary' }), assertRefused))
+  })
+})
+
+describe('a made-up cursor with the right checksum', () => {
+  test('is taken when its contents are right, or the tests below would show nothing', () => {
+    const listing = { sort: sorts.price, category: 'Home', maxStock: 3 }
+    assert.deepEqual(decodeCursor(listing, forge(listing, '["1499",7]'), '/cursor'), { key: 14_99n, id: 7 })
+  })
+
+  test('is refused when its contents are not a text and an id', () => {
+    const contents = ['', '[', 'null', '5', '{}', '[]', '["1"]', '[1,1]', '[null,1]', '[["1"],1]', '"11"']
+    for (const content of contents) assertRefused({ sort: byId }, forge({ sort: byId }, content))
+  })
+
+  test('is refused when the id is not a whole number in range', () => {
+    for (const id of ['-1', '1.5', '2147483648', '1e99', '"1"', '[1]', 'null', 'true', '{}', '""'])
+      assertRefused({ sort: byId }, forge({ sort: byId }, `["1",${id}]`))
+  })
+
+  test('is refused when the key is not one of its sort', () => {
+    const number = ['', ' ', '-1', '1.5', '1e3', '0x1', 'NaN', 'x', "1'; drop table products"]
+    const bad: Record<SortKey, readonly string[]> = {
+      id: [...number, '2147483648'],
+      stock: [...number, '2147483648'],
+      price: [...number, '9999999999999'],
+      name: ['\0', 'a\0b', '\ud800', 'x'.repeat(2 * limits.name + 1)],
+      createdAt: ['', 'yesterday', 'NaN', 'infinity', '+275760-09-13', '-271821-04-20', '-004714-01-01'],
+    }
+    for (const sort of everySort)
+      for (const key of bad[sort.by]) assertRefused({ sort }, forge({ sort }, JSON.stringify([key, 1])))
+  })
+
+  test('is never any other error', () => {
+    fc.assert(
+      fc.property(listings, fc.json(), fc.json(), (listing, key, id) => {
+        for (const contents of [key, `[${key},${id}]`, `[${JSON.stringify(key)},${id}]`]) {
+          try {
+            decodeCursor(listing, forge(listing, contents), '/cursor')
+          } catch (error) {
+            assert.equal(Reflect.get(Object(error), 'code'), 'invalid')
+          }
+        }
+      }),
+    )
+  })
+})

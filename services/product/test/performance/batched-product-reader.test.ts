@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { lowestStockFirst, type ProductReader } from '../../src/domain/product-reader.ts'
+import { batchedProductReader } from '../../src/infrastructure/batched-product-reader.ts'
+import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
+import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
+import { engines, fieldsOf } from '../support/store.ts'
+
+const writes = 300
+
+for (const { engine, open, skip } of engines)
+  test(`every read sees the write that was acknowledged before it, in a storm of reads, in ${engine}`, {
+    skip,
+  }, async () => {
+    await using store = await open()
+    const { id } = await store.products.add(fieldsOf({ stock: 0 }))
+    let queries = 0
+    const direct = postgresProductReader(store.database)
+    const counting: ProductReader = {
+      ...direct,
+      findMany: (ids) => {
+        queries += 1
+        return direct.findMany(ids)
+      },
+      list: (listing) => {
+        queries += 1
+        return direct.list(listing)
+      },
+    }
+    const reader = batchedProductReader(counting)
+    const listing = { sort: lowestStockFirst, limit: 10 }
+
+    let reads = 0
+    const over = new AbortController()
+    const storm = async () => {
+      while (!over.signal.aborted) {
+        await Promise.all([reader.find(id), reader.find(id + 1), reader.list(listing)])
+        reads += 3
+      }
+    }
+    const readers = Array.from({ length: 8 }, storm)
+    for (let stock = 1; stock <= writes; stock++) {
+      await store.products.update(id, (product) => ({ ...product, stock }))
+      const [found, listed] = await Promise.all([reader.find(id), reader.list(listing)])
+      assert.equal(found?.stock, stock)
+      assert.equal(listed.products[0]?.stock, stock)
+    }
+    over.abort()
+    await Promise.all(readers)
+    assert.ok(queries < reads / 2, `${queries} queries for ${reads} reads`)
+  })
+
+for (const { engine, open, skip } of engines)
+  test(`products that are written at the same time are read together, and written one by one, in ${engine}`, {
+    skip,
+  }, async () => {
+    await using store = await open()
+    const statements = { SelectQueryNode: 0, UpdateQueryNode: 0, DeleteQueryNode: 0 }
+    const counted = store.database.withPlugin({
+      transformQuery: ({ node }) => {
+        if (Object.hasOwn(statements, node.kind)) statements[node.kind as keyof typeof statements] += 1
+        return node
+      },
+      transformResult: async ({ result }) => result,
+    })
+    const products = postgresProductRepository(counted)
+    const added = await Promise.all(Array.from({ length: 60 }, () => products.add(fieldsOf())))
+    const [updated, removed] = [added.slice(0, 40), added.slice(40)]
+    await Promise.all([
+      ...updated.map(({ id }) => products.update(id, (product) => ({ ...product, stock: id }))),
+      ...removed.map(({ id }) => products.remove(id, () => {})),
+    ])
+    const stored = await store.reader.findMany(added.map(({ id }) => id))
+    assert.deepEqual(
+      stored.map(({ id, stock, version }) => [id, stock, version]),
+      updated.map(({ id }) => [id, id, 2]).toSorted(([one = 0], [other = 0]) => one - other),
+    )
+    assert.deepEqual(statements, { SelectQueryNode: 1, UpdateQueryNode: 40, DeleteQueryNode: 20 })
+  })

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import {
+  ProductServiceClient,
+  type ProductServiceServer,
+  ProductServiceService,
+} from '@shop/contracts/product/product.ts'
+import type { Rpcs } from '@shop/platform/grpc/server.ts'
+import { openApp } from './store.ts'
+
+type Calls = Rpcs<ProductServiceServer>
+
+/** The methods of the generated client, as functions that reject with the `ServiceError`. */
+const callsOf = (client: ProductServiceClient): Calls => {
+  const call = (name: string) => (request: never) =>
+    new Promise((resolve, reject) => {
+      const method: ProductServiceClient['getProduct'] = Reflect.get(client, name)
+      method.call(client, request, new Metadata(), { deadline: Date.now() + 5_000 }, (error, response) => {
+        if (response === undefined) reject(error ?? new Error('neither an error nor a response'))
+        else resolve(response)
+      })
+    })
+  return Object.fromEntries(Object.keys(ProductServiceService).map((name) => [name, call(name)])) as Calls
+}
+
+/** A client of the server on this port, over a real channel. */
+export const connectTo = (port: number) => {
+  const client = new ProductServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
+  return { client, rpc: callsOf(client) }
+}
+
+/** The whole service on an embedded store, and a client of it. */
+export const openGrpc = async () => {
+  const app = await openApp()
+  const { client, rpc } = connectTo(await app.grpc.listen(0))
+  return {
+    client,
+    rpc,
+    store: app.store,
+    [Symbol.asyncDispose]: async () => {
+      client.close()
+      await app[Symbol.asyncDispose]()
+    },
+  }
+}
+
+export const invalid = [status.INVALID_ARGUMENT, 'invalid'] as const
+export const notFound = [status.NOT_FOUND, 'not_found'] as const
+export const unavailable = [status.UNAVAILABLE, 'unavailable'] as const
+export const stale = [status.ABORTED, 'stale_version'] as const
+
+/** Checks that the call ends with this status and code, and that its text names all of `texts`. */
+export const assertFails = async (
+  answer: Promise<unknown>,
+  expected: readonly [status: status, code: string],
+  ...texts: string[]
+): Promise<void> => {
+  const error: ServiceError = await answer.then(
+    () => assert.fail('the call succeeded'),
+    (reason) => reason,
+  )
+  assert.deepEqual([error.code, error.metadata.get('error-code')[0]], expected, error.message)
+  for (const text of texts) assert.ok(error.details.includes(text), error.details)
+}
