@@ -77,6 +77,17 @@ describe('the documents', () => {
     )
   })
 
+  it('name every room of the packages where concerns are listed', () => {
+    const page = read('docs/architecture.md')
+    const rooms = filesOf('packages/platform/src', '.ts')
+      .map((file) => relative(join(root, 'packages/platform/src'), dirname(file)))
+      .filter((room) => room !== '')
+    assert.ok(new Set(rooms).size >= 9)
+    for (const room of new Set(rooms)) assert.match(page, new RegExp(`\\[${room}/[a-z-]+\\.ts\\]`), room)
+    for (const name of ['kernel', 'postgres', 'redis', 'workers'])
+      assert.ok(page.includes(`packages/${name}/src`))
+  })
+
   it('have a paragraph for every alert, and for no other', () => {
     const alerts = [...read('deploy/observability/rules/alerts.yml').matchAll(/- alert: (\w+)/g)]
     const paragraphs = [...read('docs/runbook.md').matchAll(/^## (\w+)$/gm)]
