@@ -5,7 +5,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test lint format proto openapi dashboards check-generated \
+.PHONY: help dev product basket build test lint format proto openapi dashboards check-generated bench-versions \
         db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -97,6 +97,9 @@ bench: $(INSTALLED) ## Our services beside the limits of the machine and the obv
 	@node bench/compare.ts
 	@node bench/overhead.ts
 	@exec node bench/growth.ts
+
+bench-versions: $(INSTALLED) ## Processor time per request beside another checkout: BASE=../before, installed (needs PostgreSQL and Redis; ten minutes)
+	@exec node bench/versions.ts
 
 clean: ## Remove the embedded data and the logs
 	rm -rf .data logs coverage sbom.json

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { root } from '@shop/testing/files.ts'
 
@@ -23,7 +23,7 @@ const untilAnswering = async (child: ChildProcess, url: string): Promise<void> =
   }
 }
 
-/** Starts a script as a process of its own, and resolves when the path answers 200. What it prints is not kept. */
+/** Starts a script, by its path from the root of the project, as a process of its own, and resolves when the path answers 200. What it prints is not kept. */
 export const startServer = async (
   script: string,
   port: number,
@@ -31,7 +31,7 @@ export const startServer = async (
   environment: Readonly<Record<string, string>>,
 ): Promise<Server> => {
   const began = performance.now()
-  const child = spawn(process.execPath, [join(root, script)], {
+  const child = spawn(process.execPath, [resolve(root, script)], {
     env: {
       PATH: process.env['PATH'],
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],

@@ -16,7 +16,7 @@ import { startServer } from './process.ts'
 const plentifulProducts = 20
 const userCount = 2_000
 
-const post = async (url: string, body: unknown): Promise<{ id: number }> => {
+export const post = async (url: string, body: unknown): Promise<{ id: number }> => {
   const answer = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -41,7 +41,7 @@ export const openCatalogue = async (count: number) => {
 }
 
 /** Logs as in production, of every request; in files, which roll. */
-const asInProduction = (folder: string) => ({
+export const asInProduction = (folder: string) => ({
   ENVIRONMENT: 'staging',
   SHUTDOWN_DELAY_SECONDS: '0',
   LOG_LEVEL: 'info',

@@ -1,0 +1,149 @@
+/**
+ * This checkout beside another one, which BASE names: processor time per request, and time until ready. The rounds of both
+ * are interleaved, on the same database and the same Redis; of each the best round counts, for a machine that others use too
+ * only ever adds to it.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { numberVariable } from '@shop/platform/config/number-variable.ts'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { run } from '@shop/platform/process/lifecycle.ts'
+import { root } from '@shop/testing/files.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { ownPrefix, redisUrl, removeKeys } from '@shop/testing/stores/redis.ts'
+import { basketScenarios, catalogueScenarios, type Stock, uniformId } from './scenarios.ts'
+import { driveGrpc } from './support/grpc-load.ts'
+import { unlessInterrupted } from './support/interrupt.ts'
+import { drive, type HttpRequest } from './support/load.ts'
+import { processorSeconds, type Server, startServer } from './support/process.ts'
+import { asInProduction, openCatalogue, post } from './support/shop.ts'
+
+const products = 10_000
+const connections = 32
+const starts = 5
+
+type Version = Readonly<{ product: Server; basket: Server; grpc: string; stock: Stock }>
+
+/** Both services of a checkout, on the catalogue and with baskets of its own. */
+const openVersion = async (
+  folder: string,
+  catalogueUrl: string,
+  logs: string,
+  stack: AsyncDisposableStack,
+): Promise<Version> => {
+  const grpcPort = String(await freePort())
+  const start = async (service: string, environment: Readonly<Record<string, string>>) =>
+    stack.use(
+      await startServer(join(folder, `services/${service}/src/main.ts`), await freePort(), '/health/ready', {
+        ...asInProduction(logs),
+        ...environment,
+      }),
+    )
+  const product = await start('product', { DATABASE_URL: catalogueUrl, GRPC_PORT: grpcPort })
+  const grpc = `127.0.0.1:${grpcPort}`
+  const basket = await start('basket', { REDIS_URL: redisUrl, PRODUCT_SERVICE_URL: grpc })
+  const fields = { name: 'Pin', price: 0.1, stock: 2_147_483_647, category: 'Home' }
+  const { id } = await post(`${product.url}/products`, fields)
+  const prefix = ownPrefix()
+  stack.defer(() => removeKeys(`basket:${prefix}`))
+  const users = Array.from({ length: 500 }, (_, index) => `${prefix}${index}`)
+  for (const user of users) await post(`${basket.url}/baskets/${user}/items`, { product_id: id, quantity: 1 })
+  return { product, basket, grpc, stock: { products, plentiful: [id], users } }
+}
+
+/** The best round of each version, in microseconds of processor time per request. */
+const compare = async (
+  versions: readonly Version[],
+  rounds: number,
+  round: (version: Version) => Promise<number>,
+) => {
+  const best = versions.map(() => Number.POSITIVE_INFINITY)
+  for (const version of versions) await round(version)
+  for (let count = 0; count < rounds; count++)
+    for (const index of count % 2 === 0 ? [0, 1] : [1, 0]) {
+      unlessInterrupted()
+      const version = versions[index]
+      if (version !== undefined) best[index] = Math.min(best[index] ?? 0, await round(version))
+    }
+  return best
+}
+
+const report = (name: string, [base = 0, ours = 0]: readonly number[], unit: string): void => {
+  const ratio = (base / ours).toFixed(2)
+  process.stdout.write(
+    `${name.padEnd(20)} ${base.toFixed(1).padStart(9)} ${unit} before ${ours.toFixed(1).padStart(9)} ${unit} now  ${ratio}\n`,
+  )
+}
+
+const perRequest = async (server: Server, load: () => Promise<number>): Promise<number> => {
+  const before = processorSeconds(server)
+  const requests = await load()
+  return ((processorSeconds(server) - before) / requests) * 1e6
+}
+
+const overHttp = (
+  seconds: number,
+  service: 'product' | 'basket',
+  requests: (stock: Stock) => readonly HttpRequest[],
+) => {
+  return async (version: Version) =>
+    perRequest(version[service], async () => {
+      const { url } = version[service]
+      const outcome = await drive({ url, requests: requests(version.stock), connections, seconds })
+      if (outcome.failed > 0) throw new Error(`${outcome.failed} requests failed`)
+      return outcome.rate * seconds
+    })
+}
+
+const overGrpc = (seconds: number) => (version: Version) =>
+  perRequest(version.product, async () => {
+    const calls = Array.from({ length: 1_000 }, () => [uniformId(products)])
+    const load = { address: version.grpc, calls, concurrency: connections, seconds }
+    const outcome = await driveGrpc(load)
+    if (outcome.failed > 0) throw new Error(`${outcome.failed} calls failed`)
+    return outcome.rate * seconds
+  })
+
+/** The shortest time until ready of each version, in milliseconds, with what compiling leaves behind for the next start. */
+const compareStarts = async (folders: readonly string[], catalogueUrl: string, logs: string) => {
+  const best = folders.map(() => Number.POSITIVE_INFINITY)
+  for (let count = 0; count < starts; count++)
+    for (const [index, folder] of folders.entries()) {
+      unlessInterrupted()
+      const environment = {
+        ...asInProduction(logs),
+        DATABASE_URL: catalogueUrl,
+        GRPC_PORT: String(await freePort()),
+        NODE_COMPILE_CACHE: join(logs, `compiled-${index}`),
+      }
+      const script = join(folder, 'services/product/src/main.ts')
+      await using server = await startServer(script, await freePort(), '/health/ready', environment)
+      best[index] = Math.min(best[index] ?? 0, server.readyMs)
+    }
+  return best
+}
+
+await run(async () => {
+  const { BASE } = process.env
+  if (BASE === undefined)
+    throw new OperatorError('Say which checkout to compare with, installed: BASE=../before')
+  const rounds = numberVariable('ROUNDS', 9, 100)
+  const seconds = numberVariable('SECONDS', 2, 60)
+  const folders = [resolve(BASE), root]
+
+  await using stack = new AsyncDisposableStack()
+  const logs = mkdtempSync(join(tmpdir(), 'bench-'))
+  stack.defer(() => rmSync(logs, { recursive: true }))
+  const { url } = stack.use(await openCatalogue(products))
+  const versions: Version[] = []
+  for (const folder of folders) versions.push(await openVersion(folder, url, logs, stack))
+
+  for (const { name, requests } of catalogueScenarios)
+    report(name, await compare(versions, rounds, overHttp(seconds, 'product', requests)), 'µs')
+  for (const { name, requests, freshBaskets } of basketScenarios)
+    if (!freshBaskets)
+      report(name, await compare(versions, rounds, overHttp(seconds, 'basket', requests)), 'µs')
+  report('ready', await compareStarts(folders, url, logs), 'ms')
+  report('GetProduct', await compare(versions, rounds, overGrpc(seconds)), 'µs')
+})
