@@ -1,0 +1,4 @@
+/** The time of day. */
+export type Clock = () => Date
+
+export const systemClock: Clock = () => new Date()
