@@ -1,43 +1,47 @@
+import { AppError } from '@shop/kernel/errors.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
-import { type AbortableQueryOptions, type Kysely, sql } from 'kysely'
+
+/** Runs what asks the database, until the signal aborts: then the statement that runs is stopped. */
+export const until = <Result>(
+  signal: AbortSignal,
+  name: string,
+  work: () => Promise<Result>,
+): Promise<Result> => requestContext.run({ requestId: name, signal }, work)
+
+/** What a stopped statement rejects with. Not the caller's own error, which many share: drivers write into what they throw. */
+const reasonOf = ({ reason }: AbortSignal, cause?: unknown): unknown =>
+  reason instanceof AppError ? new AppError(reason.kind, reason.message, { cause }) : reason
+
+const sendUntil = async <Result>(
+  signal: AbortSignal,
+  send: () => Promise<Result>,
+  cancel: () => Promise<void>,
+): Promise<Result> => {
+  if (signal.aborted) throw reasonOf(signal)
+  let cancelled: Promise<void> | undefined
+  const stop = () => {
+    cancelled = cancel()
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await send()
+  } catch (error) {
+    throw signal.aborted ? reasonOf(signal, error) : error
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await cancelled
+  }
+}
 
 /**
- * What becomes of a statement that nobody waits for any more: PostgreSQL is told to stop it, or it goes on to its end,
- * where it cannot be told: in PGlite, with its one connection, and behind PgBouncer, which hides the sessions.
+ * Sends a statement, unless its callers have gone already, and has it stopped by `cancel` when they go. Not by Kysely's own
+ * means, which write to standard error when a statement ends by itself just then. Settles after the cancelling: what comes
+ * later must not stop the next statement of the session.
  */
-export type OnAbort = NonNullable<AbortableQueryOptions['inflightQueryAbortStrategy']>
-
-/** For a statement that a request waits for, until its caller stops waiting. */
-export const cancelWithCaller = (onAbort: OnAbort): AbortableQueryOptions => ({
-  signal: requestContext.getStore()?.signal,
-  inflightQueryAbortStrategy: onAbort,
-})
-
-/**
- * A transaction that a request waits for, until its caller stops waiting: then the statement that runs is stopped. Not by
- * Kysely's own means, which take the ROLLBACK that follows for the statement and leave it alone.
- */
-export const transactionWithCaller = <Tables, Result>(
-  database: Kysely<Tables>,
-  onAbort: OnAbort,
-  work: (transaction: Kysely<Tables>) => Promise<Result>,
-): Promise<Result> =>
-  database.transaction().execute(async (transaction) => {
-    const signal = requestContext.getStore()?.signal
-    if (signal === undefined || onAbort === 'ignore query') return work(transaction)
-    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction)
-    const pid = rows[0]?.pid
-    let cancelled: Promise<unknown> | undefined
-    const cancel = () => {
-      cancelled = sql`select pg_cancel_backend(${pid})`.execute(database).catch(() => {})
-    }
-    signal.throwIfAborted()
-    signal.addEventListener('abort', cancel, { once: true })
-    try {
-      return await work(transaction)
-    } finally {
-      signal.removeEventListener('abort', cancel)
-      // Until then the session is ours: what comes later must not stop the statement of somebody else.
-      await cancelled
-    }
-  })
+export const cancellable = <Result>(
+  send: () => Promise<Result>,
+  cancel: () => Promise<void>,
+): Promise<Result> => {
+  const signal = requestContext.getStore()?.signal
+  return signal === undefined ? send() : sendUntil(signal, send, cancel)
+}

@@ -4,7 +4,6 @@ import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, type PoolConfig } from 'pg'
 import { clientConfigOf, type PostgresAddress, type PostgresTls } from './address.ts'
-import type { OnAbort } from './cancellation.ts'
 import { ClientWithErrorHandler } from './client.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { statementLog } from './statement-log.ts'
@@ -57,7 +56,7 @@ const openPool = <Tables>(
 
 const queryTimeoutMs = 3_500
 
-/** Behind PgBouncer there are no settings of the session, and no prepared statements. */
+/** Behind PgBouncer there are no settings of the session, no prepared statements, and no session to stop a statement in. */
 const sessionOptions = ({ pgBouncer }: PostgresConfig): PoolConfig =>
   pgBouncer
     ? { query_timeout: queryTimeoutMs }
@@ -67,10 +66,6 @@ const sessionOptions = ({ pgBouncer }: PostgresConfig): PoolConfig =>
         statement_timeout: 3_000,
         idle_in_transaction_session_timeout: 10_000,
       }
-
-/** What becomes of a statement whose caller is gone: PgBouncer hides the sessions, so that none can be cancelled. */
-export const onAbortOf = ({ pgBouncer }: PostgresConfig): OnAbort =>
-  pgBouncer ? 'ignore query' : 'cancel query'
 
 export const openPostgres = <Tables>(
   config: PostgresConfig,
@@ -100,6 +95,9 @@ export const openReplica = <Tables>(
     { name: 'replica', metrics },
   )
 
+/** A pass has a minute at the server; this is for a server that does not keep to it. */
+const passTimeoutMs = 66_000
+
 const idleSocket = () => new Socket().unref()
 
 /**
@@ -112,7 +110,13 @@ export const openForStatistics = <Tables>(
   metrics?: Metrics,
 ): Kysely<Tables> => {
   const address = config.replicaUrl === undefined ? config.address : { url: config.replicaUrl }
-  return openPool(config, address, logger, { stream: idleSocket, max: 1 }, { name: 'figures', metrics })
+  const options = {
+    stream: idleSocket,
+    max: 1,
+    query_timeout: passTimeoutMs,
+    ...(!config.pgBouncer && { Client: PreparedStatementClient }),
+  }
+  return openPool(config, address, logger, options, { name: 'figures', metrics })
 }
 
 /** One connection without a time limit on statements, for migrations: they may take long, or wait for each other. */

@@ -1,5 +1,5 @@
 import { AppError } from '@shop/kernel/errors.ts'
-import { decorate } from '@shop/platform/pipeline.ts'
+import { type AsyncFunctions, decorate } from '@shop/platform/decorate.ts'
 
 /** SQLSTATEs (PostgreSQL manual, appendix A): connection (08), resources (53), operator intervention (57). */
 const outage = /^(08|53|57)/
@@ -34,10 +34,7 @@ export const isUnavailable = (error: unknown): boolean =>
   isUnusable(error) || (error instanceof Error && notYet.test(sqlState(error)))
 
 /** The adapter, with an outage of the database as `unavailable`, which `message` tells the caller. */
-export const mapStoreErrors = <Adapter extends Parameters<typeof decorate>[0]>(
-  adapter: Adapter,
-  message: string,
-): Adapter =>
+export const mapStoreErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>
   decorate(adapter, async (_name, call) => {
     try {
       return await call()

@@ -1,5 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@shop/platform/logging/logger.ts'
+import { backoff } from '@shop/platform/resilience/backoff.ts'
+import { pause } from '@shop/platform/resilience/every.ts'
 import type { Kysely } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
@@ -34,7 +35,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
   const { logger, signal } = options
   const database = openForMigration<unknown>(options.postgres, logger)
   try {
-    for (let pause = retryMs.first; ; pause = Math.min(2 * pause, retryMs.last)) {
+    for (let failed = 0; ; failed++) {
       try {
         logger.info(await bringUpToDate(database, options), 'the database is up to date')
         return true
@@ -46,7 +47,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
           return false
         }
         logger.warn({ err: error }, 'waiting for the database')
-        await delay(pause, undefined, { signal }).catch(() => {})
+        await pause(backoff(failed, retryMs), signal)
       }
     }
   } finally {

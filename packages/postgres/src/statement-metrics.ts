@@ -1,3 +1,4 @@
+import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { LogEvent } from 'kysely'
 import { isUnavailable } from './errors.ts'
@@ -13,7 +14,7 @@ const labelOf = (statement: string): string => {
 
 const outcomeOf = (event: LogEvent): string => {
   if (event.level === 'query') return 'ok'
-  return isUnavailable(event.error) ? 'unavailable' : 'internal'
+  return event.error instanceof AppError || isUnavailable(event.error) ? 'unavailable' : 'internal'
 }
 
 /** Measures each statement, from when its connection is there to its last row. */
