@@ -1,7 +1,7 @@
 /**
  * This checkout beside another one, which BASE names: processor time per request, and time until ready. The rounds of both
  * are interleaved, on the same database and the same Redis; of each the best round counts, for a machine that others use too
- * only ever adds to it.
+ * only ever adds to it. ONLY=pattern leaves out the scenarios whose names do not match.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -139,11 +139,12 @@ await run(async () => {
   const versions: Version[] = []
   for (const folder of folders) versions.push(await openVersion(folder, url, logs, stack))
 
-  for (const { name, requests } of catalogueScenarios)
+  const only = new RegExp(process.env['ONLY'] ?? '')
+  for (const { name, requests } of catalogueScenarios.filter((scenario) => only.test(scenario.name)))
     report(name, await compare(versions, rounds, overHttp(seconds, 'product', requests)), 'µs')
   for (const { name, requests, freshBaskets } of basketScenarios)
-    if (!freshBaskets)
+    if (!freshBaskets && only.test(name))
       report(name, await compare(versions, rounds, overHttp(seconds, 'basket', requests)), 'µs')
-  report('ready', await compareStarts(folders, url, logs), 'ms')
-  report('GetProduct', await compare(versions, rounds, overGrpc(seconds)), 'µs')
+  if (only.test('ready')) report('ready', await compareStarts(folders, url, logs), 'ms')
+  if (only.test('GetProduct')) report('GetProduct', await compare(versions, rounds, overGrpc(seconds)), 'µs')
 })
