@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemClock } from '@shop/kernel/clock.ts'
 import { pino } from 'pino'
 import { createApp as createBasketApp } from '../services/basket/src/app.ts'
 import { createApp as createProductApp } from '../services/product/src/app.ts'
@@ -13,9 +14,10 @@ const unused = () => Promise.reject(new Error('only the documentation is asked f
 await using product = await createProductApp(
   {
     ports: {
-      products: { add: unused, update: unused, remove: unused },
+      products: { add: unused, update: unused },
       reader: { find: unused, findMany: unused, list: unused },
       statistics: { read: unused },
+      events: { subscribe: () => {} },
     },
     dependencies: [],
   },
@@ -27,6 +29,9 @@ await using basket = await createBasketApp(
       baskets: { find: unused, update: unused },
       catalog: { find: unused },
       statistics: { read: unused },
+      events: { publish: () => {}, subscribe: () => {} },
+      clock: systemClock,
+      newId: () => '',
     },
     dependencies: [],
   },

@@ -1,5 +1,7 @@
 /** What HTTP and gRPC have in common. */
 
+import { AppError } from '@shop/kernel/errors.ts'
+
 /** Listens at every address of the machine. */
 export const anyAddress = '0.0.0.0'
 
@@ -11,5 +13,8 @@ export const drainLimitMs = 8_000
 
 /** All that a caller may know of a bug. */
 export const internalMessage = 'something went wrong on our side'
+
+/** Why work is given up that nobody waits for. Made once: there may be many at a time, and each would take its stack. */
+export const callerGone = new AppError('unavailable', 'the caller does not wait any more')
 
 export const overloadMessage = 'the service has more to do than it can'

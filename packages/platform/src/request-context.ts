@@ -8,7 +8,7 @@ export type RequestContext = Readonly<{
   /** The ids of other requests that wait for the same. */
   joinedIds?: readonly string[] | undefined
   /** Aborted when the caller no longer waits for the answer. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }>
 
 export const requestContext = new AsyncLocalStorage<RequestContext>()
@@ -37,6 +37,7 @@ export const joinedIdsFrom = (given: unknown): readonly string[] | undefined => 
 
 /** Aborted when all of the signals are: when nobody waits any more. Never, when somebody has no signal. */
 const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
+  if (signals.length === 1) return signals[0]
   if (signals.includes(undefined)) return undefined
   const nobody = new AbortController()
   let waiting = signals.length
@@ -69,13 +70,17 @@ const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | u
   return ids.size === 0 ? undefined : [...ids]
 }
 
-/** Runs what several wait for: with the request id, and in the trace, of the first, and until the last one has gone. */
+/**
+ * Runs what several wait for: with the request id, and in the trace, of the first, and until the last one has gone. Throws the
+ * reason when all have gone already.
+ */
 export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
   linkToFirst(waiters.map(({ span }) => span))
   const first = waiters[0]?.request
   if (first === undefined) return run()
   const { requestId } = first
   const signal = allAborted(waiters.map(({ request }) => request?.signal))
+  signal?.throwIfAborted()
   const context = {
     requestId,
     // Few ask for them, and there may be many.

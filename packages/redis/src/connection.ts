@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
+import { backoff } from '@shop/platform/resilience/backoff.ts'
 
-const maxReconnectDelayMs = 500
 const maxQueuedCommands = 10_000
 
 /** What it sends first it sends at once, when it is called. */
@@ -44,8 +44,7 @@ export type RedisConfig = Readonly<{
 }>
 
 /** How long until the next attempt to connect: longer each time, and not the same for all who have lost the server. */
-const reconnectDelay = (retries: number): number =>
-  Math.min(50 * 2 ** retries, maxReconnectDelayMs) * (0.5 + Math.random() / 2)
+const reconnectDelay = (retries: number): number => backoff(retries, { first: 50, last: 500, jitter: 0.5 })
 
 /** What holds for every connection: nothing queues up while there is none, and it comes back by itself. */
 export const clientOptions = (config: RedisConfig) => ({

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { createCluster } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
+import { every } from '@shop/platform/resilience/every.ts'
 import { commandTimeoutMs } from './command-guard.ts'
 import { clientOptions, outageLog, type RedisAddress, type RedisConfig } from './connection.ts'
 import { keySlot } from './key-slot.ts'
@@ -96,15 +96,12 @@ export const openTopology = (named: readonly RedisAddress[], config: RedisConfig
   const stopping = new AbortController()
   const { current, check, look } = watchPrimaries(named, config, logger, stopping.signal)
 
-  const keep = async () => {
-    for (;;) {
-      if (!check()) await look()
-      await connectToNew(current())
-      check()
-      await delay(lookIntervalMs * (0.5 + Math.random() / 2), undefined, stopping)
-    }
+  const keepUp = async () => {
+    if (!check()) await look()
+    await connectToNew(current())
+    check()
   }
-  keep().catch((error: unknown) => {
+  every(() => lookIntervalMs * (0.5 + Math.random() / 2), keepUp, stopping.signal).catch((error: unknown) => {
     if (!stopping.signal.aborted) throw error
   })
 

@@ -3,12 +3,14 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Order } from '@shop/platform/process/host.ts'
+import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { send, workers } from './metrics.ts'
 import type { ToSupervisor } from './worker.ts'
 
 /** Until a worker that ended is started again: twice as long each time, if it does not live for some time. */
-const pauseMs = { first: 100, last: 10_000, longLife: 30_000 }
+const pauseMs = { first: 100, last: 10_000 }
+const longLifeMs = 30_000
 
 const order = (worker: Worker, given: Order): void => send(worker, { type: 'order', order: given })
 
@@ -44,7 +46,8 @@ export class Fleet {
   readonly #retiring = new Set<Worker>()
   #stopping = false
   #replacing = false
-  #pause = pauseMs.first
+  /** How many workers in a row have not lived for long. */
+  #failed = 0
 
   /** A worker that has not retired after `retireLimitMs` is killed. */
   constructor(logger: Logger, retireLimitMs: number) {
@@ -65,8 +68,7 @@ export class Fleet {
   }
 
   async #startAfterPause(): Promise<void> {
-    await delay(this.#pause)
-    this.#pause = Math.min(2 * this.#pause, pauseMs.last)
+    await delay(backoff(this.#failed++, pauseMs))
     if (this.#stopping) return
     try {
       await this.start()
@@ -81,7 +83,7 @@ export class Fleet {
     this.#births.delete(worker)
     // One that has not served is the affair of what started it.
     if (born === undefined || this.#stopping || this.#retiring.delete(worker)) return
-    if (performance.now() - born > pauseMs.longLife) this.#pause = pauseMs.first
+    if (performance.now() - born > longLifeMs) this.#failed = 0
     this.#logger.error({ worker: worker.id, code, signal }, 'a worker ended; starting another one')
     await this.#startAfterPause()
   }

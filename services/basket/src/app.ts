@@ -4,20 +4,31 @@ import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
-import { instrument } from '@shop/platform/metrics/instrument.ts'
+import { measured } from '@shop/platform/metrics/measured.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
+import { pipeline, type Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
+import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
+import { traced } from '@shop/platform/tracing/traced.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
+import { basketEventLog } from './infrastructure/basket-event-log.ts'
 import { BasketJson } from './interfaces/http/basket-json.ts'
 import { basketRoutes } from './interfaces/http/basket-routes.ts'
 import { basketMetrics } from './interfaces/metrics/basket-metrics.ts'
+import { expiredBaskets } from './jobs/expired-baskets.ts'
 
 export const { version } = manifest
+
+type AppConfig = Readonly<{
+  http?: Partial<HttpConfig>
+  /** What is to be true of every use case besides. */
+  steps?: readonly Step[]
+}>
 
 const createHttp = (
   use: UseCases,
@@ -39,11 +50,16 @@ export const createApp = async (
   { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
-  config: Readonly<{ http?: Partial<HttpConfig> }> = {},
+  config: AppConfig = {},
 ) => {
   const health = createHealth(service, version, dependencies)
   exposeHealth(metrics.registry, health)
-  const use = instrument(useCases(ports), metrics)
+  const { commands, queries } = useCases(ports)
+  const isCommand = (name: string) => name in commands
+  const steps = [...(config.steps ?? []), traced, measured(metrics), unstoppable(isCommand)]
+  const use = pipeline({ ...commands, ...queries }, steps)
+  ports.events.subscribe(basketEventLog(logger))
+  ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
   const server = await createHttp(use, { logger, metrics, health }, config.http)
@@ -52,6 +68,7 @@ export const createApp = async (
   return {
     http,
     health,
+    jobs: ports.expiry === undefined ? [] : [expiredBaskets(use)],
     listen: async ({ http: { port } }: Readonly<{ http: { port: number } }>) => {
       await http.listen({ host: anyAddress, port })
       logger.info({ version, http_port: port }, 'started')

@@ -8,17 +8,20 @@ import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
-import { instrument } from '@shop/platform/metrics/instrument.ts'
+import { measured } from '@shop/platform/metrics/measured.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
+import { pipeline, type Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
+import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
+import { traced } from '@shop/platform/tracing/traced.ts'
 import type { FastifyInstance } from 'fastify'
 import manifest from '../package.json' with { type: 'json' }
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
-import { withProductEvents } from './infrastructure/product-events.ts'
+import { productEventLog } from './infrastructure/product-event-log.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
@@ -31,6 +34,8 @@ const protoFolder = join(import.meta.dirname, '../../../api/proto')
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   grpc?: Partial<ProductConfig['grpc']>
+  /** What is to be true of every use case besides. */
+  steps?: readonly Step[]
 }>
 
 const createHttp = (
@@ -82,8 +87,12 @@ export const createApp = async (
 ) => {
   const health = createHealth(service, version, dependencies)
   exposeHealth(metrics.registry, health)
-  const products = withProductEvents(ports.products, logger)
-  const use = instrument(useCases({ ...ports, products }), metrics)
+  const { commands, queries } = useCases(ports)
+  const isCommand = (name: string) => name in commands
+  const steps = [...(config.steps ?? []), traced, measured(metrics), unstoppable(isCommand)]
+  const use = pipeline({ ...commands, ...queries }, steps)
+  ports.events.subscribe(productEventLog(logger))
+  ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
   const server = await createHttp(use, { logger, metrics, health }, config.http)
@@ -94,6 +103,7 @@ export const createApp = async (
     http,
     grpc,
     health,
+    jobs: [{ name: 'grpc-health', everyMs: 1_000, work: healthService.refresh }],
     listen: (at: Listening) => listen({ http, grpc }, at, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
@@ -105,7 +115,6 @@ export const createApp = async (
       health.stop()
       await healthService.refresh()
       await Promise.all([http.close(), grpc.close()])
-      healthService[Symbol.dispose]()
     },
   }
 }

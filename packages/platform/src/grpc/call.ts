@@ -1,6 +1,8 @@
 import { Metadata, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
+import type { Context } from '@shop/kernel/context.ts'
 import { AppError, codeOf, kindOf } from '@shop/kernel/errors.ts'
-import { internalMessage, overloadMessage } from '../edges.ts'
+import { anonymous } from '@shop/kernel/principal.ts'
+import { callerGone, internalMessage, overloadMessage } from '../edges.ts'
 import { type Logger, ofHarmlessFields } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import {
@@ -16,7 +18,7 @@ import { grpcStatus } from './status.ts'
 import { inSpanOfCall } from './tracing.ts'
 
 export type Call = ServerUnaryCall<never, unknown>
-export type Handler = (request: never) => Promise<unknown>
+export type Handler = (request: never, context: Context) => Promise<unknown>
 
 export type Observers = Readonly<{
   logger: Logger
@@ -46,9 +48,7 @@ const isAppError = (request: unknown): request is AppError => request instanceof
 /** Aborted when the caller no longer waits: its deadline has passed, or it went away. */
 const signalOf = (call: Call): AbortSignal => {
   const waiting = new AbortController()
-  call.once('cancelled', () =>
-    waiting.abort(new AppError('unavailable', 'the caller does not wait any more')),
-  )
+  call.once('cancelled', () => waiting.abort(callerGone))
   return waiting.signal
 }
 
@@ -93,12 +93,13 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
   const record = callRecorder(method, observers)
   const fail = failureRecorder(method, observers, record)
 
-  const answer = async (call: Call, callback: sendUnaryData<unknown>, requestId: string): Promise<void> => {
+  const answer = async (call: Call, callback: sendUnaryData<unknown>, context: Context): Promise<void> => {
+    const { requestId } = context
     const started = performance.now()
     try {
       if (isOverloaded?.()) throw overload
       if (isAppError(call.request)) throw call.request
-      const response = await handler(call.request)
+      const response = await handler(call.request, context)
       record(started, status.OK)
       const metadata = new Metadata()
       metadata.set(requestIdHeader, requestId)
@@ -113,9 +114,11 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
   return (call: Call, callback: sendUnaryData<unknown>): Promise<void> => {
     const requestId = requestIdFrom(call.metadata.get(requestIdHeader)[0])
     const joinedIds = joinedIdsFrom(call.metadata.get(joinedIdsHeader)[0])
-    const context = { requestId, signal: signalOf(call), ...(joinedIds && { joinedIds }) }
+    const context = { requestId, principal: anonymous, signal: signalOf(call) }
     return inSpanOfCall({ method, metadata: call.metadata, requestId }, () =>
-      requestContext.run(context, () => answer(call, callback, requestId)),
+      requestContext.run(joinedIds ? { ...context, joinedIds } : context, () =>
+        answer(call, callback, context),
+      ),
     )
   }
 }

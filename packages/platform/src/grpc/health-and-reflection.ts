@@ -7,11 +7,9 @@ import type { Health } from '../health/health.ts'
 /** A service that a gRPC server offers besides its own. */
 export type GrpcExtension = Readonly<{ addToServer: (server: Server) => void }>
 
-const pollIntervalMs = 1_000
-
 /**
  * The standard `grpc.health.v1.Health` (Check, Watch, List) for the server as a whole, `""`, and for its service:
- * SERVING while the service is ready. It asks once a second, and when `refresh` is called.
+ * SERVING while the service is ready, as of when `refresh` was called last.
  */
 export const grpcHealth = (health: Health, service: string) => {
   const implementation = new HealthImplementation({ '': 'NOT_SERVING', [service]: 'NOT_SERVING' })
@@ -22,13 +20,7 @@ export const grpcHealth = (health: Health, service: string) => {
     last = status
     for (const name of ['', service]) implementation.setStatus(name, status)
   }
-  const polling = setInterval(() => void refresh(), pollIntervalMs)
-  void refresh()
-  return {
-    addToServer: (server: Server) => implementation.addToServer(server),
-    refresh,
-    [Symbol.dispose]: () => clearInterval(polling),
-  }
+  return { addToServer: (server: Server) => implementation.addToServer(server), refresh }
 }
 
 /** Server reflection, v1 and v1alpha, so that generic clients need no local copy of the contract. */

@@ -6,6 +6,7 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from '@grpc/grpc-js'
+import type { Context } from '@shop/kernel/context.ts'
 import { anyAddress, drainLimitMs, maxRequestBytes } from '../edges.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
@@ -31,7 +32,7 @@ export type Rpcs<GeneratedServer> = {
   [Name in keyof GeneratedServer as string extends Name
     ? never
     : Name]: GeneratedServer[Name] extends handleUnaryCall<infer Request, infer Response>
-    ? (request: Request) => Promise<Response>
+    ? (request: Request, context: Context) => Promise<Response>
     : never
 }
 

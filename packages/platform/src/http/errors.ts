@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { requestIdFrom, requestIdHeader } from '../request-context.ts'
+import { isAbandoned } from './context.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
@@ -37,8 +38,8 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   if (refusal !== undefined) return sendStatus(refusal, request, reply)
   const problem = problemOf(error, where(request))
   const route = request.routeOptions.url
-  // Who breaks off while sending is no fault of ours.
-  if (problem.status >= 500 && !request.raw.readableAborted)
+  // A caller who has gone is no fault of ours.
+  if (problem.status >= 500 && !isAbandoned(request))
     request.log.error({ request_id: request.id, route, err: error }, 'request failed')
   return send(reply, problem)
 }

@@ -1,7 +1,8 @@
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
+import { isOperational } from '../health/operation-routes.ts'
+import { every } from '../resilience/every.ts'
 import { sendStatus } from './errors.ts'
-import { isOperational } from './operation-routes.ts'
 
 const sampleIntervalMs = 500
 
@@ -15,10 +16,12 @@ export const shedLoad = async (app: FastifyInstance, maxDelayMs: number): Promis
   // It only measures: its own limits look every request's route up.
   await app.register(underPressure, { sampleInterval: sampleIntervalMs })
   let overloaded = false
-  const sampling = setInterval(() => {
+  const closing = new AbortController()
+  const sample = () => {
     overloaded = app.memoryUsage().eventLoopDelay > maxDelayMs
-  }, sampleIntervalMs).unref()
-  app.addHook('onClose', async () => clearInterval(sampling))
+  }
+  void every(sampleIntervalMs, sample, closing.signal)
+  app.addHook('onClose', async () => closing.abort())
   app.addHook('onRequest', (request, reply, done) => {
     if (overloaded && !isOperational(request.routeOptions.url)) void sendStatus(503, request, reply)
     else done()

@@ -1,4 +1,4 @@
-import { AppError } from '@shop/kernel/errors.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 const tags = (header: string): string[] => header.split(',').map((tag) => tag.trim())
@@ -6,17 +6,17 @@ const tags = (header: string): string[] => header.split(',').map((tag) => tag.tr
 const opaque = (tag: string): string => tag.replace(/^W\//, '')
 
 /**
- * The precondition of a write (RFC 9110 §13.1.1): throws `stale_version` when the request has an `If-Match` that does
- * not list the ETag of what is stored, or nothing is.
+ * What a write expects by its `If-Match` (RFC 9110 §13.1.1). `stateOf` reads one of our strong tags; a tag that is none of ours
+ * stands for no state.
  */
-export const ifMatch =
-  <Stored>(request: FastifyRequest, etagOf: (stored: Stored) => string) =>
-  (stored: Stored | undefined): void => {
-    const header = request.headers['if-match']
-    if (header === undefined) return
-    const matches = stored !== undefined && (header.trim() === '*' || tags(header).includes(etagOf(stored)))
-    if (!matches) throw new AppError('stale', 'If-Match does not list the ETag of what is stored now')
-  }
+export const ifMatch = <State>(
+  { headers: { 'if-match': header } }: FastifyRequest,
+  stateOf: (tag: string) => State | undefined,
+): Expected<State> => {
+  if (header === undefined) return 'anything'
+  if (header.trim() === '*') return 'existing'
+  return tags(header).flatMap((tag) => stateOf(tag) ?? [])
+}
 
 /** Sets the ETag, and answers 304 without a body when the request's `If-None-Match` lists it (RFC 9110 §13.1.2). */
 export const sendTagged = (

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isOperational } from '../health/operation-routes.ts'
 import { type Logger, ofHarmlessFields } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestContext, requestIdHeader } from '../request-context.ts'
+import { decorateWithContext, isAbandoned, makeContext } from './context.ts'
 import { sendStatus } from './errors.ts'
 import { methods } from './methods.ts'
-import { isOperational } from './operation-routes.ts'
 import { securityHeaders } from './security-headers.ts'
 import { inTraceOf } from './tracing.ts'
 
@@ -55,11 +56,12 @@ export const followRequests = (
     else void sendStatus(415, request, reply)
   })
   // The body has been read by now: from here on nothing leaves the asynchronous context.
-  app.addHook('preHandler', (request, _reply, done) => {
-    requestContext.run({ requestId: request.id }, done)
+  decorateWithContext(app)
+  app.addHook('preHandler', (request, reply, done) => {
+    requestContext.run(makeContext(request, reply), done)
   })
   app.addHook('onResponse', (request, reply, done) => {
-    record(request, reply, reply.statusCode)
+    record(request, reply, isAbandoned(request) ? clientClosedRequest : reply.statusCode)
     done()
   })
 }

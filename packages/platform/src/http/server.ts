@@ -9,6 +9,7 @@ import Fastify, {
 import type { TSchema } from 'typebox'
 import { maxRequestBytes } from '../edges.ts'
 import type { Health } from '../health/health.ts'
+import { operationRoutes } from '../health/operation-routes.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestIdFrom, requestIdHeader } from '../request-context.ts'
@@ -19,7 +20,6 @@ import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import { documentApi } from './openapi.ts'
-import { operationRoutes } from './operation-routes.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, followRequests } from './request-log.ts'
 import { traceRequests } from './tracing.ts'
@@ -80,6 +80,8 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger))
   app.server.maxConnections = maxConnections
+  // A client that has said all and waits is answered. Node.js would close the connection.
+  Object.assign(app.server, { httpAllowHalfOpen: true })
   answerErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')

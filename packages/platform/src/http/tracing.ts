@@ -1,5 +1,6 @@
 import type { Context, Span } from '@opentelemetry/api'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isOperational } from '../health/operation-routes.ts'
 import {
   context,
   isTracing,
@@ -9,7 +10,6 @@ import {
   startRequest,
   trace,
 } from '../tracing/api.ts'
-import { isOperational } from './operation-routes.ts'
 
 const contexts = new WeakMap<FastifyRequest, Context>()
 

@@ -1,4 +1,4 @@
-import { Registry } from '@prometheus-io/client'
+import { Counter, Registry } from '@prometheus-io/client'
 import { breakerGauge } from './breaker.ts'
 import { connectionGauges } from './connections.ts'
 import { histogramWithExemplars, openMetricsOf } from './exemplars.ts'
@@ -42,6 +42,11 @@ const durationsIn = (registry: Registry) => {
       'Time taken by a statement or command of the store; outcome is ok or the code of the error',
       ['db_system_name', 'db_operation_name', 'outcome'],
     ),
+    jobDuration: durations(
+      'job_duration_seconds',
+      'Time taken by a round of what the service does by itself; outcome is ok or the code of the error',
+      ['job', 'outcome'],
+    ),
     useCaseDuration: durations(
       'use_case_duration_seconds',
       'Time taken by a use case; outcome is ok or the code of the error',
@@ -72,6 +77,13 @@ export const createMetrics = (
         : async (): Promise<Scrape> => ({ contentType: registry.contentType, text: await scrapeText() }),
     ...durationsIn(registry),
     httpActiveRequests: inFlightGauge('http_server_active_requests', 'Requests being served', registry),
+    /** What has happened in the shop, by the type of the event. */
+    shopEvents: new Counter({
+      name: 'shop_events_total',
+      help: 'What has happened in the shop through this process, by the type of the event',
+      labelNames: ['event'],
+      registers: [registry],
+    }),
     /** From now on the pool's connections are counted at every scrape. */
     watchPool: connectionGauges(registry),
     /** A function to tell every state of the breaker of this name. */

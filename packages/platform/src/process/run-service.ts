@@ -4,6 +4,7 @@ import { createLogger, type Logger } from '../logging/logger.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { startTracing } from '../tracing/start.ts'
 import { type Host, type Order, singleProcess } from './host.ts'
+import { type Job, startJobs } from './jobs.ts'
 import { run, untilStopped } from './lifecycle.ts'
 import type { ServiceConfig } from './service-config.ts'
 
@@ -24,6 +25,8 @@ export type Adapters<Ports> = AsyncDisposable &
 type App<Config> = AsyncDisposable &
   Readonly<{
     health: Health
+    /** What the service does by itself. */
+    jobs: readonly Job[]
     listen: (config: Config) => Promise<void>
     /** Sends clients elsewhere: to another instance, or, when the order is to retire, to another process of this one. */
     beginDrain: (order: Order) => void
@@ -52,11 +55,13 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     if (await host.supervise(config, logger)) return
-    await using _ = await startTracing({ service, version }, config.tracing, logger)
+    await using stack = new AsyncDisposableStack()
+    stack.use(await startTracing({ service, version }, config.tracing, logger))
     const metrics = createMetrics(service, version, host.scrapeAll)
     const { abortService } = host
-    await using adapters = await openAdapters({ config, logger, metrics, abortService })
-    await using app = await createApp(adapters, logger, metrics, config)
+    const adapters = stack.use(await openAdapters({ config, logger, metrics, abortService }))
+    const app = stack.use(await createApp(adapters, logger, metrics, config))
+    stack.use(startJobs(app.jobs, { logger, metrics }))
     await host.readyToListen(app.health)
     await app.listen(config)
     await untilStopped(logger, config.shutdown, host, app.beginDrain)

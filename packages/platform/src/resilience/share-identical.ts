@@ -1,7 +1,13 @@
-import { setImmediate as nextTick } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import { currentWaiter, onBehalfOf, type Waiter } from '../request-context.ts'
 
 type Batch<Result> = Readonly<{ waiters: Waiter[]; result: Promise<Result> }>
+
+/** Late enough to see the end of a connection that comes right behind a request, and has closed before it is read. */
+const twoTicks = async () => {
+  await tick()
+  await tick()
+}
 
 /**
  * Joins identical calls: while one is under way, all that come share the next one. A call is never joined to one that has
@@ -34,7 +40,7 @@ export const shareIdentical = <Input, Result>(
       return waiting.result
     }
     const waiters = [currentWaiter()]
-    const result = (underWay.get(key) ?? nextTick()).then(() => begin(key, input, { waiters }))
+    const result = (underWay.get(key) ?? twoTicks()).then(() => begin(key, input, { waiters }))
     next.set(key, { waiters, result })
     return result
   }

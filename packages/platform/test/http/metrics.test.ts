@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { startServer } from '../support/http-server.ts'
+import { startRequest, startServer } from '../support/http-server.ts'
 
 const startShop = () =>
   startServer({
@@ -127,17 +127,14 @@ describe('the number of active requests', () => {
   })
 })
 
-it('a request whose caller goes away before the answer is recorded as 499, once', async () => {
+it('a request whose connection is gone before the answer is recorded as 499, once', async () => {
   const answer = Promise.withResolvers<object>()
   await using server = await startServer({
     routes: async (app) => void app.get('/slow', () => answer.promise),
   })
-  const address = await server.app.listen({ host: '127.0.0.1', port: 0 })
-  const caller = new AbortController()
-  const gone = assert.rejects(fetch(`${address}/slow`, { signal: caller.signal }))
+  const leave = await startRequest(server.app, '/slow')
   while ((await server.activeRequests()) === 0) await delay(5)
-  caller.abort()
-  await gone
+  leave()
   while ((await server.activeRequests()) > 0) await delay(5)
   answer.resolve({})
   await delay(20)

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import { treeOf } from '@shop/testing/observability/otlp.ts'
 import { inRequest, spansOf } from '@shop/testing/observability/tracing.ts'
 import { requestContext } from '../../src/request-context.ts'
 import { shareIdentical } from '../../src/resilience/share-identical.ts'
 import { inSpan } from '../../src/tracing/api.ts'
+
+/** Longer than a call waits before it begins. */
+const turn = async () => {
+  for (let ticks = 0; ticks < 3; ticks++) await tick()
+}
 
 const asIs = (key: string) => key
 
@@ -97,5 +102,32 @@ describe('identical calls', () => {
     const get = shareIdentical(asIs, async () => requestContext.getStore()?.requestId)
     const from = (requestId: string) => requestContext.run({ requestId }, () => get('key'))
     assert.deepEqual(await Promise.all([from('a'), from('b')]), ['a', 'a'])
+  })
+
+  it('do not begin when all who asked have gone by then, and stop when the last one goes', async () => {
+    const begun: (AbortSignal | undefined)[] = []
+    const states = () => begun.map((signal) => signal?.aborted)
+    const get = shareIdentical(asIs, (key: string) => {
+      begun.push(requestContext.getStore()?.signal)
+      return new Promise<string>((resolve) => void setTimeout(resolve, 100, key))
+    })
+    const ask = (key: string, signal: AbortSignal) =>
+      requestContext.run({ requestId: 'x', signal }, () => get(key))
+
+    const gone = new AbortController()
+    const reason = new Error('gone')
+    const abandoned = assert.rejects(ask('a', gone.signal), reason)
+    gone.abort(reason)
+    await abandoned
+    assert.deepEqual(states(), [])
+
+    const [first, last] = [new AbortController(), new AbortController()]
+    const waiting = [ask('b', first.signal), ask('b', last.signal)]
+    await turn()
+    first.abort()
+    assert.deepEqual(states(), [false])
+    last.abort()
+    assert.deepEqual(states(), [true])
+    await Promise.all(waiting)
   })
 })

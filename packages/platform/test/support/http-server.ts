@@ -1,5 +1,7 @@
+import { type AddressInfo, connect } from 'node:net'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import type { FastifyInstance } from 'fastify'
 import { createHealth, type Dependency } from '../../src/health/health.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '../../src/http/server.ts'
 import type { Logger } from '../../src/logging/logger.ts'
@@ -43,4 +45,13 @@ export const startServer = async ({
     activeRequests: async () => (await metrics.httpActiveRequests.get()).values[0]?.value ?? 0,
     [Symbol.asyncDispose]: () => app.close(),
   }
+}
+
+/** Sends a GET over a connection of its own; the function that it resolves with breaks the connection. */
+export const startRequest = async (app: FastifyInstance, path: string): Promise<() => void> => {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const caller = connect(port, '127.0.0.1')
+  caller.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`)
+  return () => void caller.resetAndDestroy()
 }

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { describe, it } from 'node:test'
+import { systemContext } from '@shop/kernel/context.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { treeOf } from '@shop/testing/observability/otlp.ts'
 import { spansOf } from '@shop/testing/observability/tracing.ts'
-import { instrument } from '../../src/metrics/instrument.ts'
-import { createMetrics } from '../../src/metrics/metrics.ts'
-import { startServer } from '../support/http-server.ts'
+import { pipeline } from '../../src/pipeline.ts'
+import { traced } from '../../src/tracing/traced.ts'
+import { startRequest, startServer } from '../support/http-server.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const callerId = 'b7ad6b7169203331'
@@ -23,14 +24,16 @@ const useCases = {
 }
 
 /** A server with one use case, which is also asked whether it is healthy. */
+const context = systemContext('test')
+
 const startShop = async () => {
-  const use = instrument(useCases, createMetrics('test-service', '1.0.0'))
+  const use = pipeline(useCases, [traced])
   return startServer({
     routes: async (app) => {
-      app.get('/users/:id', ({ params }) => use.find(params as { id: string }))
-      app.post('/users', ({ body }) => use.find(body as { id: string }))
+      app.get('/users/:id', ({ params }) => use.find(params as { id: string }, context))
+      app.post('/users', ({ body }) => use.find(body as { id: string }, context))
     },
-    dependencies: [{ name: 'store', hard: true, probe: () => use.find({ id: 'probe' }) }],
+    dependencies: [{ name: 'store', hard: true, probe: () => use.find({ id: 'probe' }, context) }],
   })
 }
 
@@ -111,18 +114,15 @@ describe('the span of a request', () => {
     )
   })
 
-  it('ends with its caller, should that one go away', async () => {
+  it('ends with its connection, should that one break', async () => {
     const spans = await spansOf(async () => {
       const { promise, resolve } = Promise.withResolvers<object>()
       await using server = await startServer({
         routes: async (app) => void app.get('/slow', () => promise),
       })
-      const address = await server.app.listen({ host: '127.0.0.1', port: 0 })
-      const caller = new AbortController()
-      const gone = assert.rejects(fetch(`${address}/slow`, { signal: caller.signal }))
+      const leave = await startRequest(server.app, '/slow')
       await eventually(20_000, async () => assert.equal(await server.activeRequests(), 1))
-      caller.abort()
-      await gone
+      leave()
       await eventually(20_000, async () => assert.equal(await server.activeRequests(), 0))
       resolve({})
     })
@@ -199,6 +199,10 @@ it('spans tell which service made them, which version and where', async () => {
 })
 
 it('a use case that no request waits for has no span', async () => {
-  const use = instrument(useCases, createMetrics('test-service', '1.0.0'))
-  assert.deepEqual(names(await spansOf(() => use.find({ id: 'ann' }))), [])
+  const spans = await spansOf(() => pipeline(useCases, [traced]).find({ id: 'ann' }, context))
+  assert.deepEqual(names(spans), [])
+})
+
+it('a use case is left as it is where nothing is traced', () => {
+  assert.equal(pipeline(useCases, [traced]).find, useCases.find)
 })

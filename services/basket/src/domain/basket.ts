@@ -1,5 +1,13 @@
+import { type Expected, isExpected } from '@shop/kernel/expectation.ts'
 import type { Cents } from '@shop/kernel/money.ts'
-import { basketFull, basketNotFound, insufficientStock, lineFull, lineNotFound } from './errors.ts'
+import {
+  basketFull,
+  basketNotFound,
+  insufficientStock,
+  lineFull,
+  lineNotFound,
+  staleBasket,
+} from './errors.ts'
 import type { CatalogProduct } from './product-catalog.ts'
 
 /** One product in a basket, as the catalogue described it when the line last changed. */
@@ -86,11 +94,22 @@ export const nextVersion = (basket: Basket, ttlSeconds: number, now: Date): Bask
   expiresAt: new Date(now.getTime() + ttlSeconds * 1_000),
 })
 
-/** Decides on what is stored whether a write may go on; throws `stale_version` when it may not. */
-export type Precondition = (stored: Basket | undefined) => void
+/** What a write can expect of a basket. The id tells it from an earlier basket of the same user. */
+export type BasketState = Pick<Basket, 'id' | 'version'>
 
-/** The basket when there is one. Throws `not_found`. */
-export const existing = (basket: Basket | undefined): Basket => {
+/** Throws `stale` unless what is stored, or that nothing is, is as expected. */
+export const requireExpected = (basket: Basket | undefined, expected: Expected<BasketState>): void => {
+  const isIn = (stored: Basket, { id, version }: BasketState) =>
+    stored.id === id && stored.version === version
+  if (!isExpected(basket, expected, isIn)) throw staleBasket(basket?.version)
+}
+
+/** The basket when there is one, and it is as expected. Throws `not_found` or `stale`. */
+export const existing = (
+  basket: Basket | undefined,
+  expected: Expected<BasketState> = 'anything',
+): Basket => {
   if (basket === undefined) throw basketNotFound()
+  requireExpected(basket, expected)
   return basket
 }

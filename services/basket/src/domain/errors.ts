@@ -37,3 +37,11 @@ export const basketNotFound = (): AppError => new AppError('not_found', 'this us
 
 export const lineNotFound = (productId: number): AppError =>
   new AppError('not_found', `product ${productId} is not in the basket`)
+
+export const staleBasket = (version: number | undefined): AppError =>
+  new AppError(
+    'stale',
+    version === undefined
+      ? 'the basket is not as expected: there is none now'
+      : `the basket is not as expected: its version is ${version} now`,
+  )

@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto'
+import { systemClock } from '@shop/kernel/clock.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
+import { eventHub } from '@shop/platform/event-hub.ts'
 import type { Dependency } from '@shop/platform/health/health.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeSamples } from '@shop/platform/metrics/business-metrics.ts'
-import { instrumentStore } from '@shop/platform/metrics/instrument.ts'
+import { measuredStore } from '@shop/platform/metrics/measured.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
 import { isTracing } from '@shop/platform/tracing/api.ts'
@@ -11,11 +15,11 @@ import { memoryMetrics } from '@shop/redis/memory.ts'
 import { openRedis, type RedisStore } from '@shop/redis/store.ts'
 import { traceCommands } from '@shop/redis/tracing.ts'
 import type { Ports } from '../domain/ports.ts'
-import { readableBaskets } from './basket-record.ts'
 import { grpcProductCatalog } from './grpc-product-catalog.ts'
 import { redisBasketRepository } from './redis-basket-repository.ts'
 import { redisBasketStatistics } from './redis-basket-statistics.ts'
-import { sqliteBasketRepository, sweepExpired } from './sqlite-basket-repository.ts'
+import { sqliteBasketExpiry } from './sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from './sqlite-basket-repository.ts'
 import { sqliteBasketStatistics } from './sqlite-basket-statistics.ts'
 
 export type StorageConfig =
@@ -30,16 +34,17 @@ type AdapterConfig = Readonly<{
 }>
 
 type Storage = AsyncDisposable &
-  Pick<Ports, 'baskets' | 'statistics'> &
+  Pick<Ports, 'baskets' | 'statistics' | 'expiry'> &
   Readonly<{ dependencies: readonly Dependency[] }>
 
-const sweepIntervalMs = 10_000
+/** Of SQLite, when it could not have its lock in time. */
+const busy = 'too many others are writing'
 
 /** What Redis is asked, measured when there are metrics. */
 const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
   const { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas } = redis
   const commands = { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas }
-  return metrics === undefined ? commands : instrumentStore('redis', commands, metrics)
+  return metrics === undefined ? commands : measuredStore('redis', commands, metrics)
 }
 
 const openRedisStorage = (
@@ -71,27 +76,13 @@ const openRedisStorage = (
 const openEmbedded = (file: string, ttlSeconds: number, logger: Logger): Storage => {
   logger.warn({ file }, 'embedded storage: for one developer on one machine')
   const sqlite = openSqlite(file)
-  const baskets = sqliteBasketRepository(sqlite, ttlSeconds)
-  let expired = 0
-  const sweep = () => {
-    try {
-      const removed = sweepExpired(sqlite)
-      expired += removed.length
-      for (const { id, lines } of readableBaskets(removed))
-        logger.info({ event: 'basket_expired', basket_id: id, lines: lines.length }, 'basket expired')
-    } catch (error) {
-      logger.warn({ err: error }, 'expired baskets could not be removed; trying again')
-    }
-  }
-  const sweeping = setInterval(sweep, sweepIntervalMs)
+  const expiry = sqliteBasketExpiry(sqlite)
   return {
-    baskets,
-    statistics: sqliteBasketStatistics(sqlite, () => expired),
+    baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), busy),
+    statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), busy),
+    expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, busy),
     dependencies: [{ name: 'sqlite', hard: true, probe: async () => sqlite.exec('select 1') }],
-    [Symbol.asyncDispose]: async () => {
-      clearInterval(sweeping)
-      sqlite.close()
-    },
+    [Symbol.asyncDispose]: async () => sqlite.close(),
   }
 }
 
@@ -107,7 +98,17 @@ export const openAdapters = async (opening: Opening<AdapterConfig>): Promise<Ada
       : openEmbedded(where.file, ttlSeconds, opening.logger)
   const catalog = grpcProductCatalog(productService, opening.metrics)
   return {
-    ports: { baskets: storage.baskets, statistics: storage.statistics, catalog },
+    ports: {
+      baskets: storage.baskets,
+      statistics: storage.statistics,
+      ...(storage.expiry && { expiry: storage.expiry }),
+      catalog,
+      events: eventHub((error) =>
+        opening.logger.error({ err: error }, 'an event of a basket could not be taken'),
+      ),
+      clock: systemClock,
+      newId: randomUUID,
+    },
     dependencies: [...storage.dependencies, { name: 'product-service', hard: false, probe: catalog.probe }],
     [Symbol.asyncDispose]: async () => {
       catalog[Symbol.dispose]()

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { keyedQueue } from '@shop/platform/resilience/keyed-queue.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
@@ -20,6 +21,7 @@ export const redisBasketRepository = (
   redis: Pick<RedisStore, 'get' | 'compareAndSet'>,
   ttlSeconds: number,
   keyPrefix = 'basket:',
+  clock: Clock = systemClock,
 ): BasketRepository => {
   const enqueue = keyedQueue(maxWaiting, 'too many writes to this basket are waiting')
 
@@ -37,7 +39,7 @@ export const redisBasketRepository = (
           const stored = current === null ? undefined : decodeBasket(current)
           const changed = change(stored)
           if (changed === stored) return changed
-          const next = changed && nextVersion(changed, ttlSeconds, new Date())
+          const next = changed && nextVersion(changed, ttlSeconds, clock())
           const { done, found } = await redis.compareAndSet(
             key,
             current,

@@ -1,12 +1,8 @@
-import { AppError } from '@shop/kernel/errors.ts'
+import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { isBusy, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
-import { decorate } from '@shop/platform/pipeline.ts'
 import { nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
-
-/** How many expired baskets one sweep removes at most: it runs in the process that serves. */
-const sweepBatch = 500
 
 const schema = `
   pragma journal_mode = wal;
@@ -30,19 +26,12 @@ const prepareFile = (sqlite: Sqlite): void => {
   }
 }
 
-/** The repository, with a lock that could not be had in time as `unavailable`. */
-const withAvailability = (repository: BasketRepository): BasketRepository =>
-  decorate(repository, async (_name, call) => {
-    try {
-      return await call()
-    } catch (error) {
-      if (isBusy(error)) throw new AppError('unavailable', 'too many others are writing', { cause: error })
-      throw error
-    }
-  })
-
 /** Baskets in an SQLite file, which several processes may share. Writers wait for each other; readers do not. */
-export const sqliteBasketRepository = (sqlite: Sqlite, ttlSeconds: number): BasketRepository => {
+export const sqliteBasketRepository = (
+  sqlite: Sqlite,
+  ttlSeconds: number,
+  clock: Clock = systemClock,
+): BasketRepository => {
   prepareFile(sqlite)
   const select = sqlite.prepare('select record from baskets where user_id = ? and expires_at > ?')
   const upsert = sqlite.prepare(`
@@ -52,11 +41,11 @@ export const sqliteBasketRepository = (sqlite: Sqlite, ttlSeconds: number): Bask
   const remove = sqlite.prepare('delete from baskets where user_id = ?')
 
   const find = (userId: string) => {
-    const row = select.get(userId, Date.now())
+    const row = select.get(userId, clock().getTime())
     return row === undefined ? undefined : decodeBasket(String(row['record']))
   }
 
-  return withAvailability({
+  return {
     find: async (userId) => find(userId),
 
     update: async (userId, change) => {
@@ -64,7 +53,7 @@ export const sqliteBasketRepository = (sqlite: Sqlite, ttlSeconds: number): Bask
       try {
         const stored = find(userId)
         const changed = change(stored)
-        const next = changed === stored ? changed : changed && nextVersion(changed, ttlSeconds, new Date())
+        const next = changed === stored ? changed : changed && nextVersion(changed, ttlSeconds, clock())
         if (next === undefined) remove.run(userId)
         else if (next !== stored) upsert.run(userId, encodeBasket(next), next.expiresAt.getTime())
         sqlite.exec('commit')
@@ -75,14 +64,5 @@ export const sqliteBasketRepository = (sqlite: Sqlite, ttlSeconds: number): Bask
         throw error
       }
     },
-  })
+  }
 }
-
-/** Removes some of the baskets that have expired, in one bounded batch. Returns their records. */
-export const sweepExpired = (sqlite: Sqlite): string[] =>
-  sqlite
-    .prepare(
-      'delete from baskets where user_id in (select user_id from baskets where expires_at <= ? order by expires_at limit ?) returning record',
-    )
-    .all(Date.now(), sweepBatch)
-    .map(({ record }) => String(record))

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import type { Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import type { BasketStatisticsReader } from '../domain/basket-statistics.ts'
 import { estimate } from './basket-estimate.ts'
@@ -7,12 +8,16 @@ import { readableBaskets } from './basket-record.ts'
 const sampleSize = 500
 
 /** Statistics of the baskets in the file. `expired` tells how many this process has removed. */
-export const sqliteBasketStatistics = (sqlite: Sqlite, expired: () => number): BasketStatisticsReader => {
+export const sqliteBasketStatistics = (
+  sqlite: Sqlite,
+  expired: () => number,
+  clock: Clock = systemClock,
+): BasketStatisticsReader => {
   const count = sqlite.prepare('select count(*) as baskets from baskets where expires_at > ?')
   const some = sqlite.prepare('select record from baskets where expires_at > ? limit ?')
   return {
     read: async () => {
-      const now = Date.now()
+      const now = clock().getTime()
       const baskets = Number(count.get(now)?.['baskets'])
       const sample = readableBaskets(some.all(now, sampleSize).map(({ record }) => String(record)))
       const scale = Math.max(1, baskets / sampleSize)

@@ -1,29 +1,21 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { it } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
-import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { fuzz } from '@shop/testing/asserts/openapi-fuzz.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { createApp } from '../../src/app.ts'
 import { productNotFound } from '../../src/domain/errors.ts'
-import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
-import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-statistics.ts'
-import { aBasket, aProduct, longTtl, ownFolder } from '../support/baskets.ts'
+import { aBasket, aProduct } from '../support/baskets.ts'
+import { openPorts } from '../support/ports.ts'
 
 it('no request made from the OpenAPI document gets a 500, or an answer that the document does not know', async () => {
-  await using folder = await ownFolder()
-  using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
   const find = async (id: number) => {
     if (id % 3 === 0) throw productNotFound(id)
     if (id % 7 === 0) throw new AppError('unavailable', 'the product service cannot be asked right now')
     return aProduct({ id, stock: id })
   }
-  const ports = {
-    baskets: sqliteBasketRepository(sqlite, longTtl),
-    catalog: { find },
-    statistics: sqliteBasketStatistics(sqlite, () => 0),
-  }
+  await using opened = await openPorts(find)
+  const { ports } = opened
   await using app = await createApp({ ports, dependencies: [] }, silentLogger)
   for (const user of ['0', '1', 'x', 'user123'])
     await ports.baskets.update(user, (stored) => stored ?? aBasket(user))

@@ -11,12 +11,12 @@ import { aProduct } from '../support/baskets.ts'
 const [userId = '', additions = ''] = process.argv.slice(2)
 
 await using adapters = await openAdapters({ config: readConfig(process.env), logger: silentLogger })
-const { baskets } = adapters.ports
-const add = addItem({ baskets, catalog: { find: async (id) => aProduct({ id, stock: 100_000 }) } })
-await eventually(20_000, () => baskets.find(userId))
+const catalog = { find: async (id: number) => aProduct({ id, stock: 100_000 }) }
+const add = addItem({ ...adapters.ports, catalog })
+await eventually(20_000, () => adapters.ports.baskets.find(userId))
 
 process.send?.('ready')
 await once(process, 'message')
 for (let left = Number(additions); left > 0; left--)
-  await add({ userId, productId: 1, quantity: 1, precondition: () => {} })
+  await add({ userId, productId: 1, quantity: 1, expected: 'anything' })
 process.disconnect?.()

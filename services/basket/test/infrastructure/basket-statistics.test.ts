@@ -12,7 +12,8 @@ import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import type { BasketStatisticsReader } from '../../src/domain/basket-statistics.ts'
 import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
 import { redisBasketStatistics } from '../../src/infrastructure/redis-basket-statistics.ts'
-import { sqliteBasketRepository, sweepExpired } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-statistics.ts'
 import { aBasket, aProduct, longTtl, ownFolder } from '../support/baskets.ts'
 import { redisConfigOf } from '../support/redis-config.ts'
@@ -53,13 +54,13 @@ describe('the statistics of baskets', () => {
   test('in SQLite', async () => {
     await using folder = await ownFolder()
     using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
-    let expired = 0
     const baskets = sqliteBasketRepository(sqlite, longTtl)
-    const statistics = sqliteBasketStatistics(sqlite, () => expired)
+    const expiry = sqliteBasketExpiry(sqlite)
+    const statistics = sqliteBasketStatistics(sqlite, expiry.removed)
     await assertStatistics(baskets, statistics)
     sqlite.exec('update baskets set expires_at = 1')
-    assert.equal((await statistics.read()).baskets, 0, 'what has expired is none, swept or not')
-    expired += sweepExpired(sqlite).length
+    assert.equal((await statistics.read()).baskets, 0, 'what has expired is none, removed or not')
+    await expiry.removeExpired()
     assert.equal((await statistics.read()).expired, 500)
   })
 

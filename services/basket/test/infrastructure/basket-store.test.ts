@@ -66,6 +66,18 @@ describe('baskets', { concurrency: true }, () => {
         assert.equal(expiresAt.getTime() - updatedAt.getTime(), longTtl * 1_000)
       })
 
+      test('the time of a write is that of the clock, by which the basket also expires', async () => {
+        const user = someone()
+        const now = new Date('2026-11-22T09:58:00.123Z')
+        const clocked = await store.connect(90, () => now)
+        const stored = await clocked.update(user, oneMore)
+        assert.deepEqual(
+          { updatedAt: stored.updatedAt, expiresAt: stored.expiresAt },
+          { updatedAt: now, expiresAt: new Date('2026-11-22T09:59:30.123Z') },
+        )
+        assert.deepEqual(await clocked.find(user), stored)
+      })
+
       test('a change that returns what came in writes nothing', async () => {
         const user = someone()
         await baskets.update(user, oneMore)

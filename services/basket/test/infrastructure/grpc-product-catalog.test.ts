@@ -18,10 +18,10 @@ type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
 /** A product service which answers as it is told. */
 const startProducts = async (getProduct: GetProduct) => {
   const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
-  const batchGetProducts: BatchGetProducts = async ({ ids }) => {
+  const batchGetProducts: BatchGetProducts = async ({ ids }, context) => {
     const answers = ids.map(async (id) => {
       try {
-        return [(await getProduct({ id })).product].filter((product) => product !== undefined)
+        return [(await getProduct({ id }, context)).product].filter((product) => product !== undefined)
       } catch (error) {
         if (codeOf(error) === 'not_found') return []
         throw error
@@ -123,7 +123,7 @@ for (const [fault, getProduct] of Object.entries(faults))
 test('the probe asks the product service how it is, and takes its word', async () => {
   let isUp = true
   const dependency = { name: 'postgres', hard: true, probe: async () => assert.ok(isUp) }
-  using health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')
+  const health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')
   const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
   const server = createGrpcServer(ProductServiceService, {}, observers, [health])
   using catalog = catalogAt(await server.listen(0))

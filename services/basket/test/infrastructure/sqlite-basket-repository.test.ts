@@ -4,12 +4,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
-import { nextVersion } from '../../src/domain/basket.ts'
-import { sqliteBasketRepository, sweepExpired } from '../../src/infrastructure/sqlite-basket-repository.ts'
-import { aBasket, coded, longTtl, ownFolder } from '../support/baskets.ts'
-
-const rows = (sqlite: ReturnType<typeof openSqlite>, where = 'true') =>
-  sqlite.prepare(`select count(*) as number from baskets where ${where}`).get()?.['number']
+import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
+import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { aBasket, coded, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
 test('baskets are there when the file is opened again', async () => {
   await using folder = await ownFolder()
@@ -31,36 +29,17 @@ test('a new file that another process is just writing to is waited for', async (
   assert.equal((await baskets.update('user123', () => aBasket())).version, 1)
 })
 
-test('a sweep removes expired baskets only, so many at a time', async () => {
-  await using folder = await ownFolder()
-  using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
-  const lasting = sqliteBasketRepository(sqlite, longTtl)
-  const expired = sqliteBasketRepository(sqlite, -1)
-  const kept = await lasting.update('kept', () => aBasket())
-  sqlite.exec('begin')
-  const insert = sqlite.prepare('insert into baskets (user_id, record, expires_at) values (?, ?, ?)')
-  for (let user = 0; user < 700; user++) insert.run(`expired-${user}`, '{}', Date.now() - 1)
-  sqlite.exec('commit')
-  await expired.update('expired', () => nextVersion(aBasket(), 1, new Date()))
-
-  assert.equal(sweepExpired(sqlite).length, 500)
-  assert.equal(rows(sqlite), 202)
-  assert.equal(sweepExpired(sqlite).length, 201)
-  assert.deepEqual(sweepExpired(sqlite), [])
-  assert.deepEqual(await lasting.find('kept'), kept)
-})
-
-test('an expired basket that is not swept yet is no basket, neither for a read nor for a write', async () => {
+test('an expired basket that is not removed yet is no basket, neither for a read nor for a write', async () => {
   await using folder = await ownFolder()
   using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
   await sqliteBasketRepository(sqlite, -1).update('user123', () => aBasket())
   const baskets = sqliteBasketRepository(sqlite, longTtl)
   assert.equal(await baskets.find('user123'), undefined)
-  assert.equal(rows(sqlite), 1)
+  assert.equal(rowsIn(sqlite), 1)
   const fresh = await baskets.update('user123', (seen) => seen ?? aBasket())
   assert.equal(fresh.version, 1)
   assert.deepEqual(await baskets.find('user123'), fresh)
-  assert.deepEqual(sweepExpired(sqlite), [])
+  assert.deepEqual(await sqliteBasketExpiry(sqlite).removeExpired(), [])
 })
 
 test('a file that another process keeps locked is unavailable to writers, and open to readers', async () => {
@@ -68,7 +47,7 @@ test('a file that another process keeps locked is unavailable to writers, and op
   const path = join(folder.path, 'baskets.sqlite')
   using other = openSqlite(path)
   using impatient = openSqlite(path, 50)
-  const baskets = sqliteBasketRepository(impatient, longTtl)
+  const baskets = mapSqliteErrors(sqliteBasketRepository(impatient, longTtl), 'too many others are writing')
   const stored = await baskets.update('user123', () => aBasket())
   other.exec('begin immediate')
   await assert.rejects(

@@ -3,8 +3,9 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCluster } from '@redis/client'
+import type { Clock } from '@shop/kernel/clock.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import { openSqlite, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import { openRedis } from '@shop/redis/store.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
@@ -43,11 +44,15 @@ export const coded = (code: string, details?: object) => (error: unknown) => {
 
 export const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'basket-test-'))
 
+/** How many baskets the file has, expired ones included. */
+export const rowsIn = (sqlite: Sqlite) =>
+  sqlite.prepare('select count(*) as number from baskets').get()?.['number']
+
 /** A place for baskets that one test has to itself. */
 export type Store = AsyncDisposable &
   Readonly<{
     /** A repository over a connection of its own. */
-    connect: (ttlSeconds?: number) => Promise<BasketRepository>
+    connect: (ttlSeconds?: number, clock?: Clock) => Promise<BasketRepository>
     /** What is kept for the user, read and written past the repositories. */
     read: (userId: string) => Promise<string | undefined>
     write: (userId: string, text: string) => Promise<void>
@@ -61,7 +66,7 @@ const openSqliteStore = async (): Promise<Store> => {
   const open = () => stack.use(openSqlite(join(folder.path, 'baskets.sqlite')))
   const direct = open()
   return {
-    connect: async (ttlSeconds = longTtl) => sqliteBasketRepository(open(), ttlSeconds),
+    connect: async (ttlSeconds = longTtl, clock) => sqliteBasketRepository(open(), ttlSeconds, clock),
     read: async (userId) =>
       direct.prepare('select record from baskets where user_id = ?').get(userId)?.['record']?.toString(),
     write: async (userId, text) => {
@@ -99,7 +104,8 @@ const redisStore = async (
   }
   const direct = await open()
   return {
-    connect: async (ttlSeconds = longTtl) => redisBasketRepository(await open(), ttlSeconds, prefix),
+    connect: async (ttlSeconds = longTtl, clock) =>
+      redisBasketRepository(await open(), ttlSeconds, prefix, clock),
     read: async (userId) => (await direct.get(`${prefix}${userId}`)) ?? undefined,
     write: async (userId, text) => {
       await on((client) => client.set(`${prefix}${userId}`, text))

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
 import { STATUS_CODES } from 'node:http'
-import { join } from 'node:path'
 import { AppError } from '@shop/kernel/errors.ts'
-import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import type { Static } from 'typebox'
 import { createApp } from '../../src/app.ts'
 import { productNotFound } from '../../src/domain/errors.ts'
 import type { CatalogProduct } from '../../src/domain/product-catalog.ts'
-import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
-import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-statistics.ts'
 import type { BasketJson } from '../../src/interfaces/http/basket-json.ts'
-import { longTtl, ownFolder } from './baskets.ts'
+import { longTtl } from './baskets.ts'
+import { openPorts } from './ports.ts'
 
 type Http = Awaited<ReturnType<typeof createApp>>['http']
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -51,8 +48,6 @@ export const basketOf = (http: Http, userId: string) => {
 /** The whole service on an SQLite file of its own. Its catalogue has the products that the test puts into it. */
 export const openApp = async () => {
   const stack = new AsyncDisposableStack()
-  const folder = stack.use(await ownFolder())
-  const sqlite = stack.use(openSqlite(join(folder.path, 'baskets.sqlite')))
   const catalogue = { products: new Map<number, CatalogProduct>(), down: false }
   const find = async (productId: number) => {
     if (catalogue.down) throw new AppError('unavailable', 'the product service cannot be asked right now')
@@ -60,11 +55,7 @@ export const openApp = async () => {
     if (!product) throw productNotFound(productId)
     return product
   }
-  const ports = {
-    baskets: sqliteBasketRepository(sqlite, longTtl),
-    catalog: { find },
-    statistics: sqliteBasketStatistics(sqlite, () => 0),
-  }
+  const { ports } = stack.use(await openPorts(find))
   const { http } = stack.use(await createApp({ ports, dependencies: [] }, silentLogger))
   let users = 0
   return {

@@ -38,7 +38,10 @@ await run(async () => {
       )
     await migrations.apply(database)
     if (count !== undefined) return seedInvented(database, { count, seed, onProgress: progress(count) })
-    const added = await seedSamples(postgresProductRepository(database), postgresProductReader(database))
+    const added = await seedSamples(
+      postgresProductRepository(database, () => {}),
+      postgresProductReader(database),
+    )
     say(
       added > 0
         ? `Added ${added} sample products.`

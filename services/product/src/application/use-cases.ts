@@ -1,3 +1,4 @@
+import type { UseCasesOf } from '@shop/kernel/use-case.ts'
 import type { Ports } from '../domain/ports.ts'
 import { createProduct } from './commands/create-product.ts'
 import { deleteProduct } from './commands/delete-product.ts'
@@ -10,12 +11,13 @@ import { lowStockProducts } from './queries/low-stock-products.ts'
 import { productsByCategory } from './queries/products-by-category.ts'
 import { topProducts } from './queries/top-products.ts'
 
-/** Everything the product service can do. */
-export const useCases = (ports: Ports) => ({
+const commands = (ports: Ports) => ({
   createProduct: createProduct(ports),
   updateProduct: updateProduct(ports),
   deleteProduct: deleteProduct(ports),
+})
 
+const queries = (ports: Ports) => ({
   getProduct: getProduct(ports),
   getProducts: getProducts(ports),
   listProducts: listProducts(ports),
@@ -25,4 +27,9 @@ export const useCases = (ports: Ports) => ({
   catalogStatistics: catalogStatistics(ports),
 })
 
-export type UseCases = ReturnType<typeof useCases>
+/** Everything the product service can do. */
+export const useCases = (ports: Ports) => ({ commands: commands(ports), queries: queries(ports) })
+
+type Catalog = ReturnType<typeof useCases>
+
+export type UseCases = UseCasesOf<Catalog['commands'] & Catalog['queries']>

@@ -9,5 +9,5 @@ export const errorDetails = {} as const satisfies Record<string, object>
 export const productNotFound = (id: number): AppError =>
   new AppError('not_found', `there is no product ${id}`)
 
-export const staleVersion = (stored: number, expected: number): AppError =>
-  new AppError('stale', `version is ${stored} by now, not ${expected}`)
+export const staleProduct = ({ id, version }: Readonly<{ id: number; version: number }>): AppError =>
+  new AppError('stale', `product ${id} is not as expected: its version is ${version} now`)

@@ -1,7 +1,9 @@
 import { invalid, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
+import { type Expected, isExpected } from '@shop/kernel/expectation.ts'
 import { amountRule, type Cents, maxCents } from '@shop/kernel/money.ts'
 import { characters, isStorable } from '@shop/kernel/text.ts'
-import { staleVersion } from './errors.ts'
+import { productNotFound, staleProduct } from './errors.ts'
+import type { ProductEvent } from './product-events.ts'
 
 export type ProductFields = Readonly<{
   name: string
@@ -61,12 +63,37 @@ const valid = <Fields extends ProductFields>(fields: Fields): Fields => {
   return trimmed
 }
 
-/** The fields of a product to be, its name trimmed. Throws `invalid` with every rule that is broken. */
-export const newProduct = (fields: ProductFields): ProductFields => valid(fields)
+/** A product to be: its fields, and what happens when it is stored. */
+export type Creation = Readonly<{ fields: ProductFields; events: readonly ProductEvent[] }>
+
+/** The next state of a product, or that there is none any more, and what happens by that. */
+export type Revision = Readonly<{ product: Product; events: readonly ProductEvent[] }>
+export type Removal = Readonly<{ product: undefined; events: readonly ProductEvent[] }>
+
+/** The name is trimmed. Throws `invalid` with every rule that is broken. */
+export const newProduct = (fields: ProductFields): Creation => ({
+  fields: valid(fields),
+  events: [{ type: 'product_created' }],
+})
+
+const isLow = ({ stock }: Product): boolean => stock <= lowStockThreshold
 
 /** The product with some fields changed. Throws like `newProduct`. */
-export const reviseProduct = (product: Product, changes: Partial<ProductFields>): Product =>
-  valid({ ...product, ...changes })
+export const reviseProduct = (before: Product, changes: Partial<ProductFields>): Revision => {
+  const product = valid({ ...before, ...changes })
+  const changed = fieldNames.filter((field) => before[field] !== product[field])
+  const { stock } = product
+  const becameLow = isLow(product) && !isLow(before)
+  return {
+    product,
+    events: [
+      { type: 'product_updated', changed },
+      ...(becameLow ? [{ type: 'low_stock', stock, threshold: lowStockThreshold } as const] : []),
+    ],
+  }
+}
+
+export const removeProduct = (): Removal => ({ product: undefined, events: [{ type: 'product_deleted' }] })
 
 /** Throws `invalid` for a text that no product can have as its category. */
 export const validCategory = (category: string): string => {
@@ -75,12 +102,17 @@ export const validCategory = (category: string): string => {
   return category
 }
 
-/** Decides on the stored product whether a write may go on; throws `stale_version` when it may not. */
-export type Precondition = (stored: Product) => void
+/** What a write can expect of a product. */
+export type ProductState = Pick<Product, 'version'>
 
-/** The write goes on only while the stored version is the one that the caller has seen. */
-export const expectVersion =
-  (version: number): Precondition =>
-  (stored) => {
-    if (stored.version !== version) throw staleVersion(stored.version, version)
-  }
+/** The product when there is one, and it is as expected. Throws `not_found` or `stale`. */
+export const existing = (
+  id: number,
+  stored: Product | undefined,
+  expected: Expected<ProductState>,
+): Product => {
+  if (stored === undefined) throw productNotFound(id)
+  if (!isExpected(stored, expected, (product, { version }) => product.version === version))
+    throw staleProduct(stored)
+  return stored
+}

@@ -3,6 +3,7 @@ import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
 import { migrations } from './migrations.ts'
 import { openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
+import { productEventHub } from './product-event-hub.ts'
 import type { Tables } from './products-table.ts'
 import { seedSamples } from './seed.ts'
 
@@ -24,11 +25,12 @@ export const openEmbedded = async (
   const embedded = await openEmbeddedPostgres<Tables>(folder, metrics)
   const { database } = embedded
   await migrations.apply(database)
-  const onAbort = 'ignore query'
+  const events = productEventHub(logger)
   const ports = {
-    products: openRepository(database, onAbort),
-    reader: batchedProductReader(openReader(database, onAbort)),
-    statistics: openStatistics(database, onAbort),
+    products: openRepository(database, events.publish),
+    events,
+    reader: batchedProductReader(openReader(database)),
+    statistics: openStatistics(database),
   }
   if (samples) {
     const added = await seedSamples(ports.products, ports.reader)
@@ -36,7 +38,7 @@ export const openEmbedded = async (
   }
   return {
     ports,
-    dependencies: [{ name: 'postgres', hard: true, probe: probeOf(database, onAbort) }],
+    dependencies: [{ name: 'postgres', hard: true, probe: probeOf(database) }],
     [Symbol.asyncDispose]: () => embedded[Symbol.asyncDispose](),
   }
 }

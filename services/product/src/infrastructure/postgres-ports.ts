@@ -1,6 +1,7 @@
-import type { OnAbort } from '@shop/postgres/cancellation.ts'
+import { until } from '@shop/postgres/cancellation.ts'
 import { mapStoreErrors } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
+import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
@@ -11,19 +12,18 @@ import type { Database } from './products-table.ts'
 
 const outage = 'the product database cannot answer right now'
 
-export const openRepository = (database: Database, onAbort: OnAbort): ProductRepository =>
-  mapStoreErrors(postgresProductRepository(database, onAbort), outage)
-
-export const openReader = (database: Database, onAbort: OnAbort): ProductReader =>
-  mapStoreErrors(postgresProductReader(database, onAbort), outage)
-
-export const openStatistics = (
+export const openRepository = (
   database: Database,
-  onAbort: OnAbort,
-  signal?: AbortSignal,
-): ProductStatisticsReader =>
-  mapStoreErrors(postgresProductStatistics(database, { signal, inflightQueryAbortStrategy: onAbort }), outage)
+  publish: (events: readonly PublishedProductEvent[]) => void,
+): ProductRepository => mapStoreErrors(postgresProductRepository(database, publish), outage)
+
+export const openReader = (database: Database): ProductReader =>
+  mapStoreErrors(postgresProductReader(database), outage)
+
+/** A pass over the whole table is given up when `stopped` aborts. */
+export const openStatistics = (database: Database, stopped?: AbortSignal): ProductStatisticsReader =>
+  mapStoreErrors(postgresProductStatistics(database, stopped), outage)
 
 /** Up once it answers and has its tables. It looks the table's name up, for a locked table is no outage. */
-export const probeOf = (database: Database, inflightQueryAbortStrategy: OnAbort) => (signal: AbortSignal) =>
-  sql`select 'products'::regclass`.execute(database, { signal, inflightQueryAbortStrategy })
+export const probeOf = (database: Database) => (signal: AbortSignal) =>
+  until(signal, 'health', () => sql`select ${'products'}::text::regclass`.execute(database))

@@ -1,5 +1,4 @@
 import { decimalText } from '@shop/kernel/money.ts'
-import { cancelWithCaller, type OnAbort } from '@shop/postgres/cancellation.ts'
 import { sql } from 'kysely'
 import { limits, type Product } from '../domain/product.ts'
 import type {
@@ -71,16 +70,13 @@ const pageQuery = (database: Database, { sort, maxStock, category, after, limit 
 }
 
 /** Products from PostgreSQL, or from PGlite. Every list is a range of one index, whichever page it is. */
-export const postgresProductReader = (
-  database: Database,
-  onAbort: OnAbort = 'ignore query',
-): ProductReader => ({
+export const postgresProductReader = (database: Database): ProductReader => ({
   find: async (id) => {
     const row = await database
       .selectFrom('products')
       .select(productColumns)
       .where('id', '=', id)
-      .executeTakeFirst(cancelWithCaller(onAbort))
+      .executeTakeFirst()
     return row && productOf(row)
   },
 
@@ -90,13 +86,13 @@ export const postgresProductReader = (
       .select(productColumns)
       .where('id', '=', sql<number>`any(${ids}::integer[])`)
       .orderBy('id')
-      .execute(cancelWithCaller(onAbort))
+      .execute()
     return rows.map(productOf)
   },
 
   list: async (listing) => {
     const { sort, limit } = listing
-    const rows = await pageQuery(database, listing).execute(cancelWithCaller(onAbort))
+    const rows = await pageQuery(database, listing).execute()
     const products = rows.slice(0, limit).map(productOf)
     const last = products.at(-1)
     if (rows.length <= limit || last === undefined) return { products }

@@ -1,87 +1,99 @@
-import { cancelWithCaller, type OnAbort, transactionWithCaller } from '@shop/postgres/cancellation.ts'
 import { sql } from 'kysely'
-import { productNotFound } from '../domain/errors.ts'
-import type { Product } from '../domain/product.ts'
+import type { Creation, Product, Removal, Revision } from '../domain/product.ts'
+import type { ProductEvent, PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { batchedFind } from './batched-product-reader.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
 import { type Database, productColumns, productOf, rowOf } from './products-table.ts'
 
 /** The row, which no other transaction can write until this one ends. */
-const lock = async (transaction: Database, id: number): Promise<Product> => {
+const lock = async (transaction: Database, id: number): Promise<Product | undefined> => {
   const row = await transaction
     .selectFrom('products')
     .select(productColumns)
     .where('id', '=', id)
     .forUpdate()
     .executeTakeFirst()
-  if (row === undefined) throw productNotFound(id)
-  return productOf(row)
+  return row && productOf(row)
 }
 
 /** Id and version are those that are stored, whatever the change says. */
-const updateOne = (database: Database, { id, version }: Product, changed: Product) =>
-  database
+const updateOne = async (database: Database, { id, version }: Product, changed: Product) => {
+  const row = await database
     .updateTable('products')
     .set({ ...rowOf(changed), version: sql`version + 1`, updated_at: sql`clock_timestamp()` })
     .where('id', '=', id)
     .where('version', '=', version)
     .returning(productColumns)
+    .executeTakeFirst()
+  return row && productOf(row)
+}
 
-const deleteOne = (database: Database, { id, version }: Product) =>
-  database.deleteFrom('products').where('id', '=', id).where('version', '=', version).returning('id')
+const deleteOne = async (database: Database, { id, version }: Product): Promise<boolean> => {
+  const deletion = database.deleteFrom('products').where('id', '=', id).where('version', '=', version)
+  return (await deletion.returning('id').executeTakeFirst()) !== undefined
+}
 
-/** Runs the write with the row locked, so that no other write comes between. */
-const whileLocked = <Result>(
+/** What a write has done: the product as it is stored now, or that there is none, and what happened by it. */
+type Written = Readonly<{ product: Product | undefined; events: readonly PublishedProductEvent[] }>
+
+const published = (events: readonly ProductEvent[], { id, version }: Product): PublishedProductEvent[] =>
+  events.map((event) => ({ ...event, productId: id, version }))
+
+/** Puts what the change makes of the product in its place; undefined when another write came first. */
+const writeOnce = async (
   database: Database,
-  onAbort: OnAbort,
-  id: number,
-  write: (transaction: Database, stored: Product) => Promise<Result>,
-): Promise<Result> =>
-  transactionWithCaller(database, onAbort, async (transaction) =>
-    write(transaction, await lock(transaction, id)),
-  )
+  stored: Product | undefined,
+  { product: changed, events }: Revision | Removal,
+): Promise<Written | undefined> => {
+  if (stored === undefined) {
+    if (changed !== undefined) throw new Error('a change cannot make a product that is not there')
+    return { product: undefined, events: [] }
+  }
+  if (changed === undefined)
+    return (await deleteOne(database, stored))
+      ? { product: undefined, events: published(events, stored) }
+      : undefined
+  const product = await updateOne(database, stored, changed)
+  return product && { product, events: published(events, product) }
+}
 
 /**
  * Products in PostgreSQL, or in PGlite. A write reads the product, together with what others read, and takes effect if
- * nobody has changed it since. When somebody has, it is done again with the row locked, which keeps others out.
+ * nobody has changed it since. When somebody has, it is done again with the row locked, which keeps others out. `publish`
+ * gets the events of a write when it is committed.
  */
 export const postgresProductRepository = (
   database: Database,
-  onAbort: OnAbort = 'ignore query',
+  publish: (events: readonly PublishedProductEvent[]) => void,
 ): ProductRepository => {
-  const find = batchedFind(postgresProductReader(database, onAbort))
-  const read = async (id: number): Promise<Product> => {
-    const product = await find(id)
-    if (product === undefined) throw productNotFound(id)
+  const find = batchedFind(postgresProductReader(database))
+  const done = <Done extends Written>({ product, events }: Done): Done['product'] => {
+    publish(events)
     return product
   }
 
   return {
-    add: async (fields) => {
+    add: async ({ fields, events }: Creation) => {
       const insert = database.insertInto('products').values(rowOf(fields)).returning(productColumns)
-      return productOf(await insert.executeTakeFirstOrThrow(cancelWithCaller(onAbort)))
+      const product = productOf(await insert.executeTakeFirstOrThrow())
+      return done({ product, events: published(events, product) })
     },
 
-    update: async (id, change) => {
-      const seen = await read(id)
-      const written = await updateOne(database, seen, change(seen)).executeTakeFirst(
-        cancelWithCaller(onAbort),
-      )
-      if (written !== undefined) return productOf(written)
-      return whileLocked(database, onAbort, id, async (transaction, stored) =>
-        productOf(await updateOne(transaction, stored, change(stored)).executeTakeFirstOrThrow()),
-      )
-    },
-
-    remove: async (id, precondition) => {
-      const stored = await read(id)
-      precondition(stored)
-      if (await deleteOne(database, stored).executeTakeFirst(cancelWithCaller(onAbort))) return
-      await whileLocked(database, onAbort, id, async (transaction, current) => {
-        precondition(current)
-        await deleteOne(transaction, current).execute()
-      })
+    update: async <Result extends Revision | Removal>(
+      id: number,
+      change: (stored: Product | undefined) => Result,
+    ) => {
+      const seen = await find(id)
+      const written =
+        (await writeOnce(database, seen, change(seen))) ??
+        (await database.transaction().execute(async (transaction) => {
+          const stored = await lock(transaction, id)
+          return writeOnce(transaction, stored, change(stored))
+        }))
+      if (written === undefined) throw new Error('a locked product was written by another transaction')
+      // A product stays one and `undefined` stays `undefined`.
+      return done(written) as Result['product']
     },
   }
 }

@@ -1,5 +1,6 @@
 import { centsFromText } from '@shop/kernel/money.ts'
-import { type AbortableQueryOptions, sql } from 'kysely'
+import { until } from '@shop/postgres/cancellation.ts'
+import { sql } from 'kysely'
 import { lowStockThreshold } from '../domain/product.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
 import type { Database } from './products-table.ts'
@@ -32,16 +33,18 @@ const answerLimitMs = 65_000
  */
 export const postgresProductStatistics = (
   database: Database,
-  { signal: stopped, ...onAbort }: AbortableQueryOptions = {},
+  stopped?: AbortSignal,
 ): ProductStatisticsReader => ({
   read: async (categories) => {
     const late = AbortSignal.timeout(answerLimitMs)
     const signal = stopped === undefined ? late : AbortSignal.any([stopped, late])
-    const rows = await database.transaction().execute(async (transaction) => {
-      await sql`set local statement_timeout = '60s'`.execute(transaction)
-      await sql`set local max_parallel_workers_per_gather = 0`.execute(transaction)
-      return (await statement(categories).execute(transaction, { signal, ...onAbort })).rows
-    })
+    const pass = () =>
+      database.transaction().execute(async (transaction) => {
+        await sql`set local statement_timeout = '60s'`.execute(transaction)
+        await sql`set local max_parallel_workers_per_gather = 0`.execute(transaction)
+        return (await statement(categories).execute(transaction)).rows
+      })
+    const rows = await until(signal, 'statistics', pass)
     // Without any product there is no row, and nothing to sum.
     const [{ out, low, ok, total } = { out: '0', low: '0', ok: '0', total: '0.00' }] = rows
     return {

@@ -92,13 +92,14 @@ export function* inventedProducts(seed: number): Generator<ProductFields, never>
   const upTo = (max: number) => uniformInt(random, 0, max)
   for (let number = 1; ; number++) {
     const [category, thing] = things[upTo(things.length - 1)] ?? ['', 'Thing']
-    yield newProduct({
+    const { fields } = newProduct({
       name: `${qualities[upTo(qualities.length - 1)]} ${thing} ${number}`,
       description: `${thing}, model ${number}`,
       price: BigInt(99 + upTo(9) * upTo(20_000)),
       stock: upTo(19) === 0 ? 0 : upTo(500),
       category,
     })
+    yield fields
   }
 }
 

@@ -2,18 +2,13 @@ import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
 import { closePostgres } from '@shop/postgres/close.ts'
-import {
-  onAbortOf,
-  openForStatistics,
-  openPostgres,
-  openReplica,
-  type PostgresConfig,
-} from '@shop/postgres/database.ts'
+import { openForStatistics, openPostgres, openReplica, type PostgresConfig } from '@shop/postgres/database.ts'
 import { migrateOnStart } from '@shop/postgres/migrate-on-start.ts'
 import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
 import { migrations } from './migrations.ts'
 import { openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
+import { productEventHub } from './product-event-hub.ts'
 import type { Database, Tables } from './products-table.ts'
 import { replicaProductReader } from './replica-product-reader.ts'
 
@@ -31,17 +26,16 @@ const openReading = (
   logger: Logger,
   metrics: Metrics | undefined,
 ) => {
-  const onAbort = onAbortOf(config)
   if (config.replicaUrl === undefined)
-    return { reader: openReader(primary, onAbort), dependencies: [], close: async () => {} }
+    return { reader: openReader(primary), dependencies: [], close: async () => {} }
   const replica = openReplica<Tables>(config.replicaUrl, config, logger, metrics)
   return {
     reader: replicaProductReader(
-      openReader(replica, onAbort),
-      openReader(primary, onAbort),
+      openReader(replica),
+      openReader(primary),
       metrics?.watchBreaker('postgres-replica'),
     ),
-    dependencies: [{ name: 'postgres-replica', hard: false, probe: probeOf(replica, onAbort) }],
+    dependencies: [{ name: 'postgres-replica', hard: false, probe: probeOf(replica) }],
     close: () => closePostgres(replica),
   }
 }
@@ -52,9 +46,9 @@ export const openServer = (
   { logger, metrics, abortService = () => {} }: Opening<unknown>,
 ): Adapters<Ports> => {
   const database = openPostgres<Tables>(postgres, logger, metrics)
-  const onAbort = onAbortOf(postgres)
   const { reader, dependencies, close } = openReading(database, postgres, logger, metrics)
   const forStatistics = openForStatistics<Tables>(postgres, logger, metrics)
+  const events = productEventHub(logger)
   const stop = new AbortController()
   let upToDate = false
   const prepare = async () => {
@@ -64,13 +58,14 @@ export const openServer = (
   const prepared = prepare()
   const probe = async (signal: AbortSignal) => {
     if (!upToDate) throw new Error('the database is not up to date yet')
-    return probeOf(database, onAbort)(signal)
+    return probeOf(database)(signal)
   }
   return {
     ports: {
-      products: openRepository(database, onAbort),
+      products: openRepository(database, events.publish),
+      events,
       reader: batchedProductReader(reader),
-      statistics: openStatistics(forStatistics, onAbort, stop.signal),
+      statistics: openStatistics(forStatistics, stop.signal),
     },
     dependencies: [{ name: 'postgres', hard: true, probe }, ...dependencies],
     [Symbol.asyncDispose]: async () => {

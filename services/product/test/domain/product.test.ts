@@ -4,10 +4,11 @@ import { AppError } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
 import { productNotFound } from '../../src/domain/errors.ts'
 import {
-  expectVersion,
+  existing,
   newProduct,
   type Product,
   type ProductFields,
+  removeProduct,
   reviseProduct,
   validCategory,
 } from '../../src/domain/product.ts'
@@ -74,7 +75,7 @@ describe('the texts of a product', () => {
     fc.assert(
       fc.property(space, fc.integer({ min: 1, max: 200 }), space, (before, length, after) => {
         const name = 'x'.repeat(length)
-        assert.equal(newProduct(fieldsOf({ name: before + name + after })).name, name)
+        assert.equal(newProduct(fieldsOf({ name: before + name + after })).fields.name, name)
       }),
     )
   })
@@ -85,7 +86,7 @@ describe('the texts of a product', () => {
 
   test('description and category are kept as they are', () => {
     const fields = fieldsOf({ description: ' two\nlines ', category: ' Home ' })
-    assert.deepEqual(newProduct(fields), fields)
+    assert.deepEqual(newProduct(fields).fields, fields)
   })
 })
 
@@ -157,7 +158,7 @@ describe('a revision', () => {
       fc.property(fc.subarray(fields), (chosen) => {
         const given = Object.fromEntries(chosen.map((field) => [field, changes[field]]))
         const expected = { ...stored, ...given, ...('name' in given && { name: 'Floor Lamp' }) }
-        assert.deepEqual(reviseProduct(stored, given), expected)
+        assert.deepEqual(reviseProduct(stored, given).product, expected)
       }),
     )
   })
@@ -176,20 +177,110 @@ describe('a revision', () => {
   })
 })
 
-test('a write that expects a version goes on with that one alone', () => {
-  const version = fc.integer({ min: 1, max: 5 })
-  fc.assert(
-    fc.property(version, version, (seen, now) => {
-      const write = () => expectVersion(seen)({ ...stored, version: now })
-      if (seen === now) write()
-      else
-        assert.throws(write, {
-          kind: 'stale',
-          code: 'stale_version',
-          message: `version is ${now} by now, not ${seen}`,
-        })
-    }),
-  )
+/** The events of a revision. */
+const eventsOf = (before: Partial<Product>, changes: Partial<ProductFields>) =>
+  reviseProduct({ ...stored, ...before }, changes).events
+
+describe('what happens to a product', () => {
+  test('is its creation, and nothing more, however few pieces there are', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(0, 1, 10, 11, 2_147_483_647), (stock) => {
+        assert.deepEqual(newProduct(fieldsOf({ stock })).events, [{ type: 'product_created' }])
+      }),
+    )
+  })
+
+  test('is its update, with the fields that are others than before', () => {
+    const changes = { name: 'Floor Lamp', description: '', category: 'Lighting', price: 0n, stock: 6 }
+    const fields = Object.keys(changes) as (keyof typeof changes)[]
+    const { name, description, category, price, stock } = stored
+    const same = { name: ` ${name} `, description, category, price, stock }
+    fc.assert(
+      fc.property(fc.subarray(fields), fc.subarray(fields), (others, given) => {
+        const pick = (from: typeof changes, chosen: readonly (keyof typeof changes)[]) =>
+          Object.fromEntries(chosen.map((field) => [field, from[field]]))
+        assert.deepEqual(eventsOf({}, { ...pick(same, given), ...pick(changes, others) }), [
+          { type: 'product_updated', changed: others },
+        ])
+      }),
+    )
+  })
+
+  test('is an update without a field when a revision changes nothing', () => {
+    assert.deepEqual(eventsOf({}, {}), [{ type: 'product_updated', changed: [] }])
+  })
+
+  test('is low stock too when a revision crosses the threshold of ten, and in no other case', () => {
+    const stock = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constant(2_147_483_647))
+    fc.assert(
+      fc.property(stock, stock, (before, now) => {
+        const changed = before === now ? [] : ['stock']
+        const low = { type: 'low_stock', stock: now, threshold: 10 }
+        assert.deepEqual(eventsOf({ stock: before }, { stock: now }), [
+          { type: 'product_updated', changed },
+          ...(before > 10 && now <= 10 ? [low] : []),
+        ])
+      }),
+      {
+        examples: [
+          [11, 10],
+          [10, 11],
+          [10, 9],
+          [12, 11],
+          [11, 0],
+        ],
+      },
+    )
+  })
+
+  test('is no low stock when it is low, and something else changes', () => {
+    assert.deepEqual(eventsOf({ stock: 3 }, { price: 1n }), [{ type: 'product_updated', changed: ['price'] }])
+  })
+
+  test('is its deletion, which leaves no product', () => {
+    assert.deepEqual(removeProduct(), { product: undefined, events: [{ type: 'product_deleted' }] })
+  })
+})
+
+describe('what a write expects of a product', () => {
+  const stale = {
+    kind: 'stale',
+    code: 'stale_version',
+    message: 'product 7 is not as expected: its version is 3 now',
+  }
+
+  test('holds for one that is there, unless it names versions: then for one of those alone', () => {
+    assert.equal(existing(7, stored, 'anything'), stored)
+    assert.equal(existing(7, stored, 'existing'), stored)
+    const versions = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 4 })
+    fc.assert(
+      fc.property(versions, (expected) => {
+        const write = () =>
+          existing(
+            7,
+            stored,
+            expected.map((version) => ({ version })),
+          )
+        if (expected.includes(3)) assert.equal(write(), stored)
+        else assert.throws(write, stale)
+      }),
+      { examples: [[[]], [[3]], [[2]], [[4]], [[2, 3]], [[3, 1]]] },
+    )
+  })
+
+  test('holds for none when the list of versions is empty', () => {
+    assert.throws(() => existing(7, stored, []), stale)
+  })
+
+  test('does not matter when there is no product: that is not_found', () => {
+    const expectations = ['anything', 'existing', [], [{ version: 3 }]] as const
+    for (const expected of expectations)
+      assert.throws(() => existing(7, undefined, expected), {
+        kind: 'not_found',
+        code: 'not_found',
+        message: 'there is no product 7',
+      })
+  })
 })
 
 test('a text is a category to ask for when a product could have it', () => {

@@ -7,13 +7,13 @@ import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/
 import { ProductServiceClient, UpdateProductRequest } from '@shop/contracts/product/product.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
-import { ownSchema, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { service as healthDefinition } from 'grpc-health-check'
-import { Client as PgClient } from 'pg'
 import { createApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
-import { fieldsOf, openApp } from '../support/store.ts'
+import { holdLocks } from '../support/locks.ts'
+import { creationOf, openApp } from '../support/store.ts'
 
 const service = 'product.ProductService'
 
@@ -50,12 +50,17 @@ const buf = async (...args: string[]): Promise<string> => {
 describe('the standard services beside ours', () => {
   let app: Awaited<ReturnType<typeof openApp>>
   let port = 0
+  let jobs: AsyncDisposable
   before(async () => {
     app = await openApp()
+    jobs = app.startJobs()
     port = await app.grpc.listen(0)
-    await app.store.products.add(fieldsOf({ name: 'Lamp' }))
+    await app.store.products.add(creationOf({ name: 'Lamp' }))
   })
-  after(() => app[Symbol.asyncDispose]())
+  after(async () => {
+    await jobs[Symbol.asyncDispose]()
+    await app[Symbol.asyncDispose]()
+  })
 
   for (const version of ['grpc-v1', 'grpc-v1alpha']) {
     it(`reflection ${version} lists, describes and lets call the service without its contract`, async () => {
@@ -78,7 +83,9 @@ describe('the standard services beside ours', () => {
   it('health tells of the server and of its service, and of no other', async () => {
     const health = healthClient(port)
     for (const name of ['', service])
-      assert.deepEqual(await health.check({ service: name }), { status: 'SERVING' })
+      await eventually(20_000, async () =>
+        assert.deepEqual(await health.check({ service: name }), { status: 'SERVING' }),
+      )
     await assert.rejects(health.check({ service: 'other' }), { code: status.NOT_FOUND })
     assert.deepEqual(await health.list(), {
       statuses: { '': { status: 'SERVING' }, [service]: { status: 'SERVING' } },
@@ -96,61 +103,104 @@ it('reflection is not there with REFLECTION=off', async () => {
 
 it('health follows readiness: a watcher sees the shutdown begin, and does not hold it up', async () => {
   const app = await openApp()
+  const jobs = app.startJobs()
   const health = healthClient(await app.grpc.listen(0))
   const seen: string[] = []
   const watching = health.watch({ service })
   watching.on('error', () => {})
   watching.on('data', (message: { status: string }) => seen.push(message.status))
   while (seen.at(-1) !== 'SERVING') await delay(20)
+  await jobs[Symbol.asyncDispose]()
   await app[Symbol.asyncDispose]()
   await eventually(20_000, async () => assert.equal(seen.at(-1), 'NOT_SERVING'))
   health.close()
 })
 
-it('a deadline that passes stops the statement in PostgreSQL', { skip: withoutPostgres }, async () => {
-  await using schema = await ownSchema()
-  // Without the limit by which the server would end the statement too: only the cancelling is left.
-  const unlimited = `${schema.url}&statement_timeout=0`
-  const config = readConfig({ DATABASE_URL: unlimited })
-  await using adapters = await openAdapters({ config, logger: silentLogger })
-  await using app = await createApp(adapters, silentLogger)
-  const client = new ProductServiceClient(
-    `127.0.0.1:${await app.grpc.listen(0)}`,
-    credentials.createInsecure(),
-  )
-  const callsOf = (id: number) =>
-    [
-      (...rest) => client.getProduct({ id }, ...rest),
-      (...rest) => client.deleteProduct({ id, version: 0 }, ...rest),
-      (...rest) => client.updateProduct(UpdateProductRequest.fromPartial({ id, name: 'Lamp' }), ...rest),
-    ] satisfies ((
-      metadata: Metadata,
-      options: { deadline: number },
-      callback: (error: ServiceError | null) => void,
-    ) => unknown)[]
-  const waiting = () =>
-    query("select pid from pg_locks where relation = 'products'::regclass and not granted", schema.url)
-
-  while ((await fetchReady(app)) !== 200) await delay(20)
-  const product = await adapters.ports.products.add(fieldsOf())
-  const holder = new PgClient({ connectionString: schema.url })
-  await holder.connect()
-  try {
-    await holder.query('begin; lock table products in access exclusive mode')
-    let seenWaiting = 0
-    for (const call of callsOf(product.id)) {
-      const refused = new Promise<status | 'answered'>((resolve) => {
-        call(new Metadata(), { deadline: Date.now() + 2_500 }, (error) => resolve(error?.code ?? 'answered'))
-      })
-      while ((await Promise.race([refused, delay(20)])) === undefined) seenWaiting += (await waiting()).length
-      assert.equal(await refused, status.DEADLINE_EXCEEDED)
-      await eventually(20_000, async () => assert.deepEqual(await waiting(), []))
-    }
-    assert.ok(seenWaiting > 0)
-    await holder.query('rollback')
-    assert.deepEqual(await adapters.ports.reader.find(product.id), product)
-  } finally {
-    await holder.end()
+describe('when the deadline of a call passes', { skip: withoutPostgres }, () => {
+  let schema: Awaited<ReturnType<typeof ownSchema>>
+  let adapters: Awaited<ReturnType<typeof openAdapters>>
+  let app: Awaited<ReturnType<typeof createApp>>
+  let client: ProductServiceClient
+  before(async () => {
+    schema = await ownSchema()
+    // Without the limit by which the server would end the statement too: only the cancelling is left.
+    const config = readConfig({ DATABASE_URL: `${schema.url}&statement_timeout=0` })
+    adapters = await openAdapters({ config, logger: silentLogger })
+    app = await createApp(adapters, silentLogger)
+    client = new ProductServiceClient(`127.0.0.1:${await app.grpc.listen(0)}`, credentials.createInsecure())
+    while ((await fetchReady(app)) !== 200) await delay(20)
+  })
+  after(async () => {
     client.close()
+    await app[Symbol.asyncDispose]()
+    await adapters[Symbol.asyncDispose]()
+    await schema[Symbol.asyncDispose]()
+  })
+
+  type Send = (
+    metadata: Metadata,
+    options: { deadline: number },
+    callback: (error: ServiceError | null) => void,
+  ) => unknown
+
+  /** Gives the call so long; resolves with how it ends. */
+  const statusOf = (ms: number, call: Send) =>
+    new Promise<status | 'answered'>((resolve) => {
+      call(new Metadata(), { deadline: Date.now() + ms }, (error) => resolve(error?.code ?? 'answered'))
+    })
+
+  it('the statement of a read is stopped in PostgreSQL', async () => {
+    const { id } = await adapters.ports.products.add(creationOf())
+    const paging = { pageSize: 0, pageToken: '' }
+    const reads: Send[] = [
+      (...rest) => client.getProduct({ id }, ...rest),
+      (...rest) => client.batchGetProducts({ ids: [id] }, ...rest),
+      (...rest) => client.listProducts(paging, ...rest),
+    ]
+    await using table = await holdLocks(schema.url, 'lock table products in access exclusive mode')
+    for (const read of reads) {
+      let seenWaiting = 0
+      const ended = statusOf(2_500, read)
+      while ((await Promise.race([ended, delay(20)])) === undefined)
+        seenWaiting += (await table.waiting()).length
+      assert.equal(await ended, status.DEADLINE_EXCEEDED)
+      await eventually(20_000, async () => assert.deepEqual(await table.waiting(), []))
+      assert.ok(seenWaiting > 0)
+    }
+  })
+
+  const writes: Readonly<Record<string, (id: number) => Send>> = {
+    update:
+      (id) =>
+      (...rest) =>
+        client.updateProduct(UpdateProductRequest.fromPartial({ id, name: 'Lamp' }), ...rest),
+    delete:
+      (id) =>
+      (...rest) =>
+        client.deleteProduct({ id, version: 0 }, ...rest),
   }
+  const stored = {
+    update: { name: 'Lamp', version: 2 },
+    delete: undefined,
+  }
+  for (const [name, write] of Object.entries(writes))
+    for (const [lock, what] of [
+      ['lock table products in access exclusive mode', 'reading the product'],
+      ['select from products for update', 'writing it'],
+    ] as const)
+      it(`${name === 'update' ? 'an update' : 'a delete'} that has begun takes effect all the same, also while ${what}`, async () => {
+        const { id } = await adapters.ports.products.add(creationOf())
+        await using locks = await holdLocks(schema.url, lock)
+        assert.equal(await statusOf(1_500, write(id)), status.DEADLINE_EXCEEDED)
+        await delay(200)
+        assert.equal((await locks.waiting()).length, 1)
+        await locks.release()
+        await eventually(20_000, async () => {
+          const product = await adapters.ports.reader.find(id)
+          assert.deepEqual(
+            product && { name: product.name, version: product.version },
+            stored[name as keyof typeof stored],
+          )
+        })
+      })
 })

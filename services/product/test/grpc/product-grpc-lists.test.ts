@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import type { Product } from '../../src/domain/product.ts'
 import { assertFails, invalid, openGrpc } from '../support/grpc.ts'
-import { fieldsOf } from '../support/store.ts'
+import { creationOf } from '../support/store.ts'
 
 const service = await openGrpc()
 const { rpc, store } = service
@@ -19,7 +19,7 @@ const idsOf = (products: readonly { id: number }[]) => products.map(({ id }) => 
 const addNumbered = async (count: number): Promise<Product[]> => {
   const added = []
   for (let index = 1; index <= count; index += 1)
-    added.push(await store.products.add(fieldsOf({ price: BigInt(index), stock: index })))
+    added.push(await store.products.add(creationOf({ price: BigInt(index), stock: index })))
   return added
 }
 
@@ -92,7 +92,7 @@ describe('GetLowStockProducts', () => {
   })
 
   test('takes 0 for those that are sold out', async () => {
-    const soldOut = await store.products.add(fieldsOf({ stock: 0 }))
+    const soldOut = await store.products.add(creationOf({ stock: 0 }))
     const { products } = await rpc.getLowStockProducts({ ...paging, maxStock: 0 })
     assert.deepEqual(idsOf(products), [soldOut.id])
   })
@@ -107,7 +107,7 @@ describe('GetProductsByCategory', () => {
   test('answers those of exactly this category, page by page', async () => {
     const category = 'Bücher & CD/DVD'
     const added = []
-    for (let index = 0; index < 3; index += 1) added.push(await store.products.add(fieldsOf({ category })))
+    for (let index = 0; index < 3; index += 1) added.push(await store.products.add(creationOf({ category })))
     const first = await rpc.getProductsByCategory({ category, pageSize: 2, pageToken: '' })
     const pageToken = first.nextPageToken
     const second = await rpc.getProductsByCategory({ category, pageSize: 2, pageToken })
@@ -122,7 +122,7 @@ describe('GetProductsByCategory', () => {
   })
 
   test('answers none for an unknown category, and the uncategorised for the empty one', async () => {
-    const uncategorised = await store.products.add(fieldsOf({ category: '' }))
+    const uncategorised = await store.products.add(creationOf({ category: '' }))
     const unknown = await rpc.getProductsByCategory({ ...paging, category: 'home' })
     assert.deepEqual(unknown.products, [])
     const { products } = await rpc.getProductsByCategory({ ...paging, category: '' })

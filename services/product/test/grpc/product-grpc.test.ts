@@ -3,7 +3,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import type { Product } from '../../src/domain/product.ts'
 import { assertFails, invalid, notFound, openGrpc, stale } from '../support/grpc.ts'
-import { fieldsOf } from '../support/store.ts'
+import { creationOf } from '../support/store.ts'
 
 const service = await openGrpc()
 const { client, rpc, store } = service
@@ -12,7 +12,7 @@ after(() => service[Symbol.asyncDispose]())
 let lamp: Product
 beforeEach(async () => {
   await store.database.deleteFrom('products').execute()
-  lamp = await store.products.add(fieldsOf())
+  lamp = await store.products.add(creationOf())
 })
 
 const unknownId = 2_147_483_647
@@ -59,7 +59,7 @@ describe('GetProduct', () => {
       [29n, 0.29],
       [999_999_999_999n, 9_999_999_999.99],
     ] as const) {
-      const { id } = await store.products.add(fieldsOf({ price }))
+      const { id } = await store.products.add(creationOf({ price }))
       assert.equal((await rpc.getProduct({ id })).product?.price, decimal)
     }
   })
@@ -124,7 +124,7 @@ describe('UpdateProduct', () => {
   })
 
   test('is ABORTED when another version is stored, and changes nothing', async () => {
-    await assertFails(update({ version: 2 }), stale, 'version is 1')
+    await assertFails(update({ version: 2 }), stale, `product ${lamp.id} is not as expected`, 'version is 1')
     await assertFails(update({ version: unknownId }), stale)
     assert.deepEqual(await stored(), lamp)
   })
@@ -167,7 +167,7 @@ describe('DeleteProduct', () => {
 
 describe('BatchGetProducts', () => {
   test('answers the products in order of id, each once, and leaves out unknown ids', async () => {
-    const other = await store.products.add(fieldsOf())
+    const other = await store.products.add(creationOf())
     const { products } = await rpc.batchGetProducts({
       ids: [other.id, unknownId, lamp.id, other.id],
     })

@@ -191,8 +191,8 @@ describe('GET /products/top-{n}', () => {
 
 describe('GET /products/low-stock-{n}', () => {
   test('answers those with at most n pieces, lowest first', async () => {
-    const [none, one, ten, eleven] = numbered(4).map((product, index) =>
-      reviseProduct(product, { stock: [0, 1, 10, 11][index] ?? 0 }),
+    const [none, one, ten, eleven] = numbered(4).map(
+      (product, index) => reviseProduct(product, { stock: [0, 1, 10, 11][index] ?? 0 }).product,
     )
     assert.ok(none && one && ten && eleven)
     await store([eleven, ten, one, none])
@@ -230,8 +230,8 @@ describe('GET /products/category/{category}', () => {
   ]
 
   test('answers those of exactly this category, whatever its characters', async () => {
-    const products = numbered(categories.length).map((product, index) =>
-      reviseProduct(product, { category: categories[index] ?? '' }),
+    const products = numbered(categories.length).map(
+      (product, index) => reviseProduct(product, { category: categories[index] ?? '' }).product,
     )
     await store(products)
     for (const [index, category] of categories.entries())

@@ -3,10 +3,10 @@ import { Readable } from 'node:stream'
 import { after, describe, test } from 'node:test'
 import { byId } from '../../src/domain/product-reader.ts'
 import { assertProblem, assertRefused, type Request, send } from '../support/http.ts'
-import { fieldsOf, openApp } from '../support/store.ts'
+import { creationOf, openApp } from '../support/store.ts'
 
 const app = await openApp()
-const lamp = await app.store.products.add(fieldsOf())
+const lamp = await app.store.products.add(creationOf())
 after(async () => {
   const { products } = await app.store.reader.list({ sort: byId, limit: 10 })
   await app[Symbol.asyncDispose]()

@@ -3,7 +3,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import type { Product } from '../../src/domain/product.ts'
 import { byId } from '../../src/domain/product-reader.ts'
 import { assertRefused, type Request, send } from '../support/http.ts'
-import { fieldsOf, openApp } from '../support/store.ts'
+import { changeProduct, creationOf, openApp } from '../support/store.ts'
 
 const app = await openApp()
 after(() => app[Symbol.asyncDispose]())
@@ -11,7 +11,7 @@ after(() => app[Symbol.asyncDispose]())
 let lamp: Product
 beforeEach(async () => {
   await app.store.database.deleteFrom('products').execute()
-  lamp = await app.store.products.add(fieldsOf())
+  lamp = await app.store.products.add(creationOf())
 })
 
 const url = () => `/products/${lamp.id}`
@@ -66,7 +66,7 @@ describe('GET /products/{id}', () => {
       [10n, '0.1'],
       [999_999_999_999n, '9999999999.99'],
     ] as const) {
-      const { id } = await app.store.products.add(fieldsOf({ price }))
+      const { id } = await app.store.products.add(creationOf({ price }))
       const { body } = await accepted({ url: `/products/${id}` })
       assert.ok(body.includes(`"price":${text},`), body)
     }
@@ -146,7 +146,7 @@ describe('PUT /products/{id}', () => {
   })
 
   test('takes the product from the path, and ignores the id in the body', async () => {
-    const other = await app.store.products.add(fieldsOf())
+    const other = await app.store.products.add(creationOf())
     const payload = { id: other.id, version: 7, name: 'x', price: 1 }
     assert.equal((await written({ method: 'PUT', url: url(), payload })).id, lamp.id)
     assert.deepEqual(await app.store.reader.find(other.id), other)
@@ -234,7 +234,7 @@ describe('If-Match', () => {
   for (const { status, ...write } of writes) {
     test(`lets ${write.method} go on when it has the ETag`, async () => {
       for (const tags of ['"1"', '"7", "1"', '"7","1"', '*', ' * ']) {
-        lamp = await app.store.products.add(fieldsOf())
+        lamp = await app.store.products.add(creationOf())
         await accepted({ ...write, url: url(), headers: { 'if-match': tags } }, status)
       }
     })
@@ -246,7 +246,7 @@ describe('If-Match', () => {
     })
 
     test(`stops ${write.method} when somebody else wrote meanwhile`, async () => {
-      await app.store.products.update(lamp.id, (product) => product)
+      await changeProduct(app.store.products, lamp.id, (product) => product)
       await assertRefused(app.http, { ...write, url: url(), headers: { 'if-match': '"1"' } }, stale)
       await accepted({ ...write, url: url(), headers: { 'if-match': '"2"' } }, status)
     })

@@ -11,7 +11,7 @@ import { readConfig } from '../../src/config.ts'
 import { newProduct } from '../../src/domain/product.ts'
 import { byId } from '../../src/domain/product-reader.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
-import { fieldsOf } from '../support/store.ts'
+import { changeProduct, creationOf } from '../support/store.ts'
 
 const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'product-test-'))
 
@@ -43,7 +43,7 @@ test('a new catalog has ten samples, valid and of different kinds', async () => 
   await using adapters = await open(folder.path, {}, logger)
   const samples = await all(adapters)
   assert.equal(samples.length, 10)
-  for (const sample of samples) assert.deepEqual({ ...sample, ...newProduct(sample) }, sample)
+  for (const sample of samples) assert.deepEqual({ ...sample, ...newProduct(sample).fields }, sample)
   assert.ok(samples.some(({ stock }) => stock <= 1))
   assert.ok(new Set(samples.map(({ category }) => category)).size > 1)
   assert.match(String(lines[0]?.['msg']), /embedded storage: for one developer on one machine/)
@@ -55,8 +55,14 @@ test('products survive a restart, and samples are not added again', async () => 
     await using adapters = await open(folder.path)
     const [sample] = await all(adapters)
     assert.ok(sample)
-    await adapters.ports.products.update(sample.id, (product) => ({ ...product, stock: 3 }))
-    await adapters.ports.products.add(fieldsOf())
+    const events: (readonly [type: string, productId: number])[] = []
+    adapters.ports.events.subscribe(({ type, productId }) => events.push([type, productId]))
+    await changeProduct(adapters.ports.products, sample.id, (product) => ({ ...product, stock: 3 }))
+    const { id } = await adapters.ports.products.add(creationOf())
+    assert.deepEqual(events, [
+      ['product_updated', sample.id],
+      ['product_created', id],
+    ])
     return await all(adapters)
   })()
   await using adapters = await open(folder.path)
@@ -77,5 +83,5 @@ test('a second process is refused while one has the folder, and told what to do'
   assert.equal(code, 1)
   assert.ok(stderr.includes(folder.path))
   assert.match(stderr, /is in use by another process; stop that one, or set DATA_DIR to another folder/)
-  await adapters.ports.products.add(fieldsOf())
+  await adapters.ports.products.add(creationOf())
 })

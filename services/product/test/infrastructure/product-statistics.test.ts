@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { sql } from 'kysely'
 import { catalogStatistics } from '../../src/application/queries/catalog-statistics.ts'
-import { engines, fieldsOf } from '../support/store.ts'
+import { creationOf, engines } from '../support/store.ts'
 
 const product = fc.record({
   price: fc.bigInt({ min: 0n, max: 999_999_999_999n }),
@@ -21,7 +21,7 @@ for (const { engine, open, skip } of engines)
       await fc.assert(
         fc.asyncProperty(fc.array(product, { maxLength: 12 }), async (products) => {
           await sql`truncate products`.execute(store.database)
-          for (const fields of products) await store.products.add(fieldsOf(fields))
+          for (const fields of products) await store.products.add(creationOf(fields))
           const { products: bands, largest, others } = await read()
 
           const inBand = (from: number, to: number) =>
@@ -46,7 +46,7 @@ for (const { engine, open, skip } of engines)
     test('name the twenty categories that are worth most, and sum up the others', async () => {
       await using store = await open()
       for (let number = 1; number <= 23; number++)
-        await store.products.add(fieldsOf({ category: `c${number}`, price: BigInt(number), stock: 1 }))
+        await store.products.add(creationOf({ category: `c${number}`, price: BigInt(number), stock: 1 }))
       const { largest, others, products } = await catalogStatistics(store)()
       assert.deepEqual(
         largest.map(({ category }) => category),

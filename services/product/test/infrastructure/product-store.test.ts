@@ -3,11 +3,12 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { codeOf } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
 import { sql } from 'kysely'
-import { expectVersion, type Product } from '../../src/domain/product.ts'
+import { existing, type Product, removeProduct } from '../../src/domain/product.ts'
 import { byId, lowestStockFirst } from '../../src/domain/product-reader.ts'
+import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
 import { inOrder, insertProducts, someProducts, walk } from '../support/listing.ts'
 import { everySort, sortEntries } from '../support/sorts.ts'
-import { engines, fieldsOf, type Store } from '../support/store.ts'
+import { changeProduct, creationOf, deleteProduct, engines, fieldsOf, type Store } from '../support/store.ts'
 
 const unknownId = 2_147_483_647
 const notFound = { code: 'not_found', message: 'there is no product 2147483647' }
@@ -18,7 +19,10 @@ for (const { engine, open, skip } of engines)
     before(async () => {
       store = await open()
     })
-    beforeEach(() => store.database.deleteFrom('products').execute())
+    beforeEach(async () => {
+      await store.database.deleteFrom('products').execute()
+      store.published.length = 0
+    })
     after(() => store[Symbol.asyncDispose]())
 
     const all = async (): Promise<readonly Product[]> =>
@@ -26,7 +30,7 @@ for (const { engine, open, skip } of engines)
 
     describe('add', () => {
       test('gives an id, version 1, and the time to the millisecond', async () => {
-        const { id, version, createdAt, updatedAt, ...fields } = await store.products.add(fieldsOf())
+        const { id, version, createdAt, updatedAt, ...fields } = await store.products.add(creationOf())
         assert.deepEqual(fields, fieldsOf())
         assert.ok(Number.isInteger(id) && id > 0)
         assert.equal(version, 1)
@@ -40,7 +44,7 @@ for (const { engine, open, skip } of engines)
       })
 
       test('gives every product an id of its own, also to many at once', async () => {
-        const added = await Promise.all(Array.from({ length: 30 }, () => store.products.add(fieldsOf())))
+        const added = await Promise.all(Array.from({ length: 30 }, () => store.products.add(creationOf())))
         assert.equal(new Set(added.map(({ id }) => id)).size, 30)
       })
 
@@ -51,7 +55,7 @@ for (const { engine, open, skip } of engines)
           { name: 'x', description: '', category: '' },
         ]
         for (const text of texts) {
-          const { id } = await store.products.add(fieldsOf(text))
+          const { id } = await store.products.add(creationOf(text))
           const { name, description, category } = (await store.reader.find(id)) ?? {}
           assert.deepEqual({ name, description, category }, text)
         }
@@ -61,7 +65,7 @@ for (const { engine, open, skip } of engines)
         const price = fc.bigInt({ min: 0n, max: 999_999_999_999n })
         await fc.assert(
           fc.asyncProperty(price, async (cents) => {
-            const { id, price: added } = await store.products.add(fieldsOf({ price: cents }))
+            const { id, price: added } = await store.products.add(creationOf({ price: cents }))
             assert.equal(added, cents)
             assert.equal((await store.reader.find(id))?.price, cents)
           }),
@@ -72,8 +76,8 @@ for (const { engine, open, skip } of engines)
 
     describe('find', () => {
       test('gives the product as it was stored', async () => {
-        const added = await store.products.add(fieldsOf())
-        await store.products.add(fieldsOf({ name: 'Another' }))
+        const added = await store.products.add(creationOf())
+        await store.products.add(creationOf({ name: 'Another' }))
         assert.deepEqual(await store.reader.find(added.id), added)
       })
 
@@ -82,7 +86,7 @@ for (const { engine, open, skip } of engines)
       })
 
       test('gives many in order of id, each once, and leaves out unknown ids', async () => {
-        const { id: _, ...product } = await store.products.add(fieldsOf())
+        const { id: _, ...product } = await store.products.add(creationOf())
         const [four, three, two, one] = [4, 3, 2, 1].map((id) => ({ id, ...product }))
         assert.ok(four && three && two && one)
         await insertProducts(store.database, [four, three, two, one])
@@ -94,9 +98,9 @@ for (const { engine, open, skip } of engines)
 
     describe('update', () => {
       test('stores what the change makes of the product, as its next version', async () => {
-        const added = await store.products.add(fieldsOf())
+        const added = await store.products.add(creationOf())
         const fields = { name: 'x', description: '', price: 0n, stock: 0, category: '' }
-        const updated = await store.products.update(added.id, (product) => {
+        const updated = await changeProduct(store.products, added.id, (product) => {
           assert.deepEqual(product, added)
           return { ...product, ...fields }
         })
@@ -106,14 +110,14 @@ for (const { engine, open, skip } of engines)
       })
 
       test('changes one product alone', async () => {
-        const [one, other] = [await store.products.add(fieldsOf()), await store.products.add(fieldsOf())]
-        await store.products.update(one.id, (product) => ({ ...product, name: 'x' }))
+        const [one, other] = [await store.products.add(creationOf()), await store.products.add(creationOf())]
+        await changeProduct(store.products, one.id, (product) => ({ ...product, name: 'x' }))
         assert.deepEqual(await store.reader.find(other.id), other)
       })
 
       test('takes id, version and times from the store and not from the change', async () => {
-        const added = await store.products.add(fieldsOf())
-        const updated = await store.products.update(added.id, (product) => ({
+        const added = await store.products.add(creationOf())
+        const updated = await changeProduct(store.products, added.id, (product) => ({
           ...product,
           id: unknownId,
           version: 99,
@@ -125,9 +129,9 @@ for (const { engine, open, skip } of engines)
       })
 
       test('is atomic: fifty at once all take effect', async () => {
-        const { id, stock } = await store.products.add(fieldsOf())
+        const { id, stock } = await store.products.add(creationOf())
         const addOne = () =>
-          store.products.update(id, (product) => ({ ...product, stock: product.stock + 1 }))
+          changeProduct(store.products, id, (product) => ({ ...product, stock: product.stock + 1 }))
         const updated = await Promise.all(Array.from({ length: 50 }, addOne))
         assert.equal(new Set(updated.map(({ version }) => version)).size, 50)
         const product = await store.reader.find(id)
@@ -136,55 +140,91 @@ for (const { engine, open, skip } of engines)
       })
 
       test('lets one of many that expect the same version go on', async () => {
-        const { id } = await store.products.add(fieldsOf())
+        const { id } = await store.products.add(creationOf())
         const updates = Array.from({ length: 10 }, (_, index) =>
-          store.products.update(id, (product) => {
-            expectVersion(1)(product)
-            return { ...product, stock: index }
-          }),
+          store.products.update(id, (stored) => ({
+            product: { ...existing(id, stored, [{ version: 1 }]), stock: index },
+            events: [{ type: 'low_stock', stock: index, threshold: 10 }],
+          })),
         )
         const failures = (await Promise.allSettled(updates)).filter(({ status }) => status === 'rejected')
         assert.equal(failures.length, 9)
-        assert.equal((await store.reader.find(id))?.version, 2)
+        const product = await store.reader.find(id)
+        assert.equal(product?.version, 2)
+        assert.deepEqual(store.published.slice(1), [
+          { type: 'low_stock', stock: product.stock, threshold: 10, productId: id, version: 2 },
+        ])
       })
 
       test('brings nothing back that is deleted meanwhile', async () => {
         for (let round = 0; round < 20; round++) {
-          const { id } = await store.products.add(fieldsOf())
+          const { id } = await store.products.add(creationOf())
           const raise = () =>
-            store.products.update(id, (product) => ({ ...product, stock: product.stock + 1 }))
-          const remove = () => store.products.remove(id, () => {})
+            changeProduct(store.products, id, (product) => ({ ...product, stock: product.stock + 1 }))
+          const remove = () => deleteProduct(store.products, id)
           const outcomes = await Promise.allSettled([raise(), raise(), remove(), raise(), remove(), raise()])
           const removed = [outcomes[2], outcomes[4]].filter((outcome) => outcome?.status === 'fulfilled')
           assert.equal(removed.length, 1)
           for (const outcome of outcomes)
             assert.ok(outcome.status === 'fulfilled' || codeOf(outcome.reason) === 'not_found')
           assert.equal(await store.reader.find(id), undefined)
+          const raised = outcomes.filter(({ status }) => status === 'fulfilled').length - 1
+          const told = store.published.splice(0).map(({ type, version }) => `${type} ${version}`)
+          assert.deepEqual(
+            told.toSorted(),
+            [
+              'product_created 1',
+              ...Array.from({ length: raised }, (_, index) => `product_updated ${index + 2}`),
+              `product_deleted ${raised + 1}`,
+            ].toSorted(),
+          )
         }
       })
 
       test('passes on what the change throws, and writes nothing', async () => {
-        const added = await store.products.add(fieldsOf())
+        const added = await store.products.add(creationOf())
         const reason = new Error('not like this')
         const update = store.products.update(added.id, () => {
           throw reason
         })
         await assert.rejects(update, (error) => error === reason)
         assert.deepEqual(await store.reader.find(added.id), added)
-        await store.products.update(added.id, (product) => product)
+        assert.deepEqual(
+          store.published.map(({ type }) => type),
+          ['product_created'],
+        )
+        await changeProduct(store.products, added.id, (product) => product)
       })
 
-      test('of an unknown id is not_found, asks for no change, and makes nothing', async () => {
-        const update = store.products.update(unknownId, () => assert.fail('there is nothing to change'))
+      test('of an unknown id asks for a change of nothing, passes on what that throws, and makes nothing', async () => {
+        const asked: unknown[] = []
+        const update = store.products.update(unknownId, (stored) => {
+          asked.push(stored)
+          return { product: existing(unknownId, stored, 'anything'), events: [] }
+        })
         await assert.rejects(update, notFound)
+        assert.deepEqual(asked, [undefined])
         assert.deepEqual(await all(), [])
+        assert.deepEqual(store.published, [])
+      })
+
+      test('makes no product where there is none, whatever the change says', async () => {
+        const product = await store.products.add(creationOf())
+        store.published.length = 0
+        const update = store.products.update(unknownId, () => ({
+          product: { ...product, id: unknownId },
+          events: [{ type: 'product_updated', changed: [] }],
+        }))
+        await assert.rejects(update, /cannot make a product/)
+        assert.deepEqual(await all(), [product])
+        assert.deepEqual(store.published, [])
       })
 
       test('does not bring back a product that was removed meanwhile', async () => {
-        const { id } = await store.products.add(fieldsOf())
-        await store.products.remove(id, () => {})
+        const { id } = await store.products.add(creationOf())
+        await deleteProduct(store.products, id)
         await assert.rejects(
-          store.products.update(id, (product) => product),
+          changeProduct(store.products, id, (product) => product),
           { code: 'not_found' },
         )
         assert.deepEqual(await all(), [])
@@ -193,30 +233,183 @@ for (const { engine, open, skip } of engines)
 
     describe('remove', () => {
       test('removes that product and no other', async () => {
-        const [one, other] = [await store.products.add(fieldsOf()), await store.products.add(fieldsOf())]
-        await store.products.remove(one.id, (product) => assert.deepEqual(product, one))
+        const [one, other] = [await store.products.add(creationOf()), await store.products.add(creationOf())]
+        const removal = store.products.update(one.id, (product) => {
+          assert.deepEqual(product, one)
+          return removeProduct()
+        })
+        assert.equal(await removal, undefined)
         assert.deepEqual(await all(), [other])
       })
 
-      test('keeps the product when the precondition throws, and passes that on', async () => {
-        const added = await store.products.add(fieldsOf())
-        await assert.rejects(store.products.remove(added.id, expectVersion(2)), { code: 'stale_version' })
+      test('keeps the product when it is not as expected, and passes that on', async () => {
+        const added = await store.products.add(creationOf())
+        const removal = store.products.update(added.id, (stored) => {
+          existing(added.id, stored, [{ version: 2 }])
+          return removeProduct()
+        })
+        await assert.rejects(removal, { code: 'stale_version' })
         assert.deepEqual(await all(), [added])
+        assert.deepEqual(
+          store.published.map(({ type }) => type),
+          ['product_created'],
+        )
       })
 
       test('of an unknown id is not_found', async () => {
-        await store.products.add(fieldsOf())
-        await assert.rejects(
-          store.products.remove(unknownId, () => {}),
-          notFound,
-        )
+        await store.products.add(creationOf())
+        await assert.rejects(deleteProduct(store.products, unknownId), notFound)
         assert.equal((await all()).length, 1)
       })
 
+      test('of an unknown id asks for a change of nothing, and a removal of that makes and tells nothing', async () => {
+        const asked: unknown[] = []
+        const removal = store.products.update(unknownId, (stored) => {
+          asked.push(stored)
+          return removeProduct()
+        })
+        assert.equal(await removal, undefined)
+        assert.deepEqual(asked, [undefined])
+        assert.deepEqual(await all(), [])
+        assert.deepEqual(store.published, [])
+      })
+
       test('never gives the id of a removed product to another', async () => {
-        const removed = await store.products.add(fieldsOf())
-        await store.products.remove(removed.id, () => {})
-        assert.ok((await store.products.add(fieldsOf())).id > removed.id)
+        const removed = await store.products.add(creationOf())
+        await deleteProduct(store.products, removed.id)
+        assert.ok((await store.products.add(creationOf())).id > removed.id)
+      })
+    })
+
+    describe('events', () => {
+      test('are published once for each write, with the id, and the version that it led to', async () => {
+        const [one, other] = [await store.products.add(creationOf()), await store.products.add(creationOf())]
+        const low = { type: 'low_stock', stock: 3, threshold: 10 } as const
+        const updated = { type: 'product_updated', changed: ['stock'] } as const
+        await store.products.update(one.id, (stored) => ({
+          product: { ...existing(one.id, stored, 'anything'), stock: 3 },
+          events: [updated, low],
+        }))
+        await store.products.update(one.id, (stored) => ({
+          product: existing(one.id, stored, 'anything'),
+          events: [],
+        }))
+        await deleteProduct(store.products, one.id)
+        assert.deepEqual(store.published, [
+          { type: 'product_created', productId: one.id, version: 1 },
+          { type: 'product_created', productId: other.id, version: 1 },
+          { ...updated, productId: one.id, version: 2 },
+          { ...low, productId: one.id, version: 2 },
+          { type: 'product_deleted', productId: one.id, version: 3 },
+        ])
+      })
+
+      /** Writes the product as it is, and tells which version it was. */
+      const tellVersion = (products: Store['products'], id: number) =>
+        products.update(id, (stored) => {
+          const product = existing(id, stored, 'anything')
+          return { product, events: [{ type: 'low_stock', stock: product.version, threshold: 10 }] }
+        })
+
+      test('come once for each version when fifty writes race, in whichever order', async () => {
+        const { id } = await store.products.add(creationOf())
+        store.published.length = 0
+        await Promise.all(Array.from({ length: 50 }, () => tellVersion(store.products, id)))
+        assert.deepEqual(
+          store.published.toSorted((one, other) => one.version - other.version),
+          Array.from({ length: 50 }, (_, index) => ({
+            type: 'low_stock',
+            stock: index + 1,
+            threshold: 10,
+            productId: id,
+            version: index + 2,
+          })),
+        )
+      })
+
+      /** The first read gives a product at the version before: as if another process had written it since. */
+      const outdatedProducts = ({ database, published }: Store) => {
+        let reads = 0
+        const outdated = database.withPlugin({
+          transformQuery: ({ node }) => node,
+          transformResult: async ({ result }) => {
+            const rows = result.rows.map((row) => ({ ...row, version: Number(row['version']) - 1 }))
+            return reads++ === 0 ? { ...result, rows } : result
+          },
+        })
+        return postgresProductRepository(outdated, (events) => published.push(...events))
+      }
+
+      test('are those of the change that took effect, when another write came first', async () => {
+        const { id } = await store.products.add(creationOf())
+        await changeProduct(store.products, id, (product) => product)
+        store.published.length = 0
+        const { version } = await tellVersion(outdatedProducts(store), id)
+        assert.equal(version, 3)
+        await deleteProduct(outdatedProducts(store), id)
+        assert.deepEqual(store.published, [
+          { type: 'low_stock', stock: 2, threshold: 10, productId: id, version: 3 },
+          { type: 'product_deleted', productId: id, version: 3 },
+        ])
+      })
+
+      test('are none when the change throws that is made of what another write left', async () => {
+        const { id } = await store.products.add(creationOf())
+        await changeProduct(store.products, id, (product) => product)
+        store.published.length = 0
+        const seen: number[] = []
+        const write = outdatedProducts(store).update(id, (stored) => {
+          seen.push(existing(id, stored, 'anything').version)
+          return { product: existing(id, stored, [{ version: 1 }]), events: [{ type: 'product_created' }] }
+        })
+        await assert.rejects(write, { code: 'stale_version' })
+        assert.deepEqual(seen, [1, 2])
+        assert.equal((await store.reader.find(id))?.version, 2)
+        assert.deepEqual(store.published, [])
+      })
+
+      test('are told of one removal when several race', async () => {
+        const { id } = await store.products.add(creationOf())
+        store.published.length = 0
+        await Promise.all(Array.from({ length: 10 }, () => store.products.update(id, removeProduct)))
+        assert.deepEqual(store.published, [{ type: 'product_deleted', productId: id, version: 1 }])
+      })
+
+      test('are published when others can see what was written', async () => {
+        await using own = await open()
+        const { id } = await own.products.add(creationOf())
+        const seen: Promise<readonly [published: number, stored: number | undefined]>[] = []
+        own.events.subscribe(({ version }) =>
+          seen.push(own.reader.find(id).then((product) => [version, product?.version] as const)),
+        )
+        await Promise.all(
+          Array.from({ length: 20 }, () => changeProduct(own.products, id, (product) => product)),
+        )
+        for (const [published, stored] of await Promise.all(seen))
+          assert.ok(stored !== undefined && stored >= published, `${stored} at the event of ${published}`)
+        assert.equal(seen.length, 20)
+      })
+
+      test('are none of a write that fails at its very end', async () => {
+        await using own = await open()
+        const { id } = await own.products.add(creationOf())
+        await sql`
+          create function refuse() returns trigger language plpgsql as
+          $$ begin raise exception 'refused at the commit'; end $$`.execute(own.database)
+        await sql`
+          create constraint trigger refuse after update on products deferrable initially deferred
+          for each row when (new.name = 'Refused') execute function refuse()`.execute(own.database)
+        const refused = (product: Product) => ({ ...product, name: 'Refused' })
+        for (const products of [own.products, outdatedProducts(own)])
+          await assert.rejects(changeProduct(products, id, refused), /refused at the commit/)
+        await deleteProduct(own.products, id)
+        assert.deepEqual(
+          own.published.map(({ type, version }) => [type, version]),
+          [
+            ['product_created', 1],
+            ['product_deleted', 1],
+          ],
+        )
       })
     })
 
@@ -246,7 +439,7 @@ for (const { engine, open, skip } of engines)
 
             const disturb = async () => {
               const [left, came] = [leaving.pop(), coming.pop()]
-              if (left !== undefined) await store.products.remove(left.id, () => {})
+              if (left !== undefined) await deleteProduct(store.products, left.id)
               if (came !== undefined) await insertProducts(store.database, [came], { besides: true })
             }
             const walked = await walk(store.reader, { sort: by, limit }, disturb)
@@ -301,7 +494,7 @@ for (const { engine, open, skip } of engines)
       })
 
       test('says that there is more only when there is', async () => {
-        for (const name of ['a', 'b']) await store.products.add(fieldsOf({ name }))
+        for (const name of ['a', 'b']) await store.products.add(creationOf({ name }))
         const { next: afterOne } = await store.reader.list({ sort: byId, limit: 1 })
         assert.ok(afterOne)
         assert.equal((await store.reader.list({ sort: byId, limit: 2 })).next, undefined)

@@ -14,15 +14,15 @@ import { postgresProductReader } from '../../src/infrastructure/postgres-product
 import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
 import { postgresConfigOf } from '../support/config.ts'
-import { fieldsOf } from '../support/store.ts'
+import { changeProduct, creationOf, deleteProduct } from '../support/store.ts'
 
 const useDatabase = async (database: Database): Promise<void> => {
   await migrations.apply(database)
-  const products = postgresProductRepository(database)
-  const { id } = await inRequest('add', () => products.add(fieldsOf({ name: 'Secret Lamp' })))
-  await inRequest('update', () => products.update(id, (product) => ({ ...product, stock: 4_711 })))
+  const products = postgresProductRepository(database, () => {})
+  const { id } = await inRequest('add', () => products.add(creationOf({ name: 'Secret Lamp' })))
+  await inRequest('update', () => changeProduct(products, id, (product) => ({ ...product, stock: 4_711 })))
   await inRequest('find', () => postgresProductReader(database).find(id))
-  await inRequest('remove', () => products.remove(id, () => {}))
+  await inRequest('remove', () => deleteProduct(products, id))
   await inRequest('fail', () => assert.rejects(sql`select 1 / ${0}::integer`.execute(database)))
 }
 

@@ -11,7 +11,6 @@ import { proxyOn, silenceOn } from '@shop/testing/services/tcp.ts'
 import { ownDatabase, ownSchema, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { sql } from 'kysely'
 import { createApp } from '../../src/app.ts'
-import { useCases } from '../../src/application/use-cases.ts'
 import { readConfig } from '../../src/config.ts'
 import { byId } from '../../src/domain/product-reader.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
@@ -19,6 +18,7 @@ import { postgresConfigOf } from '../support/config.ts'
 import { assertFails, connectTo, unavailable } from '../support/grpc.ts'
 import { assertRefused, type Request, send } from '../support/http.ts'
 import { fieldsOf } from '../support/store.ts'
+import { context, useCasesOf } from '../support/use-cases.ts'
 
 /** The service on this database, as `main` puts it together, with its log. */
 const start = async (url: string) => {
@@ -27,7 +27,7 @@ const start = async (url: string) => {
   const app = await createApp(adapters, logger)
   return {
     ...app,
-    use: useCases(adapters.ports),
+    use: useCasesOf(adapters.ports),
     lines,
     health: async (path = '/health') => {
       const response = await send(app.http, { url: path })
@@ -42,18 +42,18 @@ const start = async (url: string) => {
 
 type Service = Awaited<ReturnType<typeof start>>
 
-const precondition = () => {}
+const expected = 'anything'
 const everyUseCase = (use: Service['use']): Record<keyof Service['use'], () => Promise<unknown>> => ({
-  createProduct: () => use.createProduct(fieldsOf()),
-  updateProduct: () => use.updateProduct({ id: 1, changes: {}, precondition }),
-  deleteProduct: () => use.deleteProduct({ id: 1, precondition }),
-  getProduct: () => use.getProduct({ id: 1 }),
-  getProducts: () => use.getProducts({ ids: [1] }),
-  listProducts: () => use.listProducts({ sort: byId, limit: 1 }),
-  topProducts: () => use.topProducts({ count: 1 }),
-  lowStockProducts: () => use.lowStockProducts({ maxStock: 1, limit: 1 }),
-  productsByCategory: () => use.productsByCategory({ category: 'Home', limit: 1 }),
-  catalogStatistics: () => use.catalogStatistics(),
+  createProduct: () => use.createProduct(fieldsOf(), context),
+  updateProduct: () => use.updateProduct({ id: 1, changes: {}, expected }, context),
+  deleteProduct: () => use.deleteProduct({ id: 1, expected }, context),
+  getProduct: () => use.getProduct({ id: 1 }, context),
+  getProducts: () => use.getProducts({ ids: [1] }, context),
+  listProducts: () => use.listProducts({ sort: byId, limit: 1 }, context),
+  topProducts: () => use.topProducts({ count: 1 }, context),
+  lowStockProducts: () => use.lowStockProducts({ maxStock: 1, limit: 1 }, context),
+  productsByCategory: () => use.productsByCategory({ category: 'Home', limit: 1 }, context),
+  catalogStatistics: () => use.catalogStatistics({}, context),
 })
 
 const payload = { name: 'x', price: 1 }
@@ -133,7 +133,7 @@ test('a database that takes connections and says nothing is unavailable, within 
   await silence.start()
   const [{ status }] = await Promise.all([
     service.health(),
-    assertUnavailable(() => service.use.getProduct({ id: 1 })),
+    assertUnavailable(() => service.use.getProduct({ id: 1 }, context)),
     assertRefused(service.http, { url: '/products' }, down),
   ])
   assert.equal(status, 'unhealthy')
@@ -163,13 +163,13 @@ test('the service finds the database by itself when that comes, goes, and comes 
   await using database = await behindProxy()
   const { proxy } = database
   await using service = await start(database.url)
-  await assertUnavailable(() => service.use.getProduct({ id: 1 }))
+  await assertUnavailable(() => service.use.getProduct({ id: 1 }, context))
   await proxy.start()
   await eventually(20_000, () => healthy(service))
-  const { id } = await service.use.createProduct(fieldsOf())
+  const { id } = await service.use.createProduct(fieldsOf(), context)
 
   const underWay = Array.from({ length: 20 }, () =>
-    service.use.updateProduct({ id, changes: {}, precondition }),
+    service.use.updateProduct({ id, changes: {}, expected }, context),
   )
   await proxy.stop()
   const failures = (await Promise.allSettled(underWay)).filter((result) => result.status === 'rejected')
@@ -179,7 +179,7 @@ test('the service finds the database by itself when that comes, goes, and comes 
   assert.equal((await service.health()).status, 'unhealthy')
 
   await proxy.start()
-  const { version } = await service.use.getProduct({ id })
+  const { version } = await service.use.getProduct({ id }, context)
   assert.ok(version >= 1 + underWay.length - failures.length)
   await healthy(service)
 })
@@ -191,17 +191,17 @@ test('a connection that is lost while it cancels a statement harms nobody else',
   await database.proxy.start()
   await using service = await start(database.url)
   await eventually(20_000, () => healthy(service))
-  const { id } = await service.use.createProduct(fieldsOf())
+  const { id } = await service.use.createProduct(fieldsOf(), context)
 
   const direct = openPostgres(postgresConfigOf({ DATABASE_URL: database.schema.url }), silentLogger)
   await direct.transaction().execute(async (transaction) => {
     await sql`lock table products`.execute(transaction)
-    const context = { requestId: 'x', signal: AbortSignal.timeout(100) }
-    await requestContext.run(context, () => assert.rejects(service.use.getProduct({ id })))
+    const request = { requestId: 'x', signal: AbortSignal.timeout(100) }
+    await requestContext.run(request, () => assert.rejects(service.use.getProduct({ id }, context)))
     await delay(200)
   })
   await direct.destroy()
-  assert.equal((await service.use.getProduct({ id })).id, id)
+  assert.equal((await service.use.getProduct({ id }, context)).id, id)
 })
 
 test('a database that is made after the service started is found and migrated', {

@@ -4,7 +4,7 @@ import { lowestStockFirst, type ProductReader } from '../../src/domain/product-r
 import { batchedProductReader } from '../../src/infrastructure/batched-product-reader.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
-import { engines, fieldsOf } from '../support/store.ts'
+import { changeProduct, creationOf, deleteProduct, engines } from '../support/store.ts'
 
 const writes = 300
 
@@ -13,7 +13,7 @@ for (const { engine, open, skip } of engines)
     skip,
   }, async () => {
     await using store = await open()
-    const { id } = await store.products.add(fieldsOf({ stock: 0 }))
+    const { id } = await store.products.add(creationOf({ stock: 0 }))
     let queries = 0
     const direct = postgresProductReader(store.database)
     const counting: ProductReader = {
@@ -40,7 +40,7 @@ for (const { engine, open, skip } of engines)
     }
     const readers = Array.from({ length: 8 }, storm)
     for (let stock = 1; stock <= writes; stock++) {
-      await store.products.update(id, (product) => ({ ...product, stock }))
+      await changeProduct(store.products, id, (product) => ({ ...product, stock }))
       const [found, listed] = await Promise.all([reader.find(id), reader.list(listing)])
       assert.equal(found?.stock, stock)
       assert.equal(listed.products[0]?.stock, stock)
@@ -63,12 +63,12 @@ for (const { engine, open, skip } of engines)
       },
       transformResult: async ({ result }) => result,
     })
-    const products = postgresProductRepository(counted)
-    const added = await Promise.all(Array.from({ length: 60 }, () => products.add(fieldsOf())))
+    const products = postgresProductRepository(counted, () => {})
+    const added = await Promise.all(Array.from({ length: 60 }, () => products.add(creationOf())))
     const [updated, removed] = [added.slice(0, 40), added.slice(40)]
     await Promise.all([
-      ...updated.map(({ id }) => products.update(id, (product) => ({ ...product, stock: id }))),
-      ...removed.map(({ id }) => products.remove(id, () => {})),
+      ...updated.map(({ id }) => changeProduct(products, id, (product) => ({ ...product, stock: id }))),
+      ...removed.map(({ id }) => deleteProduct(products, id)),
     ])
     const stored = await store.reader.findMany(added.map(({ id }) => id))
     assert.deepEqual(

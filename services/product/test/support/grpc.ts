@@ -8,7 +8,12 @@ import {
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import { openApp } from './store.ts'
 
-type Calls = Rpcs<ProductServiceServer>
+/** The RPCs as a client sees them: it gives the request alone. */
+type Calls = {
+  readonly [Name in keyof Rpcs<ProductServiceServer>]: (
+    request: Parameters<Rpcs<ProductServiceServer>[Name]>[0],
+  ) => ReturnType<Rpcs<ProductServiceServer>[Name]>
+}
 
 /** The methods of the generated client, as functions that reject with the `ServiceError`. */
 const callsOf = (client: ProductServiceClient): Calls => {

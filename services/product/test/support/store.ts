@@ -1,12 +1,25 @@
 import { PGlite } from '@electric-sql/pglite'
 import { dataDir } from '@electric-sql/pglite-prepopulatedfs'
+import { eventHub } from '@shop/platform/event-hub.ts'
+import { createMetrics } from '@shop/platform/metrics/metrics.ts'
+import { startJobs } from '@shop/platform/process/jobs.ts'
 import { openPostgres } from '@shop/postgres/database.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { Kysely, PGliteDialect } from 'kysely'
-import { createApp } from '../../src/app.ts'
+import { createApp, version } from '../../src/app.ts'
+import { service } from '../../src/config.ts'
 import type { Ports } from '../../src/domain/ports.ts'
-import type { ProductFields } from '../../src/domain/product.ts'
+import {
+  type Creation,
+  existing,
+  newProduct,
+  type Product,
+  type ProductFields,
+  removeProduct,
+} from '../../src/domain/product.ts'
+import type { PublishedProductEvent } from '../../src/domain/product-events.ts'
+import type { ProductRepository } from '../../src/domain/product-repository.ts'
 import { batchedProductReader } from '../../src/infrastructure/batched-product-reader.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
@@ -15,14 +28,23 @@ import { postgresProductStatistics } from '../../src/infrastructure/postgres-pro
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
 import { postgresConfigOf } from './config.ts'
 
-/** The ports on a migrated, empty database, and the database itself for what the ports do not offer. */
-export type Store = Ports & Readonly<{ database: Database }> & AsyncDisposable
+/** The ports on a migrated, empty database, and what they do not offer: the database itself, and the events so far. */
+export type Store = Ports &
+  Readonly<{ database: Database; published: PublishedProductEvent[] }> &
+  AsyncDisposable
 
 const storeOn = async (database: Database, close: () => Promise<void>): Promise<Store> => {
   await migrations.apply(database)
+  const events = eventHub<PublishedProductEvent>((error) => {
+    throw error
+  })
+  const published: PublishedProductEvent[] = []
+  events.subscribe((event) => published.push(event))
   return {
     database,
-    products: postgresProductRepository(database),
+    events,
+    published,
+    products: postgresProductRepository(database, events.publish),
     reader: batchedProductReader(postgresProductReader(database)),
     statistics: postgresProductStatistics(database),
     [Symbol.asyncDispose]: close,
@@ -53,12 +75,16 @@ export const engines = [
 ] as const
 
 /** The whole service on an embedded store of its own, not listening yet. */
-export const openApp = async (config: Parameters<typeof createApp>[3] = {}) => {
+export const openApp = async (
+  config: Parameters<typeof createApp>[3] = {},
+  { logger = silentLogger, metrics = createMetrics(service, version) } = {},
+) => {
   const store = await onPglite()
-  const app = await createApp({ ports: store, dependencies: [] }, silentLogger, undefined, config)
+  const app = await createApp({ ports: store, dependencies: [] }, logger, metrics, config)
   return {
     ...app,
     store,
+    startJobs: () => startJobs(app.jobs, { logger, metrics }),
     [Symbol.asyncDispose]: async () => {
       await app[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
@@ -74,3 +100,24 @@ export const fieldsOf = (given: Partial<ProductFields> = {}): ProductFields => (
   category: 'Home',
   ...given,
 })
+
+/** A product to be, and that it is made. */
+export const creationOf = (given: Partial<ProductFields> = {}): Creation => newProduct(fieldsOf(given))
+
+/** Puts what `make` makes of the product in its place, by no rule of the domain. Rejects with `not_found`. */
+export const changeProduct = (
+  products: Pick<ProductRepository, 'update'>,
+  id: number,
+  make: (product: Product) => Product,
+): Promise<Product> =>
+  products.update(id, (stored) => ({
+    product: make(existing(id, stored, 'anything')),
+    events: [{ type: 'product_updated', changed: [] }],
+  }))
+
+/** Removes the product, whatever it is. Rejects with `not_found`. */
+export const deleteProduct = (products: Pick<ProductRepository, 'update'>, id: number): Promise<void> =>
+  products.update(id, (stored) => {
+    existing(id, stored, 'anything')
+    return removeProduct()
+  })

@@ -1,27 +1,34 @@
-import { addItem as added, type Basket, newBasket, type Precondition } from '../../domain/basket.ts'
-import type { BasketRepository } from '../../domain/basket-repository.ts'
-import type { ProductCatalog } from '../../domain/product-catalog.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
+import {
+  addItem as added,
+  type Basket,
+  type BasketState,
+  newBasket,
+  requireExpected,
+} from '../../domain/basket.ts'
+import type { Ports } from '../../domain/ports.ts'
 
 export type AddItem = Readonly<{
   userId: string
   productId: number
   quantity: number
-  precondition: Precondition
+  expected: Expected<BasketState>
 }>
 
-type Needs = Readonly<{ baskets: Pick<BasketRepository, 'update'>; catalog: ProductCatalog }>
+type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> &
+  Pick<Ports, 'catalog' | 'clock' | 'newId'>
 
 /**
  * Makes the basket when there is none. Rejects with `product_not_found`, `insufficient_stock`, `basket_full`,
  * `stale_version` or `unavailable`; then the basket is unchanged.
  */
 export const addItem =
-  ({ baskets, catalog }: Needs) =>
-  async ({ userId, productId, quantity, precondition }: AddItem): Promise<Basket> => {
+  ({ baskets, catalog, clock, newId }: Needs) =>
+  async ({ userId, productId, quantity, expected }: AddItem): Promise<Basket> => {
     const product = await catalog.find(productId)
-    const fresh = newBasket(userId, crypto.randomUUID(), new Date())
+    const fresh = newBasket(userId, newId(), clock())
     return baskets.update(userId, (stored) => {
-      precondition(stored)
+      requireExpected(stored, expected)
       return added(stored ?? fresh, product, quantity)
     })
   }

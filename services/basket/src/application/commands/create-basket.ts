@@ -1,15 +1,18 @@
-import { type Basket, newBasket, type Precondition } from '../../domain/basket.ts'
-import type { BasketRepository } from '../../domain/basket-repository.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
+import { type Basket, type BasketState, newBasket, requireExpected } from '../../domain/basket.ts'
+import type { Ports } from '../../domain/ports.ts'
 
-export type CreateBasket = Readonly<{ userId: string; precondition: Precondition }>
+export type CreateBasket = Readonly<{ userId: string; expected: Expected<BasketState> }>
+
+type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> & Pick<Ports, 'clock' | 'newId'>
 
 /** The user's basket: a new one when there is none, else the one that is there, untouched. Rejects with `stale_version`. */
 export const createBasket =
-  ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
-  async ({ userId, precondition }: CreateBasket): Promise<Readonly<{ basket: Basket; created: boolean }>> => {
-    const fresh = newBasket(userId, crypto.randomUUID(), new Date())
+  ({ baskets, clock, newId }: Needs) =>
+  async ({ userId, expected }: CreateBasket): Promise<Readonly<{ basket: Basket; created: boolean }>> => {
+    const fresh = newBasket(userId, newId(), clock())
     const basket = await baskets.update(userId, (stored) => {
-      precondition(stored)
+      requireExpected(stored, expected)
       return stored ?? fresh
     })
     return { basket, created: basket.id === fresh.id }

@@ -1,14 +1,14 @@
-import { existing, type Precondition } from '../../domain/basket.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
+import { type BasketState, existing } from '../../domain/basket.ts'
 import type { BasketRepository } from '../../domain/basket-repository.ts'
 
-export type DeleteBasket = Readonly<{ userId: string; precondition: Precondition }>
+export type DeleteBasket = Readonly<{ userId: string; expected: Expected<BasketState> }>
 
 /** Rejects with `not_found` or `stale_version`. */
 export const deleteBasket =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
-  async ({ userId, precondition }: DeleteBasket): Promise<void> => {
-    await baskets.update(userId, (stored) => {
-      precondition(existing(stored))
+  ({ userId, expected }: DeleteBasket): Promise<void> =>
+    baskets.update(userId, (stored) => {
+      existing(stored, expected)
       return undefined
     })
-  }

@@ -1,14 +1,11 @@
-import { type Basket, existing, type Precondition, removeItem as removed } from '../../domain/basket.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
+import { type Basket, type BasketState, existing, removeItem as removed } from '../../domain/basket.ts'
 import type { BasketRepository } from '../../domain/basket-repository.ts'
 
-export type RemoveItem = Readonly<{ userId: string; productId: number; precondition: Precondition }>
+export type RemoveItem = Readonly<{ userId: string; productId: number; expected: Expected<BasketState> }>
 
 /** Rejects with `not_found` for a basket or line that is not there, or with `stale_version`. */
 export const removeItem =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
-  ({ userId, productId, precondition }: RemoveItem): Promise<Basket> =>
-    baskets.update(userId, (stored) => {
-      const basket = existing(stored)
-      precondition(basket)
-      return removed(basket, productId)
-    })
+  ({ userId, productId, expected }: RemoveItem): Promise<Basket> =>
+    baskets.update(userId, (stored) => removed(existing(stored, expected), productId))

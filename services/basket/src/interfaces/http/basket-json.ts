@@ -1,6 +1,6 @@
 import { decimalFromCents } from '@shop/kernel/money.ts'
 import { type Static, Type } from 'typebox'
-import { type Basket, itemCount, limits, subtotal, total } from '../../domain/basket.ts'
+import { type Basket, type BasketState, itemCount, limits, subtotal, total } from '../../domain/basket.ts'
 
 export const UserId = Type.String({
   pattern: '^[A-Za-z0-9._:@-]{1,128}$',
@@ -86,4 +86,10 @@ export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
 })
 
 /** The strong ETag of a basket. The id tells it from an earlier basket of the same user, whose versions began at 1 too. */
-export const basketTag = ({ id, version }: Pick<Basket, 'id' | 'version'>): string => `"${id}.${version}"`
+export const basketTag = ({ id, version }: BasketState): string => `"${id}.${version}"`
+
+/** The inverse; undefined for a tag that no basket has. */
+export const stateOfTag = (tag: string): BasketState | undefined => {
+  const [, id, version] = /^"([^".]+)\.([1-9]\d{0,14})"$/.exec(tag) ?? []
+  return id === undefined ? undefined : { id, version: Number(version) }
+}

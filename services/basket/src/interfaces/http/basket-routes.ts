@@ -1,15 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { contextOf } from '@shop/platform/http/context.ts'
 import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Basket } from '../../domain/basket.ts'
-import { basketJson, basketTag } from './basket-json.ts'
+import { basketJson, basketTag, stateOfTag } from './basket-json.ts'
 import { schemas } from './basket-schemas.ts'
 
-const tagged = (reply: FastifyReply, basket: Basket) => {
-  void reply.header('etag', basketTag(basket))
-  return basketJson(basket)
-}
+const sendBasket = (reply: FastifyReply, basket: Basket) =>
+  reply.header('etag', basketTag(basket)).send(basketJson(basket))
 
 /** The lines of a basket, which clients call items. */
 const itemRoutes =
@@ -17,9 +16,9 @@ const itemRoutes =
   async (app) => {
     app.post('/baskets/:user_id/items', { schema: schemas.addItem }, async (request, reply) => {
       const { product_id: productId, quantity } = request.body
-      const precondition = ifMatch(request, basketTag)
-      const command = { userId: request.params.user_id, productId, quantity, precondition }
-      return tagged(reply, await use.addItem(command))
+      const expected = ifMatch(request, stateOfTag)
+      const command = { userId: request.params.user_id, productId, quantity, expected }
+      return sendBasket(reply, await use.addItem(command, contextOf(request)))
     })
 
     app.put(
@@ -27,9 +26,12 @@ const itemRoutes =
       { schema: schemas.setQuantity },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
-        const precondition = ifMatch(request, basketTag)
+        const expected = ifMatch(request, stateOfTag)
         const { quantity } = request.body
-        return tagged(reply, await use.setQuantity({ userId, productId, quantity, precondition }))
+        return sendBasket(
+          reply,
+          await use.setQuantity({ userId, productId, quantity, expected }, contextOf(request)),
+        )
       },
     )
 
@@ -38,15 +40,10 @@ const itemRoutes =
       { schema: schemas.removeItem },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
-        const precondition = ifMatch(request, basketTag)
-        return tagged(reply, await use.removeItem({ userId, productId, precondition }))
+        const expected = ifMatch(request, stateOfTag)
+        return sendBasket(reply, await use.removeItem({ userId, productId, expected }, contextOf(request)))
       },
     )
-
-    app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket }, async (request, reply) => {
-      const precondition = ifMatch(request, basketTag)
-      return tagged(reply, await use.clearBasket({ userId: request.params.user_id, precondition }))
-    })
   }
 
 /** Baskets over HTTP: each route reads its input, calls one use case, and presents the result. */
@@ -54,22 +51,33 @@ export const basketRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
     app.get('/baskets/:user_id', { schema: schemas.getBasket }, async (request, reply) => {
-      const basket = await use.getBasket({ userId: request.params.user_id })
+      const basket = await use.getBasket({ userId: request.params.user_id }, contextOf(request))
       return sendTagged(request, reply, basketTag(basket), () => basketJson(basket))
     })
 
     app.post('/baskets', { schema: schemas.createBasket }, async (request, reply) => {
-      const precondition = ifMatch(request, basketTag)
-      const { basket, created } = await use.createBasket({ userId: request.body.user_id, precondition })
+      const expected = ifMatch(request, stateOfTag)
+      const { basket, created } = await use.createBasket(
+        { userId: request.body.user_id, expected },
+        contextOf(request),
+      )
       if (created) void reply.code(201).header('location', `/baskets/${basket.userId}`)
-      return tagged(reply, basket)
+      return sendBasket(reply, basket)
     })
 
     await app.register(itemRoutes(use))
 
+    app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket }, async (request, reply) => {
+      const expected = ifMatch(request, stateOfTag)
+      return sendBasket(
+        reply,
+        await use.clearBasket({ userId: request.params.user_id, expected }, contextOf(request)),
+      )
+    })
+
     app.delete('/baskets/:user_id', { schema: schemas.deleteBasket }, async (request, reply) => {
-      const precondition = ifMatch(request, basketTag)
-      await use.deleteBasket({ userId: request.params.user_id, precondition })
+      const expected = ifMatch(request, stateOfTag)
+      await use.deleteBasket({ userId: request.params.user_id, expected }, contextOf(request))
       return reply.code(204).send(null)
     })
   }

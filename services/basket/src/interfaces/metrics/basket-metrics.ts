@@ -1,3 +1,4 @@
+import { systemContext } from '@shop/kernel/context.ts'
 import { decimalFromCents } from '@shop/kernel/money.ts'
 import type { SampledMetric, SampleSource } from '@shop/platform/metrics/business-metrics.ts'
 import type { UseCases } from '../../application/use-cases.ts'
@@ -18,7 +19,7 @@ const gauge = (
 /** What Prometheus is told of the baskets. */
 export const basketMetrics = (use: Pick<UseCases, 'basketStatistics'>): SampleSource<BasketStatistics> => ({
   name: 'baskets',
-  read: use.basketStatistics,
+  read: () => use.basketStatistics({}, systemContext('basket-statistics')),
   metrics: [
     gauge('shop_active_baskets', 'Baskets that have not expired', ({ baskets }) => baskets),
     gauge('shop_basket_items', 'Pieces in all active baskets', ({ items }) => items),

@@ -1,10 +1,14 @@
-import type { Precondition } from '../../domain/product.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
+import { existing, type ProductState, removeProduct } from '../../domain/product.ts'
 import type { ProductRepository } from '../../domain/product-repository.ts'
 
-export type DeleteProduct = Readonly<{ id: number; precondition: Precondition }>
+export type DeleteProduct = Readonly<{ id: number; expected: Expected<ProductState> }>
 
-/** Rejects with `not_found` or `stale_version`. */
+/** Rejects with `not_found` or `stale`. */
 export const deleteProduct =
-  ({ products }: Readonly<{ products: Pick<ProductRepository, 'remove'> }>) =>
-  ({ id, precondition }: DeleteProduct): Promise<void> =>
-    products.remove(id, precondition)
+  ({ products }: Readonly<{ products: Pick<ProductRepository, 'update'> }>) =>
+  ({ id, expected }: DeleteProduct): Promise<void> =>
+    products.update(id, (stored) => {
+      existing(id, stored, expected)
+      return removeProduct()
+    })

@@ -1,17 +1,21 @@
-import { type Precondition, type Product, type ProductFields, reviseProduct } from '../../domain/product.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
+import {
+  existing,
+  type Product,
+  type ProductFields,
+  type ProductState,
+  reviseProduct,
+} from '../../domain/product.ts'
 import type { ProductRepository } from '../../domain/product-repository.ts'
 
 export type UpdateProduct = Readonly<{
   id: number
   changes: Partial<ProductFields>
-  precondition: Precondition
+  expected: Expected<ProductState>
 }>
 
-/** Changes the fields that are given. Rejects with `not_found`, `stale_version` or `invalid`. */
+/** Changes the fields that are given. Rejects with `not_found`, `stale` or `invalid`. */
 export const updateProduct =
   ({ products }: Readonly<{ products: Pick<ProductRepository, 'update'> }>) =>
-  ({ id, changes, precondition }: UpdateProduct): Promise<Product> =>
-    products.update(id, (product) => {
-      precondition(product)
-      return reviseProduct(product, changes)
-    })
+  ({ id, changes, expected }: UpdateProduct): Promise<Product> =>
+    products.update(id, (stored) => reviseProduct(existing(id, stored, expected), changes))

@@ -1,8 +1,9 @@
 import type { ListProductsResponse, ProductServiceServer } from '@shop/contracts/product/product.ts'
 import { invalid, requireWithin } from '@shop/kernel/errors.ts'
+import type { Expected } from '@shop/kernel/expectation.ts'
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import type { UseCases } from '../../application/use-cases.ts'
-import { expectVersion, limits, type Precondition } from '../../domain/product.ts'
+import { limits, type ProductState } from '../../domain/product.ts'
 import { byId, lowestStockFirst, mostExpensiveFirst, type ProductPage } from '../../domain/product-reader.ts'
 import { decodeCursor, encodeCursor, type Listing } from '../page-cursor.ts'
 import { pageLimits } from '../page-limits.ts'
@@ -11,8 +12,8 @@ import { messageFields, productMessage } from './product-message.ts'
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
 
 /** In protobuf a number that is not given is 0. */
-const preconditionOf = (version: number): Precondition =>
-  requireWithin('/version', version, [0, limits.integer]) === 0 ? () => {} : expectVersion(version)
+const expectedOf = (version: number): Expected<ProductState> =>
+  requireWithin('/version', version, [0, limits.integer]) === 0 ? 'anything' : [{ version }]
 
 const paging = (listing: Listing, { pageSize, pageToken }: { pageSize: number; pageToken: string }) => ({
   limit: requireWithin('/page_size', pageSize, [0, pageLimits.page]) || pageLimits.defaultPage,
@@ -33,21 +34,21 @@ const idsOf = (ids: readonly number[]): readonly number[] => {
 type Service = Rpcs<ProductServiceServer>
 
 const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' | 'deleteProduct'> => ({
-  createProduct: async (request) => ({
-    product: productMessage(await use.createProduct(messageFields(request))),
+  createProduct: async (request, context) => ({
+    product: productMessage(await use.createProduct(messageFields(request), context)),
   }),
 
-  updateProduct: async (request) => {
+  updateProduct: async (request, context) => {
     const command = {
       id: productId(request.id),
       changes: messageFields(request),
-      precondition: preconditionOf(request.version),
+      expected: expectedOf(request.version),
     }
-    return { product: productMessage(await use.updateProduct(command)) }
+    return { product: productMessage(await use.updateProduct(command, context)) }
   },
 
-  deleteProduct: async ({ id, version }) => {
-    await use.deleteProduct({ id: productId(id), precondition: preconditionOf(version) })
+  deleteProduct: async ({ id, version }, context) => {
+    await use.deleteProduct({ id: productId(id), expected: expectedOf(version) }, context)
     return { message: `product ${id} deleted` }
   },
 })
@@ -56,31 +57,34 @@ const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' 
 export const productService = (use: UseCases): Service => ({
   ...writes(use),
 
-  getProduct: async ({ id }) => ({ product: productMessage(await use.getProduct({ id: productId(id) })) }),
+  getProduct: async ({ id }, context) => ({
+    product: productMessage(await use.getProduct({ id: productId(id) }, context)),
+  }),
 
-  listProducts: async (request) => {
+  listProducts: async (request, context) => {
     const listing = { sort: byId }
-    return pageMessage(listing, await use.listProducts({ ...listing, ...paging(listing, request) }))
+    return pageMessage(listing, await use.listProducts({ ...listing, ...paging(listing, request) }, context))
   },
 
-  getTopMostExpensiveProducts: async ({ limit }) => {
+  getTopMostExpensiveProducts: async ({ limit }, context) => {
     const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
-    return pageMessage({ sort: mostExpensiveFirst }, await use.topProducts({ count }))
+    return pageMessage({ sort: mostExpensiveFirst }, await use.topProducts({ count }, context))
   },
 
-  getLowStockProducts: async (request) => {
+  getLowStockProducts: async (request, context) => {
     const maxStock = requireWithin('/max_stock', request.maxStock, [0, limits.integer])
     const listing = { sort: lowestStockFirst, maxStock }
-    return pageMessage(listing, await use.lowStockProducts({ maxStock, ...paging(listing, request) }))
+    const query = { maxStock, ...paging(listing, request) }
+    return pageMessage(listing, await use.lowStockProducts(query, context))
   },
 
-  getProductsByCategory: async (request) => {
+  getProductsByCategory: async (request, context) => {
     const listing = { sort: byId, category: request.category }
     const query = { category: request.category, ...paging(listing, request) }
-    return pageMessage(listing, await use.productsByCategory(query))
+    return pageMessage(listing, await use.productsByCategory(query, context))
   },
 
-  batchGetProducts: async ({ ids }) => ({
-    products: (await use.getProducts({ ids: idsOf(ids) })).map(productMessage),
+  batchGetProducts: async ({ ids }, context) => ({
+    products: (await use.getProducts({ ids: idsOf(ids) }, context)).map(productMessage),
   }),
 })

@@ -1,6 +1,12 @@
 import { centsFromDecimal, decimalFromCents, maxCents } from '@shop/kernel/money.ts'
 import { type Static, type TSchema, Type } from 'typebox'
-import { fieldNames, limits, type Product, type ProductFields } from '../../domain/product.ts'
+import {
+  fieldNames,
+  limits,
+  type Product,
+  type ProductFields,
+  type ProductState,
+} from '../../domain/product.ts'
 
 /** What is said of every field of a product. */
 type Fields = Record<keyof ProductFields, TSchema>
@@ -123,4 +129,10 @@ export const productJson = (product: Product): Static<typeof ProductJson> => ({
 })
 
 /** The strong ETag of a product: its id is in the path, so the version tells its states apart. */
-export const productTag = ({ version }: Pick<Product, 'version'>): string => `"${version}"`
+export const productTag = ({ version }: ProductState): string => `"${version}"`
+
+/** The inverse; undefined for a tag that no product has. */
+export const stateOfTag = (tag: string): ProductState | undefined => {
+  const [, version] = /^"([1-9]\d{0,9})"$/.exec(tag) ?? []
+  return version === undefined ? undefined : { version: Number(version) }
+}

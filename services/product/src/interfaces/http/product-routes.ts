@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { contextOf } from '@shop/platform/http/context.ts'
 import { acceptJson } from '@shop/platform/http/json-bodies.ts'
 import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
@@ -7,7 +8,7 @@ import type { Product } from '../../domain/product.ts'
 import { byId, lowestStockFirst, mostExpensiveFirst, type ProductPage } from '../../domain/product-reader.ts'
 import { decodeCursor, encodeCursor, type Listing } from '../page-cursor.ts'
 import { sortOf } from '../sort-words.ts'
-import { productChanges, productFields, productJson, productTag } from './product-json.ts'
+import { productChanges, productFields, productJson, productTag, stateOfTag } from './product-json.ts'
 import { schemas } from './product-schemas.ts'
 
 const placeIn = (listing: Listing, cursor: string | undefined) =>
@@ -35,43 +36,48 @@ const pageSender = () => {
   }
 }
 
+/** Lists cost much: they stop when the client has closed its side of the connection. */
+const config = { stopsAtEndOfInput: true }
+
 /** The lists, page by page. */
 const listRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    const sendProducts = pageSender()
-    app.get('/products', { schema: schemas.listProducts }, async ({ query }, reply) => {
+    const send = { all: pageSender(), top: pageSender(), low: pageSender(), category: pageSender() }
+
+    app.get('/products', { schema: schemas.listProducts, config }, async (request, reply) => {
+      const { limit, ...query } = request.query
       const listing = { sort: sortOf(query.sort) }
-      const after = placeIn(listing, query.cursor)
-      return sendProducts(reply, listing, await use.listProducts({ ...listing, limit: query.limit, after }))
+      const input = { ...listing, limit, after: placeIn(listing, query.cursor) }
+      return send.all(reply, listing, await use.listProducts(input, contextOf(request)))
     })
 
-    const sendTop = pageSender()
-    app.get('/products/top-:n', { schema: schemas.topProducts }, async ({ params }, reply) =>
-      sendTop(reply, { sort: mostExpensiveFirst }, await use.topProducts({ count: params.n })),
-    )
+    app.get('/products/top-:n', { schema: schemas.topProducts, config }, async (request, reply) => {
+      const page = await use.topProducts({ count: request.params.n }, contextOf(request))
+      return send.top(reply, { sort: mostExpensiveFirst }, page)
+    })
 
-    const sendLowStock = pageSender()
     app.get(
       '/products/low-stock-:n',
-      { schema: schemas.lowStockProducts },
-      async ({ params, query }, reply) => {
-        const listing = { sort: lowestStockFirst, maxStock: params.n }
-        const after = placeIn(listing, query.cursor)
-        const page = await use.lowStockProducts({ maxStock: params.n, limit: query.limit, after })
-        return sendLowStock(reply, listing, page)
+      { schema: schemas.lowStockProducts, config },
+      async (request, reply) => {
+        const { n: maxStock } = request.params
+        const { limit, cursor } = request.query
+        const listing = { sort: lowestStockFirst, maxStock }
+        const query = { maxStock, limit, after: placeIn(listing, cursor) }
+        return send.low(reply, listing, await use.lowStockProducts(query, contextOf(request)))
       },
     )
 
-    const sendCategory = pageSender()
     app.get(
       '/products/category/:category',
-      { schema: schemas.productsByCategory },
-      async ({ params: { category }, query }, reply) => {
+      { schema: schemas.productsByCategory, config },
+      async (request, reply) => {
+        const { category } = request.params
+        const { limit, cursor } = request.query
         const listing = { sort: byId, category }
-        const after = placeIn(listing, query.cursor)
-        const page = await use.productsByCategory({ category, limit: query.limit, after })
-        return sendCategory(reply, listing, page)
+        const query = { category, limit, after: placeIn(listing, cursor) }
+        return send.category(reply, listing, await use.productsByCategory(query, contextOf(request)))
       },
     )
   }
@@ -85,24 +91,28 @@ export const productRoutes =
   async (app) => {
     await app.register(listRoutes(use))
 
-    app.post('/products', { schema: schemas.createProduct }, async ({ body }, reply) => {
-      const product = await use.createProduct(productFields(body))
+    app.post('/products', { schema: schemas.createProduct }, async (request, reply) => {
+      const product = await use.createProduct(productFields(request.body), contextOf(request))
       return sendProduct(reply.code(201).header('location', `/products/${product.id}`), product)
     })
 
     app.get('/products/:id', { schema: schemas.getProduct }, async (request, reply) => {
-      const product = await use.getProduct({ id: request.params.id })
+      const product = await use.getProduct({ id: request.params.id }, contextOf(request))
       return sendTagged(request, reply, productTag(product), () => productJson(product))
     })
 
     app.put('/products/:id', { schema: schemas.replaceProduct }, async (request, reply) => {
-      const precondition = ifMatch(request, productTag)
+      const expected = ifMatch(request, stateOfTag)
       const changes = productFields(request.body)
-      return sendProduct(reply, await use.updateProduct({ id: request.params.id, changes, precondition }))
+      return sendProduct(
+        reply,
+        await use.updateProduct({ id: request.params.id, changes, expected }, contextOf(request)),
+      )
     })
 
     app.delete('/products/:id', { schema: schemas.deleteProduct }, async (request, reply) => {
-      await use.deleteProduct({ id: request.params.id, precondition: ifMatch(request, productTag) })
+      const expected = ifMatch(request, stateOfTag)
+      await use.deleteProduct({ id: request.params.id, expected }, contextOf(request))
       return reply.code(204).send(null)
     })
 
@@ -115,8 +125,11 @@ const patchRoute =
   async (app) => {
     acceptJson(app, 'application/merge-patch+json')
     app.patch('/products/:id', { schema: schemas.patchProduct }, async (request, reply) => {
-      const precondition = ifMatch(request, productTag)
+      const expected = ifMatch(request, stateOfTag)
       const changes = productChanges(request.body)
-      return sendProduct(reply, await use.updateProduct({ id: request.params.id, changes, precondition }))
+      return sendProduct(
+        reply,
+        await use.updateProduct({ id: request.params.id, changes, expected }, contextOf(request)),
+      )
     })
   }

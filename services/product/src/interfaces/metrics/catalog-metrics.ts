@@ -1,3 +1,4 @@
+import { systemContext } from '@shop/kernel/context.ts'
 import { decimalFromCents } from '@shop/kernel/money.ts'
 import type { SampleSource } from '@shop/platform/metrics/business-metrics.ts'
 import type { CatalogStatistics } from '../../application/queries/catalog-statistics.ts'
@@ -10,7 +11,7 @@ export const catalogMetrics = (
 ): SampleSource<CatalogStatistics> => ({
   // Dashboards know it by this label.
   name: 'catalogue',
-  read: use.catalogStatistics,
+  read: () => use.catalogStatistics({}, systemContext('catalog-statistics')),
   metrics: [
     {
       name: 'shop_products',

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { systemContext } from '@shop/kernel/context.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { instrument } from '../../src/metrics/instrument.ts'
+import { measured } from '../../src/metrics/measured.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
+import { pipeline } from '../../src/pipeline.ts'
+
+const context = systemContext('test')
 
 const useCases = {
   getProduct: async ({ id }: { id: number }) => {
@@ -15,15 +19,15 @@ const useCases = {
   listProducts: async (_query: { secret: string }) => [],
 }
 
-describe('instrument', () => {
+describe('a measured use case', () => {
   it('counts every call of a use case by its outcome: ok, or the code of the error', async () => {
     const metrics = createMetrics('test', '1.0.0')
-    const use = instrument(useCases, metrics)
-    assert.equal(await use.getProduct({ id: 7 }), 'product 7')
-    assert.equal(await use.getProduct({ id: 8 }), 'product 8')
-    await assert.rejects(use.getProduct({ id: 0 }), { code: 'not_found' })
-    await assert.rejects(use.getProduct({ id: -1 }), TypeError)
-    await use.listProducts({ secret: 'hunter2' })
+    const use = pipeline(useCases, [measured(metrics)])
+    assert.equal(await use.getProduct({ id: 7 }, context), 'product 7')
+    assert.equal(await use.getProduct({ id: 8 }, context), 'product 8')
+    await assert.rejects(use.getProduct({ id: 0 }, context), { code: 'not_found' })
+    await assert.rejects(use.getProduct({ id: -1 }, context), TypeError)
+    await use.listProducts({ secret: 'hunter2' }, context)
 
     const text = await metrics.registry.metrics()
     const counts = text.split('\n').filter((line) => line.startsWith('use_case_duration_seconds_count'))
@@ -38,7 +42,7 @@ describe('instrument', () => {
 
   it('measures how long a call takes, in seconds', async () => {
     const metrics = createMetrics('test', '1.0.0')
-    await instrument(useCases, metrics).getProduct({ id: 7 })
+    await pipeline(useCases, [measured(metrics)]).getProduct({ id: 7 }, context)
     const { values } = await metrics.useCaseDuration.get()
     const seconds = values.find(({ metricName }) => metricName === 'use_case_duration_seconds_sum')?.value
     assert.ok(seconds !== undefined && seconds > 0.015 && seconds < 15, `${seconds} s`)

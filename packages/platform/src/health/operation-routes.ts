@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Health } from '../health/health.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { Health } from './health.ts'
 
 const HealthReport = {
   service: Type.String(),

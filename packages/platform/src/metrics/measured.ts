@@ -1,12 +1,10 @@
 import { codeOf } from '@shop/kernel/errors.ts'
-import { decorate } from '../pipeline.ts'
-import { inSpan } from '../tracing/api.ts'
+import { type AsyncFunctions, decorate } from '../decorate.ts'
+import type { Step } from '../pipeline.ts'
 import type { Metrics } from './metrics.ts'
 
-type AsyncFunctions = Parameters<typeof decorate>[0]
-
 /** Settles like the call; records its outcome (ok, or the code of the error) and how long it took. */
-const measure = async <Result>(
+export const measure = async <Result>(
   call: () => Promise<Result>,
   record: (outcome: string, seconds: number) => void,
 ): Promise<Result> => {
@@ -22,19 +20,17 @@ const measure = async <Result>(
   }
 }
 
-/** The same use cases, each traced and measured under its own name with the outcome of every call. Inputs are not recorded. */
-export const instrument = <Catalogue extends AsyncFunctions>(
-  useCases: Catalogue,
-  { useCaseDuration }: Pick<Metrics, 'useCaseDuration'>,
-): Catalogue =>
-  decorate(useCases, (use_case, call) =>
-    inSpan(use_case, () =>
-      measure(call, (outcome, seconds) => useCaseDuration.observe({ use_case, outcome }, seconds)),
-    ),
-  )
+/** Measures each use case under its own name, with the outcome of every call. Inputs are not recorded. */
+export const measured =
+  ({ useCaseDuration }: Pick<Metrics, 'useCaseDuration'>): Step =>
+  (use, use_case) => {
+    const record = (outcome: string, seconds: number) =>
+      useCaseDuration.observe({ use_case, outcome }, seconds)
+    return (input, context) => measure(() => use(input, context), record)
+  }
 
 /** The same operations of a store, each measured under its own name. */
-export const instrumentStore = <Operations extends AsyncFunctions>(
+export const measuredStore = <Operations extends AsyncFunctions>(
   db_system_name: string,
   operations: Operations,
   { dbOperationDuration }: Pick<Metrics, 'dbOperationDuration'>,

@@ -1,0 +1,14 @@
+import { AppError } from '@shop/kernel/errors.ts'
+import { type AsyncFunctions, decorate } from '../decorate.ts'
+import { isBusy } from './sqlite.ts'
+
+/** The adapter, with a lock that could not be had in time as `unavailable`, which `message` tells the caller. */
+export const mapSqliteErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>
+  decorate(adapter, async (_name, call) => {
+    try {
+      return await call()
+    } catch (error) {
+      if (isBusy(error)) throw new AppError('unavailable', message, { cause: error })
+      throw error
+    }
+  })

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { eventHub } from '../src/event-hub.ts'
+
+it('every reader gets every event, in order, whatever another reader does', () => {
+  const errors: unknown[] = []
+  const hub = eventHub<string>((error) => errors.push(error))
+  const [first, second]: [string[], string[]] = [[], []]
+  const broken = new Error('full')
+  hub.subscribe((event) => first.push(event))
+  hub.subscribe(() => {
+    throw broken
+  })
+  hub.subscribe((event) => second.push(event))
+  hub.publish(['a', 'b'])
+  hub.publish([])
+  hub.publish(['c'])
+  assert.deepEqual(
+    [first, second],
+    [
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ],
+  )
+  assert.deepEqual(errors, [broken, broken, broken])
+})

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { AppError } from '@shop/kernel/errors.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { createMetrics } from '../../src/metrics/metrics.ts'
+import { startJobs } from '../../src/process/jobs.ts'
+
+const countsOf = async ({ registry }: ReturnType<typeof createMetrics>) =>
+  (await registry.metrics()).split('\n').filter((line) => line.startsWith('job_duration_seconds_count'))
+
+describe('a job', () => {
+  it('is measured, and goes on after a round that failed, which is logged once until one succeeds', async () => {
+    const { logger, lines } = recordingLogger()
+    const metrics = createMetrics('test', '1.0.0')
+    let round = 0
+    const work = async () => {
+      round += 1
+      if (round === 2 || round === 3 || round === 5) throw new AppError('unavailable', 'the store is away')
+    }
+    await using _ = startJobs([{ name: 'sweep', everyMs: 1, work }], { logger, metrics })
+    await eventually(20_000, async () => assert.ok(round >= 6))
+    assert.deepEqual(
+      lines.map(({ job, msg }) => [job, msg]),
+      [
+        ['sweep', 'a job failed; trying again'],
+        ['sweep', 'a job failed; trying again'],
+      ],
+    )
+    const counts = await countsOf(metrics)
+    assert.match(counts.join('\n'), /job="sweep",outcome="unavailable"\} 3$/m)
+    assert.match(counts.join('\n'), /job="sweep",outcome="ok"\} [1-9]/)
+  })
+
+  it('is told to stop, and its round under way is waited for', async () => {
+    const { logger } = recordingLogger()
+    const seen: string[] = []
+    const work = async (signal: AbortSignal) => {
+      seen.push('begun')
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      seen.push('ended')
+    }
+    const metrics = createMetrics('test', '1.0.0')
+    const jobs = startJobs([{ name: 'long', everyMs: 1, work }], { logger, metrics })
+    await jobs[Symbol.asyncDispose]()
+    assert.deepEqual(seen, ['begun', 'ended'])
+  })
+})

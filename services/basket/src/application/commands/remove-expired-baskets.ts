@@ -1,0 +1,13 @@
+import { expired } from '../../domain/basket-events.ts'
+import type { BasketExpiry } from '../../domain/basket-expiry.ts'
+import type { Ports } from '../../domain/ports.ts'
+
+type Needs = Readonly<{ expiry?: BasketExpiry; events: Pick<Ports['events'], 'publish'> }>
+
+/** Removes some of the baskets that have expired, where the store does not do that by itself. Rejects with `unavailable`. */
+export const removeExpiredBaskets =
+  ({ expiry, events }: Needs) =>
+  async (): Promise<void> => {
+    const removed = (await expiry?.removeExpired()) ?? []
+    events.publish(removed.map(expired))
+  }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Context } from '@shop/kernel/context.ts'
+import { AppError } from '@shop/kernel/errors.ts'
+import type { Step } from '@shop/platform/pipeline.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { createApp } from '../../src/app.ts'
+import { useCases } from '../../src/application/use-cases.ts'
+import { aProduct } from '../support/baskets.ts'
+import { assertProblem, basketIn, basketOf, noBasket, send } from '../support/http.ts'
+import { openPorts } from '../support/ports.ts'
+
+const openWith = async (step: Step) => {
+  const stack = new AsyncDisposableStack()
+  const { ports } = stack.use(await openPorts(async (id) => aProduct({ id })))
+  const app = await createApp({ ports, dependencies: [] }, silentLogger, undefined, { steps: [step] })
+  const { http, jobs } = stack.use(app)
+  return {
+    ports,
+    http,
+    jobs,
+    basket: basketOf(http, 'user123'),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+test('a step sees every use case, whoever calls it, with the request or the name of what calls', async () => {
+  const seen = new Map<string, Omit<Context, 'signal'>>()
+  await using app = await openWith((use, name) => (input, context) => {
+    const { signal: _, ...others } = context
+    seen.set(name, others)
+    return use(input, context)
+  })
+  const { basket } = app
+  const requests = {
+    createBasket: basket.create,
+    addItem: (headers: Record<string, string>) => basket.add(1, 1, headers),
+    setQuantity: (headers: Record<string, string>) => basket.set(1, 2, headers),
+    removeItem: (headers: Record<string, string>) => basket.remove(1, headers),
+    clearBasket: basket.clear,
+    getBasket: basket.get,
+    deleteBasket: basket.delete,
+  }
+  for (const [name, request] of Object.entries(requests))
+    assert.ok((await request({ 'x-request-id': `to-${name}` })).statusCode < 300, name)
+  for (const { work } of app.jobs) await work(AbortSignal.abort())
+  await send(app.http, 'GET', '/metrics')
+
+  const { commands, queries } = useCases(app.ports)
+  assert.deepEqual(new Set(seen.keys()), new Set(Object.keys({ ...commands, ...queries })))
+  for (const name of Object.keys(requests))
+    assert.deepEqual(seen.get(name), { requestId: `to-${name}`, principal: { kind: 'anonymous' } })
+  const system = { kind: 'system' }
+  assert.deepEqual(seen.get('removeExpiredBaskets'), { requestId: 'expired-baskets', principal: system })
+  assert.deepEqual(seen.get('basketStatistics'), { requestId: 'basket-statistics', principal: system })
+})
+
+test('a step can refuse a use case before anything is done', async () => {
+  await using app = await openWith((use, name) => async (input, context) => {
+    if (name === 'addItem') throw new AppError('forbidden', 'not by you')
+    return use(input, context)
+  })
+  assertProblem(await app.basket.add(1, 1), { status: 403, code: 'forbidden' })
+  assertProblem(await app.basket.get(), noBasket)
+  basketIn(await app.basket.create(), 201)
+})

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
+import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { aBasket, coded, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
+
+test('expired baskets only are removed, so many at a time, and those that can be read are told', async () => {
+  await using folder = await ownFolder()
+  using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
+  const lasting = sqliteBasketRepository(sqlite, longTtl)
+  const kept = await lasting.update('kept', () => aBasket())
+  const stored = await sqliteBasketRepository(sqlite, -1).update('expired', () => aBasket('expired'))
+  sqlite.exec('begin')
+  const insert = sqlite.prepare('insert into baskets (user_id, record, expires_at) values (?, ?, ?)')
+  for (let user = 0; user < 700; user++) insert.run(`expired-${user}`, '{}', Date.now() - 1)
+  sqlite.exec('commit')
+
+  const { removeExpired, removed } = sqliteBasketExpiry(sqlite)
+  assert.equal(removed(), 0)
+  assert.deepEqual(await removeExpired(), [stored], 'the one that expired first is in the first batch')
+  assert.equal(removed(), 500)
+  assert.equal(rowsIn(sqlite), 202)
+  assert.deepEqual(await removeExpired(), [])
+  assert.equal(removed(), 701)
+  assert.deepEqual(await removeExpired(), [])
+  assert.equal(removed(), 701)
+  assert.equal(rowsIn(sqlite), 1)
+  assert.deepEqual(await lasting.find('kept'), kept)
+})
+
+test('a file that another process keeps locked is unavailable, and its expired baskets are removed later', async () => {
+  await using folder = await ownFolder()
+  const path = join(folder.path, 'baskets.sqlite')
+  using other = openSqlite(path)
+  using impatient = openSqlite(path, 50)
+  const stored = await sqliteBasketRepository(impatient, -1).update('user123', () => aBasket())
+  const { removeExpired, removed } = sqliteBasketExpiry(impatient)
+  const expiry = mapSqliteErrors({ removeExpired }, 'too many others are writing')
+  other.exec('begin immediate')
+  await assert.rejects(expiry.removeExpired(), coded('unavailable'))
+  assert.equal(removed(), 0)
+  other.exec('rollback')
+  assert.deepEqual(await expiry.removeExpired(), [stored])
+  assert.equal(removed(), 1)
+})

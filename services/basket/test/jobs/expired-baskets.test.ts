@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { createMetrics } from '@shop/platform/metrics/metrics.ts'
+import { startJobs } from '@shop/platform/process/jobs.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
+import { createApp, version } from '../../src/app.ts'
+import { service } from '../../src/config.ts'
+import { addItem } from '../../src/domain/basket.ts'
+import { aBasket, aProduct, rowsIn } from '../support/baskets.ts'
+import { send } from '../support/http.ts'
+import { openPorts } from '../support/ports.ts'
+
+const openStored = () => openPorts(async (id) => aProduct({ id }))
+
+/** A basket of the user's with so many lines. */
+const filled = (userId: string, lines: number) =>
+  Array.from({ length: lines }, (_, index) => aProduct({ id: index + 1 })).reduce(
+    (basket, product) => addItem(basket, product, 3),
+    aBasket(userId),
+  )
+
+describe('the job for expired baskets', () => {
+  test('removes them, and each is a line of the log, without its user, and an event in the metrics', async () => {
+    await using opened = await openStored()
+    const { ports, sqlite } = opened
+    const { logger, lines } = recordingLogger()
+    const metrics = createMetrics(service, version)
+    await using app = await createApp({ ports, dependencies: [] }, logger, metrics)
+    const full = await ports.baskets.update('ann', () => filled('ann', 2))
+    const empty = await ports.baskets.update('bob', () => filled('bob', 0))
+    const kept = await ports.baskets.update('eve', () => filled('eve', 1))
+    sqlite.exec("update baskets set expires_at = 1 where user_id = 'ann'")
+    sqlite.exec("update baskets set expires_at = 2 where user_id = 'bob'")
+
+    {
+      await using _ = startJobs(app.jobs, { logger, metrics })
+      await eventually(20_000, async () => assert.equal(rowsIn(sqlite), 1))
+    }
+    assert.deepEqual(await ports.baskets.find('eve'), kept)
+    const said = lines.filter(({ event }) => event !== undefined)
+    assert.deepEqual(
+      said.map(({ time: _time, pid: _pid, hostname: _hostname, ...line }) => line),
+      [full, empty].map((basket) => ({
+        level: 30,
+        event: 'basket_expired',
+        basket_id: basket.id,
+        lines: basket.lines.length,
+        msg: 'basket expired',
+      })),
+    )
+    assert.doesNotMatch(JSON.stringify(said), /ann|bob/)
+
+    const { body } = await send(app.http, 'GET', '/metrics')
+    assert.match(body, /^shop_events_total\{(?=.*event="basket_expired").*\} 2$/m)
+    assert.match(body, /^shop_baskets_expired_total\{.*\} 2$/m)
+    assert.match(
+      body,
+      /^use_case_duration_seconds_count\{(?=.*use_case="removeExpiredBaskets")(?=.*outcome="ok").*\} 1$/m,
+    )
+    assert.match(body, /^job_duration_seconds_count\{(?=.*job="expired-baskets")(?=.*outcome="ok").*\} 1$/m)
+  })
+
+  test('says and counts nothing when none has expired', async () => {
+    await using opened = await openStored()
+    const { logger, lines } = recordingLogger()
+    const metrics = createMetrics(service, version)
+    await using app = await createApp({ ports: opened.ports, dependencies: [] }, logger, metrics)
+    await opened.ports.baskets.update('eve', () => aBasket('eve'))
+    for (const { work } of app.jobs) await work(AbortSignal.abort())
+    assert.equal(rowsIn(opened.sqlite), 1)
+    assert.deepEqual(lines, [])
+    assert.deepEqual((await metrics.shopEvents.get()).values, [])
+  })
+
+  test('is there where the store leaves expired baskets, every ten seconds, and only there', async () => {
+    await using opened = await openStored()
+    const { expiry: _, ...others } = opened.ports
+    await using leaving = await createApp({ ports: opened.ports, dependencies: [] }, silentLogger)
+    await using removing = await createApp({ ports: others, dependencies: [] }, silentLogger)
+    assert.deepEqual(
+      leaving.jobs.map(({ name, everyMs }) => ({ name, everyMs })),
+      [{ name: 'expired-baskets', everyMs: 10_000 }],
+    )
+    assert.deepEqual(removing.jobs, [])
+  })
+})

@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { type Clock, systemClock } from '@shop/kernel/clock.ts'
+import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import { eventHub } from '@shop/platform/event-hub.ts'
+import type { BasketEvent } from '../../src/domain/basket-events.ts'
+import type { Ports } from '../../src/domain/ports.ts'
+import type { ProductCatalog } from '../../src/domain/product-catalog.ts'
+import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-statistics.ts'
+import { longTtl, ownFolder } from './baskets.ts'
+
+/**
+ * All that the service needs, on an SQLite file of its own, with a catalogue of the test's. What a reader of events
+ * throws comes out where they are published.
+ */
+export const openPorts = async (find: ProductCatalog['find'], clock: Clock = systemClock) => {
+  const stack = new AsyncDisposableStack()
+  const folder = stack.use(await ownFolder())
+  const sqlite = stack.use(openSqlite(join(folder.path, 'baskets.sqlite')))
+  const expiry = sqliteBasketExpiry(sqlite)
+  const ports = {
+    baskets: sqliteBasketRepository(sqlite, longTtl, clock),
+    catalog: { find },
+    statistics: sqliteBasketStatistics(sqlite, expiry.removed),
+    expiry,
+    events: eventHub<BasketEvent>((error) => {
+      throw error
+    }),
+    clock,
+    newId: randomUUID,
+  } satisfies Ports
+  return { ports, sqlite, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}

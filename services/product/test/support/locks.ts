@@ -1,0 +1,18 @@
+import { query } from '@shop/testing/stores/postgres.ts'
+import { Client } from 'pg'
+
+/** A transaction of its own that has run this statement, and holds its locks until it is over. */
+export const holdLocks = async (url: string, statement: string) => {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  await client.query('begin')
+  await client.query(statement)
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const waiters = `select query from pg_stat_activity where ${rows[0]?.pid} = any(pg_blocking_pids(pid))`
+  return {
+    /** The statements that wait for it, as the server lists them. */
+    waiting: async (): Promise<string[]> => (await query(waiters, url)).map((row) => String(row['query'])),
+    release: () => client.query('rollback'),
+    [Symbol.asyncDispose]: () => client.end(),
+  }
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { credentials, Metadata } from '@grpc/grpc-js'
+import { ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
+import type { Step } from '@shop/platform/pipeline.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { createApp as createBasketApp } from '../services/basket/src/app.ts'
+import { openPorts } from '../services/basket/test/support/ports.ts'
+import { openApp as openProductApp } from '../services/product/test/support/store.ts'
+
+type Call = Readonly<{ name: string; requestId: string }>
+
+/** A step that keeps what it sees. */
+const recorder = () => {
+  const calls: Call[] = []
+  const step: Step = (use, name) => (input, context) => {
+    calls.push({ name, requestId: context.requestId })
+    return use(input, context)
+  }
+  return { step, calls }
+}
+
+type Http = Awaited<ReturnType<typeof createBasketApp>>['http']
+type Operation = Readonly<{ operationId: string; tags: readonly string[] }>
+
+/** What each path needs to name something. */
+const names: Readonly<Record<string, string>> = {
+  id: '1',
+  n: '5',
+  category: 'Home',
+  user_id: 'ann',
+  product_id: '1',
+}
+
+const bodies: Readonly<Record<string, object>> = {
+  createProduct: { name: 'Lamp', price: 1 },
+  replaceProduct: { name: 'Lamp', price: 1 },
+  patchProduct: { price: 2 },
+  createBasket: { user_id: 'ann' },
+  addItem: { product_id: 1, quantity: 1 },
+  setQuantity: { quantity: 2 },
+}
+
+/** Requests every operation of the service's own OpenAPI document but those of operators, deletions last; resolves with their ids. */
+const requestEverything = async (http: Http): Promise<string[]> => {
+  const { paths } = (await http.inject('/openapi.json')).json()
+  const operations = Object.entries<Record<string, Operation>>(paths)
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+    )
+    .filter(({ operation }) => !operation.tags.includes('operations'))
+    .toSorted((one, other) => Number(one.method === 'delete') - Number(other.method === 'delete'))
+  for (const { path, method, operation } of operations) {
+    const payload = bodies[operation.operationId]
+    await http.inject({
+      method: method.toUpperCase() as 'GET',
+      url: path.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? ''),
+      headers: { 'x-request-id': operation.operationId },
+      ...(payload && { payload }),
+    })
+  }
+  return operations.map(({ operation }) => operation.operationId)
+}
+
+/** Calls every RPC; resolves with their names. */
+const callEverything = async (port: number): Promise<string[]> => {
+  const client = new ProductServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
+  const requests: Readonly<Record<string, object>> = {
+    createProduct: { name: 'Lamp', description: '', price: 1, stock: 1, category: '' },
+    updateProduct: { id: 1, name: 'Lamp', description: '', price: 1, stock: 1, category: '', version: 0 },
+    batchGetProducts: { ids: [1] },
+  }
+  for (const name of Object.keys(ProductServiceService)) {
+    const metadata = new Metadata()
+    metadata.set('x-request-id', name)
+    const defaults = {
+      id: 1,
+      version: 0,
+      limit: 0,
+      maxStock: 1,
+      category: 'Home',
+      pageSize: 0,
+      pageToken: '',
+    }
+    const method: ProductServiceClient['getProduct'] = Reflect.get(client, name)
+    await new Promise<void>((resolve) => {
+      const request = (requests[name] ?? defaults) as Parameters<typeof method>[0]
+      method.call(client, request, metadata, { deadline: Date.now() + 20_000 }, () => resolve())
+    })
+  }
+  client.close()
+  return Object.keys(ProductServiceService)
+}
+
+const seenBy = (calls: readonly Call[]) => new Set(calls.map(({ requestId }) => requestId))
+
+describe('a step planted in the pipeline', () => {
+  it('sees every request and every RPC of the product service', async () => {
+    const { step, calls } = recorder()
+    await using app = await openProductApp({ steps: [step] })
+    const requested = await requestEverything(app.http)
+    assert.ok(requested.length >= 9)
+    assert.deepEqual(seenBy(calls.splice(0)), new Set(requested))
+    const called = await callEverything(await app.grpc.listen(0))
+    assert.ok(called.length >= 9)
+    assert.deepEqual(seenBy(calls.splice(0)), new Set(called))
+    assert.equal((await app.http.inject('/metrics')).statusCode, 200)
+    assert.deepEqual(calls, [{ name: 'catalogStatistics', requestId: 'catalog-statistics' }])
+  })
+
+  it('sees every request and every job of the basket service', async () => {
+    const { step, calls } = recorder()
+    await using opened = await openPorts(async (id) => ({
+      id,
+      name: 'Lamp',
+      price: 1n,
+      category: '',
+      stock: 9,
+    }))
+    const { ports } = opened
+    await using app = await createBasketApp({ ports, dependencies: [] }, silentLogger, undefined, {
+      steps: [step],
+    })
+    const requested = await requestEverything(app.http)
+    assert.ok(requested.length >= 7)
+    assert.deepEqual(seenBy(calls.splice(0)), new Set(requested))
+    for (const { work } of app.jobs) await work(AbortSignal.abort())
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['removeExpiredBaskets'],
+    )
+  })
+})
