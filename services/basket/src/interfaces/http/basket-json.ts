@@ -90,6 +90,8 @@ export const basketTag = ({ id, version }: BasketState): string => `"${id}.${ver
 
 /** The inverse; undefined for a tag that no basket has. */
 export const stateOfTag = (tag: string): BasketState | undefined => {
-  const [, id, version] = /^"([^".]+)\.([1-9]\d{0,14})"$/.exec(tag) ?? []
-  return id === undefined ? undefined : { id, version: Number(version) }
+  const [, id, version] = /^"([^".]+)\.([1-9]\d{0,15})"$/.exec(tag) ?? []
+  return id !== undefined && Number.isSafeInteger(Number(version))
+    ? { id, version: Number(version) }
+    : undefined
 }
