@@ -20,9 +20,10 @@ const sqlState = (error: object): string =>
 const isOutage = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
   const code = sqlState(error)
-  // From the socket (ECONNREFUSED, …) or, without any code, from the pool: no connection in time, connection lost.
-  if (/^E[A-Z_]+$/.test(code) || error instanceof AggregateError) return true
-  return code === '' ? /timeout|terminated|not queryable/i.test(error.message) : outage.test(code)
+  // From the socket (ECONNREFUSED, …), from TLS (DEPTH_ZERO_SELF_SIGNED_CERT, …) or, without any code, from the driver: no
+  // connection in time, connection lost, no TLS.
+  if (/^E[A-Z_]+$|CERT|SIGNATURE/.test(code) || error instanceof AggregateError) return true
+  return code === '' ? /timeout|terminated|not queryable|SSL/i.test(error.message) : outage.test(code)
 }
 
 /** Whether waiting, or somebody's hand on the server, may help: no statement can be run there now. */
