@@ -46,6 +46,8 @@ export class Fleet {
   readonly #retiring = new Set<Worker>()
   #stopping = false
   #replacing = false
+  /** A worker that was told to stop has not ended well. */
+  #endedBadly = false
   /** How many workers in a row have not lived for long. */
   #failed = 0
 
@@ -82,15 +84,23 @@ export class Fleet {
     const born = this.#births.get(worker)
     this.#births.delete(worker)
     // One that has not served is the affair of what started it.
-    if (born === undefined || this.#stopping || this.#retiring.delete(worker)) return
+    if (born === undefined) return
+    if (this.#stopping && code !== 0) this.#endedBadly = true
+    if (this.#stopping || this.#retiring.delete(worker)) return
     if (performance.now() - born > longLifeMs) this.#failed = 0
     this.#logger.error({ worker: worker.id, code, signal }, 'a worker ended; starting another one')
     await this.#startAfterPause()
   }
 
   async #replace(old: Worker): Promise<void> {
-    await this.start()
+    // From here on its end is no reason to start another one.
     this.#retiring.add(old)
+    try {
+      await this.start()
+    } catch (error) {
+      if (!this.#retiring.delete(old) && !this.#stopping) void this.#startAfterPause()
+      throw error
+    }
     order(old, 'retire')
     await withDeadline(this.#retireLimitMs, 'a worker did not retire', ended(old)).catch(() =>
       old.process.kill('SIGKILL'),
@@ -102,10 +112,10 @@ export class Fleet {
     if (this.#replacing || this.#stopping) return
     this.#replacing = true
     try {
-      for (const old of workers()) await this.#replace(old)
-      this.#logger.info('every worker was replaced')
+      for (const old of workers()) if (this.#births.has(old) && !this.#stopping) await this.#replace(old)
+      if (!this.#stopping) this.#logger.info('every worker was replaced')
     } catch (error) {
-      this.#logger.error({ err: error }, 'a new worker cannot start: the others stay')
+      if (!this.#stopping) this.#logger.error({ err: error }, 'a new worker cannot start: the others stay')
     } finally {
       this.#replacing = false
     }
@@ -121,8 +131,7 @@ export class Fleet {
 
   /** Resolves when all have ended, with whether those that served have ended well. */
   async ended(): Promise<boolean> {
-    const served = workers().filter((worker) => this.#births.has(worker))
     await Promise.all(workers().map(ended))
-    return served.every((worker) => worker.process.exitCode === 0)
+    return !this.#endedBadly
   }
 }

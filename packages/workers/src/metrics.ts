@@ -19,28 +19,35 @@ const counted = (snapshot: Snapshot): Snapshot =>
 
 /** The metrics of all workers as one text, by the aggregator of each; asked of any of them. */
 export const shareMetrics = (): void => {
+  /** Those that answer: one that is still loading would keep everybody waiting. */
+  const serving = new Set<Worker>()
   const latest = new Map<Worker, Snapshot>()
-  const waiting = new Map<number, (snapshot: Snapshot) => void>()
+  const waiting = new Map<number, Readonly<{ worker: Worker; resolve: (snapshot: Snapshot) => void }>>()
   let departed: Snapshot = []
   let last = 0
 
   const ask = (worker: Worker): Promise<Snapshot> => {
     const id = ++last
     const { promise, resolve } = Promise.withResolvers<Snapshot>()
-    waiting.set(id, resolve)
+    waiting.set(id, { worker, resolve })
     send(worker, { type: 'report', id })
     return withDeadline(reportLimitMs, 'a worker did not tell its metrics', promise).finally(() =>
       waiting.delete(id),
     )
   }
   const ofAll = async (): Promise<string> => {
-    const snapshots = await Promise.all(workers().map(ask))
-    return Registry.aggregate([departed, ...snapshots]).metrics()
+    const told = await Promise.all(
+      [...serving].map(async (worker) => ({ worker, snapshot: await ask(worker) })),
+    )
+    // One that has ended meanwhile is in the sum of those who are gone.
+    const present = told.filter(({ worker }) => serving.has(worker))
+    return Registry.aggregate([departed, ...present.map(({ snapshot }) => snapshot)]).metrics()
   }
   cluster.on('message', (worker, message: ToSupervisor) => {
+    if (message.type === 'started') serving.add(worker)
     if (message.type === 'report') {
       latest.set(worker, message.snapshot)
-      if (message.id !== undefined) waiting.get(message.id)?.(message.snapshot)
+      if (message.id !== undefined) waiting.get(message.id)?.resolve(message.snapshot)
     }
     if (message.type === 'metrics')
       void ofAll().then(
@@ -49,10 +56,12 @@ export const shareMetrics = (): void => {
       )
   })
   cluster.on('exit', (worker) => {
+    serving.delete(worker)
     const snapshot = latest.get(worker)
     latest.delete(worker)
-    if (snapshot === undefined) return
     // At once, or a scrape that comes meanwhile would miss them. Sums are plain data too, whatever their type says.
-    departed = Registry.aggregate([departed, counted(snapshot)]).getMetricsAsArray() as unknown as Snapshot
+    if (snapshot !== undefined)
+      departed = Registry.aggregate([departed, counted(snapshot)]).getMetricsAsArray() as unknown as Snapshot
+    for (const asked of waiting.values()) if (asked.worker === worker) asked.resolve([])
   })
 }

@@ -30,10 +30,10 @@ export const supervise = async (config: SupervisorConfig, logger: Logger): Promi
   shareMetrics()
   cluster.on('exit', (worker, code, signal) => void fleet.startAgain(worker, code, signal))
   // From the beginning: those that serve already are to end well, also while others are still starting.
+  process.on('SIGHUP', () => void fleet.replaceAll())
   const stopped = untilStopped(logger, config.shutdown, singleProcess, () => fleet.stop())
   try {
     await Promise.all(Array.from({ length: config.workers }, () => fleet.start()))
-    process.on('SIGHUP', () => void fleet.replaceAll())
   } catch (error) {
     if (!fleet.isStopping) {
       fleet.stop()

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Registry } from '@prometheus-io/client'
 import type { Health } from '@shop/platform/health/health.ts'
-import type { Order } from '@shop/platform/process/host.ts'
+import { createAbort, type Order } from '@shop/platform/process/host.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 
 /** Every metric of a process, as plain data. */
@@ -20,8 +20,12 @@ export type ToSupervisor =
 const readyLimitMs = 10_000
 const metricsLimitMs = 4_000
 
+/** A worker that cannot do its work retires, as if it had been told to. */
+const { isAborted, whenAborted, abortService } = createAbort()
+
+export { abortService }
+
 let reportLast = async (): Promise<void> => {}
-let retireNow = (): void => {}
 
 const tell = (message: ToSupervisor): Promise<void> =>
   new Promise((resolve) => {
@@ -61,10 +65,12 @@ export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
 /** Tells the supervisor the last metrics, which would otherwise be missing in the sums. To be called at the very end. */
 export const flushMetrics = (): Promise<void> => reportLast()
 
-/** A worker gets connections as soon as it listens, whatever a balancer thinks: so it waits until it can serve, for ten seconds at most. */
-export const readyToListen = async (health: Health): Promise<void> => {
+/** A worker gets connections as soon as it listens, whatever a balancer thinks: so it waits until it can serve, for ten seconds at most. False when it never can. */
+export const readyToListen = async (health: Health): Promise<boolean> => {
   const giveUpAt = Date.now() + readyLimitMs
-  while ((await health.report()).status === 'unhealthy' && Date.now() < giveUpAt) await delay(50)
+  const mayWait = () => !isAborted() && Date.now() < giveUpAt
+  while ((await health.report()).status === 'unhealthy' && mayWait()) await delay(50)
+  return !isAborted()
 }
 
 /**
@@ -77,11 +83,8 @@ export const nextOrder = async (): Promise<Readonly<{ order: Order; reason: obje
   onMessage((message) => {
     if (message.type === 'order') resolve(message.order)
   })
-  retireNow = () => resolve('retire')
+  void whenAborted.then(() => resolve('retire'))
   void tell({ type: 'started' })
   const order = await promise
   return { order, reason: { order } }
 }
-
-/** Makes this worker retire as if it had been told to. */
-export const retire = (): void => retireNow()

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import { type Host, singleProcess } from '@shop/platform/process/host.ts'
 import { supervise } from './supervisor.ts'
-import { connectMetrics, flushMetrics, nextOrder, readyToListen, retire } from './worker.ts'
+import { abortService, connectMetrics, flushMetrics, nextOrder, readyToListen } from './worker.ts'
 
 /**
  * The process of a service that may run as several, all on its port: the first one starts the workers and watches over them,
@@ -14,12 +14,9 @@ export const workers: Host = cluster.isWorker
       scrapeAll: connectMetrics,
       readyToListen,
       nextOrder,
-      // The supervisor ends a worker that does not end by itself.
+      // Its supervisor ends at once then, and with it a worker that can still hear of it.
       onForce: () => {},
-      abortService: () => {
-        process.exitCode = 1
-        retire()
-      },
+      abortService,
       flushMetrics,
     }
   : {

@@ -8,6 +8,23 @@ export type Order = 'stop' | 'retire'
 
 const signals = ['SIGTERM', 'SIGINT'] as const
 
+/** Whether the service has found that it cannot do its work. */
+export const createAbort = () => {
+  let isAborted = false
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return {
+    isAborted: () => isAborted,
+    whenAborted: promise,
+    abortService: () => {
+      process.exitCode = 1
+      isAborted = true
+      resolve()
+    },
+  }
+}
+
+const { isAborted, whenAborted, abortService } = createAbort()
+
 /**
  * The process as a service sees it: alone, which is `singleProcess`, or one of several that serve one port, which is the
  * affair of packages/workers.
@@ -19,15 +36,15 @@ export type Host = Readonly<{
   logFields: Readonly<Record<string, unknown>>
   /** A scrape of all processes together; of this one alone when it is missing. */
   scrapeAll?: ((registry: Registry) => () => Promise<string>) | undefined
-  /** Resolves when the service may listen. */
-  readyToListen: (health: Health) => Promise<void>
+  /** Resolves when the service may listen; with false when it is not to, because it was aborted. */
+  readyToListen: (health: Health) => Promise<boolean>
   /** Resolves with the first order to stop, and with what the log is to say of it. */
   nextOrder: () => Promise<Readonly<{ order: Order; reason: object }>>
   /** Calls back when the process is to end at once, whatever is still open. */
   onForce: (end: (reason: string) => void) => void
   /** Begins the shutdown, with exit code 1 at its end: for a service that cannot do its work. */
   abortService: () => void
-  /** Hands over the last metrics. */
+  /** Hands over the last metrics, before the stores are closed. */
   flushMetrics: () => Promise<void>
 }>
 
@@ -35,18 +52,16 @@ export type Host = Readonly<{
 export const singleProcess: Host = {
   supervise: async () => false,
   logFields: {},
-  readyToListen: async () => {},
+  readyToListen: async () => !isAborted(),
   nextOrder: async () => {
-    const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>()
-    for (const name of signals) process.once(name, resolve)
-    return { order: 'stop', reason: { signal: await promise } }
+    const { promise, resolve } = Promise.withResolvers<object>()
+    for (const signal of signals) process.once(signal, () => resolve({ signal }))
+    void whenAborted.then(() => resolve({ aborted: true }))
+    return { order: 'stop', reason: await promise }
   },
   onForce: (end) => {
     for (const name of signals) process.once(name, () => end('second signal'))
   },
-  abortService: () => {
-    process.exitCode = 1
-    process.kill(process.pid, 'SIGTERM')
-  },
+  abortService,
   flushMetrics: async () => {},
 }

@@ -30,17 +30,13 @@ export const untilStopped = async (
 }
 
 /** Runs a program's `main`. What the operator must put right goes to standard error as a message, anything else with its stack. */
-export const run = async (
-  main: () => Promise<void>,
-  beforeExit: () => Promise<void> = async () => {},
-): Promise<void> => {
+export const run = async (main: () => Promise<void>): Promise<void> => {
   try {
     await main()
   } catch (error) {
     process.exitCode = error instanceof OperatorError ? error.exitCode : 1
     process.stderr.write(`${describe(error)}\n`)
   }
-  await beforeExit()
   // Everything is closed, or was cut off: a connection to something that hangs must not hold the process.
   process.exit()
 }

@@ -60,9 +60,10 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const metrics = createMetrics(service, version, host.scrapeAll)
     const { abortService } = host
     const adapters = stack.use(await openAdapters({ config, logger, metrics, abortService }))
+    stack.defer(host.flushMetrics)
     const app = stack.use(await createApp(adapters, logger, metrics, config))
     stack.use(startJobs(app.jobs, { logger, metrics }))
-    await host.readyToListen(app.health)
+    if (!(await host.readyToListen(app.health))) return
     await app.listen(config)
     await untilStopped(logger, config.shutdown, host, app.beginDrain)
-  }, host.flushMetrics)
+  })
