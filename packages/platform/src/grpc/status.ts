@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js'
 import { defaultCode, type ErrorKind } from '@shop/kernel/errors.ts'
 
-/** The gRPC status of each kind of error. docs/errors.md explains them to clients. */
+/** The gRPC status of each kind of error. docs/errors.md explains those in use to clients. */
 const statuses = {
   invalid: status.INVALID_ARGUMENT,
   unauthenticated: status.UNAUTHENTICATED,

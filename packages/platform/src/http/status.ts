@@ -1,6 +1,6 @@
 import type { ErrorKind } from '@shop/kernel/errors.ts'
 
-/** The HTTP status of each kind of error (RFC 9110 §15, RFC 6585 §3 and §4). docs/errors.md explains them to clients. */
+/** The HTTP status of each kind of error (RFC 9110 §15, RFC 6585 §3 and §4). docs/errors.md explains those in use to clients. */
 const statuses = {
   invalid: 400,
   unauthenticated: 401,

@@ -2,7 +2,8 @@ import type { Creation, Product, Removal, Revision } from './product.ts'
 
 /**
  * Where products are written. What a write makes of a product and the events by it become durable together; the events are
- * published once they have, each with the version that it led to: those of writes that race may come in another order. Every method may reject with `unavailable`; then nothing was changed, or the answer was lost.
+ * published once they have, each with the version that it led to: those of writes that race may come in another order. Every method
+ * may reject with `unavailable`; then nothing was changed, or the answer was lost.
  */
 export type ProductRepository = Readonly<{
   /** Stores a new product under an id of the store's choice, as version 1. */
