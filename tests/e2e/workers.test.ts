@@ -113,18 +113,18 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
   })
 
   it('has no worker too many when one dies while they are replaced', async () => {
-    const old = workersOf(product).filter(isAlive)
+    const old = workersOf(product).find(isAlive)
     const replacements = () =>
       linesOf(product).filter(({ msg }) => msg === 'every worker was replaced').length
     const replaced = replacements()
     product.process.kill('SIGHUP')
-    process.kill(old[0] ?? 0, 'SIGKILL')
+    process.kill(old ?? 0, 'SIGKILL')
     await eventually(patience, async () => assert.equal(replacements(), replaced + 1))
     await eventually(patience, async () => assert.equal(workersOf(product).filter(isAlive).length, 2))
   })
 
   it('ends with 1 when a worker dies while it stops', async () => {
-    const [first] = workersOf(product).filter(isAlive)
+    const first = workersOf(product).find(isAlive)
     const exited = product.stop()
     await eventually(patience, async () => assert.ok(linesOf(product).some(({ msg }) => msg === 'stopping')))
     process.kill(first ?? 0, 'SIGKILL')

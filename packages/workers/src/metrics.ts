@@ -17,27 +17,39 @@ export const workers = (): Worker[] =>
 const counted = (snapshot: Snapshot): Snapshot =>
   snapshot.filter(({ type, aggregator }) => type !== 'gauge' && (aggregator ?? 'sum') === 'sum')
 
+/** Asks workers for what they count. */
+const createReports = () => {
+  const waiting = new Map<number, Readonly<{ worker: Worker; resolve: (snapshot: Snapshot) => void }>>()
+  let last = 0
+  return {
+    ask: (worker: Worker): Promise<Snapshot> => {
+      const id = ++last
+      const { promise, resolve } = Promise.withResolvers<Snapshot>()
+      waiting.set(id, { worker, resolve })
+      send(worker, { type: 'report', id })
+      return withDeadline(reportLimitMs, 'a worker did not tell its metrics', promise).finally(() =>
+        waiting.delete(id),
+      )
+    },
+    answer: (id: number, snapshot: Snapshot): void => waiting.get(id)?.resolve(snapshot),
+    /** Nobody waits for one that has ended. */
+    giveUp: (worker: Worker): void => {
+      for (const asked of waiting.values()) if (asked.worker === worker) asked.resolve([])
+    },
+  }
+}
+
 /** The metrics of all workers as one text, by the aggregator of each; asked of any of them. */
 export const shareMetrics = (): void => {
   /** Those that answer: one that is still loading would keep everybody waiting. */
   const serving = new Set<Worker>()
   const latest = new Map<Worker, Snapshot>()
-  const waiting = new Map<number, Readonly<{ worker: Worker; resolve: (snapshot: Snapshot) => void }>>()
+  const reports = createReports()
   let departed: Snapshot = []
-  let last = 0
 
-  const ask = (worker: Worker): Promise<Snapshot> => {
-    const id = ++last
-    const { promise, resolve } = Promise.withResolvers<Snapshot>()
-    waiting.set(id, { worker, resolve })
-    send(worker, { type: 'report', id })
-    return withDeadline(reportLimitMs, 'a worker did not tell its metrics', promise).finally(() =>
-      waiting.delete(id),
-    )
-  }
   const ofAll = async (): Promise<string> => {
     const told = await Promise.all(
-      [...serving].map(async (worker) => ({ worker, snapshot: await ask(worker) })),
+      [...serving].map(async (worker) => ({ worker, snapshot: await reports.ask(worker) })),
     )
     // One that has ended meanwhile is in the sum of those who are gone.
     const present = told.filter(({ worker }) => serving.has(worker))
@@ -47,7 +59,7 @@ export const shareMetrics = (): void => {
     if (message.type === 'started') serving.add(worker)
     if (message.type === 'report') {
       latest.set(worker, message.snapshot)
-      if (message.id !== undefined) waiting.get(message.id)?.resolve(message.snapshot)
+      if (message.id !== undefined) reports.answer(message.id, message.snapshot)
     }
     if (message.type === 'metrics')
       void ofAll().then(
@@ -56,12 +68,11 @@ export const shareMetrics = (): void => {
       )
   })
   cluster.on('exit', (worker) => {
-    serving.delete(worker)
-    const snapshot = latest.get(worker)
+    const snapshot = latest.get(worker) ?? []
     latest.delete(worker)
+    serving.delete(worker)
     // At once, or a scrape that comes meanwhile would miss them. Sums are plain data too, whatever their type says.
-    if (snapshot !== undefined)
-      departed = Registry.aggregate([departed, counted(snapshot)]).getMetricsAsArray() as unknown as Snapshot
-    for (const asked of waiting.values()) if (asked.worker === worker) asked.resolve([])
+    departed = Registry.aggregate([departed, counted(snapshot)]).getMetricsAsArray() as unknown as Snapshot
+    reports.giveUp(worker)
   })
 }
