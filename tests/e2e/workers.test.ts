@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -32,6 +32,16 @@ const countOf = async ({ url }: RunningService, route: string): Promise<number> 
     .filter(([, labels]) => labels?.includes(`http_route="${route}"`))
     .reduce((sum, [, , count]) => sum + Number(count), 0)
 }
+
+/** How many times all of them have been replaced. */
+const replacements = (service: RunningService): number =>
+  linesOf(service).filter(({ msg }) => msg === 'every worker was replaced').length
+
+const childrenOf = ({ process: { pid } }: RunningService): number[] =>
+  spawnSync('ps', ['-A', '-o', 'ppid=,pid='], { encoding: 'utf8' })
+    .stdout.split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .flatMap(([parent, child]) => (parent === pid && child !== undefined ? [child] : []))
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -91,8 +101,6 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     for (const service of [product, basket]) {
       assert.ok(service.process.kill('SIGHUP'))
       await eventually(patience, async () => {
-        // Also while a new one is still loading.
-        assert.equal((await request('GET', `${service.url}/metrics`)).status, 200)
         assert.ok(linesOf(service).some(({ msg }) => msg === 'every worker was replaced'))
       })
       assert.equal(workersOf(service).length, 4)
@@ -112,14 +120,30 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     assert.equal((await request('GET', `${product.url}/products/${productId}`)).status, 200)
   })
 
+  it('tells its metrics while a worker is still loading', async () => {
+    const serving = workersOf(product)
+    const replaced = replacements(product)
+    product.process.kill('SIGHUP')
+    const loading = await eventually(patience, async () => {
+      const pid = childrenOf(product).find((child) => !serving.includes(child))
+      assert.ok(pid)
+      return pid
+    })
+    process.kill(loading, 'SIGSTOP')
+    try {
+      assert.equal((await request('GET', `${product.url}/metrics`)).status, 200)
+    } finally {
+      process.kill(loading, 'SIGCONT')
+    }
+    await eventually(patience, async () => assert.equal(replacements(product), replaced + 1))
+  })
+
   it('has no worker too many when one dies while they are replaced', async () => {
     const old = workersOf(product).find(isAlive)
-    const replacements = () =>
-      linesOf(product).filter(({ msg }) => msg === 'every worker was replaced').length
-    const replaced = replacements()
+    const replaced = replacements(product)
     product.process.kill('SIGHUP')
     process.kill(old ?? 0, 'SIGKILL')
-    await eventually(patience, async () => assert.equal(replacements(), replaced + 1))
+    await eventually(patience, async () => assert.equal(replacements(product), replaced + 1))
     await eventually(patience, async () => assert.equal(workersOf(product).filter(isAlive).length, 2))
   })
 

@@ -1,4 +1,4 @@
-/** Who asks: somebody who has not said who they are, or the service itself, for its jobs and its metrics. */
+/** The caller: `anonymous`, without credentials, or `system`, which is the service itself in its jobs and metrics. */
 export type Principal = Readonly<{ kind: 'anonymous' } | { kind: 'system' }>
 
 export const anonymous: Principal = { kind: 'anonymous' }
