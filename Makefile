@@ -69,7 +69,7 @@ db-migrate: $(INSTALLED) ## Apply the migrations to the database that DATABASE_U
 db-status: $(INSTALLED) ## List the migrations: applied and pending
 	@exec node services/product/src/admin/status.ts
 
-db-seed: $(INSTALLED) ## Add ten sample products to an empty catalogue, or COUNT=n invented ones, the same for the same SEED=n
+db-seed: $(INSTALLED) ## Add ten sample products to an empty catalog, or COUNT=n invented ones, the same for the same SEED=n
 	@exec node services/product/src/admin/seed.ts
 
 db-backup: $(INSTALLED) ## Dump the named database to backups/, with a checksum

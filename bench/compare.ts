@@ -11,7 +11,7 @@ import { numberVariable } from '@shop/platform/config/number-variable.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { root } from '@shop/testing/files.ts'
 import { redisUrl } from '@shop/testing/stores/redis.ts'
-import { basketScenarios, catalogueScenarios, shoppingMix, uniformId } from './scenarios.ts'
+import { basketScenarios, catalogScenarios, shoppingMix, uniformId } from './scenarios.ts'
 import { type Contestant, contest, httpContestant, type Standing } from './support/contest.ts'
 import { isHere, pgbench, redisBenchmark } from './support/engines.ts'
 import { driveGrpc } from './support/grpc-load.ts'
@@ -63,7 +63,7 @@ for (const program of ['pgbench', 'redis-benchmark']) if (await isHere(program))
 const httpContests = (shop: Shop): Contest[] => {
   const { product, obviousProduct, basket, obviousBasket, constant } = shop.servers
   const groups = [
-    { scenarios: catalogueScenarios, ours: product, obvious: obviousProduct },
+    { scenarios: catalogScenarios, ours: product, obvious: obviousProduct },
     { scenarios: basketScenarios, ours: basket, obvious: obviousBasket },
   ]
   return groups.flatMap(({ scenarios, ours, obvious }) =>
@@ -105,11 +105,11 @@ const mixContest = (shop: Shop): Contest => ({
   name: 'shopping mix',
   contestants: async () => {
     await shop.fillBaskets()
-    const { catalogue, baskets } = shoppingMix(shop.stock)
+    const { catalog, baskets } = shoppingMix(shop.stock)
     const { product, basket, obviousProduct, obviousBasket } = shop.servers
-    const mix = (catalogueServer: Server, basketServer: Server) => () =>
+    const mix = (catalogServer: Server, basketServer: Server) => () =>
       driveMix(
-        { url: catalogueServer.url, requests: catalogue },
+        { url: catalogServer.url, requests: catalog },
         { url: basketServer.url, requests: baskets },
         { connections, seconds },
       )

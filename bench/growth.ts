@@ -1,5 +1,5 @@
 /**
- * How the product service behaves as the catalogue grows, and as more connections ask it: everything in turns, in the same
+ * How the product service behaves as the catalog grows, and as more connections ask it: everything in turns, in the same
  * run. Prints it, and draws it into docs/performance.
  */
 
@@ -14,7 +14,7 @@ import { drive, type HttpRequest } from './support/load.ts'
 import { plot } from './support/plot.ts'
 import { type Server, startServer } from './support/process.ts'
 import { ratioText, type Spread, spreadOf } from './support/report.ts'
-import { openCatalogue } from './support/shop.ts'
+import { openCatalog } from './support/shop.ts'
 
 const sizes = [10_000, 100_000, 1_000_000]
 const connectionCounts = [1, 4, 16, 64, 256]
@@ -30,13 +30,13 @@ const start = async (script: string, readyPath: string, DATABASE_URL: string): P
 
 const openService = async (count: number) => {
   await using stack = new AsyncDisposableStack()
-  const catalogue = stack.use(await openCatalogue(count))
-  const ours = stack.use(await start('services/product/src/main.ts', '/health/ready', catalogue.url))
+  const catalog = stack.use(await openCatalog(count))
+  const ours = stack.use(await start('services/product/src/main.ts', '/health/ready', catalog.url))
   const own = stack.move()
-  return { count, ours, databaseUrl: catalogue.url, [Symbol.asyncDispose]: () => own.disposeAsync() }
+  return { count, ours, databaseUrl: catalog.url, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }
 
-/** Follows `next_cursor` to the middle of the catalogue. */
+/** Follows `next_cursor` to the middle of the catalog. */
 const deepPage = async (url: string, count: number): Promise<string> => {
   let cursor = ''
   for (let read = 0; read < count / 2; read += 1_000) {

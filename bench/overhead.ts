@@ -19,7 +19,7 @@ import { readConfig, service } from '../services/product/src/config.ts'
 import { openAdapters } from '../services/product/src/infrastructure/adapters.ts'
 import { migrations } from '../services/product/src/infrastructure/migrations.ts'
 import type { Tables } from '../services/product/src/infrastructure/products-table.ts'
-import { seedInvented } from '../services/product/src/infrastructure/seed.ts'
+import { seedGenerated } from '../services/product/src/infrastructure/seed.ts'
 import { unlessInterrupted } from './support/interrupt.ts'
 
 const rounds = { warmUp: 20, measured: 200 }
@@ -155,7 +155,7 @@ const main = async (): Promise<void> => {
   {
     await using connection = openForMigration<Tables>(postgresConfig(database.url), silentLogger)
     await migrations.apply(connection)
-    await seedInvented(connection, { count: 1_000, seed: 1, onProgress: () => {} })
+    await seedGenerated(connection, { count: 1_000, seed: 1, onProgress: () => {} })
   }
   await compare(database.url)
 }

@@ -26,7 +26,7 @@ const zipfId = (products: number): number => Math.floor(products ** Math.random(
 
 const body = { name: 'Kettle', description: 'It boils', price: 24.9, stock: 40, category: 'Home' }
 
-export const catalogueScenarios: readonly Scenario[] = [
+export const catalogScenarios: readonly Scenario[] = [
   {
     name: 'get by id',
     requests: ({ products }) => many(listLength, () => get(`/products/${uniformId(products)}`)),
@@ -71,9 +71,9 @@ export const basketScenarios: readonly Scenario[] = [
   },
 ]
 
-/** 80 % catalogue reads; the other fifth is half reads of baskets and half adds. */
+/** 80 % catalog reads; the other fifth is half reads of baskets and half adds. */
 export const shoppingMix = (stock: Stock) => ({
-  catalogue: many(listLength, (index) =>
+  catalog: many(listLength, (index) =>
     get(index % 8 === 0 ? '/products?limit=20' : `/products/${zipfId(stock.products)}`),
   ),
   baskets: basketReads(stock).flatMap((read, index) => [read, sameLine(stock)[index] ?? read]),

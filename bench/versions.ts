@@ -12,12 +12,12 @@ import { run } from '@shop/platform/process/lifecycle.ts'
 import { root } from '@shop/testing/files.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { ownPrefix, redisUrl, removeKeys } from '@shop/testing/stores/redis.ts'
-import { basketScenarios, catalogueScenarios, type Stock, uniformId } from './scenarios.ts'
+import { basketScenarios, catalogScenarios, type Stock, uniformId } from './scenarios.ts'
 import { driveGrpc } from './support/grpc-load.ts'
 import { unlessInterrupted } from './support/interrupt.ts'
 import { drive, type HttpRequest } from './support/load.ts'
 import { processorSeconds, type Server, startServer } from './support/process.ts'
-import { asInProduction, openCatalogue, post } from './support/shop.ts'
+import { asInProduction, openCatalog, post } from './support/shop.ts'
 
 const products = 10_000
 const connections = 32
@@ -25,10 +25,10 @@ const starts = 5
 
 type Version = Readonly<{ product: Server; basket: Server; grpc: string; stock: Stock }>
 
-/** Both services of a checkout, on the catalogue and with baskets of its own. */
+/** Both services of a checkout, on the catalog and with baskets of its own. */
 const openVersion = async (
   folder: string,
-  catalogueUrl: string,
+  catalogUrl: string,
   logs: string,
   stack: AsyncDisposableStack,
 ): Promise<Version> => {
@@ -40,7 +40,7 @@ const openVersion = async (
         ...environment,
       }),
     )
-  const product = await start('product', { DATABASE_URL: catalogueUrl, GRPC_PORT: grpcPort })
+  const product = await start('product', { DATABASE_URL: catalogUrl, GRPC_PORT: grpcPort })
   const grpc = `127.0.0.1:${grpcPort}`
   const basket = await start('basket', { REDIS_URL: redisUrl, PRODUCT_SERVICE_URL: grpc })
   const fields = { name: 'Pin', price: 0.1, stock: 2_147_483_647, category: 'Home' }
@@ -106,14 +106,14 @@ const overGrpc = (seconds: number) => (version: Version) =>
   })
 
 /** The shortest time until ready of each version, in milliseconds, with what compiling leaves behind for the next start. */
-const compareStarts = async (folders: readonly string[], catalogueUrl: string, logs: string) => {
+const compareStarts = async (folders: readonly string[], catalogUrl: string, logs: string) => {
   const best = folders.map(() => Number.POSITIVE_INFINITY)
   for (let count = 0; count < starts; count++)
     for (const [index, folder] of folders.entries()) {
       unlessInterrupted()
       const environment = {
         ...asInProduction(logs),
-        DATABASE_URL: catalogueUrl,
+        DATABASE_URL: catalogUrl,
         GRPC_PORT: String(await freePort()),
         NODE_COMPILE_CACHE: join(logs, `compiled-${index}`),
       }
@@ -135,12 +135,12 @@ await run(async () => {
   await using stack = new AsyncDisposableStack()
   const logs = mkdtempSync(join(tmpdir(), 'bench-'))
   stack.defer(() => rmSync(logs, { recursive: true }))
-  const { url } = stack.use(await openCatalogue(products))
+  const { url } = stack.use(await openCatalog(products))
   const versions: Version[] = []
   for (const folder of folders) versions.push(await openVersion(folder, url, logs, stack))
 
   const only = new RegExp(process.env['ONLY'] ?? '')
-  for (const { name, requests } of catalogueScenarios.filter((scenario) => only.test(scenario.name)))
+  for (const { name, requests } of catalogScenarios.filter((scenario) => only.test(scenario.name)))
     report(name, await compare(versions, rounds, overHttp(seconds, 'product', requests)), 'µs')
   for (const { name, requests, freshBaskets } of basketScenarios)
     if (!freshBaskets && only.test(name))

@@ -22,7 +22,7 @@ WORKDIR /app
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="product-service" \
-      org.opencontainers.image.description="A catalogue over REST and gRPC, in PostgreSQL" \
+      org.opencontainers.image.description="A catalog over REST and gRPC, in PostgreSQL" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -47,7 +47,9 @@ const untilHealthy = async (port: number): Promise<void> => {
   const giveUp = Date.now() + readyLimitMs
   while (!(await isHealthy(port))) {
     if (Date.now() > giveUp)
-      throw new OperatorError(`Port ${port} was not healthy within a minute; the log above says why.`)
+      throw new OperatorError(
+        `The service on port ${port} did not become healthy within a minute; see the log above.`,
+      )
     await delay(200)
   }
 }
@@ -60,7 +62,7 @@ const stopAll = async (children: readonly ChildProcess[]): Promise<void> => {
 }
 
 const welcome = (product: number, grpc: number, basket: number): string => `
-The shop is open.
+The shop is running.
 
   Product service  http://localhost:${product}  docs: http://localhost:${product}/docs  gRPC: localhost:${grpc}
   Basket service   http://localhost:${basket}  docs: http://localhost:${basket}/docs

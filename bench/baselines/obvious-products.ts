@@ -1,4 +1,4 @@
-/** The catalogue as most would write it: a query for every request. No logs, no metrics, no limits. */
+/** The catalog as most would write it: a query for every request. No logs, no metrics, no limits. */
 
 import { callbackify } from 'node:util'
 import { type handleUnaryCall, Server, ServerCredentials, status } from '@grpc/grpc-js'

@@ -90,13 +90,13 @@ export const drive: (load: Load) => Promise<Outcome> = loadGenerator === 'wrk' ?
 
 type Part = Pick<Load, 'url' | 'requests'>
 
-const catalogueShare = 0.8
+const catalogShare = 0.8
 /** Of a second, of a mixed turn: so many that it takes about as long as the others. */
 const mixedRequests = 8_000
 
 /** Four fifths of the requests to one server, one fifth to the other, at the same time and on as many of the connections. */
 export const driveMix = async (
-  catalogue: Part,
+  catalog: Part,
   baskets: Part,
   { connections, seconds }: Pick<Load, 'connections' | 'seconds'>,
 ): Promise<Outcome> => {
@@ -107,8 +107,8 @@ export const driveMix = async (
     amount: Math.round(amount * part),
   })
   const outcomes = await Promise.all([
-    autocannonOn({ ...catalogue, ...share(catalogueShare) }),
-    autocannonOn({ ...baskets, ...share(1 - catalogueShare) }),
+    autocannonOn({ ...catalog, ...share(catalogShare) }),
+    autocannonOn({ ...baskets, ...share(1 - catalogShare) }),
   ])
   return {
     rate: amount / ((performance.now() - began) / 1_000),

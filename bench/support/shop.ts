@@ -9,7 +9,7 @@ import { ownPrefix, redisUrl, removeKeys } from '@shop/testing/stores/redis.ts'
 import { sql } from 'kysely'
 import { migrations } from '../../services/product/src/infrastructure/migrations.ts'
 import type { Tables } from '../../services/product/src/infrastructure/products-table.ts'
-import { seedInvented } from '../../services/product/src/infrastructure/seed.ts'
+import { seedGenerated } from '../../services/product/src/infrastructure/seed.ts'
 import { unlessInterrupted } from './interrupt.ts'
 import { startServer } from './process.ts'
 
@@ -27,13 +27,13 @@ export const post = async (url: string, body: unknown): Promise<{ id: number }> 
 }
 
 /** A database of `count` invented products, migrated and analysed; dropped when disposed of. */
-export const openCatalogue = async (count: number) => {
+export const openCatalog = async (count: number) => {
   await using stack = new AsyncDisposableStack()
   const database = stack.use(await ownDatabase())
   {
     await using connection = openForMigration<Tables>(postgresConfig(database.url), silentLogger)
     await migrations.apply(connection)
-    await seedInvented(connection, { count, seed: 1, onProgress: () => {} })
+    await seedGenerated(connection, { count, seed: 1, onProgress: () => {} })
     await sql`vacuum analyze products`.execute(connection)
   }
   const own = stack.move()
@@ -56,7 +56,7 @@ export const openShop = async (products: number) => {
   await using stack = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   stack.defer(() => rmSync(folder, { recursive: true }))
-  const { url: DATABASE_URL } = stack.use(await openCatalogue(products))
+  const { url: DATABASE_URL } = stack.use(await openCatalog(products))
   const start = async (script: string, readyPath: string, environment: Readonly<Record<string, string>>) =>
     stack.use(await startServer(script, await freePort(), readyPath, environment))
 

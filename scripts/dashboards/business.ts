@@ -7,7 +7,7 @@ export const productsNow = stat(
   'Products',
   'number',
   [['sum(max by (stock_band) (shop_products))', 'products']],
-  'In the catalogue.',
+  'In the catalog.',
 )
 
 export const basketsNow = stat(
@@ -43,7 +43,7 @@ export const businessDashboard = dashboard(
       basketValueNow,
     ),
     row(
-      'Catalogue',
+      'Catalog',
       graph(
         'Products by stock',
         'number',
@@ -93,17 +93,17 @@ export const businessDashboard = dashboard(
       ),
     ),
     row(
-      'Of these figures',
+      'These statistics',
       stat(
         'Readable',
         'number',
-        [['min by (figures) (shop_figures_up)', '{{figures}}']],
-        'See ShopFiguresMissing in the runbook.',
+        [['min by (statistics) (shop_statistics_up)', '{{statistics}}']],
+        'See ShopStatisticsMissing in the runbook.',
       ),
       stat(
         'Age',
         'seconds',
-        [['time() - max by (figures) (shop_figures_read_timestamp_seconds)', '{{figures}}']],
+        [['time() - max by (statistics) (shop_statistics_read_timestamp_seconds)', '{{statistics}}']],
         'They are read when scraped, at most every 15 seconds.',
       ),
     ),

@@ -11,7 +11,7 @@ import { startCluster, withoutPostgresPrograms } from '@shop/testing/stores/post
 
 const digest = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
 
-it('a catalogue is seeded, backed up, damaged and restored as it was', {
+it('a catalog is seeded, backed up, damaged and restored as it was', {
   skip: withoutPostgres,
 }, async () => {
   await using database = await ownDatabase()

@@ -98,12 +98,12 @@ it('behind HAProxy a restart of each of two instances of both services fails no 
     [],
   )
 
-  const catalogue = `http://127.0.0.1:${products}/products`
+  const catalog = `http://127.0.0.1:${products}/products`
   const shop = `http://127.0.0.1:${basketsFront}`
   const pen = { name: 'Pen', price: 0.1, stock: 999 }
   const { id } = (
     await eventually(patience, async () => {
-      const answer = await request('POST', catalogue, pen)
+      const answer = await request('POST', catalog, pen)
       assert.equal(answer.status, 201)
       return answer
     })
@@ -114,7 +114,7 @@ it('behind HAProxy a restart of each of two instances of both services fails no 
 
   const shopInBasket = shopAt(shop, id, prefix)
   await using shoppers = startShoppers(8, async (connection: Connection, shopper, round) => {
-    assert.equal((await connection.send('GET', `${catalogue}/${id}`)).status, 200)
+    assert.equal((await connection.send('GET', `${catalog}/${id}`)).status, 200)
     await shopInBasket(connection, shopper, round)
   })
   await more(shoppers, 20)

@@ -54,8 +54,8 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
     product = await startProduct()
     stack.defer(async () => void (await product.stop()))
     const stores = { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redisPort) }
-    const catalogue = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
-    basket = stack.use(await startService('basket', { ...stores, ...catalogue }))
+    const catalog = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
+    basket = stack.use(await startService('basket', { ...stores, ...catalog }))
   })
   after(() => stack.disposeAsync())
 

@@ -130,7 +130,7 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     await eventually(20_000, async () =>
       assert.equal((await request('GET', `${product.url}/health/ready`)).status, 200),
     )
-    // Adds to baskets need the catalogue, and so failed too.
+    // Adds to baskets need the catalog, and so failed too.
     const expected = ['ErrorBudgetBurnsFast basket-service', 'ErrorBudgetBurnsFast product-service']
     await eventually(20_000, async () => assert.deepEqual([...(await firing())].toSorted(), expected))
   })

@@ -54,7 +54,7 @@ const shopAsCustomer = async ({ product, basket, user }: Shop): Promise<void> =>
     [409, 'insufficient_stock', 5, 6],
   )
 
-  // The price of a line is the catalogue's at its last change.
+  // The price of a line is the catalog's at its last change.
   assert.equal(
     (await request('PUT', `${product.url}/products/${id}`, { ...novel, price: 10.01 })).status,
     200,

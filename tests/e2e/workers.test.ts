@@ -22,7 +22,7 @@ const linesOf = ({ output }: RunningService): Line[] =>
 
 /** The processes that served, from the first one on. */
 const workersOf = (service: RunningService): number[] =>
-  linesOf(service).flatMap(({ msg, worker_pid }) => (msg === 'a worker serves' ? (worker_pid ?? []) : []))
+  linesOf(service).flatMap(({ msg, worker_pid }) => (msg === 'worker started' ? (worker_pid ?? []) : []))
 
 /** How many requests of a route there were, by the metrics of whichever worker answers. */
 const countOf = async ({ url }: RunningService, route: string): Promise<number> => {
@@ -35,7 +35,7 @@ const countOf = async ({ url }: RunningService, route: string): Promise<number> 
 
 /** How many times all of them have been replaced. */
 const replacements = (service: RunningService): number =>
-  linesOf(service).filter(({ msg }) => msg === 'every worker was replaced').length
+  linesOf(service).filter(({ msg }) => msg === 'all workers replaced').length
 
 const childrenOf = ({ process: { pid } }: RunningService): number[] =>
   spawnSync('ps', ['-A', '-o', 'ppid=,pid='], { encoding: 'utf8' })
@@ -65,8 +65,8 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     product = stack.use(
       await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: grpcPort, ...common }),
     )
-    const catalogue = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
-    basket = stack.use(await startService('basket', { REDIS_URL: redisUrl, ...catalogue, ...common }))
+    const catalog = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
+    basket = stack.use(await startService('basket', { REDIS_URL: redisUrl, ...catalog, ...common }))
     await untilHealthy(basket)
     const pen = { name: 'Pen', price: 0.1, stock: 999 }
     productId = (await request('POST', `${product.url}/products`, pen)).body.id
@@ -101,7 +101,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     for (const service of [product, basket]) {
       assert.ok(service.process.kill('SIGHUP'))
       await eventually(patience, async () => {
-        assert.ok(linesOf(service).some(({ msg }) => msg === 'every worker was replaced'))
+        assert.ok(linesOf(service).some(({ msg }) => msg === 'all workers replaced'))
       })
       assert.equal(workersOf(service).length, 4)
     }
@@ -116,7 +116,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     const serving = workersOf(product)
     process.kill(serving.at(-1) ?? 0, 'SIGKILL')
     await eventually(patience, async () => assert.equal(workersOf(product).length, serving.length + 1))
-    assert.ok(linesOf(product).some(({ msg }) => msg === 'a worker ended; starting another one'))
+    assert.ok(linesOf(product).some(({ msg }) => msg === 'worker exited; starting a replacement'))
     assert.equal((await request('GET', `${product.url}/products/${productId}`)).status, 200)
   })
 
@@ -180,7 +180,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
       const { port } = holder.address() as AddressInfo
       await assert.rejects(
         startService('basket', { REDIS_URL: redisUrl, WORKERS: '2', PORT: String(port) }),
-        /Port \d+ is taken[^]*A worker could not start/,
+        /Port \d+ is in use[^]*A worker could not start/,
       )
     } finally {
       holder.close()

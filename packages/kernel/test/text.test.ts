@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { characters, isStorable } from '../src/text.ts'
+import { characterCount, isStorable } from '../src/text.ts'
 
 describe('text', () => {
   it('is storable when it is well-formed Unicode without NUL', () => {
@@ -20,9 +20,9 @@ describe('text', () => {
   })
 
   it('is measured in characters, not in UTF-16 units', () => {
-    const lengths = ['', 'abc', 'ž', '😀😀', 'a😀'].map(characters)
+    const lengths = ['', 'abc', 'ž', '😀😀', 'a😀'].map(characterCount)
     assert.deepEqual(lengths, [0, 3, 1, 2, 2])
     const texts = fc.array(fc.constantFrom('a', 'ž', '語', '\u{ffff}', '😀', '\u{10ffff}'))
-    fc.assert(fc.property(texts, (some) => characters(some.join('')) === some.length))
+    fc.assert(fc.property(texts, (some) => characterCount(some.join('')) === some.length))
   })
 })

@@ -2,7 +2,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
 
 /** Runs what asks the database, until the signal aborts: then the statement that runs is stopped. */
-export const until = <Result>(
+export const runWithSignal = <Result>(
   signal: AbortSignal,
   name: string,
   work: () => Promise<Result>,

@@ -49,7 +49,7 @@ const openPool = <Tables>(
     types: readers,
     ...options,
   })
-  pool.on('error', (error) => logger.warn({ err: error }, 'a database connection was lost'))
+  pool.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
   if (watch !== undefined) countConnections(pool, watch)
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementLog(watch?.metrics) })
 }
@@ -116,7 +116,7 @@ export const openForStatistics = <Tables>(
     query_timeout: passTimeoutMs,
     ...(!config.pgBouncer && { Client: PreparedStatementClient }),
   }
-  return openPool(config, address, logger, options, { name: 'figures', metrics })
+  return openPool(config, address, logger, options, { name: 'statistics', metrics })
 }
 
 /** One connection without a time limit on statements, for migrations: they may take long, or wait for each other. */

@@ -14,7 +14,8 @@ const migrationOf = (text: string): Migration => ({
 const migratorOf = async <Tables>(database: Kysely<Tables>, folder: string): Promise<Migrator> => {
   const { rows } = await sql<{ schema: string }>`select current_schema() as schema`.execute(database)
   const schema = rows[0]?.schema
-  if (schema === undefined) throw new Error('the database tells no schema')
+  if (schema === undefined)
+    throw new Error('current_schema() is null: the search_path names no existing schema')
   return new Migrator({
     db: database,
     // Named, or else the migrator takes its tables in any other schema for its own.
@@ -51,7 +52,7 @@ export const migrationsIn = (folder: string) => {
       const pending = (await list(database)).filter(({ executedAt }) => executedAt === undefined)
       if (pending.length > 0)
         throw new MigrationsPending(
-          `pending: ${pending.map(({ name }) => name).join(', ')}; db-migrate applies them`,
+          `pending migrations: ${pending.map(({ name }) => name).join(', ')}; apply them with db-migrate`,
         )
     },
 

@@ -64,7 +64,7 @@ export class Fleet {
   async start(): Promise<Worker> {
     const worker = await startWorker()
     this.#births.set(worker, performance.now())
-    this.#logger.info({ worker: worker.id, worker_pid: worker.process.pid }, 'a worker serves')
+    this.#logger.info({ worker: worker.id, worker_pid: worker.process.pid }, 'worker started')
     if (this.#stopping) order(worker, 'stop')
     return worker
   }
@@ -88,7 +88,7 @@ export class Fleet {
     if (this.#stopping && code !== 0) this.#endedBadly = true
     if (this.#stopping || this.#retiring.delete(worker)) return
     if (performance.now() - born > longLifeMs) this.#failed = 0
-    this.#logger.error({ worker: worker.id, code, signal }, 'a worker ended; starting another one')
+    this.#logger.error({ worker: worker.id, code, signal }, 'worker exited; starting a replacement')
     await this.#startAfterPause()
   }
 
@@ -113,9 +113,10 @@ export class Fleet {
     this.#replacing = true
     try {
       for (const old of workers()) if (this.#births.has(old) && !this.#stopping) await this.#replace(old)
-      if (!this.#stopping) this.#logger.info('every worker was replaced')
+      if (!this.#stopping) this.#logger.info('all workers replaced')
     } catch (error) {
-      if (!this.#stopping) this.#logger.error({ err: error }, 'a new worker cannot start: the others stay')
+      if (!this.#stopping)
+        this.#logger.error({ err: error }, 'the new worker cannot start; keeping the others')
     } finally {
       this.#replacing = false
     }

@@ -41,7 +41,7 @@ export const basketVariables = Type.Object({
   REDIS_CLUSTER_NODES: Type.Optional(
     Type.String({
       pattern: `^${hostPort}(,${hostPort}){0,99}$`,
-      description: 'host:port,host:port,…, 100 nodes at most',
+      description: 'host:port,host:port,… with at most 100 nodes',
     }),
   ),
   REDIS_USERNAME: Type.Optional(Type.String()),
@@ -90,7 +90,7 @@ const redisProblems = (given: Variables): (string | false)[] => {
       'REDIS_CLUSTER_NODES must not be set together with REDIS_HOST',
     clustered &&
       given.REDIS_DB !== 0 &&
-      'REDIS_DB must be 0 with REDIS_CLUSTER_NODES: a cluster has no other',
+      'REDIS_DB must be 0 with REDIS_CLUSTER_NODES: a cluster has only database 0',
     mustBeFile('REDIS_TLS_CA', given.REDIS_TLS_CA),
   ]
 }

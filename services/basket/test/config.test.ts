@@ -195,8 +195,8 @@ describe("the basket service's configuration", () => {
     const nodes = (count: number) => Array(count).fill('host:7000').join()
     assert.doesNotThrow(() => readConfig({ REDIS_CLUSTER_NODES: nodes(100) }))
     const message =
-      'The configuration cannot be used:\n' +
-      '  - REDIS_CLUSTER_NODES must be host:port,host:port,…, 100 nodes at most'
+      'Invalid configuration:\n' +
+      '  - REDIS_CLUSTER_NODES must be host:port,host:port,… with at most 100 nodes'
     for (const unusable of [
       'host',
       'host:',
@@ -224,7 +224,7 @@ describe("the basket service's configuration", () => {
       /REDIS_URL must begin with rediss:/,
     )
     assert.doesNotThrow(() => readConfig({ REDIS_URL: 'rediss://host', REDIS_TLS: 'on' }))
-    assert.throws(() => readConfig({ REDIS_TLS_CA: '/nowhere' }), /REDIS_TLS_CA must name a file/)
+    assert.throws(() => readConfig({ REDIS_TLS_CA: '/nowhere' }), /REDIS_TLS_CA must name an existing file/)
   })
 
   it('lists every problem, and no value', () => {
@@ -277,7 +277,7 @@ describe("the basket service's configuration", () => {
     it(`refuses ${address}, and says what forms an address has`, () => {
       assert.throws(() => readConfig({ PRODUCT_SERVICE_URL: address }), {
         message:
-          'The configuration cannot be used:\n  - PRODUCT_SERVICE_URL must be ' +
+          'Invalid configuration:\n  - PRODUCT_SERVICE_URL must be ' +
           'host:port, https://name:port, dns:///name:port, or several host:port separated by commas',
       })
     })

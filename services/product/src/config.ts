@@ -69,7 +69,7 @@ const problems = (given: Variables, environment: Environment): readonly (string 
   mustBeUrl('DB_REPLICA_URL', given.DB_REPLICA_URL),
   given.WORKERS !== '1' &&
     storageIn(given) === 'embedded' &&
-    'WORKERS must be 1 with embedded storage: one process alone may open its folder',
+    'WORKERS must be 1 with embedded storage: only one process can open its folder',
   given.PORT === given.GRPC_PORT && 'PORT and GRPC_PORT must differ',
   given.DATABASE_URL === undefined && mustHavePassword(given, environment, 'DB_PASSWORD', 'DATABASE_URL'),
   mustBeFile('DB_SSLROOTCERT', given.DB_SSLROOTCERT),

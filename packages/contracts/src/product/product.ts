@@ -1221,7 +1221,7 @@ export const BatchGetProductsResponse: MessageFns<BatchGetProductsResponse> = {
 };
 
 /**
- * The catalogue. Field numbers, names and types are fixed: clients of earlier versions keep working.
+ * The catalog. Field numbers, names and types are fixed: clients of earlier versions keep working.
  *
  * Errors carry the status of the table in docs/errors.md and, as trailing metadata `error-code`, its code.
  */

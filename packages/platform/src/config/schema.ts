@@ -14,9 +14,9 @@ const ajv = new Ajv({
 const kinds: Readonly<Record<string, string>> = {
   integer: 'a whole number',
   number: 'a number',
-  string: 'a text',
+  string: 'a string',
   object: 'an object',
-  array: 'a list',
+  array: 'an array',
 }
 
 /** The rule in our words. Of a pattern the schema's description is the rule. */

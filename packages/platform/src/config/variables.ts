@@ -12,7 +12,7 @@ export class ConfigError extends OperatorError {
   override readonly exitCode = 78
 
   constructor(problems: readonly string[]) {
-    super(['The configuration cannot be used:', ...problems.map((problem) => `  - ${problem}`)].join('\n'))
+    super(['Invalid configuration:', ...problems.map((problem) => `  - ${problem}`)].join('\n'))
   }
 }
 
@@ -38,12 +38,12 @@ export const secretsIn = ({ properties }: TObject): string[] =>
 export const mustBeFile = (name: string, path: string | undefined): string | false =>
   path !== undefined &&
   !statSync(path, { throwIfNoEntry: false })?.isFile() &&
-  `${name} must name a file that is there`
+  `${name} must name an existing file`
 
 /** A rule: the variable, when it is set, names a folder, or a place where one can be made. */
 export const mustBeFolder = (name: string, path: string | undefined): string | false =>
   statSync(path ?? '', { throwIfNoEntry: false })?.isDirectory() === false &&
-  `${name} must name a folder, or a place for one`
+  `${name} must name a folder, or a path where one can be created`
 
 /** A rule: the variable, when it is set, is a URL. */
 export const mustBeUrl = (name: string, url: string | undefined): string | false =>

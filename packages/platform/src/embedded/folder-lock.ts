@@ -12,7 +12,7 @@ export const lockFolder = (folder: string): Disposable => {
   } catch (cause) {
     lock.close()
     if (!isBusy(cause)) throw cause
-    const message = `${folder} is in use by another process; stop that one, or set DATA_DIR to another folder.`
+    const message = `${folder} is in use by another process; stop that process, or set DATA_DIR to another folder.`
     throw new OperatorError(message, { cause })
   }
   return { [Symbol.dispose]: () => lock.close() }

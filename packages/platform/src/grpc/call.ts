@@ -2,8 +2,7 @@ import { Metadata, type ServerUnaryCall, type sendUnaryData, status } from '@grp
 import type { Context } from '@shop/kernel/context.ts'
 import { AppError, codeOf, kindOf } from '@shop/kernel/errors.ts'
 import { anonymous } from '@shop/kernel/principal.ts'
-import { callerGone, internalMessage, overloadMessage } from '../edges.ts'
-import { type Logger, ofHarmlessFields } from '../logging/logger.ts'
+import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import {
   joinedIdsFrom,
@@ -13,6 +12,7 @@ import {
   requestIdHeader,
 } from '../request-context.ts'
 import { recordError, trace } from '../tracing/api.ts'
+import { callerGone, internalMessage, overloadMessage } from '../transports.ts'
 import { errorCodeKey } from './client.ts'
 import { grpcStatus } from './status.ts'
 import { inSpanOfCall } from './tracing.ts'
@@ -61,7 +61,7 @@ const overload = new AppError('unavailable', overloadMessage)
 
 /** One measurement and one log line for each call of the method, when it is answered. */
 const callRecorder = (method: string, { logger, metrics }: Observers) => {
-  const calls = ofHarmlessFields(logger)
+  const calls = withoutRedaction(logger)
   return (started: number, code: status) => {
     const seconds = (performance.now() - started) / 1000
     const name = statusNames[code] ?? 'UNKNOWN'

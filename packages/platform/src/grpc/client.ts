@@ -25,7 +25,7 @@ const appError = (error: ServiceError): AppError => {
   const named = error.metadata.get(errorCodeKey)[0]
   const { kind, code } = meaningOf(error.code, named)
   // Without a code of ours the text is the library's or the network's, and not for callers.
-  const message = named === undefined ? 'the service that was asked did not answer' : error.details
+  const message = named === undefined ? 'the called service did not respond' : error.details
   return new AppError(kind, message, { code, cause: error })
 }
 

@@ -7,10 +7,10 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
-import { anyAddress, drainLimitMs, maxRequestBytes } from '../edges.ts'
+import { anyAddress, drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
-import { decodedStrictly } from './strict-utf8.ts'
+import { withStrictDecoding } from './strict-utf8.ts'
 
 /** Ten ticks of 10 ms for the last responses to be flushed; counted in ticks, so that a stall does not eat them. */
 const flush = async () => {
@@ -64,7 +64,7 @@ export const createGrpcServer = (
     }
     return [name, tracked]
   })
-  server.addService(decodedStrictly(definition), Object.fromEntries(handlers))
+  server.addService(withStrictDecoding(definition), Object.fromEntries(handlers))
   for (const extension of extensions) extension.addToServer(server)
 
   return {

@@ -10,7 +10,7 @@ configureTextEncoding({ ...getTextEncoding(), decodeUtf8: (bytes) => strict.deco
  * The same service, to whose handlers a message that cannot be decoded comes as the `invalid` that it is answered with: the
  * library would call it INTERNAL.
  */
-export const decodedStrictly = (definition: ServiceDefinition): ServiceDefinition =>
+export const withStrictDecoding = (definition: ServiceDefinition): ServiceDefinition =>
   Object.fromEntries(
     Object.entries(definition).map(([name, method]) => {
       const requestDeserialize = (bytes: Buffer): unknown => {
@@ -19,7 +19,7 @@ export const decodedStrictly = (definition: ServiceDefinition): ServiceDefinitio
         } catch {
           return invalid({
             path: '',
-            message: 'must be the message of the contract, with UTF-8 in its texts',
+            message: 'must be a valid protobuf message with UTF-8 strings',
           })
         }
       }

@@ -3,7 +3,7 @@ import { withDeadline } from '../resilience/deadline.ts'
 /** A dependency and how to ask after it, until the signal aborts. A service without a `hard` one is not ready; without a soft one, degraded. */
 export type Dependency = Readonly<{
   name: string
-  hard: boolean
+  required: boolean
   probe: (signal: AbortSignal) => Promise<unknown>
 }>
 
@@ -47,7 +47,7 @@ export const createHealth = (service: string, version: string, dependencies: rea
     report: async (): Promise<HealthReport> => {
       const results = await checks()
       const down = dependencies.filter(({ name }) => results[name]?.status === 'down')
-      const unhealthy = stopping || down.some(({ hard }) => hard)
+      const unhealthy = stopping || down.some(({ required }) => required)
       const status = unhealthy ? 'unhealthy' : down.length > 0 ? 'degraded' : 'healthy'
       return { service, status, timestamp: new Date().toISOString(), version, checks: results }
     },

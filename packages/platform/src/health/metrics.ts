@@ -6,7 +6,7 @@ export const exposeHealth = (registry: Registry, health: Health): void => {
   registry.registerMetric(
     new Gauge({
       name: 'service_ready',
-      help: '1 while the service is ready for requests, 0 while a hard dependency is down or it stops',
+      help: '1 while the service is ready for requests, 0 while a required dependency is down or the service is stopping',
       aggregator: 'min',
       registers: [],
       async collect() {

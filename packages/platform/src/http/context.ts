@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Context } from '@shop/kernel/context.ts'
 import { anonymous } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { callerGone } from '../edges.ts'
+import { callerGone } from '../transports.ts'
 
 /** One request that waits for its answer on a connection. */
 type Caller = Readonly<{ gone: AbortController; stopsAtEndOfInput: boolean }>

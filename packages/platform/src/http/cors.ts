@@ -18,7 +18,7 @@ export const corsHeaders = (origins: Origins): Readonly<Record<string, string>> 
  * Answers the question that browsers ask before a request: whether a page of another origin may send it; and says in
  * every answer who may read it, when that depends on who asks.
  */
-export const answerOrigins = async (app: FastifyInstance, origins: Origins): Promise<void> => {
+export const registerCors = async (app: FastifyInstance, origins: Origins): Promise<void> => {
   if (origins === 'off') return
   const options = {
     methods,

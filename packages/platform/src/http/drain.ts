@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { drainLimitMs } from '../edges.ts'
 import type { Health } from '../health/health.ts'
+import { drainLimitMs } from '../transports.ts'
 
 /**
  * Returns `beginDrain`. From then on every response carries `Connection: close`, so clients reconnect elsewhere and no request

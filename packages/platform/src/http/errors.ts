@@ -49,7 +49,7 @@ export const sendStatus = (status: number, request: FastifyRequest, reply: Fasti
   send(reply, problemOfStatus(status, where(request)))
 
 /** Every error, and every unknown path, is answered as a problem. */
-export const answerErrors = (app: FastifyInstance): void => {
+export const handleErrors = (app: FastifyInstance): void => {
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendStatus(404, request, reply))
 }

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { AppError, defaultCode, type ErrorDetails } from '@shop/kernel/errors.ts'
 import { type TSchema, Type } from 'typebox'
-import { internalMessage, maxRequestBytes, overloadMessage } from '../edges.ts'
+import { internalMessage, maxRequestBytes, overloadMessage } from '../transports.ts'
 import { httpStatus, kindOfHttp } from './status.ts'
 
 /** An error on the wire: RFC 9457, with the code for programs, the request id and the details of the error. */
@@ -83,17 +83,17 @@ const problem = (
 })
 
 const refusals: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
-  404: { code: 'not_found', detail: 'there is nothing at this path' },
-  408: { code: 'invalid', detail: 'the request took too long to arrive' },
+  404: { code: 'not_found', detail: 'path not found' },
+  408: { code: 'invalid', detail: 'the request was not received in time' },
   405: {
     code: 'method_not_allowed',
-    detail: 'this path does not have this method; the Allow header lists those it has',
+    detail: 'method not allowed; the Allow header lists the allowed methods',
   },
   413: { code: 'payload_too_large', detail: `the body must be at most ${maxRequestBytes} bytes` },
   414: { code: 'invalid', detail: 'the path is too long' },
-  415: { code: 'unsupported_media_type', detail: 'the body must be application/json, and not compressed' },
+  415: { code: 'unsupported_media_type', detail: 'the body must be uncompressed application/json' },
   431: { code: 'invalid', detail: 'the headers are too large' },
-  429: { code: 'rate_limited', detail: 'there were too many requests; try again later' },
+  429: { code: 'rate_limited', detail: 'too many requests; try again later' },
   503: { code: 'unavailable', detail: overloadMessage },
 }
 
@@ -104,7 +104,7 @@ const refusals: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
 export const problemOfStatus = (status: number, where: Where): Problem => {
   const refusal = refusals[status] ?? {
     code: defaultCode(kindOfHttp(status)),
-    detail: 'the request, or its JSON body, cannot be read',
+    detail: 'the request or its JSON body cannot be parsed',
   }
   return problem(where, { status, ...refusal })
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isOperational } from '../health/operation-routes.ts'
-import { type Logger, ofHarmlessFields } from '../logging/logger.ts'
+import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, isAbandoned, makeContext } from './context.ts'
@@ -16,7 +16,7 @@ const knownMethods = new Set([...methods, 'OPTIONS'])
 
 /** One log line and one measurement per request, when its answer is out or its caller gone. */
 const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
-  const requests = ofHarmlessFields(logger)
+  const requests = withoutRedaction(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
     inTraceOf(request, () => {
       const route = request.routeOptions.url ?? 'unmatched'
@@ -36,7 +36,7 @@ const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
 }
 
 /** The request id in the context and in the answer, and every request in log and metrics. */
-export const followRequests = (
+export const recordRequests = (
   app: FastifyInstance,
   { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
   headers: Readonly<Record<string, string>>,

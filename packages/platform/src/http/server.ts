@@ -7,21 +7,21 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import type { TSchema } from 'typebox'
-import { maxRequestBytes } from '../edges.ts'
 import type { Health } from '../health/health.ts'
 import { operationRoutes } from '../health/operation-routes.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestIdFrom, requestIdHeader } from '../request-context.ts'
-import { answerOrigins, corsHeaders, type Origins } from './cors.ts'
+import { maxRequestBytes } from '../transports.ts'
+import { corsHeaders, type Origins, registerCors } from './cors.ts'
 import { drainOnClose } from './drain.ts'
-import { answerErrors, sendConnectionError, sendError } from './errors.ts'
+import { handleErrors, sendConnectionError, sendError } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import { documentApi } from './openapi.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
-import { clientClosedRequest, followRequests } from './request-log.ts'
+import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { traceRequests } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
@@ -82,19 +82,19 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   app.server.maxConnections = maxConnections
   // A client that has said all and waits is answered. Node.js would close the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
-  answerErrors(app)
+  handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
-  followRequests(app, options, corsHeaders(config.corsOrigins))
+  recordRequests(app, options, corsHeaders(config.corsOrigins))
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const beginDrain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
   const refuseOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
-  await answerOrigins(app, config.corsOrigins)
+  await registerCors(app, config.corsOrigins)
   if (config.docs) await documentApi(app, options)
   await app.register(operationRoutes(options))
   await app.register(options.routes)

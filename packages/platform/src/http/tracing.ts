@@ -36,7 +36,7 @@ const attributesOf = ({ id, method, protocol, routeOptions }: FastifyRequest) =>
   ...(routeOptions.url !== undefined && { 'http.route': routeOptions.url }),
 })
 
-const endWithAnswer = (span: Span, reply: FastifyReply, abandonedStatus: number): void => {
+const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: number): void => {
   reply.raw.once('close', () => {
     const status = reply.raw.writableEnded ? reply.statusCode : abandonedStatus
     span.setAttribute('http.response.status_code', status)
@@ -54,7 +54,7 @@ export const traceRequests = (app: FastifyInstance, abandonedStatus: number): vo
     const name = routeOptions.url === undefined ? method : `${method} ${routeOptions.url}`
     const span = startRequest(name, attributesOf(request), caller)
     if (span === undefined) return done()
-    endWithAnswer(span, reply, abandonedStatus)
+    endWithResponse(span, reply, abandonedStatus)
     const traced = trace.setSpan(caller, span)
     contexts.set(request, traced)
     context.with(traced, done)

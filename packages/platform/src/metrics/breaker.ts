@@ -5,7 +5,7 @@ import { type BreakerState, breakerStates } from '../resilience/breaker.ts'
 export const breakerGauge = (registers: Registry[]) => {
   const gauge = new Gauge({
     name: 'circuit_breaker_state',
-    help: '1 for the state that the circuit breaker is in: closed, half_open or open',
+    help: '1 for the current state of the circuit breaker (closed, half_open, open), otherwise 0',
     labelNames: ['circuit_breaker', 'state'],
     aggregator: 'max',
     registers,

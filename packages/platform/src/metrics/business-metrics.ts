@@ -31,7 +31,7 @@ export type SampleSource<Values> = Readonly<{
 type Samples = Readonly<{ at: number; of: ReadonlyMap<string, readonly Sample[]> }>
 
 /** No failure: the service stops, and what is under way with it. A read that took too long is a `TimeoutError`. */
-const isCalledOff = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
+const isAbortError = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
 
 /** The latest samples, read on demand and one read at a time. None when the last read failed. */
 const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, logger: Logger) => {
@@ -49,8 +49,11 @@ const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, lo
       failing = false
     } catch (error) {
       latest = undefined
-      if (!failing && !isCalledOff(error))
-        logger.warn({ figures: name, err: error }, 'figures cannot be read; trying again when scraped')
+      if (!failing && !isAbortError(error))
+        logger.warn(
+          { statistics: name, err: error },
+          'statistics cannot be read; retrying at the next scrape',
+        )
       failing = true
     }
     dueAt = begun + Math.max(pace.ms, pace.times * (performance.now() - begun))
@@ -70,27 +73,27 @@ const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, lo
 const exposeState = (name: string, samplesNow: () => Promise<Samples | undefined>, registry: Registry) => {
   registry.registerMetric(
     new Gauge({
-      name: 'shop_figures_up',
-      help: 'Whether the figures of the shop could be read from their store: 1 or 0',
-      labelNames: ['figures'],
+      name: 'shop_statistics_up',
+      help: '1 while the statistics of the shop can be read from their store, otherwise 0',
+      labelNames: ['statistics'],
       aggregator: 'min',
       registers: [],
       async collect() {
-        this.set({ figures: name }, (await samplesNow()) === undefined ? 0 : 1)
+        this.set({ statistics: name }, (await samplesNow()) === undefined ? 0 : 1)
       },
     }),
   )
   registry.registerMetric(
     new Gauge({
-      name: 'shop_figures_read_timestamp_seconds',
-      help: 'When the figures of the shop were read from their store, in Unix time',
-      labelNames: ['figures'],
+      name: 'shop_statistics_read_timestamp_seconds',
+      help: 'When the statistics of the shop were last read from their store, in Unix time',
+      labelNames: ['statistics'],
       aggregator: 'max',
       registers: [],
       async collect() {
         const samples = await samplesNow()
         this.reset()
-        if (samples !== undefined) this.set({ figures: name }, samples.at)
+        if (samples !== undefined) this.set({ statistics: name }, samples.at)
       },
     }),
   )
@@ -132,7 +135,7 @@ export const exposeSamples = <Values>(
   logger: Logger,
 ): void => exposeMetrics(source.metrics, cachedSamples(source, logger), registry)
 
-/** The same for metrics of the business: while they cannot be read, `shop_figures_up` is 0. */
+/** The same for metrics of the business: while they cannot be read, `shop_statistics_up` is 0. */
 export const exposeBusinessMetrics = <Values>(
   registry: Registry,
   source: SampleSource<Values>,

@@ -24,8 +24,8 @@ export const connectionGauges = (registry: Registry) => {
     }),
   )
   for (const [name, help, property] of [
-    ['db_client_connections_max', 'Connections to the store that there may be', 'max'],
-    ['db_client_connections_pending_requests', 'Calls that wait for a connection to the store', 'waiting'],
+    ['db_client_connections_max', 'Maximum number of connections to the store', 'max'],
+    ['db_client_connections_pending_requests', 'Calls waiting for a connection to the store', 'waiting'],
   ] as const)
     registry.registerMetric(
       new Gauge({

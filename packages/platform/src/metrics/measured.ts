@@ -30,7 +30,7 @@ export const measured =
   }
 
 /** The same operations of a store, each measured under its own name. */
-export const measuredStore = <Operations extends AsyncFunctions>(
+export const measureStore = <Operations extends AsyncFunctions>(
   db_system_name: string,
   operations: Operations,
   { dbOperationDuration }: Pick<Metrics, 'dbOperationDuration'>,

@@ -29,12 +29,12 @@ const durationsIn = (registry: Registry) => {
     ),
     rpcServerDuration: durations(
       'rpc_server_call_duration_seconds',
-      'Time taken by an RPC that this service serves',
+      'Time taken by an RPC served by this service',
       rpcLabels,
     ),
     rpcClientDuration: durations(
       'rpc_client_call_duration_seconds',
-      'Time taken by an RPC that this service calls, its retries included',
+      'Time taken by an RPC called by this service, including retries',
       rpcLabels,
     ),
     dbOperationDuration: durations(
@@ -44,7 +44,7 @@ const durationsIn = (registry: Registry) => {
     ),
     jobDuration: durations(
       'job_duration_seconds',
-      'Time taken by a round of what the service does by itself; outcome is ok or the code of the error',
+      'Time taken by one run of a background job; outcome is ok or the code of the error',
       ['job', 'outcome'],
     ),
     useCaseDuration: durations(

@@ -28,7 +28,7 @@ export const startJobs = (
         )
         failing = false
       } catch (error) {
-        if (!failing) logger.warn({ job, err: error }, 'a job failed; trying again')
+        if (!failing) logger.warn({ job, err: error }, 'job failed; retrying')
         failing = true
       }
     }

@@ -20,7 +20,7 @@ export const untilStopped = async (
   const { order, reason } = await host.nextOrder()
   logger.info(reason, 'stopping')
   const force = (cause: string) => {
-    logger.fatal({ reason: cause }, 'stopped by force')
+    logger.fatal({ reason: cause }, 'forced stop')
     process.exit(1)
   }
   host.onForce(force)
@@ -45,6 +45,6 @@ const describe = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
   if (error instanceof OperatorError) return error.message
   if ('code' in error && error.code === 'EADDRINUSE' && 'port' in error)
-    return `Port ${String(error.port)} is taken: stop what listens there, or choose another one.`
+    return `Port ${String(error.port)} is in use: stop the process that listens on it, or choose another port.`
   return error.stack ?? error.message
 }

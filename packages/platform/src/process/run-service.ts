@@ -9,7 +9,7 @@ import { run, untilStopped } from './lifecycle.ts'
 import type { ServiceConfig } from './service-config.ts'
 
 /** What adapters are opened with. */
-export type Opening<Config> = Readonly<{
+export type AdapterOptions<Config> = Readonly<{
   config: Config
   logger: Logger
   metrics?: Metrics
@@ -37,7 +37,7 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   version: string
   /** Throws `ConfigError`. */
   readConfig: (environment: Environment) => Config
-  openAdapters: (opening: Opening<Config>) => Promise<Adapters<Ports>>
+  openAdapters: (opening: AdapterOptions<Config>) => Promise<Adapters<Ports>>
   createApp: (
     adapters: Adapters<Ports>,
     logger: Logger,

@@ -22,7 +22,7 @@ export const serviceVariables = {
   DOCS: toggle('on'),
   CORS_ORIGINS: Type.String({
     pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
-    description: '*, off, or origins such as https://shop.example, with commas between',
+    description: '*, off, or comma-separated origins such as https://shop.example',
     default: '*',
   }),
   MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
@@ -75,7 +75,7 @@ export const mustHavePassword = (
   ENVIRONMENT === 'production' &&
   STORAGE !== 'embedded' &&
   environment[password] === undefined &&
-  `${password} must be set in production (${password}= says that there is none), or ${url}`
+  `${password} must be set in production, unless ${url} is; an empty ${password}= means that there is no password`
 
 export type ServiceVariables = Static<TObject<typeof serviceVariables>>
 
@@ -85,6 +85,6 @@ export const serviceProblems = (given: ServiceVariables): readonly (string | fal
   mustBeFolder('LOG_DIR', given.LOG_DIR),
   given.WORKERS !== '1' &&
     given.LOG_OUTPUT !== 'console' &&
-    'LOG_OUTPUT must be console with several WORKERS: they cannot share a file that rolls',
+    'LOG_OUTPUT must be console when WORKERS is not 1: processes cannot share a rotating file',
   mustBeUrl('OTEL_EXPORTER_OTLP_ENDPOINT', given.OTEL_EXPORTER_OTLP_ENDPOINT),
 ]

@@ -25,7 +25,7 @@ export const batchByKey = <Key, Value>({ load, slots, maxBatchSize }: BatchOptio
       const distinct = [...new Set(calls.map(({ key }) => key))]
       const waiters = calls.map(({ waiter }) => waiter)
       const values = await onBehalfOf(waiters, () => load(distinct))
-      if (values.length !== distinct.length) throw new Error('a load gave no value for a key')
+      if (values.length !== distinct.length) throw new Error('load() must return one value per key')
       const indexOf = new Map(distinct.map((key, index) => [key, index]))
       return calls.map(({ key }) => values[indexOf.get(key) ?? -1] as Value | Error)
     } finally {

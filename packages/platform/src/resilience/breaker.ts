@@ -24,7 +24,7 @@ const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
 }
 
 /** Rejects with `unavailable` only: any other error is an answer, which the function that it resolves with throws. */
-const answerOf = async <Result>(call: () => Promise<Result>): Promise<() => Result> => {
+const outcomeOf = async <Result>(call: () => Promise<Result>): Promise<() => Result> => {
   try {
     const result = await call()
     return () => result
@@ -44,7 +44,7 @@ export const createBreaker = ({ failures, retryAfterMs, message, onState }: Brea
   policy.onStateChange((state) => onState?.(stateNames[state]))
   return async <Result>(call: () => Promise<Result>): Promise<Result> => {
     try {
-      const answer = await policy.execute(() => answerOf(call))
+      const answer = await policy.execute(() => outcomeOf(call))
       return answer()
     } catch (error) {
       if (isBrokenCircuitError(error)) throw new AppError('unavailable', message, { cause: error })

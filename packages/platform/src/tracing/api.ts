@@ -49,7 +49,7 @@ export const errorTypeOf = (error: unknown): string => {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
 
-const until = async <Result>(span: Span, call: () => Promise<Result>): Promise<Result> => {
+const runInSpan = async <Result>(span: Span, call: () => Promise<Result>): Promise<Result> => {
   try {
     return await context.with(trace.setSpan(context.active(), span), call)
   } catch (error) {
@@ -63,7 +63,7 @@ const until = async <Result>(span: Span, call: () => Promise<Result>): Promise<R
 /** Makes the call inside of a span, which then tells the code of its error. */
 export const inSpan = <Result>(name: string, call: () => Promise<Result>): Promise<Result> => {
   const span = startWithin(name, {})
-  return span === undefined ? call() : until(span, call)
+  return span === undefined ? call() : runInSpan(span, call)
 }
 
 /** What several wait for is in the trace of the first; the spans of the others get a link to there. */

@@ -32,7 +32,7 @@ describe('compileSchema', () => {
         { path: '/stock', message: 'must be a whole number' },
       ])
     for (const name of [5, true, null, ['pen'], {}])
-      assert.deepEqual(violationsOf({ name }), [{ path: '/name', message: 'must be a text' }])
+      assert.deepEqual(violationsOf({ name }), [{ path: '/name', message: 'must be a string' }])
     for (const sold of ['true', 1, 0, null])
       assert.deepEqual(violationsOf({ name: 'pen', sold }), [{ path: '/sold', message: 'must be boolean' }])
   })

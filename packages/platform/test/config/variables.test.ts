@@ -21,7 +21,7 @@ const problemsOf = (environment: Environment, rules?: Rules): string[] => {
   } catch (error) {
     assert.ok(error instanceof ConfigError)
     const [title, ...problems] = error.message.split('\n')
-    assert.equal(title, 'The configuration cannot be used:')
+    assert.equal(title, 'Invalid configuration:')
     return problems.map((problem) => problem.replace('  - ', ''))
   }
 }

@@ -10,7 +10,7 @@ import { lockFolder } from '../../src/embedded/folder-lock.ts'
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-lock-'))
 
 const inUse = (folder: string) =>
-  `${folder} is in use by another process; stop that one, or set DATA_DIR to another folder.`
+  `${folder} is in use by another process; stop that process, or set DATA_DIR to another folder.`
 
 const holder = new URL('./programs/hold-lock.ts', import.meta.url)
 

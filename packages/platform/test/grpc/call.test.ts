@@ -71,7 +71,7 @@ describe('a call over gRPC', () => {
   it('is one measurement and one log line, by RPC and status', async () => {
     await using service = await startService(async ({ id }) => {
       await delay(20)
-      if (id === 0) throw new AppError('not_found', 'there is no product 0')
+      if (id === 0) throw new AppError('not_found', 'product 0 not found')
       return noProduct
     })
     using client = openClient(service.port)
@@ -79,13 +79,13 @@ describe('a call over gRPC', () => {
     await assert.rejects(client.getProduct(0), { code: 'not_found' })
 
     const text = await service.metrics.registry.metrics()
-    const figures = (name: string) => text.split('\n').filter((line) => line.startsWith(name))
+    const seriesOf = (name: string) => text.split('\n').filter((line) => line.startsWith(name))
     const labels = 'service="test-service",rpc_method="product.ProductService/GetProduct"'
-    assert.deepEqual(figures('rpc_server_call_duration_seconds_count'), [
+    assert.deepEqual(seriesOf('rpc_server_call_duration_seconds_count'), [
       `rpc_server_call_duration_seconds_count{${labels},rpc_response_status_code="OK"} 1`,
       `rpc_server_call_duration_seconds_count{${labels},rpc_response_status_code="NOT_FOUND"} 1`,
     ])
-    const seconds = Number(figures('rpc_server_call_duration_seconds_sum')[0]?.split(' ').at(-1))
+    const seconds = Number(seriesOf('rpc_server_call_duration_seconds_sum')[0]?.split(' ').at(-1))
     assert.ok(seconds > 0.015 && seconds < 15, `${seconds} s`)
 
     const logged = service.lines.map((line) => [
@@ -156,7 +156,7 @@ describe('a call over gRPC', () => {
 })
 
 describe('a call over gRPC that cannot be answered', () => {
-  const withoutDetails = { code: 'unavailable', message: 'the service that was asked did not answer' }
+  const withoutDetails = { code: 'unavailable', message: 'the called service did not respond' }
 
   it('is unavailable as soon as its deadline has passed', async () => {
     await using service = await startService(() =>

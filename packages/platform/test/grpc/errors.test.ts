@@ -75,6 +75,6 @@ describe('an error over gRPC', async () => {
     const down = await crossing(new AppError('unavailable', 'the database is down', { cause }))
     assert.match(JSON.stringify(down.errors), /ECONNREFUSED/)
     assert.doesNotMatch(String(down.received.cause), /ECONNREFUSED/)
-    assert.deepEqual((await crossing(new AppError('not_found', 'there is no product 7'))).errors, [])
+    assert.deepEqual((await crossing(new AppError('not_found', 'product 7 not found'))).errors, [])
   })
 })

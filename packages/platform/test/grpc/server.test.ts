@@ -60,7 +60,7 @@ describe('a gRPC server', () => {
       () => overloaded,
     )
     using client = openClient(service.port)
-    await assert.rejects(client.getProduct(7), { code: 'unavailable', message: /more to do/ })
+    await assert.rejects(client.getProduct(7), { code: 'unavailable', message: /overloaded/ })
     assert.deepEqual(
       service.lines.map(({ level }) => level),
       [30],

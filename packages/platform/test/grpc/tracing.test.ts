@@ -16,7 +16,7 @@ const method = 'product.ProductService/GetProduct'
 const spansOfCall = (id: number, within: typeof inRequest = inRequest) =>
   spansOf(async () => {
     await using service = await startService(async (request) => {
-      if (request.id === 0) throw new AppError('not_found', 'there is no product 0')
+      if (request.id === 0) throw new AppError('not_found', 'product 0 not found')
       if (request.id < 0) throw new TypeError('bug')
       return { product: undefined }
     })

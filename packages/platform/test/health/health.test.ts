@@ -15,7 +15,7 @@ const statusOf = async (...dependencies: Dependency[]) => (await healthOf(...dep
 
 describe('health', () => {
   it('reports the service, its version, the time, and each dependency with its latency', async () => {
-    const report = await healthOf({ name: 'postgres', hard: true, probe: slow }).report()
+    const report = await healthOf({ name: 'postgres', required: true, probe: slow }).report()
     const latency = report.checks['postgres']?.latency_ms
     assert.ok(latency !== undefined && latency > 15, `${latency} ms`)
     assert.ok(Math.abs(Date.now() - Date.parse(report.timestamp)) < 60_000, report.timestamp)
@@ -28,18 +28,18 @@ describe('health', () => {
     })
   })
 
-  it('is unhealthy without a hard dependency, and degraded without a soft one', async () => {
-    const hard = { name: 'redis', hard: true }
-    const soft = { name: 'catalog', hard: false }
+  it('is unhealthy without a required dependency, and degraded without an optional one', async () => {
+    const required = { name: 'redis', required: true }
+    const optional = { name: 'catalog', required: false }
     assert.equal(await statusOf(), 'healthy')
-    assert.equal(await statusOf({ ...hard, probe: up }, { ...soft, probe: up }), 'healthy')
-    assert.equal(await statusOf({ ...hard, probe: up }, { ...soft, probe: down }), 'degraded')
-    assert.equal(await statusOf({ ...hard, probe: down }, { ...soft, probe: up }), 'unhealthy')
-    assert.equal(await statusOf({ ...hard, probe: down }, { ...soft, probe: down }), 'unhealthy')
+    assert.equal(await statusOf({ ...required, probe: up }, { ...optional, probe: up }), 'healthy')
+    assert.equal(await statusOf({ ...required, probe: up }, { ...optional, probe: down }), 'degraded')
+    assert.equal(await statusOf({ ...required, probe: down }, { ...optional, probe: up }), 'unhealthy')
+    assert.equal(await statusOf({ ...required, probe: down }, { ...optional, probe: down }), 'unhealthy')
   })
 
   it('says of a dependency that it is down, not why', async () => {
-    const report = await healthOf({ name: 'postgres', hard: true, probe: down }).report()
+    const report = await healthOf({ name: 'postgres', required: true, probe: down }).report()
     assert.equal(report.checks['postgres']?.status, 'down')
     assert.doesNotMatch(JSON.stringify(report), /ECONNREFUSED|10\.0\.0\.7/)
   })
@@ -49,8 +49,8 @@ describe('health', () => {
   }) => {
     mock.timers.enable({ apis: ['setTimeout'] })
     const asked = healthOf(
-      { name: 'redis', hard: true, probe: hanging },
-      { name: 'catalog', hard: false, probe: hanging },
+      { name: 'redis', required: true, probe: hanging },
+      { name: 'catalog', required: false, probe: hanging },
     ).report()
     mock.timers.tick(999)
     const early = new Promise((resolve) => setImmediate(resolve, 'no answer yet'))
@@ -69,7 +69,7 @@ describe('health', () => {
       probes += 1
       await delay(20)
     }
-    const health = healthOf({ name: 'redis', hard: true, probe })
+    const health = healthOf({ name: 'redis', required: true, probe })
     await Promise.all(Array.from({ length: 50 }, () => health.report()))
     assert.equal(probes, 1)
     await health.report()
@@ -78,14 +78,14 @@ describe('health', () => {
 
   it('finds a dependency again that was down', async () => {
     let probe: Dependency['probe'] = down
-    const health = healthOf({ name: 'redis', hard: true, probe: (signal) => probe(signal) })
+    const health = healthOf({ name: 'redis', required: true, probe: (signal) => probe(signal) })
     assert.equal((await health.report()).status, 'unhealthy')
     probe = up
     assert.equal((await health.report()).status, 'healthy')
   })
 
   it('is unhealthy from the moment the service stops', async () => {
-    const health = healthOf({ name: 'redis', hard: true, probe: up })
+    const health = healthOf({ name: 'redis', required: true, probe: up })
     health.stop()
     const report = await health.report()
     assert.deepEqual([report.status, report.checks['redis']?.status], ['unhealthy', 'up'])

@@ -11,8 +11,8 @@ it('metrics say of dependencies and readiness what the health report says', asyn
     if (!up[name]) throw new Error('down')
   }
   const health = createHealth('test', '1.0.0', [
-    { name: 'redis', hard: true, probe: probe('redis') },
-    { name: 'catalog', hard: false, probe: probe('catalog') },
+    { name: 'redis', required: true, probe: probe('redis') },
+    { name: 'catalog', required: false, probe: probe('catalog') },
   ])
   exposeHealth(registry, health)
   const values = async () => {

@@ -5,9 +5,9 @@ import type { Dependency } from '../../src/health/health.ts'
 import { problems } from '../../src/http/problem.ts'
 import { startServer } from '../support/http-server.ts'
 
-const dependency = (hard: boolean, up: boolean): Dependency => ({
-  name: hard ? 'postgres' : 'catalog',
-  hard,
+const dependency = (required: boolean, up: boolean): Dependency => ({
+  name: required ? 'postgres' : 'catalog',
+  required,
   probe: async () => {
     if (!up) throw new Error('connect ECONNREFUSED 10.0.0.7:5432')
   },
@@ -29,12 +29,12 @@ describe('health over HTTP', () => {
     assert.deepEqual(await healthWith(dependencies), ['200 healthy', '200 healthy', '200 alive'])
   })
 
-  it('is 503 without a hard dependency, but alive', async () => {
+  it('is 503 without a required dependency, but alive', async () => {
     const dependencies = [dependency(true, false), dependency(false, true)]
     assert.deepEqual(await healthWith(dependencies), ['503 unhealthy', '503 unhealthy', '200 alive'])
   })
 
-  it('is degraded without a soft dependency, and still ready', async () => {
+  it('is degraded without a optional dependency, and still ready', async () => {
     const dependencies = [dependency(true, true), dependency(false, false)]
     assert.deepEqual(await healthWith(dependencies), ['200 degraded', '200 degraded', '200 alive'])
   })

@@ -61,7 +61,7 @@ describe('over a real connection', async () => {
         type: 'about:blank',
         title: 'Bad Request',
         status: 400,
-        detail: 'the request, or its JSON body, cannot be read',
+        detail: 'the request or its JSON body cannot be parsed',
         code: 'invalid',
         instance: '/',
         request_id: problem.request_id,

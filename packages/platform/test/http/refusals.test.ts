@@ -22,7 +22,7 @@ const json = { 'content-type': 'application/json' }
 /** A JSON body of so many bytes. */
 const bodyOf = (bytes: number) => JSON.stringify({ name: 'x'.repeat(bytes - '{"name":""}'.length) })
 
-const unreadable = { status: 400, code: 'invalid', detail: 'the request, or its JSON body, cannot be read' }
+const unreadable = { status: 400, code: 'invalid', detail: 'the request or its JSON body cannot be parsed' }
 
 describe('a request that the HTTP server itself refuses', async () => {
   const server = await startServer({ routes })
@@ -36,7 +36,7 @@ describe('a request that the HTTP server itself refuses', async () => {
       assertProblem(await app.inject({ method, url: '/nothing/here?secret=1' }), {
         status: 404,
         code: 'not_found',
-        detail: 'there is nothing at this path',
+        detail: 'path not found',
         instance: '/nothing/here',
       })
   })
@@ -53,7 +53,7 @@ describe('a request that the HTTP server itself refuses', async () => {
       assertProblem(response, {
         status: 405,
         code: 'method_not_allowed',
-        detail: 'this path does not have this method; the Allow header lists those it has',
+        detail: 'method not allowed; the Allow header lists the allowed methods',
         instance: url,
       })
       assert.equal(response.headers['allow'], allow)
@@ -80,7 +80,7 @@ describe('a request that the HTTP server itself refuses', async () => {
       assertProblem(await post('{"name":"pen"}', { 'content-type': type }), {
         status: 415,
         code: 'unsupported_media_type',
-        detail: 'the body must be application/json, and not compressed',
+        detail: 'the body must be uncompressed application/json',
         instance: '/things',
       })
     assert.equal((await app.inject({ method: 'POST', url: '/things', payload: 'name=pen' })).statusCode, 415)
@@ -110,9 +110,9 @@ describe('a request that the HTTP server itself refuses', async () => {
     assertProblem(await post('{"name":5}'), {
       status: 400,
       code: 'invalid',
-      detail: 'name must be a text',
+      detail: 'name must be a string',
       instance: '/things',
-      errors: [{ path: '/name', message: 'must be a text' }],
+      errors: [{ path: '/name', message: 'must be a string' }],
     })
     for (const id of ['0', '1e3', '1.0', 'top'])
       assert.equal((await app.inject(`/things/${id}`)).statusCode, 400, id)

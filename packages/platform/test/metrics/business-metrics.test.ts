@@ -7,7 +7,7 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type Shop = Readonly<{ open: number; rooms: Readonly<Record<string, number>> }>
 
-/** A registry with figures, each read of which takes `read`; time passes by `pass` alone. */
+/** A registry with statistics, each read of which takes `read`; time passes by `pass` alone. */
 const startShop = ({ mock }: TestContext, read: () => Promise<Shop>) => {
   const { registry } = createMetrics('test', '1.0.0')
   const { logger, lines } = recordingLogger()
@@ -42,20 +42,20 @@ const startShop = ({ mock }: TestContext, read: () => Promise<Shop>) => {
       now += ms
     },
     scrape: async () =>
-      (await registry.metrics()).split('\n').filter((line) => /^shop_(open|rooms|figures_up)/.test(line)),
+      (await registry.metrics()).split('\n').filter((line) => /^shop_(open|rooms|statistics_up)/.test(line)),
     warnings: () => lines.filter(({ level }) => level === 40).length,
   }
 }
 
 const shop: Shop = { open: 3, rooms: { small: 1, large: 2 } }
 const exposed = [
-  'shop_figures_up{figures="shop",service="test"} 1',
+  'shop_statistics_up{statistics="shop",service="test"} 1',
   'shop_open_total{service="test"} 3',
   'shop_rooms{size="small",service="test"} 1',
   'shop_rooms{size="large",service="test"} 2',
 ]
 
-describe('figures of the shop', () => {
+describe('statistics of the shop', () => {
   it('are read when scraped, every 15 seconds at most', async (context) => {
     const { scrape, reads, pass } = startShop(context, async () => shop)
     assert.equal(reads(), 0)
@@ -89,7 +89,7 @@ describe('figures of the shop', () => {
       return shop
     })
     for (let time = 1; time <= 3; time++) {
-      assert.deepEqual(await scrape(), ['shop_figures_up{figures="shop",service="test"} 0'])
+      assert.deepEqual(await scrape(), ['shop_statistics_up{statistics="shop",service="test"} 0'])
       pass(15_000)
     }
     assert.equal(warnings(), 1)
@@ -97,7 +97,11 @@ describe('figures of the shop', () => {
     assert.deepEqual(await scrape(), exposed)
     broken = true
     pass(15_000)
-    assert.deepEqual(await scrape(), ['shop_figures_up{figures="shop",service="test"} 0'], 'not the old ones')
+    assert.deepEqual(
+      await scrape(),
+      ['shop_statistics_up{statistics="shop",service="test"} 0'],
+      'not the old ones',
+    )
     assert.equal(warnings(), 2)
   })
 
@@ -107,7 +111,7 @@ describe('figures of the shop', () => {
     const told: number[] = []
     for (const { reason } of [AbortSignal.abort(), late]) {
       const { scrape, warnings } = startShop(context, () => Promise.reject(reason))
-      assert.deepEqual(await scrape(), ['shop_figures_up{figures="shop",service="test"} 0'])
+      assert.deepEqual(await scrape(), ['shop_statistics_up{statistics="shop",service="test"} 0'])
       told.push(warnings())
     }
     assert.deepEqual(told, [0, 1])
@@ -120,7 +124,7 @@ describe('figures of the shop', () => {
     const scraped = scrape()
     await new Promise(setImmediate)
     context.mock.timers.tick(1_000)
-    assert.deepEqual(await scraped, ['shop_figures_up{figures="shop",service="test"} 0'])
+    assert.deepEqual(await scraped, ['shop_statistics_up{statistics="shop",service="test"} 0'])
     held.resolve(shop)
     assert.deepEqual(await scrape(), exposed)
     assert.equal(reads(), 1)

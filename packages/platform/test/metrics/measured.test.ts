@@ -12,7 +12,7 @@ const context = systemContext('test')
 const useCases = {
   getProduct: async ({ id }: { id: number }) => {
     await delay(20)
-    if (id === 0) throw new AppError('not_found', 'there is no product 0')
+    if (id === 0) throw new AppError('not_found', 'product 0 not found')
     if (id < 0) throw new TypeError('bug')
     return `product ${id}`
   },

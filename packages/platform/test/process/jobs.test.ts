@@ -23,8 +23,8 @@ describe('a job', () => {
     assert.deepEqual(
       lines.map(({ job, msg }) => [job, msg]),
       [
-        ['sweep', 'a job failed; trying again'],
-        ['sweep', 'a job failed; trying again'],
+        ['sweep', 'job failed; retrying'],
+        ['sweep', 'job failed; retrying'],
       ],
     )
     const counts = await countsOf(metrics)

@@ -16,10 +16,7 @@ describe('a process', () => {
     const { code, stdout, stderr } = await runProgram(failing, 'bad configuration')
     assert.equal(code, 78)
     assert.equal(stdout, '')
-    assert.equal(
-      stderr,
-      'The configuration cannot be used:\n  - PORT must be a whole number\n  - NAME is required\n',
-    )
+    assert.equal(stderr, 'Invalid configuration:\n  - PORT must be a whole number\n  - NAME is required\n')
   })
 
   it('that its operator must put right exits with 1 and says what, without a stack', async () => {
@@ -45,7 +42,10 @@ describe('a process', () => {
     try {
       const { code, stderr } = await runProgram(failing, 'taken port', String(port))
       assert.equal(code, 1)
-      assert.equal(stderr, `Port ${port} is taken: stop what listens there, or choose another one.\n`)
+      assert.equal(
+        stderr,
+        `Port ${port} is in use: stop the process that listens on it, or choose another port.\n`,
+      )
     } finally {
       holder.close()
     }
@@ -73,7 +73,7 @@ describe('a process', () => {
       process.kill(second)
       assert.deepEqual(await process.ended(), {
         code: 1,
-        stdout: 'started\nstopping\nnot ready\nstopped by force\n',
+        stdout: 'started\nstopping\nnot ready\nforced stop\n',
         stderr: '',
       })
     }
@@ -90,7 +90,7 @@ describe('a process', () => {
   it('that hangs while closing exits with 1 when ten seconds have passed', async () => {
     assert.deepEqual(await stoppedInTime(60_000, 0, [0, 9_999, 1]), {
       code: 1,
-      stdout: 'started\nstopping\nnot ready\n+0\n+9999\n+1\nstopped by force\n',
+      stdout: 'started\nstopping\nnot ready\n+0\n+9999\n+1\nforced stop\n',
       stderr: '',
     })
   })
@@ -110,7 +110,7 @@ describe('a process', () => {
 
   it('has ten seconds to close after it has served on', async () => {
     const { code, stdout } = await stoppedInTime(60_000, 5_000, [5_000, 9_999, 1])
-    assert.equal(stdout, 'started\nstopping\nnot ready\n+5000\n+9999\n+1\nstopped by force\n')
+    assert.equal(stdout, 'started\nstopping\nnot ready\n+5000\n+9999\n+1\nforced stop\n')
     assert.equal(code, 1)
   })
 })

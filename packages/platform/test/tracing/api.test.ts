@@ -33,7 +33,7 @@ const startShop = async () => {
       app.get('/users/:id', ({ params }) => use.find(params as { id: string }, context))
       app.post('/users', ({ body }) => use.find(body as { id: string }, context))
     },
-    dependencies: [{ name: 'store', hard: true, probe: () => use.find({ id: 'probe' }, context) }],
+    dependencies: [{ name: 'store', required: true, probe: () => use.find({ id: 'probe' }, context) }],
   })
 }
 

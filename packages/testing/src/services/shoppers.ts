@@ -99,7 +99,7 @@ class Quantities {
 
 /** An add that was refused like this has changed nothing, so it may be tried again. */
 const isWithoutEffect = (problem: { code?: string; detail?: string }): boolean =>
-  problem.code === 'unavailable' && problem.detail === 'the product service cannot be asked right now'
+  problem.code === 'unavailable' && problem.detail === 'the product service is unavailable'
 
 /**
  * Adds to the baskets so many times, by so many clients at once over kept connections, trying again where a slow machine makes

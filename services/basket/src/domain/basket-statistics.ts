@@ -5,7 +5,7 @@ export type BasketStatistics = Readonly<{
   /** Those that have not expired. */
   baskets: number
   /** The pieces in them, and what those cost. */
-  items: number
+  pieces: number
   value: Cents
   /** How many have expired since the store began to count. */
   expired: number

@@ -10,7 +10,7 @@ import {
 } from './errors.ts'
 import type { CatalogProduct } from './product-catalog.ts'
 
-/** One product in a basket, as the catalogue described it when the line last changed. */
+/** One product in a basket, as the catalog described it when the line last changed. */
 export type Line = Readonly<{
   productId: number
   name: string
@@ -48,7 +48,8 @@ export const subtotal = ({ price, quantity }: Line): Cents => price * BigInt(qua
 
 export const total = ({ lines }: Basket): Cents => lines.reduce((sum, line) => sum + subtotal(line), 0n)
 
-export const itemCount = ({ lines }: Basket): number => lines.reduce((sum, { quantity }) => sum + quantity, 0)
+export const pieceCount = ({ lines }: Basket): number =>
+  lines.reduce((sum, { quantity }) => sum + quantity, 0)
 
 const quantityOf = ({ lines }: Basket, productId: number): number | undefined =>
   lines.find((line) => line.productId === productId)?.quantity
@@ -69,22 +70,22 @@ const withLine = (basket: Basket, product: CatalogProduct, quantity: number): Ba
  * The basket with `quantity` more of the product, which is described anew. Throws `insufficient_stock` or `basket_full`
  * by the quantity that results.
  */
-export const addItem = (basket: Basket, product: CatalogProduct, quantity: number): Basket =>
+export const withMore = (basket: Basket, product: CatalogProduct, quantity: number): Basket =>
   withLine(basket, product, (quantityOf(basket, product.id) ?? 0) + quantity)
 
-/** The basket with `quantity` (1 or more) of a product that is in it. Throws `not_found`, and what `addItem` throws. */
-export const setQuantity = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
+/** The basket with `quantity` (1 or more) of a product that is in it. Throws `not_found`, and what `withMore` throws. */
+export const withQuantity = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
   if (quantityOf(basket, product.id) === undefined) throw lineNotFound(product.id)
   return withLine(basket, product, quantity)
 }
 
 /** Throws `not_found`. */
-export const removeItem = (basket: Basket, productId: number): Basket => {
+export const withoutLine = (basket: Basket, productId: number): Basket => {
   if (quantityOf(basket, productId) === undefined) throw lineNotFound(productId)
   return { ...basket, lines: basket.lines.filter((line) => line.productId !== productId) }
 }
 
-export const clearItems = (basket: Basket): Basket => ({ ...basket, lines: [] })
+export const withoutLines = (basket: Basket): Basket => ({ ...basket, lines: [] })
 
 /** The basket as a store keeps it after a write: the next version, with its life renewed. */
 export const nextVersion = (basket: Basket, ttlSeconds: number, now: Date): Basket => ({
@@ -105,7 +106,7 @@ export const requireExpected = (basket: Basket | undefined, expected: Expected<B
 }
 
 /** The basket when there is one, and it is as expected. Throws `not_found` or `stale`. */
-export const existing = (
+export const requireExisting = (
   basket: Basket | undefined,
   expected: Expected<BasketState> = 'anything',
 ): Basket => {

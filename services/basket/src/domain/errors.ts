@@ -10,7 +10,7 @@ export const errorCodes = {
 /** What the errors tell programs besides their message, as JSON Schema. */
 export const errorDetails = {
   available: { type: 'integer', description: 'Pieces in stock' },
-  requested: { type: 'integer', description: 'The quantity that would have resulted' },
+  requested: { type: 'integer', description: 'The resulting quantity that was refused' },
 } as const satisfies Record<string, object>
 
 type Details = Partial<Record<keyof typeof errorDetails, number>>
@@ -19,7 +19,7 @@ const refusal = (code: keyof typeof errorCodes, message: string, details: Detail
   new AppError(errorCodes[code], message, { code, details })
 
 export const productNotFound = (productId: number): AppError =>
-  refusal('product_not_found', `there is no product ${productId}`)
+  refusal('product_not_found', `product ${productId} not found`)
 
 export const insufficientStock = (productId: number, available: number, requested: number): AppError =>
   refusal('insufficient_stock', `only ${available} of product ${productId} are in stock`, {
@@ -28,12 +28,12 @@ export const insufficientStock = (productId: number, available: number, requeste
   })
 
 export const lineFull = (limit: number, requested: number): AppError =>
-  refusal('basket_full', `a basket holds at most ${limit} of one product`, { requested })
+  refusal('basket_full', `a basket can hold at most ${limit} of one product`, { requested })
 
 export const basketFull = (limit: number): AppError =>
-  refusal('basket_full', `a basket holds at most ${limit} different products`)
+  refusal('basket_full', `a basket can hold at most ${limit} different products`)
 
-export const basketNotFound = (): AppError => new AppError('not_found', 'this user has no basket')
+export const basketNotFound = (): AppError => new AppError('not_found', 'basket not found')
 
 export const lineNotFound = (productId: number): AppError =>
   new AppError('not_found', `product ${productId} is not in the basket`)
@@ -42,6 +42,6 @@ export const staleBasket = (version: number | undefined): AppError =>
   new AppError(
     'stale',
     version === undefined
-      ? 'the basket is not as expected: there is none now'
-      : `the basket is not as expected: its version is ${version} now`,
+      ? 'precondition failed: there is no basket'
+      : `precondition failed: the basket is at version ${version}`,
   )

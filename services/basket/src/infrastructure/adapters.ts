@@ -6,9 +6,9 @@ import { eventHub } from '@shop/platform/event-hub.ts'
 import type { Dependency } from '@shop/platform/health/health.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeSamples } from '@shop/platform/metrics/business-metrics.ts'
-import { measuredStore } from '@shop/platform/metrics/measured.ts'
+import { measureStore } from '@shop/platform/metrics/measured.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
-import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
+import type { AdapterOptions, Adapters } from '@shop/platform/process/run-service.ts'
 import { isTracing } from '@shop/platform/tracing/api.ts'
 import type { RedisConfig } from '@shop/redis/connection.ts'
 import { memoryMetrics } from '@shop/redis/memory.ts'
@@ -44,26 +44,26 @@ const busy = 'too many others are writing'
 const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
   const { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas } = redis
   const commands = { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas }
-  return metrics === undefined ? commands : measuredStore('redis', commands, metrics)
+  return metrics === undefined ? commands : measureStore('redis', commands, metrics)
 }
 
 const openRedisStorage = (
   config: RedisConfig,
   ttlSeconds: number,
-  { logger, metrics }: Opening<unknown>,
+  { logger, metrics }: AdapterOptions<unknown>,
 ): Storage => {
   const tracing = isTracing() ? traceCommands() : undefined
   const redis = openRedis(config, logger)
   const commands = commandsOf(redis, metrics)
   metrics?.watchPool('redis', () => ({ idle: 0, waiting: 0, ...redis.connections() }))
   if (metrics !== undefined) exposeSamples(metrics.registry, memoryMetrics(commands.memory), logger)
-  // Soft: without them writes are refused, but reads are not.
-  const replicas = { name: 'redis-replicas', hard: false, probe: commands.pingReplicas }
+  // Optional: without them writes are refused, but reads are not.
+  const replicas = { name: 'redis-replicas', required: false, probe: commands.pingReplicas }
   return {
     baskets: redisBasketRepository(commands, ttlSeconds),
     statistics: redisBasketStatistics(commands),
     dependencies: [
-      { name: 'redis', hard: true, probe: commands.ping },
+      { name: 'redis', required: true, probe: commands.ping },
       ...(config.waitReplicas > 0 ? [replicas] : []),
     ],
     [Symbol.asyncDispose]: async () => {
@@ -73,7 +73,7 @@ const openRedisStorage = (
   }
 }
 
-const openEmbedded = (file: string, ttlSeconds: number, logger: Logger): Storage => {
+const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): Storage => {
   logger.warn({ file }, 'embedded storage: for one developer on one machine')
   const sqlite = openSqlite(file)
   const expiry = sqliteBasketExpiry(sqlite)
@@ -81,7 +81,7 @@ const openEmbedded = (file: string, ttlSeconds: number, logger: Logger): Storage
     baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), busy),
     statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), busy),
     expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, busy),
-    dependencies: [{ name: 'sqlite', hard: true, probe: async () => sqlite.exec('select 1') }],
+    dependencies: [{ name: 'sqlite', required: true, probe: async () => sqlite.exec('select 1') }],
     [Symbol.asyncDispose]: async () => sqlite.close(),
   }
 }
@@ -90,26 +90,27 @@ const openEmbedded = (file: string, ttlSeconds: number, logger: Logger): Storage
  * Opens what the configuration names, measured when there are metrics. Servers may come later: until then the service
  * runs, and is not ready.
  */
-export const openAdapters = async (opening: Opening<AdapterConfig>): Promise<Adapters<Ports>> => {
-  const { storage: where, ttlSeconds, productService } = opening.config
+export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Promise<Adapters<Ports>> => {
+  const { storage: where, ttlSeconds, productService } = options.config
   const storage =
     where.kind === 'redis'
-      ? openRedisStorage(where.redis, ttlSeconds, opening)
-      : openEmbedded(where.file, ttlSeconds, opening.logger)
-  const catalog = grpcProductCatalog(productService, opening.metrics)
+      ? openRedisStorage(where.redis, ttlSeconds, options)
+      : openSqliteStorage(where.file, ttlSeconds, options.logger)
+  const catalog = grpcProductCatalog(productService, options.metrics)
   return {
     ports: {
       baskets: storage.baskets,
       statistics: storage.statistics,
       ...(storage.expiry && { expiry: storage.expiry }),
       catalog,
-      events: eventHub((error) =>
-        opening.logger.error({ err: error }, 'an event of a basket could not be taken'),
-      ),
+      events: eventHub((error) => options.logger.error({ err: error }, 'event subscriber failed')),
       clock: systemClock,
       newId: randomUUID,
     },
-    dependencies: [...storage.dependencies, { name: 'product-service', hard: false, probe: catalog.probe }],
+    dependencies: [
+      ...storage.dependencies,
+      { name: 'product-service', required: false, probe: catalog.probe },
+    ],
     [Symbol.asyncDispose]: async () => {
       catalog[Symbol.dispose]()
       await storage[Symbol.asyncDispose]()

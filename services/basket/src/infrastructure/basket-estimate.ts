@@ -1,5 +1,5 @@
 import type { Cents } from '@shop/kernel/money.ts'
-import { type Basket, itemCount, total } from '../domain/basket.ts'
+import { type Basket, pieceCount, total } from '../domain/basket.ts'
 import type { BasketStatistics } from '../domain/basket-statistics.ts'
 
 type Estimate = Omit<BasketStatistics, 'expired'>
@@ -10,7 +10,7 @@ const scaled = (value: Cents, scale: number): Cents =>
 /** What all baskets hold, judged by some of them, each of which stands for so many. Exact when that is one. */
 export const estimate = (sample: readonly Basket[], scale: number): Estimate => ({
   baskets: Math.round(sample.length * scale),
-  items: Math.round(sample.reduce((sum, basket) => sum + itemCount(basket), 0) * scale),
+  pieces: Math.round(sample.reduce((sum, basket) => sum + pieceCount(basket), 0) * scale),
   value: scaled(
     sample.reduce((sum, basket) => sum + total(basket), 0n),
     scale,

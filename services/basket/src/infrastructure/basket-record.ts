@@ -38,8 +38,7 @@ export const encodeBasket = (basket: Basket): string => {
 /** Throws a plain error, which names no content, for a text that is no basket: that is a fault, never "no basket". */
 export const decodeBasket = (text: string): Basket => {
   const record: unknown = parse(text)
-  if (!validator.Check(record))
-    throw new Error('a stored basket cannot be read: it has not the form of a basket')
+  if (!validator.Check(record)) throw new Error('a stored basket cannot be read: it is not a basket')
   return {
     ...record,
     lines: record.lines.map((line) => ({ ...line, price: BigInt(line.price) })),
@@ -63,6 +62,6 @@ const parse = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch {
-    throw new Error('a stored basket cannot be read: it is no JSON')
+    throw new Error('a stored basket cannot be read: it is not JSON')
   }
 }

@@ -15,7 +15,7 @@ import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.t
 const deadlineMs = 400
 /** With the longest texts an answer is still less than the four megabytes that a client takes. */
 const maxBatchSize = 100
-const message = 'the product service cannot be asked right now'
+const message = 'the product service is unavailable'
 
 /** Asking again later may help. */
 const outages = new Set<ErrorKind>(['unavailable', 'rate_limited'])
@@ -24,7 +24,7 @@ const translated = (error: unknown): Error =>
   outages.has(kindOf(error))
     ? new AppError('unavailable', message, { cause: error })
     : // Also what that service calls invalid: our caller's input has been checked before.
-      new Error('the product service did not answer as agreed', { cause: error })
+      new Error('unexpected response from the product service', { cause: error })
 
 /** An error in the place of a product that makes no sense: the others of its batch are none the worse. */
 const productOf = ({ id, name, category, stock, price }: Product): CatalogProduct | Error => {

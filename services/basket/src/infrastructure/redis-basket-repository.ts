@@ -51,7 +51,7 @@ export const redisBasketRepository = (
           current = found
           await pause(attempt)
         }
-        throw new AppError('unavailable', 'too many others are writing to this basket')
+        throw new AppError('unavailable', 'too many concurrent writes to this basket')
       }),
   }
 }

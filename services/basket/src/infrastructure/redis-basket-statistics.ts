@@ -25,7 +25,7 @@ const readBaskets = async (redis: Redis, keys: readonly string[]): Promise<Baske
 /** For how many of the server's keys one of the sample stands. */
 const scaleOf = ({ keys, sample, complete }: KeyspaceSample): number => {
   if (complete) return 1
-  if (sample.length === 0) throw new Error('a Redis server has keys, but shows none')
+  if (sample.length === 0) throw new Error('a Redis server has keys but SCAN returned none')
   return keys / sample.length
 }
 
@@ -35,13 +35,13 @@ const scaleOf = ({ keys, sample, complete }: KeyspaceSample): number => {
  */
 export const redisBasketStatistics = (redis: Redis, keyPrefix = 'basket:'): BasketStatisticsReader => ({
   read: async () => {
-    const sum = { baskets: 0, items: 0, value: 0n, expired: 0 }
+    const sum = { baskets: 0, pieces: 0, value: 0n, expired: 0 }
     const servers = await redis.sampleKeyspace(sampleSize)
     for (const server of servers) {
       const own = server.sample.filter((key) => key.startsWith(keyPrefix))
-      const { baskets, items, value } = estimate(await readBaskets(redis, own), scaleOf(server))
+      const { baskets, pieces, value } = estimate(await readBaskets(redis, own), scaleOf(server))
       sum.baskets += baskets
-      sum.items += items
+      sum.pieces += pieces
       sum.value += value
       sum.expired += server.expired
     }

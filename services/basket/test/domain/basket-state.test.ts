@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import * as fc from 'fast-check'
-import { type Basket, type BasketState, existing, requireExpected } from '../../src/domain/basket.ts'
+import { type Basket, type BasketState, requireExisting, requireExpected } from '../../src/domain/basket.ts'
 import { aBasket, coded } from '../support/baskets.ts'
 
 const stored: Basket = { ...aBasket(), id: 'a', version: 2 }
@@ -59,10 +59,10 @@ describe('what a write expects', () => {
       const refusal = {
         kind: 'stale',
         code: 'stale_version',
-        message: 'the basket is not as expected: its version is 2 now',
+        message: 'precondition failed: the basket is at version 2',
       }
       assert.throws(() => requireExpected(stored, expected), refusal)
-      assert.throws(() => existing(stored, expected), refusal)
+      assert.throws(() => requireExisting(stored, expected), refusal)
     })
 
   test('does not hold of nothing when it is a basket, whichever', () => {
@@ -70,24 +70,24 @@ describe('what a write expects', () => {
       assert.throws(() => requireExpected(undefined, expected), {
         kind: 'stale',
         code: 'stale_version',
-        message: 'the basket is not as expected: there is none now',
+        message: 'precondition failed: there is no basket',
       })
   })
 })
 
 describe('a basket that has to be there', () => {
   test('is not_found when it is not, whatever else was expected of it', () => {
-    assert.throws(() => existing(undefined), coded('not_found'))
+    assert.throws(() => requireExisting(undefined), coded('not_found'))
     fc.assert(
       fc.property(expectation, (expected) =>
-        assert.throws(() => existing(undefined, expected), coded('not_found')),
+        assert.throws(() => requireExisting(undefined, expected), coded('not_found')),
       ),
     )
   })
 
   test('is the one that is stored, when nothing, or just that, is expected of it', () => {
-    assert.equal(existing(stored), stored)
+    assert.equal(requireExisting(stored), stored)
     for (const expected of ['anything', 'existing', [{ id: 'a', version: 2 }]] as const)
-      assert.equal(existing(stored, expected), stored)
+      assert.equal(requireExisting(stored, expected), stored)
   })
 })

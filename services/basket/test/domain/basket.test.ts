@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
 import {
-  addItem,
   type Basket,
-  clearItems,
-  itemCount,
   nextVersion,
-  removeItem,
-  setQuantity,
+  pieceCount,
   total,
+  withMore,
+  withoutLine,
+  withoutLines,
+  withQuantity,
 } from '../../src/domain/basket.ts'
 import { aBasket, aProduct, coded } from '../support/baskets.ts'
 import { apply, performOn, randomOperation } from '../support/reference.ts'
@@ -18,7 +18,7 @@ import { apply, performOn, randomOperation } from '../support/reference.ts'
 /** A basket with so many different products, apart from those of the random operations. */
 const filled = (lines: number): Basket =>
   Array.from({ length: lines }, (_, index) => aProduct({ id: 1_000 + index })).reduce(
-    (basket, product) => addItem(basket, product, 1),
+    (basket, product) => withMore(basket, product, 1),
     aBasket(),
   )
 
@@ -65,57 +65,57 @@ test('the total is the exact sum in whole cents, and the item count the sum of t
         pieces += line.quantity
       }
       assert.equal(total(basket), cents)
-      assert.equal(itemCount(basket), pieces)
+      assert.equal(pieceCount(basket), pieces)
     }),
   )
 })
 
 test('ten cents three times are thirty cents', () => {
-  assert.equal(total(addItem(aBasket(), aProduct({ price: 10n }), 3)), 30n)
+  assert.equal(total(withMore(aBasket(), aProduct({ price: 10n }), 3)), 30n)
 })
 
 test('the largest basket has an exact total', () => {
   const price = 999_999_999_999n
   const products = Array.from({ length: 100 }, (_, index) => aProduct({ id: index + 1, price, stock: 999 }))
-  const basket = products.reduce((filling, product) => addItem(filling, product, 999), aBasket())
+  const basket = products.reduce((filling, product) => withMore(filling, product, 999), aBasket())
   assert.equal(total(basket), 99_899_999_999_900_100n)
 })
 
 test('stock is compared with the quantity that would result, and the error has both', () => {
   const product = aProduct({ id: 7, stock: 3 })
-  const two = addItem(aBasket(), product, 2)
+  const two = withMore(aBasket(), product, 2)
   const refusal = { available: 3, requested: 4 }
-  assert.throws(() => addItem(two, product, 2), coded('insufficient_stock', refusal))
-  assert.throws(() => setQuantity(two, product, 4), coded('insufficient_stock', refusal))
-  assert.equal(itemCount(addItem(two, product, 1)), 3)
-  assert.equal(itemCount(setQuantity(two, product, 3)), 3)
+  assert.throws(() => withMore(two, product, 2), coded('insufficient_stock', refusal))
+  assert.throws(() => withQuantity(two, product, 4), coded('insufficient_stock', refusal))
+  assert.equal(pieceCount(withMore(two, product, 1)), 3)
+  assert.equal(pieceCount(withQuantity(two, product, 3)), 3)
 })
 
 test('stock that has sunk below what a line holds refuses one more, and allows to reduce it to the rest', () => {
-  const five = addItem(aBasket(), aProduct({ stock: 5 }), 5)
+  const five = withMore(aBasket(), aProduct({ stock: 5 }), 5)
   const shrunk = aProduct({ stock: 2 })
-  assert.throws(() => addItem(five, shrunk, 1), coded('insufficient_stock', { available: 2, requested: 6 }))
-  assert.equal(itemCount(setQuantity(five, shrunk, 2)), 2)
+  assert.throws(() => withMore(five, shrunk, 1), coded('insufficient_stock', { available: 2, requested: 6 }))
+  assert.equal(pieceCount(withQuantity(five, shrunk, 2)), 2)
 })
 
 test('a line holds 999 pieces and no more', () => {
   const plenty = aProduct({ stock: 100_000 })
-  const full = addItem(aBasket(), plenty, 999)
-  assert.throws(() => addItem(full, plenty, 1), coded('basket_full'))
-  assert.throws(() => setQuantity(full, plenty, 1_000), coded('basket_full'))
+  const full = withMore(aBasket(), plenty, 999)
+  assert.throws(() => withMore(full, plenty, 1), coded('basket_full'))
+  assert.throws(() => withQuantity(full, plenty, 1_000), coded('basket_full'))
 })
 
 test('a basket holds 100 lines and no more, and each of them can still be changed', () => {
   const full = filled(100)
-  assert.throws(() => addItem(full, aProduct({ id: 1 }), 1), coded('basket_full'))
-  assert.equal(itemCount(addItem(full, aProduct({ id: 1_000 }), 1)), 101)
-  assert.equal(addItem(removeItem(full, 1_000), aProduct({ id: 1 }), 1).lines.length, 100)
+  assert.throws(() => withMore(full, aProduct({ id: 1 }), 1), coded('basket_full'))
+  assert.equal(pieceCount(withMore(full, aProduct({ id: 1_000 }), 1)), 101)
+  assert.equal(withMore(withoutLine(full, 1_000), aProduct({ id: 1 }), 1).lines.length, 100)
 })
 
 test('a line that changes keeps its place and is described anew', () => {
-  const basket = addItem(addItem(aBasket(), aProduct({ id: 1 }), 1), aProduct({ id: 2 }), 1)
+  const basket = withMore(withMore(aBasket(), aProduct({ id: 1 }), 1), aProduct({ id: 2 }), 1)
   const dearer = aProduct({ id: 1, name: 'Nineteen Eighty-Four', price: 1_999n, category: 'Classics' })
-  const { lines } = addItem(basket, dearer, 1)
+  const { lines } = withMore(basket, dearer, 1)
   assert.deepEqual(lines[0], {
     productId: 1,
     name: 'Nineteen Eighty-Four',
@@ -127,13 +127,13 @@ test('a line that changes keeps its place and is described anew', () => {
 })
 
 test('a line that is not there can be neither set nor removed', () => {
-  assert.throws(() => setQuantity(aBasket(), aProduct(), 1), coded('not_found'))
-  assert.throws(() => removeItem(aBasket(), 1), coded('not_found'))
+  assert.throws(() => withQuantity(aBasket(), aProduct(), 1), coded('not_found'))
+  assert.throws(() => withoutLine(aBasket(), 1), coded('not_found'))
 })
 
 test('clearing takes every line out and keeps the basket', () => {
   const basket = filled(3)
-  assert.deepEqual(clearItems(basket), { ...basket, lines: [] })
+  assert.deepEqual(withoutLines(basket), { ...basket, lines: [] })
 })
 
 test('each write is the next version, and renews the life of the basket', () => {

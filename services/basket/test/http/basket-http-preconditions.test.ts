@@ -6,7 +6,7 @@ import { type App, assertProblem, basketIn, linesIn, openApp } from '../support/
 let app: App
 before(async () => {
   app = await openApp()
-  for (const id of [1, 2]) app.catalogue.products.set(id, aProduct({ id }))
+  for (const id of [1, 2]) app.catalog.products.set(id, aProduct({ id }))
 })
 after(() => app[Symbol.asyncDispose]())
 

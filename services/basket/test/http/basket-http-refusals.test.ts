@@ -8,7 +8,7 @@ let app: App
 let basket: ReturnType<App['someone']>
 before(async () => {
   app = await openApp()
-  app.catalogue.products.set(1, aProduct({ stock: 2_147_483_647 }))
+  app.catalog.products.set(1, aProduct({ stock: 2_147_483_647 }))
   basket = app.someone()
   await basket.add(1, 5)
 })

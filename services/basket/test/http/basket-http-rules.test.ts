@@ -12,7 +12,7 @@ after(() => app[Symbol.asyncDispose]())
 /** Puts the product on sale, or changes it. */
 const offer = (...fields: Parameters<typeof aProduct>) => {
   const product = aProduct(...fields)
-  app.catalogue.products.set(product.id, product)
+  app.catalog.products.set(product.id, product)
 }
 
 const insufficient = (available: number, requested: number) => ({
@@ -97,7 +97,7 @@ test('a product that is unknown is 404 product_not_found, and the basket is unch
   assertProblem(await basket.add(404, 1), unknown)
   assert.equal((await basket.get()).statusCode, 404, 'no basket is made')
   const stored = basketIn(await basket.add(1, 1))
-  app.catalogue.products.delete(1)
+  app.catalog.products.delete(1)
   assertProblem(await basket.add(1, 1), unknown)
   assertProblem(await basket.set(1, 2), unknown)
   assert.deepEqual(basketIn(await basket.get()), stored)
@@ -105,7 +105,7 @@ test('a product that is unknown is 404 product_not_found, and the basket is unch
 
 describe('while the product service is down', () => {
   afterEach(() => {
-    app.catalogue.down = false
+    app.catalog.down = false
   })
 
   const unavailable = { status: 503, code: 'unavailable' }
@@ -114,7 +114,7 @@ describe('while the product service is down', () => {
     const [basket, none] = [app.someone(), app.someone()]
     offer({ id: 1 })
     const stored = basketIn(await basket.add(1, 1))
-    app.catalogue.down = true
+    app.catalog.down = true
     assertProblem(await basket.add(1, 1), unavailable)
     assertProblem(await basket.set(1, 2), unavailable)
     assertProblem(await none.add(1, 1), unavailable)
@@ -128,7 +128,7 @@ describe('while the product service is down', () => {
       offer({ id })
       await basket.add(id, 1)
     }
-    app.catalogue.down = true
+    app.catalog.down = true
     basketIn(await app.someone().create(), 201)
     assert.equal(linesIn(await basket.get()).length, 3)
     assert.equal(linesIn(await basket.set(1, 0)).length, 2)

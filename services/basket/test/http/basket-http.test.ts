@@ -6,7 +6,7 @@ import { type App, assertProblem, basketIn, linesIn, noBasket, openApp, send } f
 let app: App
 before(async () => {
   app = await openApp()
-  for (const id of [1, 2, 3]) app.catalogue.products.set(id, aProduct({ id, stock: 100 }))
+  for (const id of [1, 2, 3]) app.catalog.products.set(id, aProduct({ id, stock: 100 }))
 })
 after(() => app[Symbol.asyncDispose]())
 
@@ -49,7 +49,7 @@ describe('GET /baskets/{user_id}', () => {
 
   test('has each line with its subtotal, and the exact total', async () => {
     const basket = app.someone()
-    app.catalogue.products.set(10, aProduct({ id: 10, name: 'Bag', price: 10n, category: '' }))
+    app.catalog.products.set(10, aProduct({ id: 10, name: 'Bag', price: 10n, category: '' }))
     await basket.add(1, 2)
     await basket.add(10, 3)
     const { items, total, item_count } = basketIn(await basket.get())

@@ -11,7 +11,7 @@ import { openPorts } from '../support/ports.ts'
 it('no request made from the OpenAPI document gets a 500, or an answer that the document does not know', async () => {
   const find = async (id: number) => {
     if (id % 3 === 0) throw productNotFound(id)
-    if (id % 7 === 0) throw new AppError('unavailable', 'the product service cannot be asked right now')
+    if (id % 7 === 0) throw new AppError('unavailable', 'the product service is unavailable')
     return aProduct({ id, stock: id })
   }
   await using opened = await openPorts(find)

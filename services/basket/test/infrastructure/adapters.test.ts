@@ -61,6 +61,6 @@ test('what a reader of events throws is logged, and keeps the event from nobody'
   assert.deepEqual(seen, [event])
   const errors = lines.filter(({ level }) => level === 50)
   assert.equal(errors.length, 1)
-  assert.equal(errors[0]?.['msg'], 'an event of a basket could not be taken')
+  assert.equal(errors[0]?.['msg'], 'event subscriber failed')
   assert.match(JSON.stringify(errors[0]?.['err']), /the reader is broken/)
 })

@@ -7,7 +7,7 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
-import { addItem } from '../../src/domain/basket.ts'
+import { withMore } from '../../src/domain/basket.ts'
 import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import type { BasketStatisticsReader } from '../../src/domain/basket-statistics.ts'
 import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
@@ -25,7 +25,7 @@ const fill = async (baskets: BasketRepository, count: number, quantity: number):
     await Promise.all(
       Array.from({ length: Math.min(100, count - at) }, (_, index) =>
         baskets.update(`user-${at + index}`, (stored) =>
-          addItem(stored ?? aBasket(`user-${at + index}`), product, quantity),
+          withMore(stored ?? aBasket(`user-${at + index}`), product, quantity),
         ),
       ),
     )
@@ -36,17 +36,17 @@ const assertStatistics = async (
   baskets: BasketRepository,
   statistics: BasketStatisticsReader,
 ): Promise<void> => {
-  assert.deepEqual(await statistics.read(), { baskets: 0, items: 0, value: 0n, expired: 0 })
+  assert.deepEqual(await statistics.read(), { baskets: 0, pieces: 0, value: 0n, expired: 0 })
   await fill(baskets, 30, 2)
-  await baskets.update('user-0', (stored) => stored && addItem(stored, product, 5))
+  await baskets.update('user-0', (stored) => stored && withMore(stored, product, 5))
   await baskets.update('user-1', () => undefined)
-  assert.deepEqual(await statistics.read(), { baskets: 29, items: 63, value: 63n * 1_499n, expired: 0 })
+  assert.deepEqual(await statistics.read(), { baskets: 29, pieces: 63, value: 63n * 1_499n, expired: 0 })
   await baskets.update('user-0', () => undefined)
   await fill(baskets, 2_000, 2)
-  const { items, value, baskets: all, expired } = await statistics.read()
+  const { pieces, value, baskets: all, expired } = await statistics.read()
   assert.deepEqual([all, expired], [2_000, 0])
   // Those filled twice hold four.
-  assert.ok(items >= 4_000 && items <= 4_400, `${items} items`)
+  assert.ok(pieces >= 4_000 && pieces <= 4_400, `${pieces} pieces`)
   assert.ok(value >= 4_000n * 1_499n && value <= 4_400n * 1_499n)
 }
 

@@ -3,13 +3,13 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
-import { addItem, type Basket, itemCount } from '../../src/domain/basket.ts'
+import { type Basket, pieceCount, withMore } from '../../src/domain/basket.ts'
 import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import { aBasket, aProduct, longTtl, type Store, stores } from '../support/baskets.ts'
 import { apply, performOn, type Reference, randomOperation } from '../support/reference.ts'
 
 const product = aProduct({ stock: 100_000 })
-const oneMore = (basket: Basket | undefined): Basket => addItem(basket ?? aBasket(), product, 1)
+const oneMore = (basket: Basket | undefined): Basket => withMore(basket ?? aBasket(), product, 1)
 const isOurs = (error: unknown) => codeOf(error) === 'internal'
 const itself = <Value>(value: Value): Value => value
 
@@ -37,7 +37,7 @@ describe('baskets', { concurrency: true }, () => {
         assert.equal((await baskets.update(user, oneMore)).version, 2)
         const third = await baskets.update(user, oneMore)
         assert.equal(third.version, 3)
-        assert.equal(itemCount(third), 3)
+        assert.equal(pieceCount(third), 3)
         assert.deepEqual(await baskets.find(user), third)
       })
 
@@ -128,7 +128,7 @@ describe('baskets', { concurrency: true }, () => {
           Array.from({ length: 200 }, (_, index) => index + 1),
         )
         const stored = await baskets.find(user)
-        assert.equal(stored && itemCount(stored), 200)
+        assert.equal(stored && pieceCount(stored), 200)
       })
 
       test('a basket is gone after its time, which a write renews and a change of nothing does not', async () => {

@@ -35,7 +35,7 @@ const startProducts = async (getProduct: GetProduct) => {
 
 const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
 
-/** A product service whose answer is this, and the catalogue that asks it. */
+/** A product service whose answer is this, and the catalog that asks it. */
 const catalogOver = async (getProduct: GetProduct) => {
   const stack = new AsyncDisposableStack()
   const { port } = stack.use(await startProducts(getProduct))
@@ -122,7 +122,7 @@ for (const [fault, getProduct] of Object.entries(faults))
 
 test('the probe asks the product service how it is, and takes its word', async () => {
   let isUp = true
-  const dependency = { name: 'postgres', hard: true, probe: async () => assert.ok(isUp) }
+  const dependency = { name: 'postgres', required: true, probe: async () => assert.ok(isUp) }
   const health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')
   const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
   const server = createGrpcServer(ProductServiceService, {}, observers, [health])

@@ -6,7 +6,7 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 import { readConfig } from '../../src/config.ts'
-import { itemCount } from '../../src/domain/basket.ts'
+import { pieceCount } from '../../src/domain/basket.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { ownFolder } from '../support/baskets.ts'
 
@@ -34,7 +34,7 @@ const itemCountAfter = async (userId: string, environment: Environment, addition
   }
   await using adapters = await openAdapters({ config: readConfig(environment), logger: silentLogger })
   const basket = await eventually(20_000, () => adapters.ports.baskets.find(userId))
-  return basket && itemCount(basket)
+  return basket && pieceCount(basket)
 }
 
 describe('writes from several processes to one basket', () => {

@@ -6,7 +6,7 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
 import { createApp, version } from '../../src/app.ts'
 import { service } from '../../src/config.ts'
-import { addItem } from '../../src/domain/basket.ts'
+import { withMore } from '../../src/domain/basket.ts'
 import { aBasket, aProduct, rowsIn } from '../support/baskets.ts'
 import { send } from '../support/http.ts'
 import { openPorts } from '../support/ports.ts'
@@ -16,7 +16,7 @@ const openStored = () => openPorts(async (id) => aProduct({ id }))
 /** A basket of the user's with so many lines. */
 const filled = (userId: string, lines: number) =>
   Array.from({ length: lines }, (_, index) => aProduct({ id: index + 1 })).reduce(
-    (basket, product) => addItem(basket, product, 3),
+    (basket, product) => withMore(basket, product, 3),
     aBasket(userId),
   )
 

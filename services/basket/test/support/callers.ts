@@ -14,7 +14,7 @@ export const requestText = (method: string, url: string, body?: unknown): string
 }
 
 /**
- * The whole service on a port, whose catalogue and reads of baskets wait until they are let go on, and give up then
+ * The whole service on a port, whose catalog and reads of baskets wait until they are let go on, and give up then
  * when they can see that their caller has gone.
  */
 export const openHeldApp = async () => {

@@ -45,13 +45,13 @@ export const basketOf = (http: Http, userId: string) => {
   }
 }
 
-/** The whole service on an SQLite file of its own. Its catalogue has the products that the test puts into it. */
+/** The whole service on an SQLite file of its own. Its catalog has the products that the test puts into it. */
 export const openApp = async () => {
   const stack = new AsyncDisposableStack()
-  const catalogue = { products: new Map<number, CatalogProduct>(), down: false }
+  const catalog = { products: new Map<number, CatalogProduct>(), down: false }
   const find = async (productId: number) => {
-    if (catalogue.down) throw new AppError('unavailable', 'the product service cannot be asked right now')
-    const product = catalogue.products.get(productId)
+    if (catalog.down) throw new AppError('unavailable', 'the product service is unavailable')
+    const product = catalog.products.get(productId)
     if (!product) throw productNotFound(productId)
     return product
   }
@@ -60,7 +60,7 @@ export const openApp = async () => {
   let users = 0
   return {
     http,
-    catalogue,
+    catalog,
     /** The basket of a user who has none yet. */
     someone: () => basketOf(http, `user-${++users}`),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

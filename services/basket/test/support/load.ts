@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '@shop/kernel/errors.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { addItem, type Basket, itemCount } from '../../src/domain/basket.ts'
+import { type Basket, pieceCount, withMore } from '../../src/domain/basket.ts'
 import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import { aBasket, aProduct } from './baskets.ts'
 
 /** One piece more, of ten products in turn: a basket holds 999 of each. */
 export const oneMore = (basket = aBasket()): Basket =>
-  addItem(basket, aProduct({ id: 1 + (basket.version % 10), stock: 1_000 }), 1)
+  withMore(basket, aProduct({ id: 1 + (basket.version % 10), stock: 1_000 }), 1)
 
 /** What became of one user's writes, each of which adds one piece. */
 export type Writer = {
@@ -64,7 +64,7 @@ const setbacks = ({ acknowledged }: Writer) =>
 
 const assertConsistent = (basket: Basket | undefined): Basket => {
   assert.ok(basket)
-  assert.equal(basket.version, itemCount(basket), 'each write added one piece and one version')
+  assert.equal(basket.version, pieceCount(basket), 'each write added one piece and one version')
   return basket
 }
 

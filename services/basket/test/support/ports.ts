@@ -12,7 +12,7 @@ import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-s
 import { longTtl, ownFolder } from './baskets.ts'
 
 /**
- * All that the service needs, on an SQLite file of its own, with a catalogue of the test's. What a reader of events
+ * All that the service needs, on an SQLite file of its own, with a catalog of the test's. What a reader of events
  * throws comes out where they are published.
  */
 export const openPorts = async (find: ProductCatalog['find'], clock: Clock = systemClock) => {

@@ -8,7 +8,7 @@ import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { aProduct, longTtl } from './baskets.ts'
 import { basketOf, send } from './http.ts'
 
-/** The whole service on the Redis that the variables name, as main.ts puts it together, but for the catalogue. */
+/** The whole service on the Redis that the variables name, as main.ts puts it together, but for the catalog. */
 export const openRedisApp = async (variables: Readonly<Record<string, string>>, logger = silentLogger) => {
   const stack = new AsyncDisposableStack()
   const config = readConfig({ BASKET_TTL_SECONDS: String(longTtl), ...variables })

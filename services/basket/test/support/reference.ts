@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import {
-  addItem,
   type Basket,
-  clearItems,
   type Line,
-  removeItem,
-  setQuantity,
+  withMore,
+  withoutLine,
+  withoutLines,
+  withQuantity,
 } from '../../src/domain/basket.ts'
 import type { CatalogProduct } from '../../src/domain/product-catalog.ts'
 
@@ -61,8 +61,8 @@ export const performOn = (reference: Reference, operation: Operation): string | 
 
 /** The same operation on a real basket. */
 export const apply = (basket: Basket, operation: Operation): Basket => {
-  if (operation.kind === 'clear') return clearItems(basket)
-  if (operation.kind === 'remove') return removeItem(basket, operation.productId)
-  const change = operation.kind === 'add' ? addItem : setQuantity
+  if (operation.kind === 'clear') return withoutLines(basket)
+  if (operation.kind === 'remove') return withoutLine(basket, operation.productId)
+  const change = operation.kind === 'add' ? withMore : withQuantity
   return change(basket, operation.product, operation.quantity)
 }

@@ -22,7 +22,7 @@ export const withCatalog = async <Result>(
     return await use(database, config)
   } catch (error) {
     if (isUnusable(error))
-      throw new OperatorError(`The database cannot be used: ${String(error)}`, { cause: error })
+      throw new OperatorError(`The database is unavailable: ${String(error)}`, { cause: error })
     throw error
   }
 }

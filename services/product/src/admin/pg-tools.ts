@@ -71,6 +71,6 @@ export const runTool = async (
 export const databaseName = (config: PostgresConfig): string => {
   const { database } = clientOf(config)
   if (database === undefined)
-    throw new OperatorError('Say which database: DB_NAME, or the path of DATABASE_URL.')
+    throw new OperatorError('No database is named: set DB_NAME, or the path of DATABASE_URL.')
   return database
 }

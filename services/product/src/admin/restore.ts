@@ -11,12 +11,12 @@ import { connect, databaseName, runTool, serverConfig } from './pg-tools.ts'
 /** Throws unless the file is there and, where a checksum lies beside it, is what was written. */
 const requireIntact = async (file: string | undefined): Promise<string> => {
   if (file === undefined || file === '')
-    throw new OperatorError('Say which backup: make db-restore FILE=backups/….dump')
-  if (!existsSync(file)) throw new OperatorError(`${file} is not there.`)
+    throw new OperatorError('FILE is not set. Usage: make db-restore FILE=backups/….dump')
+  if (!existsSync(file)) throw new OperatorError(`${file} does not exist.`)
   if (existsSync(`${file}.sha256`)) {
     const [expected] = (await readFile(`${file}.sha256`, 'utf8')).split(' ')
     if (expected !== (await checksumOf(file)))
-      throw new OperatorError(`${file} is damaged: it has not its checksum.`)
+      throw new OperatorError(`${file} is damaged: its checksum does not match.`)
   }
   return file
 }
@@ -25,9 +25,9 @@ const requireIntact = async (file: string | undefined): Promise<string> => {
 const requireConsent = async (name: string): Promise<void> => {
   if (process.env['FORCE'] === '1') return
   if (!process.stdin.isTTY)
-    throw new OperatorError(`This replaces the database ${name}. FORCE=1 does it without asking.`)
+    throw new OperatorError(`This replaces the database ${name}. Set FORCE=1 to do it without confirmation.`)
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await terminal.question(`This replaces the database ${name}. Type its name to go on: `)
+  const answer = await terminal.question(`This replaces the database ${name}. Type its name to continue: `)
   terminal.close()
   if (answer !== name) throw new OperatorError('Nothing was changed.')
 }
@@ -78,6 +78,6 @@ await run(async () => {
     await admin.end()
   }
   say(
-    `Restored ${file} as ${name}. What was there before, if anything, is kept as ${kept}: drop that database when you need it no more.`,
+    `Restored ${file} as ${name}. The previous database, if there was one, is kept as ${kept}; drop it when you no longer need it.`,
   )
 })

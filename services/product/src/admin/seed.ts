@@ -4,7 +4,7 @@ import { run } from '@shop/platform/process/lifecycle.ts'
 import { migrations } from '../infrastructure/migrations.ts'
 import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
 import { postgresProductRepository } from '../infrastructure/postgres-product-repository.ts'
-import { seedInvented, seedSamples } from '../infrastructure/seed.ts'
+import { seedGenerated, seedSamples } from '../infrastructure/seed.ts'
 import { say, withCatalog } from './catalog.ts'
 
 const maxCount = 100_000_000
@@ -33,11 +33,9 @@ await run(async () => {
   const seed = numberVariable('SEED', 1, 2_147_483_647)
   await withCatalog(async (database, { production }) => {
     if (production && process.env['FORCE'] !== '1')
-      throw new OperatorError(
-        'Invented products do not belong in production. FORCE=1 adds them all the same.',
-      )
+      throw new OperatorError('Sample products do not belong in production. Set FORCE=1 to add them anyway.')
     await migrations.apply(database)
-    if (count !== undefined) return seedInvented(database, { count, seed, onProgress: progress(count) })
+    if (count !== undefined) return seedGenerated(database, { count, seed, onProgress: progress(count) })
     const added = await seedSamples(
       postgresProductRepository(database, () => {}),
       postgresProductReader(database),
@@ -45,7 +43,7 @@ await run(async () => {
     say(
       added > 0
         ? `Added ${added} sample products.`
-        : 'There are products already. COUNT=1000 adds a thousand more.',
+        : 'The catalog is not empty, so nothing was added. COUNT=1000 adds a thousand generated products.',
     )
   })
 })

@@ -1,7 +1,7 @@
 import { invalid, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
 import { type Expected, isExpected } from '@shop/kernel/expectation.ts'
 import { amountRule, type Cents, maxCents } from '@shop/kernel/money.ts'
-import { characters, isStorable } from '@shop/kernel/text.ts'
+import { characterCount, isStorable } from '@shop/kernel/text.ts'
 import { productNotFound, staleProduct } from './errors.ts'
 import type { ProductEvent } from './product-events.ts'
 
@@ -32,7 +32,7 @@ export const lowStockThreshold = 10
 /** What is wrong with a text, if anything. */
 const textRule = (text: string, longest: number): string | undefined => {
   if (!isStorable(text)) return 'must not contain NUL characters or lone surrogates'
-  return characters(text) > longest ? `must have at most ${longest} characters` : undefined
+  return characterCount(text) > longest ? `must have at most ${longest} characters` : undefined
 }
 
 /** What is wrong with the value of a field, if anything. */
@@ -96,7 +96,7 @@ export const reviseProduct = (before: Product, changes: Partial<ProductFields>):
 export const removeProduct = (): Removal => ({ product: undefined, events: [{ type: 'product_deleted' }] })
 
 /** Throws `invalid` for a text that no product can have as its category. */
-export const validCategory = (category: string): string => {
+export const parseCategory = (category: string): string => {
   const violations = violationOf('category', category)
   if (violations.length > 0) throw invalid(...violations)
   return category
@@ -106,7 +106,7 @@ export const validCategory = (category: string): string => {
 export type ProductState = Pick<Product, 'version'>
 
 /** The product when there is one, and it is as expected. Throws `not_found` or `stale`. */
-export const existing = (
+export const requireExisting = (
   id: number,
   stored: Product | undefined,
   expected: Expected<ProductState>,

@@ -1,7 +1,7 @@
-import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
+import type { AdapterOptions, Adapters } from '@shop/platform/process/run-service.ts'
 import type { Ports } from '../domain/ports.ts'
-import { type EmbeddedConfig, openEmbedded } from './embedded-adapters.ts'
-import { openServer, type ServerConfig } from './server-adapters.ts'
+import { type EmbeddedConfig, openEmbeddedAdapters } from './embedded-adapters.ts'
+import { openServerAdapters, type ServerConfig } from './server-adapters.ts'
 
 export type StorageConfig = EmbeddedConfig | ServerConfig
 
@@ -10,8 +10,10 @@ export type StorageConfig = EmbeddedConfig | ServerConfig
  * runs, and is not ready.
  */
 export const openAdapters = async (
-  opening: Opening<Readonly<{ storage: StorageConfig }>>,
+  opening: AdapterOptions<Readonly<{ storage: StorageConfig }>>,
 ): Promise<Adapters<Ports>> => {
   const { storage } = opening.config
-  return storage.kind === 'postgres' ? openServer(storage, opening) : openEmbedded(storage, opening)
+  return storage.kind === 'postgres'
+    ? openServerAdapters(storage, opening)
+    : openEmbeddedAdapters(storage, opening)
 }

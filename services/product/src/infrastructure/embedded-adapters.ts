@@ -1,4 +1,4 @@
-import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
+import type { AdapterOptions, Adapters } from '@shop/platform/process/run-service.ts'
 import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
 import { migrations } from './migrations.ts'
@@ -15,9 +15,9 @@ export type EmbeddedConfig = Readonly<{
 }>
 
 /** Ports on PostgreSQL in this process. */
-export const openEmbedded = async (
+export const openEmbeddedAdapters = async (
   { folder, samples }: EmbeddedConfig,
-  { logger, metrics }: Opening<unknown>,
+  { logger, metrics }: AdapterOptions<unknown>,
 ): Promise<Adapters<Ports>> => {
   logger.warn({ folder }, 'embedded storage: for one developer on one machine')
   // Loaded only here: production does without it, and images come without it.
@@ -38,7 +38,7 @@ export const openEmbedded = async (
   }
   return {
     ports,
-    dependencies: [{ name: 'postgres', hard: true, probe: probeOf(database) }],
+    dependencies: [{ name: 'postgres', required: true, probe: probeOf(database) }],
     [Symbol.asyncDispose]: () => embedded[Symbol.asyncDispose](),
   }
 }

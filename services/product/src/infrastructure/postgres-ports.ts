@@ -1,4 +1,4 @@
-import { until } from '@shop/postgres/cancellation.ts'
+import { runWithSignal } from '@shop/postgres/cancellation.ts'
 import { mapStoreErrors } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
@@ -10,7 +10,7 @@ import { postgresProductRepository } from './postgres-product-repository.ts'
 import { postgresProductStatistics } from './postgres-product-statistics.ts'
 import type { Database } from './products-table.ts'
 
-const outage = 'the product database cannot answer right now'
+const outage = 'the product database is unavailable'
 
 export const openRepository = (
   database: Database,
@@ -26,4 +26,4 @@ export const openStatistics = (database: Database, stopped?: AbortSignal): Produ
 
 /** Up once it answers and has its tables. It looks the table's name up, for a locked table is no outage. */
 export const probeOf = (database: Database) => (signal: AbortSignal) =>
-  until(signal, 'health', () => sql`select ${'products'}::text::regclass`.execute(database))
+  runWithSignal(signal, 'health', () => sql`select ${'products'}::text::regclass`.execute(database))

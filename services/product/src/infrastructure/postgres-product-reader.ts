@@ -10,7 +10,7 @@ import type {
 } from '../domain/product-reader.ts'
 import { type Database, productColumns, productOf, type Tables } from './products-table.ts'
 
-const asItIs = (key: unknown): unknown => key
+const identity = (key: unknown): unknown => key
 
 type SortColumns = {
   readonly [Key in SortKey]: Readonly<{
@@ -23,11 +23,11 @@ type SortColumns = {
 
 /** How a list is sorted by each key. */
 const sortColumns = {
-  id: { column: 'id', type: 'integer', encode: asItIs },
+  id: { column: 'id', type: 'integer', encode: identity },
   price: { column: 'price', type: 'numeric', encode: decimalText },
-  stock: { column: 'stock', type: 'integer', encode: asItIs },
-  name: { column: 'name', type: 'text', encode: asItIs },
-  createdAt: { column: 'created_at', type: 'timestamptz', encode: asItIs },
+  stock: { column: 'stock', type: 'integer', encode: identity },
+  name: { column: 'name', type: 'text', encode: identity },
+  createdAt: { column: 'created_at', type: 'timestamptz', encode: identity },
 } as const satisfies SortColumns
 
 /** What lies behind the position, in the order of the list. */

@@ -47,7 +47,7 @@ const writeOnce = async (
   { product: changed, events }: Revision | Removal,
 ): Promise<Written | undefined> => {
   if (stored === undefined) {
-    if (changed !== undefined) throw new Error('a change cannot make a product that is not there')
+    if (changed !== undefined) throw new Error('update() cannot create a product')
     return { product: undefined, events: [] }
   }
   if (changed === undefined)

@@ -1,5 +1,5 @@
 import { centsFromText } from '@shop/kernel/money.ts'
-import { until } from '@shop/postgres/cancellation.ts'
+import { runWithSignal } from '@shop/postgres/cancellation.ts'
 import { sql } from 'kysely'
 import { lowStockThreshold } from '../domain/product.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
@@ -44,7 +44,7 @@ export const postgresProductStatistics = (
         await sql`set local max_parallel_workers_per_gather = 0`.execute(transaction)
         return (await statement(categories).execute(transaction)).rows
       })
-    const rows = await until(signal, 'statistics', pass)
+    const rows = await runWithSignal(signal, 'statistics', pass)
     // Without any product there is no row, and nothing to sum.
     const [{ out, low, ok, total } = { out: '0', low: '0', ok: '0', total: '0.00' }] = rows
     return {

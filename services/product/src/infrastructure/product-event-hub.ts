@@ -4,4 +4,4 @@ import type { PublishedProductEvent } from '../domain/product-events.ts'
 
 /** Where the repository tells what has happened to products. A reader that fails is logged. */
 export const productEventHub = (logger: Logger): EventHub<PublishedProductEvent> =>
-  eventHub((error) => logger.error({ err: error }, 'an event of a product could not be taken'))
+  eventHub((error) => logger.error({ err: error }, 'event subscriber failed'))

@@ -1,4 +1,4 @@
-import { type Logger, ofHarmlessFields } from '@shop/platform/logging/logger.ts'
+import { type Logger, withoutRedaction } from '@shop/platform/logging/logger.ts'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
 
 const TEXTS = {
@@ -10,7 +10,7 @@ const TEXTS = {
 
 /** Writes each event as a line: which fields changed, and never what they say. */
 export const productEventLog = (logger: Logger): ((event: PublishedProductEvent) => void) => {
-  const events = ofHarmlessFields(logger)
+  const events = withoutRedaction(logger)
   return ({ type, productId, ...fields }) =>
     events.info({ event: type, product_id: productId, ...fields }, TEXTS[type])
 }

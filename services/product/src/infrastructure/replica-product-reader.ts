@@ -3,7 +3,7 @@ import { type BreakerState, createBreaker } from '@shop/platform/resilience/brea
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 
-const message = 'the replica cannot answer right now'
+const message = 'the replica is unavailable'
 
 /** Longer than a healthy read takes, and short enough for the primary to answer in time as well. */
 const deadlineMs = 1_000

@@ -87,7 +87,7 @@ const things: readonly (readonly [category: string, name: string])[] = [
 ]
 
 /** Invented products without end, the same ones for the same seed. One in twenty is out of stock. */
-export function* inventedProducts(seed: number): Generator<ProductFields, never> {
+export function* generateProducts(seed: number): Generator<ProductFields, never> {
   const random = xoroshiro128plus(seed)
   const upTo = (max: number) => uniformInt(random, 0, max)
   for (let number = 1; ; number++) {
@@ -106,7 +106,7 @@ export function* inventedProducts(seed: number): Generator<ProductFields, never>
 const batchSize = 5_000
 
 /** Stores `count` invented products, many in a statement. `onProgress` is told how many there are so far. */
-export const seedInvented = async (
+export const seedGenerated = async (
   database: Database,
   {
     count,
@@ -114,7 +114,7 @@ export const seedInvented = async (
     onProgress,
   }: Readonly<{ count: number; seed: number; onProgress: (stored: number) => void }>,
 ): Promise<void> => {
-  const products = inventedProducts(seed)
+  const products = generateProducts(seed)
   for (let stored = 0; stored < count; ) {
     const batch = Array.from({ length: Math.min(batchSize, count - stored) }, () => products.next().value)
     await sql`

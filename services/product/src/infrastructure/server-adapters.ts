@@ -1,6 +1,6 @@
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
-import type { Adapters, Opening } from '@shop/platform/process/run-service.ts'
+import type { AdapterOptions, Adapters } from '@shop/platform/process/run-service.ts'
 import { closePostgres } from '@shop/postgres/close.ts'
 import { openForStatistics, openPostgres, openReplica, type PostgresConfig } from '@shop/postgres/database.ts'
 import { migrateOnStart } from '@shop/postgres/migrate-on-start.ts'
@@ -20,7 +20,7 @@ export type ServerConfig = Readonly<{
 }>
 
 /** The replica when one is named: queries read from it, and health tells when they cannot. */
-const openReading = (
+const openReaders = (
   primary: Database,
   config: PostgresConfig,
   logger: Logger,
@@ -35,18 +35,18 @@ const openReading = (
       openReader(primary),
       metrics?.watchBreaker('postgres-replica'),
     ),
-    dependencies: [{ name: 'postgres-replica', hard: false, probe: probeOf(replica) }],
+    dependencies: [{ name: 'postgres-replica', required: false, probe: probeOf(replica) }],
     close: () => closePostgres(replica),
   }
 }
 
 /** Ports on a PostgreSQL server, which may come later. */
-export const openServer = (
+export const openServerAdapters = (
   { postgres, migrate }: ServerConfig,
-  { logger, metrics, abortService = () => {} }: Opening<unknown>,
+  { logger, metrics, abortService = () => {} }: AdapterOptions<unknown>,
 ): Adapters<Ports> => {
   const database = openPostgres<Tables>(postgres, logger, metrics)
-  const { reader, dependencies, close } = openReading(database, postgres, logger, metrics)
+  const { reader, dependencies, close } = openReaders(database, postgres, logger, metrics)
   const forStatistics = openForStatistics<Tables>(postgres, logger, metrics)
   const events = productEventHub(logger)
   const stop = new AbortController()
@@ -57,7 +57,7 @@ export const openServer = (
   }
   const prepared = prepare()
   const probe = async (signal: AbortSignal) => {
-    if (!upToDate) throw new Error('the database is not up to date yet')
+    if (!upToDate) throw new Error('the database is not migrated yet')
     return probeOf(database)(signal)
   }
   return {
@@ -67,7 +67,7 @@ export const openServer = (
       reader: batchedProductReader(reader),
       statistics: openStatistics(forStatistics, stop.signal),
     },
-    dependencies: [{ name: 'postgres', hard: true, probe }, ...dependencies],
+    dependencies: [{ name: 'postgres', required: true, probe }, ...dependencies],
     [Symbol.asyncDispose]: async () => {
       stop.abort()
       await prepared

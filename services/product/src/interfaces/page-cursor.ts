@@ -74,6 +74,6 @@ export const decodeCursor = (listing: Listing, cursor: string, path: string): Po
   const [text, id] = (cursor === `${position}.${checksum(listing, position)}` && parse(position)) || []
   const key = text === undefined ? undefined : keyTexts[listing.sort.by].decode(text)
   if (key === undefined || id === undefined)
-    throw invalid({ path, message: 'must be the cursor of the page before, of the same list' })
+    throw invalid({ path, message: 'must be the cursor that the previous page of the same list returned' })
   return { key, id }
 }

@@ -4,13 +4,13 @@ import { AppError } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
 import { productNotFound } from '../../src/domain/errors.ts'
 import {
-  existing,
   newProduct,
   type Product,
   type ProductFields,
+  parseCategory,
   removeProduct,
+  requireExisting,
   reviseProduct,
-  validCategory,
 } from '../../src/domain/product.ts'
 import { fieldsOf } from '../support/store.ts'
 
@@ -246,17 +246,17 @@ describe('what a write expects of a product', () => {
   const stale = {
     kind: 'stale',
     code: 'stale_version',
-    message: 'product 7 is not as expected: its version is 3 now',
+    message: 'precondition failed: product 7 is at version 3',
   }
 
   test('holds for one that is there, unless it names versions: then for one of those alone', () => {
-    assert.equal(existing(7, stored, 'anything'), stored)
-    assert.equal(existing(7, stored, 'existing'), stored)
+    assert.equal(requireExisting(7, stored, 'anything'), stored)
+    assert.equal(requireExisting(7, stored, 'existing'), stored)
     const versions = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 4 })
     fc.assert(
       fc.property(versions, (expected) => {
         const write = () =>
-          existing(
+          requireExisting(
             7,
             stored,
             expected.map((version) => ({ version })),
@@ -269,16 +269,16 @@ describe('what a write expects of a product', () => {
   })
 
   test('holds for none when the list of versions is empty', () => {
-    assert.throws(() => existing(7, stored, []), stale)
+    assert.throws(() => requireExisting(7, stored, []), stale)
   })
 
   test('does not matter when there is no product: that is not_found', () => {
     const expectations = ['anything', 'existing', [], [{ version: 3 }]] as const
     for (const expected of expectations)
-      assert.throws(() => existing(7, undefined, expected), {
+      assert.throws(() => requireExisting(7, undefined, expected), {
         kind: 'not_found',
         code: 'not_found',
-        message: 'there is no product 7',
+        message: 'product 7 not found',
       })
   })
 })
@@ -286,9 +286,9 @@ describe('what a write expects of a product', () => {
 test('a text is a category to ask for when a product could have it', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: character, maxLength: 200 }), notStorable), (category) => {
-      const broken = brokenBy(() => validCategory(category))
+      const broken = brokenBy(() => parseCategory(category))
       assert.deepEqual(broken, brokenRules({ category }))
-      if (broken.length === 0) assert.equal(validCategory(category), category)
+      if (broken.length === 0) assert.equal(parseCategory(category), category)
     }),
   )
 })
@@ -296,5 +296,5 @@ test('a text is a category to ask for when a product could have it', () => {
 test('an unknown product is not_found, by its id', () => {
   assert.equal(productNotFound(7).kind, 'not_found')
   assert.equal(productNotFound(7).code, 'not_found')
-  assert.equal(productNotFound(7).message, 'there is no product 7')
+  assert.equal(productNotFound(7).message, 'product 7 not found')
 })

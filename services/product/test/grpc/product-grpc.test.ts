@@ -46,7 +46,7 @@ describe('GetProduct', () => {
   })
 
   test('is NOT_FOUND for an unknown product', () =>
-    assertFails(rpc.getProduct({ id: unknownId }), notFound, `no product ${unknownId}`))
+    assertFails(rpc.getProduct({ id: unknownId }), notFound, `product ${unknownId} not found`))
 
   test('is INVALID_ARGUMENT for an id that is not given, or below 1', async () => {
     for (const id of [0, ...belowZero]) await assertFails(rpc.getProduct({ id }), invalid, 'id must')
@@ -124,7 +124,7 @@ describe('UpdateProduct', () => {
   })
 
   test('is ABORTED when another version is stored, and changes nothing', async () => {
-    await assertFails(update({ version: 2 }), stale, `product ${lamp.id} is not as expected`, 'version is 1')
+    await assertFails(update({ version: 2 }), stale, `precondition failed: product ${lamp.id}`, 'version 1')
     await assertFails(update({ version: unknownId }), stale)
     assert.deepEqual(await stored(), lamp)
   })
@@ -193,12 +193,12 @@ describe('BatchGetProducts', () => {
   })
 })
 
-const asItIs = (bytes: Buffer) => bytes
+const identity = (bytes: Buffer) => bytes
 
 test('an RPC that there is not is UNIMPLEMENTED', async () => {
   for (const path of ['/product.ProductService/RenameProduct', '/product.OtherService/GetProduct']) {
     const answer = new Promise((_, reject) => {
-      client.makeUnaryRequest(path, asItIs, asItIs, Buffer.alloc(0), reject)
+      client.makeUnaryRequest(path, identity, identity, Buffer.alloc(0), reject)
     })
     await assert.rejects(answer, { code: status.UNIMPLEMENTED })
   }

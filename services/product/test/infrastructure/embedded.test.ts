@@ -82,6 +82,6 @@ test('a second process is refused while one has the folder, and told what to do'
   const { code, stderr } = await runService(folder.path)
   assert.equal(code, 1)
   assert.ok(stderr.includes(folder.path))
-  assert.match(stderr, /is in use by another process; stop that one, or set DATA_DIR to another folder/)
+  assert.match(stderr, /is in use by another process; stop that process, or set DATA_DIR to another folder/)
   await adapters.ports.products.add(creationOf())
 })

@@ -75,7 +75,7 @@ describe('migrations', { skip: withoutPostgres }, () => {
     await using adapters = await openAdapters({ config, logger })
     const isUp = () => adapters.dependencies[0]?.probe(AbortSignal.timeout(20_000))
     await eventually(20_000, async () =>
-      assert.match(JSON.stringify(lines), new RegExp(`pending: ${all[0]}`)),
+      assert.match(JSON.stringify(lines), new RegExp(`pending migrations: ${all[0]}`)),
     )
     await assert.rejects(async () => isUp())
     assert.deepEqual(await migrateOver(schema.url), all)
@@ -103,7 +103,7 @@ describe('migrations', { skip: withoutPostgres }, () => {
     assert.ok(lines.some(({ level, msg }) => level === 60 && msg === 'the database cannot be migrated'))
     await assert.rejects(
       async () => adapters.dependencies[0]?.probe(AbortSignal.timeout(20_000)),
-      /the database is not up to date yet/,
+      /the database is not migrated yet/,
     )
   })
 })

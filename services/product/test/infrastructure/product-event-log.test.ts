@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createMetrics } from '@shop/platform/metrics/metrics.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
-import { existing, removeProduct, reviseProduct } from '../../src/domain/product.ts'
+import { removeProduct, requireExisting, reviseProduct } from '../../src/domain/product.ts'
 import { productEventLog } from '../../src/infrastructure/product-event-log.ts'
 import { type Request, send } from '../support/http.ts'
 import { creationOf, engines, openApp } from '../support/store.ts'
@@ -23,7 +23,7 @@ for (const { engine, open, skip } of engines)
     const { id } = await products.add(creationOf({ name: 'Secret Lamp', stock: 12 }))
     assert.deepEqual(events(), [['product_created', id, undefined]])
     const change = (changes: Parameters<typeof reviseProduct>[1]) =>
-      products.update(id, (stored) => reviseProduct(existing(id, stored, 'anything'), changes))
+      products.update(id, (stored) => reviseProduct(requireExisting(id, stored, 'anything'), changes))
 
     await change({ price: 1n, stock: 11, name: 'Secret Lamp' })
     assert.deepEqual(events(), [['product_updated', id, 'price', 'stock']])

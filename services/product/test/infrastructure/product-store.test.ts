@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { codeOf } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
 import { sql } from 'kysely'
-import { existing, type Product, removeProduct } from '../../src/domain/product.ts'
+import { type Product, removeProduct, requireExisting } from '../../src/domain/product.ts'
 import { byId, lowestStockFirst } from '../../src/domain/product-reader.ts'
 import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
 import { inOrder, insertProducts, someProducts, walk } from '../support/listing.ts'
@@ -11,7 +11,7 @@ import { everySort, sortEntries } from '../support/sorts.ts'
 import { changeProduct, creationOf, deleteProduct, engines, fieldsOf, type Store } from '../support/store.ts'
 
 const unknownId = 2_147_483_647
-const notFound = { code: 'not_found', message: 'there is no product 2147483647' }
+const notFound = { code: 'not_found', message: 'product 2147483647 not found' }
 
 for (const { engine, open, skip } of engines)
   describe(`products in ${engine}`, { skip }, () => {
@@ -143,7 +143,7 @@ for (const { engine, open, skip } of engines)
         const { id } = await store.products.add(creationOf())
         const updates = Array.from({ length: 10 }, (_, index) =>
           store.products.update(id, (stored) => ({
-            product: { ...existing(id, stored, [{ version: 1 }]), stock: index },
+            product: { ...requireExisting(id, stored, [{ version: 1 }]), stock: index },
             events: [{ type: 'low_stock', stock: index, threshold: 10 }],
           })),
         )
@@ -200,7 +200,7 @@ for (const { engine, open, skip } of engines)
         const asked: unknown[] = []
         const update = store.products.update(unknownId, (stored) => {
           asked.push(stored)
-          return { product: existing(unknownId, stored, 'anything'), events: [] }
+          return { product: requireExisting(unknownId, stored, 'anything'), events: [] }
         })
         await assert.rejects(update, notFound)
         assert.deepEqual(asked, [undefined])
@@ -215,7 +215,7 @@ for (const { engine, open, skip } of engines)
           product: { ...product, id: unknownId },
           events: [{ type: 'product_updated', changed: [] }],
         }))
-        await assert.rejects(update, /cannot make a product/)
+        await assert.rejects(update, /cannot create a product/)
         assert.deepEqual(await all(), [product])
         assert.deepEqual(store.published, [])
       })
@@ -245,7 +245,7 @@ for (const { engine, open, skip } of engines)
       test('keeps the product when it is not as expected, and passes that on', async () => {
         const added = await store.products.add(creationOf())
         const removal = store.products.update(added.id, (stored) => {
-          existing(added.id, stored, [{ version: 2 }])
+          requireExisting(added.id, stored, [{ version: 2 }])
           return removeProduct()
         })
         await assert.rejects(removal, { code: 'stale_version' })
@@ -287,11 +287,11 @@ for (const { engine, open, skip } of engines)
         const low = { type: 'low_stock', stock: 3, threshold: 10 } as const
         const updated = { type: 'product_updated', changed: ['stock'] } as const
         await store.products.update(one.id, (stored) => ({
-          product: { ...existing(one.id, stored, 'anything'), stock: 3 },
+          product: { ...requireExisting(one.id, stored, 'anything'), stock: 3 },
           events: [updated, low],
         }))
         await store.products.update(one.id, (stored) => ({
-          product: existing(one.id, stored, 'anything'),
+          product: requireExisting(one.id, stored, 'anything'),
           events: [],
         }))
         await deleteProduct(store.products, one.id)
@@ -307,7 +307,7 @@ for (const { engine, open, skip } of engines)
       /** Writes the product as it is, and tells which version it was. */
       const tellVersion = (products: Store['products'], id: number) =>
         products.update(id, (stored) => {
-          const product = existing(id, stored, 'anything')
+          const product = requireExisting(id, stored, 'anything')
           return { product, events: [{ type: 'low_stock', stock: product.version, threshold: 10 }] }
         })
 
@@ -359,8 +359,11 @@ for (const { engine, open, skip } of engines)
         store.published.length = 0
         const seen: number[] = []
         const write = outdatedProducts(store).update(id, (stored) => {
-          seen.push(existing(id, stored, 'anything').version)
-          return { product: existing(id, stored, [{ version: 1 }]), events: [{ type: 'product_created' }] }
+          seen.push(requireExisting(id, stored, 'anything').version)
+          return {
+            product: requireExisting(id, stored, [{ version: 1 }]),
+            events: [{ type: 'product_created' }],
+          }
         })
         await assert.rejects(write, { code: 'stale_version' })
         assert.deepEqual(seen, [1, 2])

@@ -7,7 +7,7 @@ import { byId, lowestStockFirst, type ProductListing } from '../../src/domain/pr
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
-import { seedInvented } from '../../src/infrastructure/seed.ts'
+import { seedGenerated } from '../../src/infrastructure/seed.ts'
 import { sortEntries } from '../support/sorts.ts'
 
 type Plan = Readonly<{ 'Node Type': string; Filter?: string; 'Index Name'?: string; Plans?: readonly Plan[] }>
@@ -44,7 +44,7 @@ describe('every page is a range of one index, whatever its depth', { skip: witho
       log: ({ query }) => void statements.push(query),
     })
     await migrations.apply(database)
-    await seedInvented(database, { count, seed: 1, onProgress: () => {} })
+    await seedGenerated(database, { count, seed: 1, onProgress: () => {} })
     await sql`analyze products`.execute(database)
   })
   after(async () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { inventedProducts, seedInvented } from '../../src/infrastructure/seed.ts'
+import { generateProducts, seedGenerated } from '../../src/infrastructure/seed.ts'
 import { sorts } from '../support/sorts.ts'
 import { engines } from '../support/store.ts'
 
-const firstOf = (seed: number, count: number) => inventedProducts(seed).take(count).toArray()
+const firstOf = (seed: number, count: number) => generateProducts(seed).take(count).toArray()
 
 describe('invented products', () => {
   it('are the same for the same seed, and others for another', () => {
@@ -23,7 +23,11 @@ describe('invented products', () => {
     it(`are stored as they are, in batches, on ${engine}`, { skip }, async () => {
       await using store = await open()
       const told: number[] = []
-      await seedInvented(store.database, { count: 5_001, seed: 7, onProgress: (stored) => told.push(stored) })
+      await seedGenerated(store.database, {
+        count: 5_001,
+        seed: 7,
+        onProgress: (stored) => told.push(stored),
+      })
       assert.deepEqual(told, [5_000, 5_001])
       const { products } = await store.reader.list({ sort: sorts['-id'], limit: 1 })
       const [last] = products

@@ -18,7 +18,9 @@ import { everySort, sortEntries, sorts } from '../support/sorts.ts'
 const invalid = {
   code: 'invalid',
   details: {
-    errors: [{ path: '/cursor', message: 'must be the cursor of the page before, of the same list' }],
+    errors: [
+      { path: '/cursor', message: 'must be the cursor that the previous page of the same list returned' },
+    ],
   },
 }
 

@@ -102,7 +102,7 @@ describe('while nothing listens where the database should be', () => {
 
   test('every RPC is UNAVAILABLE', async () => {
     const { client, rpc } = connectTo(await service.grpc.listen(0))
-    await assertFails(rpc.getProduct({ id: 1 }), unavailable, 'cannot answer right now')
+    await assertFails(rpc.getProduct({ id: 1 }), unavailable, 'the product database is unavailable')
     await assertFails(rpc.batchGetProducts({ ids: [1] }), unavailable)
     await assertFails(rpc.deleteProduct({ id: 1, version: 0 }), unavailable)
     client.close()

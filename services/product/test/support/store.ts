@@ -12,11 +12,11 @@ import { service } from '../../src/config.ts'
 import type { Ports } from '../../src/domain/ports.ts'
 import {
   type Creation,
-  existing,
   newProduct,
   type Product,
   type ProductFields,
   removeProduct,
+  requireExisting,
 } from '../../src/domain/product.ts'
 import type { PublishedProductEvent } from '../../src/domain/product-events.ts'
 import type { ProductRepository } from '../../src/domain/product-repository.ts'
@@ -111,13 +111,13 @@ export const changeProduct = (
   make: (product: Product) => Product,
 ): Promise<Product> =>
   products.update(id, (stored) => ({
-    product: make(existing(id, stored, 'anything')),
+    product: make(requireExisting(id, stored, 'anything')),
     events: [{ type: 'product_updated', changed: [] }],
   }))
 
 /** Removes the product, whatever it is. Rejects with `not_found`. */
 export const deleteProduct = (products: Pick<ProductRepository, 'update'>, id: number): Promise<void> =>
   products.update(id, (stored) => {
-    existing(id, stored, 'anything')
+    requireExisting(id, stored, 'anything')
     return removeProduct()
   })

@@ -1,11 +1,5 @@
 import type { Expected } from '@shop/kernel/expectation.ts'
-import {
-  addItem as added,
-  type Basket,
-  type BasketState,
-  newBasket,
-  requireExpected,
-} from '../../domain/basket.ts'
+import { type Basket, type BasketState, newBasket, requireExpected, withMore } from '../../domain/basket.ts'
 import type { Ports } from '../../domain/ports.ts'
 
 export type AddItem = Readonly<{
@@ -26,9 +20,9 @@ export const addItem =
   ({ baskets, catalog, clock, newId }: Needs) =>
   async ({ userId, productId, quantity, expected }: AddItem): Promise<Basket> => {
     const product = await catalog.find(productId)
-    const fresh = newBasket(userId, newId(), clock())
+    const empty = newBasket(userId, newId(), clock())
     return baskets.update(userId, (stored) => {
       requireExpected(stored, expected)
-      return added(stored ?? fresh, product, quantity)
+      return withMore(stored ?? empty, product, quantity)
     })
   }

@@ -1,5 +1,5 @@
 import type { Expected } from '@shop/kernel/expectation.ts'
-import { type Basket, type BasketState, clearItems, existing } from '../../domain/basket.ts'
+import { type Basket, type BasketState, requireExisting, withoutLines } from '../../domain/basket.ts'
 import type { BasketRepository } from '../../domain/basket-repository.ts'
 
 export type ClearBasket = Readonly<{ userId: string; expected: Expected<BasketState> }>
@@ -8,4 +8,4 @@ export type ClearBasket = Readonly<{ userId: string; expected: Expected<BasketSt
 export const clearBasket =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
   ({ userId, expected }: ClearBasket): Promise<Basket> =>
-    baskets.update(userId, (stored) => clearItems(existing(stored, expected)))
+    baskets.update(userId, (stored) => withoutLines(requireExisting(stored, expected)))

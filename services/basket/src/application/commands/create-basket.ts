@@ -10,10 +10,10 @@ type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> & Pick<Port
 export const createBasket =
   ({ baskets, clock, newId }: Needs) =>
   async ({ userId, expected }: CreateBasket): Promise<Readonly<{ basket: Basket; created: boolean }>> => {
-    const fresh = newBasket(userId, newId(), clock())
+    const empty = newBasket(userId, newId(), clock())
     const basket = await baskets.update(userId, (stored) => {
       requireExpected(stored, expected)
-      return stored ?? fresh
+      return stored ?? empty
     })
-    return { basket, created: basket.id === fresh.id }
+    return { basket, created: basket.id === empty.id }
   }

@@ -1,5 +1,5 @@
 import type { Expected } from '@shop/kernel/expectation.ts'
-import { type BasketState, existing } from '../../domain/basket.ts'
+import { type BasketState, requireExisting } from '../../domain/basket.ts'
 import type { BasketRepository } from '../../domain/basket-repository.ts'
 
 export type DeleteBasket = Readonly<{ userId: string; expected: Expected<BasketState> }>
@@ -9,6 +9,6 @@ export const deleteBasket =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
   ({ userId, expected }: DeleteBasket): Promise<void> =>
     baskets.update(userId, (stored) => {
-      existing(stored, expected)
+      requireExisting(stored, expected)
       return undefined
     })

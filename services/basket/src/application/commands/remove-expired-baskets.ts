@@ -1,4 +1,4 @@
-import { expired } from '../../domain/basket-events.ts'
+import { basketExpired } from '../../domain/basket-events.ts'
 import type { BasketExpiry } from '../../domain/basket-expiry.ts'
 import type { Ports } from '../../domain/ports.ts'
 
@@ -9,5 +9,5 @@ export const removeExpiredBaskets =
   ({ expiry, events }: Needs) =>
   async (): Promise<void> => {
     const removed = (await expiry?.removeExpired()) ?? []
-    events.publish(removed.map(expired))
+    events.publish(removed.map(basketExpired))
   }

@@ -1,5 +1,5 @@
 import type { Expected } from '@shop/kernel/expectation.ts'
-import { type Basket, type BasketState, existing, removeItem as removed } from '../../domain/basket.ts'
+import { type Basket, type BasketState, requireExisting, withoutLine } from '../../domain/basket.ts'
 import type { BasketRepository } from '../../domain/basket-repository.ts'
 
 export type RemoveItem = Readonly<{ userId: string; productId: number; expected: Expected<BasketState> }>
@@ -8,4 +8,4 @@ export type RemoveItem = Readonly<{ userId: string; productId: number; expected:
 export const removeItem =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
   ({ userId, productId, expected }: RemoveItem): Promise<Basket> =>
-    baskets.update(userId, (stored) => removed(existing(stored, expected), productId))
+    baskets.update(userId, (stored) => withoutLine(requireExisting(stored, expected), productId))

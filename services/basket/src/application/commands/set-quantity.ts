@@ -2,9 +2,9 @@ import type { Expected } from '@shop/kernel/expectation.ts'
 import {
   type Basket,
   type BasketState,
-  existing,
-  removeItem,
-  setQuantity as revised,
+  requireExisting,
+  withoutLine,
+  withQuantity,
 } from '../../domain/basket.ts'
 import type { Ports } from '../../domain/ports.ts'
 
@@ -26,7 +26,7 @@ export const setQuantity =
   async ({ userId, productId, quantity, expected }: SetQuantity): Promise<Basket> => {
     const product = quantity === 0 ? undefined : await catalog.find(productId)
     return baskets.update(userId, (stored) => {
-      const basket = existing(stored, expected)
-      return product === undefined ? removeItem(basket, productId) : revised(basket, product, quantity)
+      const basket = requireExisting(stored, expected)
+      return product === undefined ? withoutLine(basket, productId) : withQuantity(basket, product, quantity)
     })
   }

@@ -1,8 +1,8 @@
-import { type Basket, existing } from '../../domain/basket.ts'
+import { type Basket, requireExisting } from '../../domain/basket.ts'
 import type { BasketRepository } from '../../domain/basket-repository.ts'
 
 /** Rejects with `not_found`. */
 export const getBasket =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'find'> }>) =>
   async ({ userId }: Readonly<{ userId: string }>): Promise<Basket> =>
-    existing(await baskets.find(userId))
+    requireExisting(await baskets.find(userId))

@@ -1,6 +1,6 @@
 import { decimalFromCents } from '@shop/kernel/money.ts'
 import { type Static, Type } from 'typebox'
-import { type Basket, type BasketState, itemCount, limits, subtotal, total } from '../../domain/basket.ts'
+import { type Basket, type BasketState, limits, pieceCount, subtotal, total } from '../../domain/basket.ts'
 
 export const UserId = Type.String({
   pattern: '^[A-Za-z0-9._:@-]{1,128}$',
@@ -20,7 +20,7 @@ export const BasketJson = Type.Object(
       Type.Object({
         product_id: ProductId,
         name: Type.String(),
-        price: money('Of one piece, when the line last changed'),
+        price: money('Unit price when the line last changed'),
         quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }),
         subtotal: money('price × quantity'),
         category: Type.String(),
@@ -28,7 +28,7 @@ export const BasketJson = Type.Object(
     ),
     total: money('Sum of the subtotals'),
     item_count: Type.Integer({ description: 'Sum of the quantities' }),
-    version: Type.Integer({ minimum: 1, description: 'Counts the writes' }),
+    version: Type.Integer({ minimum: 1, description: 'Incremented by every write' }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
     expires_at: Type.String({ format: 'date-time', description: 'Renewed by every write' }),
@@ -78,7 +78,7 @@ export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
     category: line.category,
   })),
   total: decimalFromCents(total(basket)),
-  item_count: itemCount(basket),
+  item_count: pieceCount(basket),
   version: basket.version,
   created_at: basket.createdAt.toISOString(),
   updated_at: basket.updatedAt.toISOString(),

@@ -15,21 +15,21 @@ const changes = problems(400, 404, 409, 412, 413, 415, 503)
 export const schemas = {
   getBasket: {
     operationId: 'getBasket',
-    summary: "Get a user's basket; 304 when If-None-Match has its ETag",
+    summary: "Get a user's basket; 304 when If-None-Match matches its ETag",
     tags,
     params: ByUser,
     response: { 200: Basket, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
   },
   createBasket: {
     operationId: 'createBasket',
-    summary: 'Make a basket for a user who has none; an existing one stays as it is',
+    summary: 'Create a basket for a user, or return the existing one unchanged',
     tags,
     body: NewBasketBody,
     response: { 200: Basket, 201: Basket, ...problems(400, 412, 413, 415, 503) },
   },
   addItem: {
     operationId: 'addItem',
-    summary: 'Add a product, or more of it; makes the basket when there is none',
+    summary: 'Add a product, or more of it; creates the basket if there is none',
     tags,
     params: ByUser,
     body: NewItemBody,

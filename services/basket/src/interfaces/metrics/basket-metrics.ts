@@ -22,8 +22,8 @@ export const basketMetrics = (use: Pick<UseCases, 'basketStatistics'>): SampleSo
   read: () => use.basketStatistics({}, systemContext('basket-statistics')),
   metrics: [
     gauge('shop_active_baskets', 'Baskets that have not expired', ({ baskets }) => baskets),
-    gauge('shop_basket_items', 'Pieces in all active baskets', ({ items }) => items),
-    gauge('shop_basket_value', 'What the pieces in all active baskets cost', ({ value }) =>
+    gauge('shop_basket_items', 'Pieces in all active baskets', ({ pieces }) => pieces),
+    gauge('shop_basket_value', 'Total price of the pieces in all active baskets', ({ value }) =>
       decimalFromCents(value),
     ),
     {

@@ -1,5 +1,5 @@
 import type { Expected } from '@shop/kernel/expectation.ts'
-import { existing, type ProductState, removeProduct } from '../../domain/product.ts'
+import { type ProductState, removeProduct, requireExisting } from '../../domain/product.ts'
 import type { ProductRepository } from '../../domain/product-repository.ts'
 
 export type DeleteProduct = Readonly<{ id: number; expected: Expected<ProductState> }>
@@ -9,6 +9,6 @@ export const deleteProduct =
   ({ products }: Readonly<{ products: Pick<ProductRepository, 'update'> }>) =>
   ({ id, expected }: DeleteProduct): Promise<void> =>
     products.update(id, (stored) => {
-      existing(id, stored, expected)
+      requireExisting(id, stored, expected)
       return removeProduct()
     })

@@ -1,9 +1,9 @@
 import type { Expected } from '@shop/kernel/expectation.ts'
 import {
-  existing,
   type Product,
   type ProductFields,
   type ProductState,
+  requireExisting,
   reviseProduct,
 } from '../../domain/product.ts'
 import type { ProductRepository } from '../../domain/product-repository.ts'
@@ -18,4 +18,4 @@ export type UpdateProduct = Readonly<{
 export const updateProduct =
   ({ products }: Readonly<{ products: Pick<ProductRepository, 'update'> }>) =>
   ({ id, changes, expected }: UpdateProduct): Promise<Product> =>
-    products.update(id, (stored) => reviseProduct(existing(id, stored, expected), changes))
+    products.update(id, (stored) => reviseProduct(requireExisting(id, stored, expected), changes))

@@ -1,4 +1,4 @@
-import { validCategory } from '../../domain/product.ts'
+import { parseCategory } from '../../domain/product.ts'
 import {
   byId,
   type ProductListing,
@@ -12,4 +12,4 @@ export type ProductsByCategory = Pick<ProductListing, 'after' | 'limit'> & Reado
 export const productsByCategory =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   async (query: ProductsByCategory): Promise<ProductPage> =>
-    reader.list({ ...query, category: validCategory(query.category), sort: byId })
+    reader.list({ ...query, category: parseCategory(query.category), sort: byId })

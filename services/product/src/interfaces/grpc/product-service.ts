@@ -27,7 +27,7 @@ const pageMessage = (listing: Listing, { products, next }: ProductPage): ListPro
 
 const idsOf = (ids: readonly number[]): readonly number[] => {
   if (ids.length < 1 || ids.length > pageLimits.batch)
-    throw invalid({ path: '/ids', message: `must have from 1 to ${pageLimits.batch} ids` })
+    throw invalid({ path: '/ids', message: `must have 1 to ${pageLimits.batch} ids` })
   return ids.map((id, index) => requireWithin(`/ids/${index}`, id, [1, limits.integer]))
 }
 

@@ -40,7 +40,7 @@ export const ProductJson = Type.Object(
     price: Type.Number(priceRange),
     stock: Type.Integer(stockRange),
     category: Type.String(),
-    version: Type.Integer({ minimum: 1, description: 'Counts the writes' }),
+    version: Type.Integer({ minimum: 1, description: 'Incremented by every write' }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
   } satisfies Fields & Record<string, TSchema>,

@@ -12,12 +12,12 @@ const ById = Type.Object({ id: ProductId })
 
 const Paging = {
   limit: Type.Integer({ minimum: 1, maximum: pageLimits.page, default: pageLimits.defaultPage }),
-  cursor: Type.Optional(Type.String({ maxLength: 2_048, description: '`next_cursor` of the page before' })),
+  cursor: Type.Optional(Type.String({ maxLength: 2_048, description: '`next_cursor` of the previous page' })),
 }
 
 const Sort = Type.Enum(sortWords, {
   default: 'id',
-  description: 'A minus means descending; ties by id',
+  description: 'A leading minus sorts in descending order; ties are sorted by id',
 })
 
 const ProductList = Type.Object(
@@ -68,7 +68,7 @@ export const schemas = {
   },
   productsByCategory: {
     operationId: 'productsByCategory',
-    summary: 'Products of one category, an exact match',
+    summary: 'Products of one category (exact match)',
     tags,
     params: Type.Object({ category: Type.String({ minLength: 1, maxLength: limits.category }) }),
     querystring: Type.Object(Paging),
@@ -76,14 +76,14 @@ export const schemas = {
   },
   getProduct: {
     operationId: 'getProduct',
-    summary: 'Get a product; 304 when If-None-Match has its ETag',
+    summary: 'Get a product; 304 when If-None-Match matches its ETag',
     tags,
     params: ById,
     response: { 200: Product, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
   },
   replaceProduct: {
     operationId: 'replaceProduct',
-    summary: 'Replace every field of a product; 412 when If-Match lacks its ETag',
+    summary: 'Replace every field of a product; 412 when If-Match does not match its ETag',
     tags,
     params: ById,
     body: ProductBody,
@@ -91,7 +91,7 @@ export const schemas = {
   },
   patchProduct: {
     operationId: 'patchProduct',
-    summary: 'Change some fields of a product (JSON Merge Patch); 412 when If-Match lacks its ETag',
+    summary: 'Change some fields of a product (JSON Merge Patch); 412 when If-Match does not match its ETag',
     tags,
     consumes: ['application/merge-patch+json', 'application/json'],
     params: ById,
@@ -100,7 +100,7 @@ export const schemas = {
   },
   deleteProduct: {
     operationId: 'deleteProduct',
-    summary: 'Delete a product; 412 when If-Match lacks its ETag',
+    summary: 'Delete a product; 412 when If-Match does not match its ETag',
     tags,
     params: ById,
     response: { 204: Type.Null({ description: 'Deleted' }), ...writes },

@@ -9,8 +9,7 @@ import { stockBands } from '../../domain/product-statistics.ts'
 export const catalogMetrics = (
   use: Pick<UseCases, 'catalogStatistics'>,
 ): SampleSource<CatalogStatistics> => ({
-  // Dashboards know it by this label.
-  name: 'catalogue',
+  name: 'catalog',
   read: () => use.catalogStatistics({}, systemContext('catalog-statistics')),
   metrics: [
     {

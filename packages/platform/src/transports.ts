@@ -15,6 +15,6 @@ export const drainLimitMs = 8_000
 export const internalMessage = 'something went wrong on our side'
 
 /** Why work is given up that nobody waits for. Made once: there may be many at a time, and each would take its stack. */
-export const callerGone = new AppError('unavailable', 'the caller does not wait any more')
+export const callerGone = new AppError('unavailable', 'the caller is no longer waiting')
 
-export const overloadMessage = 'the service has more to do than it can'
+export const overloadMessage = 'overloaded, try again later'
