@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
+import { describe, it } from 'node:test'
+import { filesOf, root } from '@shop/testing/files.ts'
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+const decisions = filesOf('docs/decisions', '.md').filter((file) => basename(file) !== 'README.md')
+const pages = [...filesOf('docs', '.md'), join(root, 'README.md'), join(root, 'CONTRIBUTING.md')]
+
+/** The inline code of a page, without its code blocks. */
+const inlineCode = (file: string): string[] =>
+  [
+    ...readFileSync(file, 'utf8')
+      .replace(/^```[^]*?^```/gm, '')
+      .matchAll(/`([^`\n]+)`/g),
+  ].map(([, code = '']) => code)
+
+/** All sources that a page may name something from: everything in the repository but the documents themselves. */
+const sources = (): string => {
+  const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  return stdout
+    .split('\n')
+    .filter((path) => /\.(ts|json|ya?ml|lua|sql|proto|dockerfile|cfg)$|Makefile$/.test(path))
+    .filter((path) => path !== 'tests/docs-names.test.ts' && existsSync(join(root, path)))
+    .map(read)
+    .join('\n')
+}
+
+/** An identifier of more than one word (`camelCase`, `PascalCase`, `snake_case`), so that it is not a word of English. */
+const isIdentifier = (code: string): boolean =>
+  /^[A-Za-z][A-Za-z0-9]*$/.test(code) ? /[a-z][A-Z]/.test(code) : /^[A-Za-z]\w*_\w+$/.test(code)
+
+/** Names of PostgreSQL, OpenTelemetry and the metrics library, which our code does not contain. */
+const foreign = new Set([
+  'max_connections',
+  'nodejs_gc_duration_seconds',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_RESOURCE_ATTRIBUTES',
+])
+
+/** The files that recipes tell readers to create. */
+const examples = /cheapest-products|0002_|price-history|cleanup|NAME/
+
+describe('the documentation', () => {
+  it('names only identifiers that the code contains', () => {
+    const words = new Set(sources().match(/\w+/g))
+    assert.ok(words.size > 5_000)
+    const named = pages
+      .filter((file) => basename(file) !== 'recipes.md')
+      .flatMap((file) => inlineCode(file).filter(isIdentifier))
+    assert.ok(named.length > 150, `${named.length} names`)
+    assert.deepEqual(
+      [...new Set(named)].filter((name) => !words.has(name) && !foreign.has(name)),
+      [],
+    )
+    assert.ok(isIdentifier('noSuchName') && !words.has('noSuchName'), 'a name that does not exist is found')
+  })
+
+  it('names only files that exist', () => {
+    const named = pages.flatMap((file) =>
+      inlineCode(file).filter((code) =>
+        /^(api|bench|deploy|docs|packages|scripts|services|tests)\/[\w./-]+$/.test(code),
+      ),
+    )
+    assert.ok(named.length > 50, `${named.length} paths`)
+    assert.deepEqual(
+      [...new Set(named)].filter((path) => !examples.test(path) && !existsSync(join(root, path))),
+      [],
+    )
+  })
+
+  it('has an index of every page', () => {
+    const index = read('docs/README.md')
+    for (const file of filesOf('docs', '.md').filter((path) => !path.includes('/decisions/')))
+      if (basename(file) !== 'README.md')
+        assert.ok(index.includes(`(${relative(join(root, 'docs'), file)})`), file)
+  })
+})
+
+describe('the index of decisions', () => {
+  it('lists every decision with its title, status and date', () => {
+    const rows = [
+      ...read('docs/decisions/README.md').matchAll(/^\| (\d+) \| \[(.+)\]\((.+)\) \| (.+) \| (.+) \|$/gm),
+    ].map(([, number, title, file, status = '', date]) => [
+      file,
+      `# ${number}. ${title}`,
+      `${status}, ${date}.`,
+    ])
+    const written = decisions.map((file) => {
+      const [title, , status = ''] = readFileSync(file, 'utf8').split('\n')
+      return [basename(file), title, status.replace(/^./, (letter) => letter.toLowerCase())]
+    })
+    assert.ok(written.length >= 11)
+    assert.deepEqual(
+      rows,
+      written.toSorted(([a = ''], [b = '']) => a.localeCompare(b)),
+    )
+  })
+})
