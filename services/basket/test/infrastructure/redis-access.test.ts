@@ -4,7 +4,7 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
-import { documentedUser } from '@shop/testing/stores/redis-user.ts'
+import { documentedUser, setUserCommand } from '@shop/testing/stores/redis-user.ts'
 import { assertUnhealthy, openRedisApp, untilHealthy } from '../support/redis-app.ts'
 
 const password = 'a secret'
@@ -97,7 +97,7 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
   test('by the user of docs/redis.md is enough, and every command of that user is used', async () => {
     const user = documentedUser()
     await asAdmin(async (client) => {
-      await client.sendCommand(['ACL', 'SETUSER', user.name, 'on', `>${user.password}`, ...user.rules])
+      await client.sendCommand(setUserCommand(user))
       await client.sendCommand(['ACL', 'LOG', 'RESET'])
       await client.scriptFlush()
       await client.configResetStat()
