@@ -13,5 +13,11 @@ export const documentedUser = () => {
   return { name, password, rules, commands }
 }
 
-export const setUserCommand = ({ name, password, rules }: ReturnType<typeof documentedUser>): string[] =>
-  ['ACL', 'SETUSER', name, 'on', `>${password}`, ...rules]
+export const setUserCommand = ({ name, password, rules }: ReturnType<typeof documentedUser>): string[] => [
+  'ACL',
+  'SETUSER',
+  name,
+  'on',
+  `>${password}`,
+  ...rules,
+]
