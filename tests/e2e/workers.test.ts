@@ -168,7 +168,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const exited = once(child, 'exit')
-    for await (const chunk of child.stdout) if (String(chunk).includes('Redis cannot be reached')) break
+    for await (const chunk of child.stdout) if (String(chunk).includes('Redis is unreachable')) break
     child.kill('SIGTERM')
     assert.deepEqual(await exited, [0, null])
   })

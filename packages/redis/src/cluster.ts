@@ -1,86 +1,90 @@
 import { ErrorReply } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
-import { commandGuard, commandTimeoutMs, type Refusals, refusalsOf } from './command-guard.ts'
+import { commandTimeoutMs, createCommandGuard, type StoreErrors, storeErrors } from './command-guard.ts'
 import type { Command, RedisAddress, RedisConfig, RedisConnection } from './connection.ts'
 import { type ClusterNode, openTopology, type Topology } from './topology.ts'
 
 const maxRedirections = 5
 
-/** Where a server sends a command that it does not run itself: from now on (MOVED), or this time (ASK). */
+/** The node that a reply redirects a command to: MOVED is permanent, ASK is for this command only. */
 const redirectionOf = (error: unknown) => {
   const match = error instanceof ErrorReply ? /^(MOVED|ASK) \d+ (.+)$/.exec(error.message) : null
   return match && { kind: match[1], address: match[2] ?? '' }
 }
 
-/** Runs commands on the connection to a node. One that does not answer holds up its own keys, and no others. */
-const nodeCommands = (refusals: Refusals) => {
-  const guards = new WeakMap<ClusterNode, ReturnType<typeof commandGuard>>()
+/** Runs commands on a node. Each node has its own guard, so a hung node blocks only its own keys. */
+const createNodeRunner = (errors: StoreErrors) => {
+  const guards = new WeakMap<ClusterNode, ReturnType<typeof createCommandGuard>>()
   return async <Reply>(node: ClusterNode | undefined, command: Command<Reply>): Promise<Reply> => {
     const client = node?.client
-    if (!node || !client?.isReady) throw refusals.cannotAnswer()
-    const guarded = guards.get(node) ?? commandGuard(refusals)
-    guards.set(node, guarded)
-    return guarded(() => command(client))
+    if (!node || !client?.isReady) throw errors.unavailable()
+    const guard = guards.get(node) ?? createCommandGuard(errors)
+    guards.set(node, guard)
+    return guard(() => command(client))
   }
 }
 
-/** A node that sees no majority of the others answers to PING, but to nothing else. */
-const serve =
-  ({ cannotAnswer }: Refusals): Command<void> =>
+/** PING is not enough: a node without a majority of the cluster still replies to it, but refuses other commands. */
+const checkServing =
+  ({ unavailable }: StoreErrors): Command<void> =>
   async (client) => {
     const [, info] = await Promise.all([client.ping(), client.clusterInfo()])
-    if (!info.includes('cluster_state:ok')) throw cannotAnswer()
+    if (!info.includes('cluster_state:ok')) throw unavailable()
   }
 
-/** As the answer to ASK wants it: the next command on the connection, and no other, is to be run by a node that does not own the key yet. */
-const asked =
+/** Sends ASKING first: it lets the next command on the connection use a slot that the node is still importing. */
+const withAsking =
   <Reply>(command: Command<Reply>): Command<Reply> =>
   async (client) => {
     const [, reply] = await Promise.all([client.sendCommand(['ASKING']), command(client)])
     return reply
   }
 
-/** Follows where the servers send a command, a few times. */
-const routed = (topology: Topology, run: ReturnType<typeof nodeCommands>, { cannotAnswer }: Refusals) => {
+/** Runs a command on the primary that owns the key, and follows redirections. */
+const createRouter = (
+  topology: Topology,
+  runOnNode: ReturnType<typeof createNodeRunner>,
+  { unavailable }: StoreErrors,
+) => {
   return async <Reply>(key: string, command: Command<Reply>): Promise<Reply> => {
     let node = topology.primaryOf(key)
     let asking = false
     for (let left = maxRedirections; ; left--) {
       try {
-        return await run(node, asking ? asked(command) : command)
+        return await runOnNode(node, asking ? withAsking(command) : command)
       } catch (error) {
         const redirection = redirectionOf(error)
         if (!redirection) throw error
-        if (left === 0) throw cannotAnswer(error)
+        if (left === 0) throw unavailable(error)
         asking = redirection.kind === 'ASK'
-        if (!asking) await topology.follow(key).catch((cause) => Promise.reject(cannotAnswer(cause)))
+        if (!asking) await topology.locate(key).catch((cause) => Promise.reject(unavailable(cause)))
         node = asking ? topology.nodeAt(redirection.address) : topology.primaryOf(key)
       }
     }
   }
 }
 
-/** Connects in the background, and anew whenever connections are lost or the primaries change. */
+/** Connects in the background, and reconnects when a connection is lost or the primaries change. */
 export const openCluster = (
   nodes: readonly RedisAddress[],
   config: RedisConfig,
   logger: Logger,
 ): RedisConnection => {
-  const refusals = refusalsOf(config.storeName)
+  const errors = storeErrors(config.storeName)
   const topology = openTopology(nodes, config, logger)
-  const run = nodeCommands(refusals)
-  const route = routed(topology, run, refusals)
-  const everywhere = async <Reply>(command: Command<Reply>) => {
+  const runOnNode = createNodeRunner(errors)
+  const route = createRouter(topology, runOnNode, errors)
+  const runOnAll = async <Reply>(command: Command<Reply>) => {
     const primaries = topology.primaries()
-    if (!primaries) throw refusals.cannotAnswer()
-    return Promise.all(primaries.map((node) => run(node, command)))
+    if (!primaries) throw errors.unavailable()
+    return Promise.all(primaries.map((node) => runOnNode(node, command)))
   }
 
   return {
-    at: (key, command) => withDeadline(commandTimeoutMs, refusals.timedOut, route(key, command)),
-    everywhere,
-    ping: () => everywhere(serve(refusals)),
+    run: (key, command) => withDeadline(commandTimeoutMs, errors.timeoutMessage, route(key, command)),
+    runOnAll,
+    ping: () => runOnAll(checkServing(errors)),
     connections: topology.connections,
     [Symbol.asyncDispose]: () => topology[Symbol.asyncDispose](),
   }

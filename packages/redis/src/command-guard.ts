@@ -4,22 +4,22 @@ import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 
 export const commandTimeoutMs = 500
 
-/** How callers are told that the store cannot do its work; `name` is what they know it by. */
-export const refusalsOf = (name: string) => ({
-  timedOut: `${name} did not answer in time`,
-  hangs: (): AppError => new AppError('unavailable', `${name} does not answer`),
-  /** That a command cannot be sent, or was answered by the refusal `cause`. */
-  cannotAnswer: (cause?: unknown): AppError =>
-    new AppError('unavailable', `${name} cannot answer right now`, { cause }),
+/** The errors that callers get when the store fails; `name` is the store's name in their messages. */
+export const storeErrors = (name: string) => ({
+  timeoutMessage: `${name} did not respond in time`,
+  notResponding: (): AppError => new AppError('unavailable', `${name} is not responding`),
+  /** For a command that cannot be sent, or that the server refused with the error `cause`. */
+  unavailable: (cause?: unknown): AppError =>
+    new AppError('unavailable', `${name} is unavailable`, { cause }),
   notConfirmed: (cause?: unknown): AppError =>
     new AppError(
       'unavailable',
-      `${name} has not confirmed the write in time: it may have taken effect, so read before trying again`,
+      `${name} did not confirm the write in time; it may have taken effect, so read before retrying`,
       { cause },
     ),
 })
 
-export type Refusals = ReturnType<typeof refusalsOf>
+export type StoreErrors = ReturnType<typeof storeErrors>
 
 /**
  * Error replies that are not outages: ERR and WRONGTYPE are our bugs; NOSCRIPT, MOVED and ASK are instructions to the
@@ -28,13 +28,13 @@ export type Refusals = ReturnType<typeof refusalsOf>
 const notAnOutage = /^(ERR|WRONGTYPE|NOSCRIPT|MOVED|ASK)\b/
 
 /**
- * Waits for the answer to a command until its deadline. While one command is overdue, further commands fail at once, so
+ * Waits for the reply to a command until its deadline. While one command is overdue, further commands fail at once, so
  * nothing queues behind a hung server, and its idle connection times out.
  */
-export const commandGuard = ({ timedOut, hangs, cannotAnswer }: Refusals) => {
+export const createCommandGuard = ({ timeoutMessage, notResponding, unavailable }: StoreErrors) => {
   let overdue = 0
   return async <Reply>(send: () => Promise<Reply>): Promise<Reply> => {
-    if (overdue > 0) throw hangs()
+    if (overdue > 0) throw notResponding()
     const command = send()
     let settled = false
     let late = false
@@ -44,7 +44,7 @@ export const commandGuard = ({ timedOut, hangs, cannotAnswer }: Refusals) => {
     }
     void command.then(settle, settle)
     try {
-      return await withDeadline(commandTimeoutMs, timedOut, command)
+      return await withDeadline(commandTimeoutMs, timeoutMessage, command)
     } catch (error) {
       if (!settled) {
         late = true
@@ -52,7 +52,7 @@ export const commandGuard = ({ timedOut, hangs, cannotAnswer }: Refusals) => {
       }
       if (error instanceof AppError) throw error
       if (error instanceof ErrorReply && notAnOutage.test(error.message)) throw error
-      throw cannotAnswer(error)
+      throw unavailable(error)
     }
   }
 }

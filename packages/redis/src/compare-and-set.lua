@@ -1,10 +1,10 @@
--- Sets KEYS[1] to ARGV[2] for ARGV[3] seconds if it holds ARGV[1]. An empty text stands for no key.
--- Replies {1, nil} when done, else {0, what the key holds}.
+-- Sets KEYS[1] to ARGV[2] for ARGV[3] seconds if it holds ARGV[1]. An empty string means that the key does not exist.
+-- Replies {1, nil} if done, otherwise {0, current value of the key}.
 local current = redis.call('GET', KEYS[1])
 if (current or '') ~= ARGV[1] then
   return { 0, current }
 end
--- Not `call`: older servers would hide the reason of a refusal (OOM, READONLY, ...) inside an error of the script.
+-- `pcall` instead of `call`: older servers wrap the error code of a refused write (OOM, READONLY, ...) in a script error.
 local written
 if ARGV[2] == '' then
   written = redis.pcall('DEL', KEYS[1])

@@ -5,19 +5,19 @@ import { backoff } from '@shop/platform/resilience/backoff.ts'
 
 const maxQueuedCommands = 10_000
 
-/** What it sends first it sends at once, when it is called. */
+/** The first Redis command must be sent synchronously: cluster routing relies on it to put ASKING directly before. */
 export type Command<Reply> = (client: RedisClientType) => Promise<Reply>
 
 export type Connections = Readonly<{ used: number; max: number }>
 
-/** A Redis, be it one server or a cluster. Every method may reject with `unavailable`, and does so at once while it is down. */
+/** One server or a cluster. Every method may reject with `unavailable`, and does so at once while Redis is down. */
 export type RedisConnection = AsyncDisposable &
   Readonly<{
-    /** Runs the command on the server that has the key; again on another one when the key has moved. */
-    at: <Reply>(key: string, command: Command<Reply>) => Promise<Reply>
-    /** Runs the command on every server that takes writes. */
-    everywhere: <Reply>(command: Command<Reply>) => Promise<Reply[]>
-    /** Rejects unless commands on any key can be answered. */
+    /** Runs the command on the server that owns the key, and again on the new owner if the key has moved. */
+    run: <Reply>(key: string, command: Command<Reply>) => Promise<Reply>
+    /** Runs the command on every primary. */
+    runOnAll: <Reply>(command: Command<Reply>) => Promise<Reply[]>
+    /** Rejects unless every key can be read and written. */
     ping: () => Promise<unknown>
     connections: () => Connections
   }>
@@ -25,11 +25,11 @@ export type RedisConnection = AsyncDisposable &
 export type RedisAddress = Readonly<{ host: string; port: number }>
 
 export type RedisConfig = Readonly<{
-  /** How the servers list the connections. */
+  /** The connection name that CLIENT LIST shows. */
   clientName: string
-  /** What callers know the store by, in the texts of errors. */
+  /** The store's name in error messages to callers. */
   storeName: string
-  /** A server, or some nodes of a cluster. */
+  /** One server, or some nodes of a cluster. */
   target:
     | Readonly<{ url: string }>
     | (RedisAddress & Readonly<{ database: number }>)
@@ -37,23 +37,23 @@ export type RedisConfig = Readonly<{
   username: string | undefined
   password: string | undefined
   tls: boolean
-  /** The path of a PEM file with the authority that servers' certificates are to be of. */
+  /** The path of a PEM file with the certificate authority of the servers. */
   certificateAuthority: string | undefined
-  /** How many replicas are to have a write before it is acknowledged. */
+  /** The number of replicas that must have a write before it is acknowledged. */
   waitReplicas: number
 }>
 
-/** How long until the next attempt to connect: longer each time, and not the same for all who have lost the server. */
+/** The delay before the next connection attempt: longer each time, with jitter so that clients do not all reconnect at once. */
 const reconnectDelay = (retries: number): number => backoff(retries, { first: 50, last: 500, jitter: 0.5 })
 
-/** What holds for every connection: nothing queues up while there is none, and it comes back by itself. */
+/** Options of every connection: it reconnects by itself, and commands fail instead of queueing while it is down. */
 export const clientOptions = (config: RedisConfig) => ({
   name: config.clientName,
   ...(config.username !== undefined && { username: config.username }),
   ...(config.password !== undefined && { password: config.password }),
   socket: {
     connectTimeout: 2_000,
-    // Against a server that hangs: the pings keep a healthy connection from being idle for so long.
+    // Detects a hung server. Pings keep a healthy connection from being idle this long.
     socketTimeout: 5_000,
     reconnectStrategy: reconnectDelay,
     ...(config.tls && { tls: true as const }),
@@ -61,28 +61,28 @@ export const clientOptions = (config: RedisConfig) => ({
   },
   pingInterval: 1_000,
   disableOfflineQueue: true,
-  // A command has a deadline of ours. The library's own keeps something of each for five seconds.
+  // Commands have our own deadline. The library's timeout retains memory for each command for five seconds.
   commandOptions: { timeout: 0 },
   commandsQueueMaxLength: maxQueuedCommands,
-  // Both would send commands that only newer servers know.
+  // Both options would send commands that only newer servers support.
   disableClientInfo: true,
   maintNotifications: 'disabled' as const,
 })
 
 const refusesCredentials = /^(WRONGPASS|NOAUTH|NOPERM)\b/
 
-/** Logs an outage once, a refusal of the credentials too if there is one, and the end. */
-export const outageLog = (logger: Logger) => {
-  const said = new Set<string>()
+/** Logs each kind of failure once per outage (unreachable, credentials rejected), and the recovery. */
+export const createOutageLog = (logger: Logger) => {
+  const logged = new Set<string>()
   return {
-    failed: (error: unknown) => {
-      const refused = error instanceof ErrorReply && refusesCredentials.test(error.message)
-      const what = refused ? 'Redis refuses the user or the password' : 'Redis cannot be reached'
-      if (!said.has(what)) logger[refused ? 'error' : 'warn']({ err: error }, `${what}; trying again`)
-      said.add(what)
+    logFailure: (error: unknown) => {
+      const rejected = error instanceof ErrorReply && refusesCredentials.test(error.message)
+      const message = rejected ? 'Redis rejected the credentials, retrying' : 'Redis is unreachable, retrying'
+      if (!logged.has(message)) logger[rejected ? 'error' : 'warn']({ err: error }, message)
+      logged.add(message)
     },
-    over: () => {
-      said.clear()
+    logRecovery: () => {
+      logged.clear()
       logger.info('connected to Redis')
     },
   }

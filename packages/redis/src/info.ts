@@ -1,3 +1,3 @@
-/** A number that the server's INFO tells under this name; 0 when it does not. */
+/** A numeric field of the INFO reply; 0 if the field is missing. */
 export const infoNumber = (info: string, name: string): number =>
   Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)

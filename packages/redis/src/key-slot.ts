@@ -1,10 +1,10 @@
-/** What Redis Cluster hashes: the text in the first braces, unless there is none, or the whole key. */
-const hashed = (key: string): string => /^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key
+/** The part of a key that is hashed: the first `{…}`, or the whole key if there are no braces or nothing between them. */
+const hashTag = (key: string): string => /^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key
 
-/** The slot of a key in Redis Cluster, by CRC16 (XMODEM). */
+/** The slot of a key in Redis Cluster: CRC16 (XMODEM) modulo 16,384. The client has this function but does not export it. */
 export const keySlot = (key: string): number => {
   let crc = 0
-  for (const byte of Buffer.from(hashed(key))) {
+  for (const byte of Buffer.from(hashTag(key))) {
     crc ^= byte << 8
     for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
   }

@@ -1,21 +1,21 @@
 import type { RedisClientType } from '@redis/client'
 import { infoNumber } from './info.ts'
 
-/** What one server knows of its keys. */
+/** The keys of one server. */
 export type KeyspaceSample = Readonly<{
-  /** How many there are. */
+  /** The number of keys. */
   keys: number
-  /** Some of them, taken as they lie, or all when it is `complete`. */
+  /** Some of the keys, or all of them if `complete`. */
   sample: readonly string[]
   complete: boolean
-  /** How many have expired since the server started. */
+  /** The number of keys that have expired since the server started. */
   expired: number
 }>
 
-/** Else a table that was large once, and is almost empty now, would be walked to its end. */
+/** Without a limit, SCAN would walk the whole hash table of a server that used to have many keys and is almost empty now. */
 const maxPages = 10
 
-/** Keys lie in the order of a hash, so those at the beginning are as good a sample as any, and much the same every time. */
+/** SCAN returns keys in hash order, so the first ones are a random sample, and nearly the same one every time. */
 const takeSample = async (client: Pick<RedisClientType, 'scan'>, size: number) => {
   const keys = new Set<string>()
   let cursor = '0'
@@ -28,7 +28,7 @@ const takeSample = async (client: Pick<RedisClientType, 'scan'>, size: number) =
   return { sample: [...keys], complete: cursor === '0' }
 }
 
-/** Asks the server; what it does for that does not grow with its keys. */
+/** Reads a sample at a cost that does not grow with the number of keys. */
 export const sampleKeyspace = async (
   client: Pick<RedisClientType, 'scan' | 'dbSize' | 'info'>,
   size: number,

@@ -2,7 +2,7 @@ import type { RedisClientType } from '@redis/client'
 import type { Sample, SampleSource } from '@shop/platform/metrics/business-metrics.ts'
 import { infoNumber } from './info.ts'
 
-/** Of one server, in bytes; 0 as `max` stands for no limit. */
+/** The memory of one server in bytes. A `max` of 0 means no limit. */
 export type Memory = Readonly<{ used: number; max: number }>
 
 export const memoryOf = async (client: Pick<RedisClientType, 'info'>): Promise<Memory> => {
@@ -10,13 +10,13 @@ export const memoryOf = async (client: Pick<RedisClientType, 'info'>): Promise<M
   return { used: infoNumber(info, 'used_memory'), max: infoNumber(info, 'maxmemory') }
 }
 
-/** Servers are numbered: their addresses are not for metrics. */
+/** Labels servers by number, so that metrics do not expose their addresses. */
 const perServer =
   (valueOf: (server: Memory) => number) =>
   (servers: readonly Memory[]): readonly Sample[] =>
     servers.map((server, index) => [{ server: String(index + 1) }, valueOf(server)])
 
-/** The memory of each Redis server, read when scraped. */
+/** The memory of each Redis server, read at scrape time. */
 export const memoryMetrics = (read: () => Promise<readonly Memory[]>): SampleSource<readonly Memory[]> => ({
   name: 'redis memory',
   read,

@@ -1,11 +1,11 @@
 import type { RedisClientType } from '@redis/client'
-import type { Refusals } from './command-guard.ts'
+import type { StoreErrors } from './command-guard.ts'
 
-/** Twice as long must fit into the deadline of a command, which may have to wait for the one before it. */
+/** A WAIT may have to wait for the previous one, so twice this time must fit into the deadline of a command. */
 const waitMs = 200
 
-/** WAIT, on one connection. It blocks the connection, so one serves all who ask while another is under way. */
-const waits = (client: RedisClientType, replicas: number, notConfirmed: Refusals['notConfirmed']) => {
+/** WAIT blocks its connection. One runs at a time; all writes that finish during it share the next one. */
+const createWait = (client: RedisClientType, replicas: number, notConfirmed: StoreErrors['notConfirmed']) => {
   let last: Promise<unknown> = Promise.resolve()
   let next: { connection: number; count: Promise<number> } | undefined
 
@@ -13,7 +13,7 @@ const waits = (client: RedisClientType, replicas: number, notConfirmed: Refusals
     if (next?.connection === connection) return next.count
     const send = () => {
       next = undefined
-      // WAIT speaks of its own connection: on a new one, which has written nothing, every replica has everything.
+      // WAIT covers the writes of its own connection only. A new connection has none, so WAIT would succeed at once.
       if (client.socketEpoch !== connection) throw notConfirmed()
       return client.wait(replicas, waitMs)
     }
@@ -25,14 +25,14 @@ const waits = (client: RedisClientType, replicas: number, notConfirmed: Refusals
 }
 
 /**
- * Resolves when that many replicas have everything that the connection, which is the client's `socketEpoch`, has written
- * until now; rejects with `unavailable` when they do not in time.
+ * Returns a function that waits until that many replicas have everything written so far on a connection, which is
+ * identified by the client's `socketEpoch`. It rejects with `unavailable` on timeout.
  */
-export const replication = (replicas: number, { notConfirmed }: Pick<Refusals, 'notConfirmed'>) => {
-  const waitsOf = new WeakMap<RedisClientType, ReturnType<typeof waits>>()
+export const createReplicaWait = (replicas: number, { notConfirmed }: Pick<StoreErrors, 'notConfirmed'>) => {
+  const waits = new WeakMap<RedisClientType, ReturnType<typeof createWait>>()
   return async (client: RedisClientType, connection: number): Promise<void> => {
-    const wait = waitsOf.get(client) ?? waits(client, replicas, notConfirmed)
-    waitsOf.set(client, wait)
+    const wait = waits.get(client) ?? createWait(client, replicas, notConfirmed)
+    waits.set(client, wait)
     const count = await wait(connection).catch((error: unknown) => {
       throw notConfirmed(error)
     })

@@ -2,19 +2,19 @@ import { createClient, ErrorReply } from '@redis/client'
 import { AppError } from '@shop/kernel/errors.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
-import { commandGuard, commandTimeoutMs, refusalsOf } from './command-guard.ts'
+import { commandTimeoutMs, createCommandGuard, storeErrors } from './command-guard.ts'
 import {
   type Command,
   clientOptions,
-  outageLog,
+  createOutageLog,
   type RedisConfig,
   type RedisConnection,
 } from './connection.ts'
 
-/** How long a connection to a replica is kept at least, lest every write made another one. */
+/** Minimum lifetime of a connection that leads to a replica; otherwise every refused write would reconnect. */
 const minConnectionMs = 1_000
 
-/** One server: its URL, or where it is and which of its databases is meant. */
+/** One server, by URL or by address and database. */
 type ServerTarget = Exclude<RedisConfig['target'], { nodes: unknown }>
 
 const addressOf = (target: ServerTarget) => {
@@ -23,63 +23,65 @@ const addressOf = (target: ServerTarget) => {
   return { socket: { host, port }, database }
 }
 
-/** How a server that has become a replica refuses a write. Its name may lead to the new primary by now. */
+/** Whether a write was refused because the server is now a replica. Its host name may already resolve to the new primary. */
 const isDemotion = (error: unknown) =>
   error instanceof AppError && error.cause instanceof ErrorReply && error.cause.message.startsWith('READONLY')
 
-/** A client that connects in the background, and anew when it is told to. */
+/** Creates a client that connects in the background. `reconnect` drops the current connection. */
 const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger) => {
-  const { socket: address, ...where } = addressOf(target)
+  const { socket: address, ...targetOptions } = addressOf(target)
   const { socket, ...options } = clientOptions(config)
-  const client = createClient({ ...options, ...where, socket: { ...socket, ...address } })
-  const outage = outageLog(logger)
+  const client = createClient({ ...options, ...targetOptions, socket: { ...socket, ...address } })
+  const outageLog = createOutageLog(logger)
   let connectedAt = 0
   client.on('error', (error) => {
-    // Else it is only the answer to a ping.
-    if (!client.isReady) outage.failed(error)
+    // On a ready client the error is only the reply to a ping.
+    if (!client.isReady) outageLog.logFailure(error)
   })
   client.on('ready', () => {
     connectedAt = performance.now()
-    outage.over()
+    outageLog.logRecovery()
   })
   const connect = () => {
     client
       .connect()
-      .catch((error: unknown) => logger.error({ err: error }, 'Redis is not connected any more'))
+      .catch((error: unknown) => logger.error({ err: error }, 'Redis client stopped reconnecting'))
   }
   connect()
-  const connectAnew = () => {
+  const reconnect = () => {
     if (!client.isReady || performance.now() < connectedAt + minConnectionMs) return
     client.destroy()
     connect()
   }
-  return { client, connectAnew }
+  return { client, reconnect }
 }
 
-/** Connects in the background, and anew whenever the connection is lost, or leads to what is no primary any more. */
+/** Connects in the background, and reconnects when the connection is lost or its server is no longer the primary. */
 export const connectToServer = (
   target: ServerTarget,
   config: RedisConfig,
   logger: Logger,
 ): RedisConnection => {
-  const { client, connectAnew } = openClient(target, config, logger)
-  const guarded = commandGuard(refusalsOf(config.storeName))
+  const { client, reconnect } = openClient(target, config, logger)
+  const guard = createCommandGuard(storeErrors(config.storeName))
   const run = async <Reply>(command: Command<Reply>) => {
     try {
-      return await guarded(() => command(client))
+      return await guard(() => command(client))
     } catch (error) {
-      if (isDemotion(error)) connectAnew()
+      if (isDemotion(error)) reconnect()
       throw error
     }
   }
   return {
-    at: (_key, command) => run(command),
-    everywhere: async (command) => [await run(command)],
+    run: (_key, command) => run(command),
+    runOnAll: async (command) => [await run(command)],
     ping: () => run(() => client.ping()),
     connections: () => ({ used: client.isReady ? 1 : 0, max: 1 }),
     [Symbol.asyncDispose]: async () => {
       if (client.isReady)
-        await withDeadline(commandTimeoutMs, 'Redis did not close', client.close()).catch(() => {})
+        await withDeadline(commandTimeoutMs, 'Redis connection did not close in time', client.close()).catch(
+          () => {},
+        )
       client.destroy()
     },
   }

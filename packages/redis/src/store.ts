@@ -4,37 +4,37 @@ import { join } from 'node:path'
 import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { openCluster } from './cluster.ts'
-import { refusalsOf } from './command-guard.ts'
+import { storeErrors } from './command-guard.ts'
 import type { Connections, RedisConfig, RedisConnection } from './connection.ts'
 import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
 import { type Memory, memoryOf } from './memory.ts'
-import { replication } from './replicas.ts'
+import { createReplicaWait } from './replicas.ts'
 import { connectToServer } from './server.ts'
 
-type Compared = Readonly<{ done: boolean; found: string | null }>
+type CompareAndSetResult = Readonly<{ done: boolean; found: string | null }>
 
-/** Values under keys that expire, in one server or a cluster. Each method may reject with `unavailable`. */
+/** A store of expiring keys, on one server or a cluster. Every method may reject with `unavailable`. */
 export type RedisStore = AsyncDisposable &
   Readonly<{
     get: (key: string) => Promise<string | null>
     /**
-     * Sets the key, with its time to live, if it holds `expected`, where null stands for no key; null as `value`
-     * removes it. `found` is what it held when that was something else.
+     * Sets the key and its time to live if its value is `expected`; null means that the key does not exist. A `value` of
+     * null removes the key. If the value differs from `expected`, `done` is false and `found` is the value.
      */
     compareAndSet: (
       key: string,
       expected: string | null,
       value: string | null,
       ttlSeconds: number,
-    ) => Promise<Compared>
+    ) => Promise<CompareAndSetResult>
     ping: () => Promise<unknown>
-    /** Rejects unless as many replicas follow as writes are to wait for. */
+    /** Rejects unless there are as many replicas as writes must wait for. */
     pingReplicas: () => Promise<unknown>
-    /** What each server says of its keys, and at least so many of them, unless there are fewer. */
+    /** A sample of each server's keys: at least `size` of them, or all if there are fewer. */
     sampleKeyspace: (size: number) => Promise<readonly KeyspaceSample[]>
-    /** How much memory each server uses and may use. */
+    /** The memory in use and the memory limit of each server. */
     memory: () => Promise<readonly Memory[]>
-    /** Those that there are to the servers, and those that there should be. */
+    /** The connections that are open, and how many there should be. */
     connections: () => Connections
   }>
 
@@ -42,10 +42,14 @@ const script = readFileSync(join(import.meta.dirname, 'compare-and-set.lua'), 'u
 const scriptDigest = createHash('sha1').update(script).digest('hex')
 
 /**
- * Runs the script, which a server that does not know it, as one that has just started, is given first. Not by EVAL: a
- * server that is only about to own the key would not run that, but would then never know the script.
+ * Runs the script, and loads it first on a server that does not have it (for example after a restart). EVAL would not
+ * work on a node that is importing the slot: without a second ASKING the node refuses it and never learns the script.
  */
-const runScript = async (client: RedisClientType, key: string, ...values: string[]): Promise<Compared> => {
+const runScript = async (
+  client: RedisClientType,
+  key: string,
+  ...values: string[]
+): Promise<CompareAndSetResult> => {
   const run = () =>
     client.sendCommand<[number, string | null]>(['EVALSHA', scriptDigest, '1', key, ...values])
   const [done, found] = await run().catch(async (error: unknown) => {
@@ -56,7 +60,7 @@ const runScript = async (client: RedisClientType, key: string, ...values: string
   return { done: done === 1, found }
 }
 
-const sumOf = (one: Connections, other: Connections): Connections => ({
+const addConnections = (one: Connections, other: Connections): Connections => ({
   used: one.used + other.used,
   max: one.max + other.max,
 })
@@ -67,29 +71,30 @@ const connect = (config: RedisConfig, logger: Logger): RedisConnection =>
     ? openCluster(config.target.nodes, config, logger)
     : connectToServer(config.target, config, logger)
 
-/** Connects in the background; until it has, and whenever the connection is lost, commands are refused at once. */
+/** Connects in the background. While there is no connection, commands are refused at once. */
 export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const stack = new AsyncDisposableStack()
-  const waiting = config.waitReplicas > 0
+  const waitsForReplicas = config.waitReplicas > 0
   const reads = stack.use(connect(config, logger))
-  // To wait for replicas blocks the connection, and reads need not wait.
-  const writes = waiting ? stack.use(connect(config, logger.child({ connection: 'writes' }))) : reads
-  const replicated = replication(config.waitReplicas, refusalsOf(config.storeName))
+  // WAIT blocks its connection, so reads have a separate one.
+  const writes = waitsForReplicas ? stack.use(connect(config, logger.child({ connection: 'writes' }))) : reads
+  const waitForReplicas = createReplicaWait(config.waitReplicas, storeErrors(config.storeName))
 
   return {
-    get: (key) => reads.at(key, (client) => client.get(key)),
+    get: (key) => reads.run(key, (client) => client.get(key)),
     compareAndSet: (key, expected, value, ttlSeconds) =>
-      writes.at(key, async (client) => {
+      writes.run(key, async (client) => {
         const connection = client.socketEpoch
         const compared = await runScript(client, key, expected ?? '', value ?? '', String(ttlSeconds))
-        if (waiting && compared.done) await replicated(client, connection)
+        if (waitsForReplicas && compared.done) await waitForReplicas(client, connection)
         return compared
       }),
-    ping: () => Promise.all([reads.ping(), waiting && writes.ping()]),
-    pingReplicas: () => writes.everywhere((client) => replicated(client, client.socketEpoch)),
-    sampleKeyspace: (size) => reads.everywhere((client) => sampleKeyspace(client, size)),
-    memory: () => reads.everywhere(memoryOf),
-    connections: () => (waiting ? sumOf(reads.connections(), writes.connections()) : reads.connections()),
+    ping: () => Promise.all([reads.ping(), waitsForReplicas && writes.ping()]),
+    pingReplicas: () => writes.runOnAll((client) => waitForReplicas(client, client.socketEpoch)),
+    sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
+    memory: () => reads.runOnAll(memoryOf),
+    connections: () =>
+      waitsForReplicas ? addConnections(reads.connections(), writes.connections()) : reads.connections(),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

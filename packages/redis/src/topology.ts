@@ -3,40 +3,41 @@ import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { every } from '@shop/platform/resilience/every.ts'
 import { commandTimeoutMs } from './command-guard.ts'
-import { clientOptions, outageLog, type RedisAddress, type RedisConfig } from './connection.ts'
+import { clientOptions, createOutageLog, type RedisAddress, type RedisConfig } from './connection.ts'
 import { keySlot } from './key-slot.ts'
 
-/** A node that hangs is not asked for longer who the primaries are. */
-const askTimeoutMs = 1_000
+/** Timeout for asking one node for the topology; the next node is asked after that. */
+const discoveryTimeoutMs = 1_000
 
-/** How often, while a primary is missing. */
-const lookIntervalMs = 500
+/** The pause between two discoveries while a primary is missing: 250 to 500 ms. */
+const discoveryPause = () => 500 * (0.5 + Math.random() / 2)
 
-/** The `addresses` are those of nodes that are asked, one after the other, who the primaries are. */
-const createNodes = (addresses: readonly RedisAddress[], defaults: ReturnType<typeof clientOptions>) =>
+/** The client's own routing is not used: see docs/decisions/0016-own-routing-in-redis-cluster.md. */
+const createClient = (addresses: readonly RedisAddress[], defaults: ReturnType<typeof clientOptions>) =>
   createCluster({
+    // The nodes that are asked for the topology, one after the other.
     rootNodes: addresses.map(({ host, port }) => ({
-      socket: { host, port, connectTimeout: askTimeoutMs, socketTimeout: askTimeoutMs },
+      socket: { host, port, connectTimeout: discoveryTimeoutMs, socketTimeout: discoveryTimeoutMs },
     })),
     defaults,
     // Without this, `connect()` waits for every primary, so one dead node blocks discovery.
     minimizeConnections: true,
-    // What the library does by itself does not help with a primary that was never reached.
+    // The client refreshes only after a connection is lost, which does not help with a primary that was never reached.
     topologyRefreshOnReconnectionAttemptStrategy: false,
   })
 
-type Cluster = ReturnType<typeof createNodes>
+type Cluster = ReturnType<typeof createClient>
 export type ClusterNode = Cluster['masters'][number]
 
-/** That every slot has a primary. */
+/** Whether every slot has a primary. */
 const isCovered = ({ slots }: Cluster) => slots.findIndex((shard) => shard === undefined) < 0
-const isWhole = (cluster: Cluster) =>
+const isComplete = (cluster: Cluster) =>
   isCovered(cluster) && cluster.masters.every(({ client }) => client?.isReady)
 
-const addressesOf = ({ slots }: Cluster) => Array.from(slots, (shard) => shard?.master.address).join()
+const primaryAddresses = ({ slots }: Cluster) => Array.from(slots, (shard) => shard?.master.address).join()
 
-/** Connects to the primaries that are new. It waits for them a moment: they are there, or else come later. */
-const connectToNew = (cluster: Cluster) =>
+/** Connects to new primaries. Waits for each only briefly; a slower connection completes in the background. */
+const connectNewPrimaries = (cluster: Cluster) =>
   Promise.all(
     cluster.masters
       .filter(({ client }) => client === undefined)
@@ -48,72 +49,75 @@ const connectToNew = (cluster: Cluster) =>
 const close = async (cluster: Cluster) => {
   const clients = cluster.masters.flatMap(({ client }) => client ?? [])
   if (cluster.isOpen)
-    await withDeadline(commandTimeoutMs, 'Redis did not close', cluster.close()).catch(() => {})
+    await withDeadline(commandTimeoutMs, 'Redis connections did not close in time', cluster.close()).catch(
+      () => {},
+    )
   for (const client of clients) client.destroy()
 }
 
-/** What is known of the cluster, and the search for what has changed. */
+/** Holds the current topology and replaces it on `discover`. */
 const watchPrimaries = (
-  named: readonly RedisAddress[],
+  configured: readonly RedisAddress[],
   config: RedisConfig,
   logger: Logger,
   stopping: AbortSignal,
 ) => {
-  const outage = outageLog(logger)
+  const outageLog = createOutageLog(logger)
   const options = clientOptions(config)
-  let current = createNodes(named, options)
-  let whole = false
+  let current = createClient(configured, options)
+  let complete = false
 
-  const check = () => {
-    const before = whole
-    whole = isWhole(current)
-    if (whole && !before) outage.over()
-    return whole
+  const checkComplete = () => {
+    const wasComplete = complete
+    complete = isComplete(current)
+    if (complete && !wasComplete) outageLog.logRecovery()
+    return complete
   }
 
-  /** Asks anew who the primaries are. When they have changed, what it learned takes the place of what was known. */
-  const look = async () => {
-    // Those that the configuration names may all be gone by now.
-    const next = createNodes([...named, ...current.masters], options)
+  /** Asks the nodes for the topology. Keeps the old one if nothing changed or if only the old one covers all slots. */
+  const discover = async () => {
+    // The known primaries are asked too, because the configured nodes may all be gone by now.
+    const next = createClient([...configured, ...current.masters], options)
     for (const event of ['error', 'node-error'])
       next.on(event, (error) => {
-        if (!check()) outage.failed(error)
+        if (!checkComplete()) outageLog.logFailure(error)
       })
-    next.on('node-ready', check)
-    let superseded = next
+    next.on('node-ready', checkComplete)
+    let discarded = next
     if (await next.connect().catch(() => undefined)) {
-      const better = addressesOf(next) !== addressesOf(current) && (isCovered(next) || !isCovered(current))
-      if (better) await connectToNew(next)
-      if (better && !stopping.aborted) [superseded, current] = [current, next]
+      const isBetter =
+        primaryAddresses(next) !== primaryAddresses(current) && (isCovered(next) || !isCovered(current))
+      if (isBetter) await connectNewPrimaries(next)
+      if (isBetter && !stopping.aborted) [discarded, current] = [current, next]
     }
-    await close(superseded)
+    await close(discarded)
   }
-  return { current: () => current, check, look }
+  return { current: () => current, checkComplete, discover }
 }
 
-/** Who the primaries of a cluster are, with a connection to each, kept up to date in the background. */
-export const openTopology = (named: readonly RedisAddress[], config: RedisConfig, logger: Logger) => {
+/** The primaries of a cluster with a connection to each, kept up to date in the background. */
+export const openTopology = (configured: readonly RedisAddress[], config: RedisConfig, logger: Logger) => {
   const stopping = new AbortController()
-  const { current, check, look } = watchPrimaries(named, config, logger, stopping.signal)
+  const { current, checkComplete, discover } = watchPrimaries(configured, config, logger, stopping.signal)
 
-  const keepUp = async () => {
-    if (!check()) await look()
-    await connectToNew(current())
-    check()
+  const maintain = async () => {
+    if (!checkComplete()) await discover()
+    await connectNewPrimaries(current())
+    checkComplete()
   }
-  every(() => lookIntervalMs * (0.5 + Math.random() / 2), keepUp, stopping.signal).catch((error: unknown) => {
+  every(discoveryPause, maintain, stopping.signal).catch((error: unknown) => {
     if (!stopping.signal.aborted) throw error
   })
 
   return {
-    /** The one that has the key, as far as is known. */
+    /** The primary that owns the key, according to the known topology. */
     primaryOf: (key: string): ClusterNode | undefined => current().slots[keySlot(key)]?.master,
     nodeAt: (address: string): ClusterNode | undefined => current().nodeByAddress.get(address),
-    /** All of them, or undefined when there are keys that have none. */
+    /** All primaries, or undefined while a slot has none. */
     primaries: (): readonly ClusterNode[] | undefined =>
       isCovered(current()) ? current().masters : undefined,
-    /** Follows the key to where it has moved, and so learns who has it. */
-    follow: (key: string): Promise<unknown> => current().get(key),
+    /** Finds the new owner of a key that has moved: the client reads the key, follows MOVED and refreshes its slots. */
+    locate: (key: string): Promise<unknown> => current().get(key),
     connections: () => ({
       used: current().masters.filter(({ client }) => client?.isReady).length,
       max: current().masters.length,

@@ -2,7 +2,7 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import { ErrorReply } from '@redis/client'
 import { errorTypeOf, recordErrorType, type Span, startCall } from '@shop/platform/tracing/api.ts'
 
-/** What the driver tells of a command, besides its arguments, which are not for traces: keys have user ids in them. */
+/** The driver's diagnostics message for a command. Arguments are left out of traces because keys contain user ids. */
 type Command = Readonly<{
   command: string
   database: number
@@ -19,14 +19,14 @@ const attributesOf = ({ command, database, serverAddress, serverPort }: Command)
   ...(serverPort !== undefined && { 'server.port': serverPort }),
 })
 
-/** A refusal of the server begins with its code. */
-const typeOf = (error: unknown): string =>
+/** The error code of an error reply is its first word. */
+const redisErrorType = (error: unknown): string =>
   error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? 'ERR') : errorTypeOf(error)
 
-/** By these the server asks for the script, or says where the key is: what it wants comes next. */
-const directions = new Set(['NOSCRIPT', 'MOVED', 'ASK'])
+/** Error replies that are instructions (load the script, go to another node); the span does not count as failed. */
+const instructions = new Set(['NOSCRIPT', 'MOVED', 'ASK'])
 
-/** Gives each command that a request sends a span, as long as it is not disposed of. */
+/** Creates a span for each command that a request sends, until disposed. */
 export const traceCommands = (): Disposable => {
   const spans = new WeakMap<object, Span>()
   const channel = tracingChannel<Command>('node-redis:command')
@@ -36,8 +36,8 @@ export const traceCommands = (): Disposable => {
       if (span !== undefined) spans.set(command, span)
     },
     error: (command: Command) => {
-      const type = typeOf(command.error)
-      recordErrorType(spans.get(command), type, !directions.has(type))
+      const type = redisErrorType(command.error)
+      recordErrorType(spans.get(command), type, !instructions.has(type))
     },
     asyncEnd: (command: Command) => spans.get(command)?.end(),
   }

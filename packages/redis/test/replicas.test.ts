@@ -2,62 +2,62 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { RedisClientType } from '@redis/client'
 import { coded } from '@shop/testing/asserts/coded.ts'
-import { refusalsOf } from '../src/command-guard.ts'
-import { replication } from '../src/replicas.ts'
+import { storeErrors } from '../src/command-guard.ts'
+import { createReplicaWait } from '../src/replicas.ts'
 
-const refusals = refusalsOf('the store')
+const errors = storeErrors('the store')
 
-/** A client whose WAITs are answered, one by one, by the test. */
+/** A client whose WAIT replies are sent by the test, one by one. */
 const fakeClient = () => {
-  const answers: ((replicas: number) => void)[] = []
+  const replies: ((replicas: number) => void)[] = []
   const client = {
     socketEpoch: 1,
-    wait: () => new Promise<number>((resolve) => answers.push(resolve)),
+    wait: () => new Promise<number>((resolve) => replies.push(resolve)),
   }
-  return { client, answers, asClient: client as unknown as RedisClientType }
+  return { client, replies, asClient: client as unknown as RedisClientType }
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve))
+const nextTick = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('waiting for replicas', () => {
-  it('is done once for all writes that were answered before', async () => {
-    const { answers, asClient } = fakeClient()
-    const replicated = replication(1, refusals)
-    const first = replicated(asClient, 1)
-    await turn()
-    const others = Array.from({ length: 50 }, () => replicated(asClient, 1))
-    await turn()
-    assert.equal(answers.length, 1)
-    answers[0]?.(1)
+  it('sends one WAIT for all writes that finished during the previous WAIT', async () => {
+    const { replies, asClient } = fakeClient()
+    const waitForReplicas = createReplicaWait(1, errors)
+    const first = waitForReplicas(asClient, 1)
+    await nextTick()
+    const others = Array.from({ length: 50 }, () => waitForReplicas(asClient, 1))
+    await nextTick()
+    assert.equal(replies.length, 1)
+    replies[0]?.(1)
     await first
-    await turn()
-    assert.equal(answers.length, 2)
-    answers[1]?.(1)
-    const tooMany = turn().then(() => assert.fail('more than one WAIT'))
-    await Promise.race([Promise.all(others), tooMany])
+    await nextTick()
+    assert.equal(replies.length, 2)
+    replies[1]?.(1)
+    const timeout = nextTick().then(() => assert.fail('expected a single WAIT'))
+    await Promise.race([Promise.all(others), timeout])
   })
 
-  it('ends in a refusal when too few have the write', async () => {
-    const { answers, asClient } = fakeClient()
-    const waited = assert.rejects(replication(2, refusals)(asClient, 1), coded('unavailable'))
-    await turn()
-    answers[0]?.(1)
-    await waited
+  it('rejects when too few replicas have the write', async () => {
+    const { replies, asClient } = fakeClient()
+    const rejection = assert.rejects(createReplicaWait(2, errors)(asClient, 1), coded('unavailable'))
+    await nextTick()
+    replies[0]?.(1)
+    await rejection
   })
 
-  it('is never done on another connection than that of the write', async () => {
-    const { client, answers, asClient } = fakeClient()
-    const replicated = replication(1, refusals)
-    const first = replicated(asClient, 1)
-    await turn()
-    const second = assert.rejects(replicated(asClient, 1), coded('unavailable'))
+  it('rejects instead of sending WAIT on another connection than the write', async () => {
+    const { client, replies, asClient } = fakeClient()
+    const waitForReplicas = createReplicaWait(1, errors)
+    const first = waitForReplicas(asClient, 1)
+    await nextTick()
+    const second = assert.rejects(waitForReplicas(asClient, 1), coded('unavailable'))
     client.socketEpoch = 2
-    const third = replicated(asClient, 2)
-    answers[0]?.(1)
+    const third = waitForReplicas(asClient, 2)
+    replies[0]?.(1)
     await first
-    await turn()
-    answers[1]?.(1)
+    await nextTick()
+    replies[1]?.(1)
     await Promise.all([second, third])
-    assert.equal(answers.length, 2)
+    assert.equal(replies.length, 2)
   })
 })

@@ -9,7 +9,7 @@ import { onServer, startRedis } from './own-redis.ts'
 import { documentedUser } from './redis-user.ts'
 
 const slots = 16_384
-const patienceMs = 30_000
+const changeTimeoutMs = 30_000
 
 const isFree = async (port: number): Promise<boolean> => {
   const server = createServer().listen(port, '127.0.0.1')
@@ -21,7 +21,7 @@ const isFree = async (port: number): Promise<boolean> => {
   return free
 }
 
-/** Ports for so many nodes, below those that the system gives out. A node's own business is 10,000 above. */
+/** Free ports below the ephemeral range. A node also uses the port 10,000 above its own, for the cluster bus. */
 export const freePorts = async (count: number): Promise<number[]> => {
   const ports: number[] = []
   let port = 10_000 + Math.floor(Math.random() * 10_000)
@@ -32,8 +32,8 @@ export const freePorts = async (count: number): Promise<number[]> => {
 
 type Server = Readonly<{ port: number; id: string }>
 
-/** The nodes ask each other how they are twice in this time, and so learn of each other; then they give each other up. */
-const setPatience = (port: number, ms: number) =>
+/** Nodes ping each other twice within this timeout, and consider a silent node failed after it. */
+const setNodeTimeout = (port: number, ms: number) =>
   onServer(port, (client) => client.configSet('cluster-node-timeout', String(ms)))
 
 const startNode = async (stack: AsyncDisposableStack, port: number, folder: string, aclFile: string) => {
@@ -48,60 +48,60 @@ const startNode = async (stack: AsyncDisposableStack, port: number, folder: stri
   }
   let process = startRedis(port, settings)
   stack.defer(() => process.kill())
-  const id = await eventually(patienceMs, () =>
+  const id = await eventually(changeTimeoutMs, () =>
     onServer(port, (client) => client.sendCommand<string>(['CLUSTER', 'MYID'])),
   )
   return {
     port,
     id,
-    hang: () => process.hang(),
-    goOn: () => process.goOn(),
+    suspend: () => process.suspend(),
+    resume: () => process.resume(),
     kill: () => process.kill(),
-    /** Once more, with an empty memory. */
+    /** Starts the node again, without its data. */
     restart: () => {
       process = startRedis(port, settings)
     },
   }
 }
 
-const clusterText = (port: number, about: 'NODES' | 'INFO') =>
-  onServer(port, (client) => client.sendCommand<string>(['CLUSTER', about]))
+const clusterReport = (port: number, subcommand: 'NODES' | 'INFO') =>
+  onServer(port, (client) => client.sendCommand<string>(['CLUSTER', subcommand]))
 
-/** Three primaries, the first half of the ports, each with a replica. */
-const form = async (nodes: readonly Server[]): Promise<void> => {
+/** Makes the first half of the nodes primaries, and each of the others a replica of one of them. */
+const formCluster = async (nodes: readonly Server[]): Promise<void> => {
   const half = nodes.length / 2
   const [first] = nodes
   for (const [index, { port }] of nodes.entries())
     await onServer(port, async (client) => {
       const [from, to] = [0, 1].map((next) => Math.floor((slots / half) * (index + next)))
-      const own = Array.from({ length: Number(to) - Number(from) }, (_, slot) => Number(from) + slot)
-      if (index < half) await client.clusterAddSlots(own)
+      const ownSlots = Array.from({ length: Number(to) - Number(from) }, (_, slot) => Number(from) + slot)
+      if (index < half) await client.clusterAddSlots(ownSlots)
       await client.sendCommand(['CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1)])
       if (first !== undefined && index > 0) await client.clusterMeet('127.0.0.1', first.port)
     })
-  const everyOne = async (check: (port: number) => Promise<void>) => {
-    for (const { port } of nodes) await eventually(patienceMs, () => check(port))
+  const checkEveryNode = async (check: (port: number) => Promise<void>) => {
+    for (const { port } of nodes) await eventually(changeTimeoutMs, () => check(port))
   }
-  await everyOne(async (port) => {
-    const known = await clusterText(port, 'NODES')
+  await checkEveryNode(async (port) => {
+    const known = await clusterReport(port, 'NODES')
     assert.equal(known.match(/ connected/g)?.length, nodes.length)
     assert.doesNotMatch(known, /handshake/)
   })
   for (const [index, { port }] of nodes.slice(half).entries())
     await onServer(port, (client) => client.clusterReplicate(nodes[index]?.id ?? ''))
-  await everyOne(async (port) => {
-    assert.match(await clusterText(port, 'INFO'), /cluster_state:ok/)
-    assert.equal((await clusterText(port, 'NODES')).match(/slave/g)?.length, half)
+  await checkEveryNode(async (port) => {
+    assert.match(await clusterReport(port, 'INFO'), /cluster_state:ok/)
+    assert.equal((await clusterReport(port, 'NODES')).match(/slave/g)?.length, half)
     const replication = await onServer(port, (client) => client.info('replication'))
     assert.match(replication, /state=online|master_link_status:up/)
   })
-  // So long that a stall of the machine is not taken for a failure.
-  for (const { port } of nodes) await setPatience(port, 20_000)
+  // Long enough that a stall of the machine does not count as a failure.
+  for (const { port } of nodes) await setNodeTimeout(port, 20_000)
 }
 
 export type OwnCluster = Awaited<ReturnType<typeof startOwnCluster>>
 
-/** Six servers on loopback: three primaries with a replica each. */
+/** Starts six servers on loopback: three primaries with one replica each. */
 export const startOwnCluster = async () => {
   await using starting = new AsyncDisposableStack()
   const folder = starting.use(await mkdtempDisposable(join(tmpdir(), 'redis-cluster-')))
@@ -110,40 +110,40 @@ export const startOwnCluster = async () => {
   await writeFile(aclFile, `user ${[name, 'on', `>${password}`, ...rules].join(' ')}\n`)
   const ports = await freePorts(6)
   const nodes = await Promise.all(ports.map((port) => startNode(starting, port, folder.path, aclFile)))
-  await form(nodes)
+  await formCluster(nodes)
   const stack = starting.move()
   const [first] = ports
   const nodeOf = (id: string | undefined) => {
-    const node = nodes.find((one) => one.id === id)
+    const node = nodes.find((candidate) => candidate.id === id)
     assert.ok(node)
     return node
   }
   return {
     nodes,
     addresses: ports.map((port) => `127.0.0.1:${port}`).join(),
-    /** For a service that may do what docs/redis.md says is enough. */
+    /** Environment variables of a service that connects as the user from docs/redis.md. */
     variables: {
       REDIS_CLUSTER_NODES: ports.map((port) => `127.0.0.1:${port}`).join(),
       REDIS_USERNAME: name,
       REDIS_PASSWORD: password,
     },
-    /** What that user wanted to do and was not allowed. */
-    refusals: async () => {
+    /** The commands and keys that this user was denied. */
+    aclLog: async () => {
       const logs = nodes.map(({ port }) =>
         onServer(port, (client) => client.sendCommand<unknown[]>(['ACL', 'LOG'])),
       )
       return (await Promise.all(logs)).flat()
     },
-    /** The primary of the slot and its replica, as the first node has it. */
+    /** The primary of the slot and its replica, according to the first node. */
     shardOf: async (slot: number) => {
       const shards = await onServer(first ?? 0, (client) => client.clusterSlots())
       const primary = nodeOf(shards.find(({ from, to }) => from <= slot && slot <= to)?.master.id)
-      const known = await clusterText(first ?? 0, 'NODES')
+      const known = await clusterReport(first ?? 0, 'NODES')
       return { primary, replica: nodeOf(new RegExp(`^(\\w+) .*slave ${primary.id}`, 'm').exec(known)?.[1]) }
     },
-    /** The others take a node that is gone for failed after a second, and vote for its replica. */
-    noticeFailures: async () => {
-      await Promise.all(nodes.map(({ port }) => setPatience(port, 1_000).catch(() => {})))
+    /** Shortens the node timeout to one second, so that the replica of a dead primary is promoted soon. */
+    allowFailover: async () => {
+      await Promise.all(nodes.map(({ port }) => setNodeTimeout(port, 1_000).catch(() => {})))
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

@@ -9,24 +9,25 @@ import { promisify } from 'node:util'
 import { createClient, type RedisClientType } from '@redis/client'
 import { unlessReachable } from './servers.ts'
 
-/** For a suite's `skip`: the reason when no Redis can be started here. */
+/** For a suite's `skip`: the reason why no Redis server can be started here, if there is one. */
 export const withoutOwnRedis = await unlessReachable('redis-server (in PATH)', () =>
   promisify(execFile)('redis-server', ['--version']),
 )
 
-/** A server that saves nothing, so that it forgets everything with its process. */
+/** Starts a server without persistence: a restarted one is empty. */
 export const startRedis = (port: number, settings: Readonly<Record<string, string>> = {}) => {
-  // A replica still puts down there what it is sent first.
+  // A replica still writes the snapshot of its first synchronization to this folder.
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
-  const own = { port: String(port), bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder }
-  const all = { ...own, ...settings }
+  const defaults = { port: String(port), bind: '127.0.0.1', save: '', appendonly: 'no', dir: folder }
+  const all = { ...defaults, ...settings }
   const options = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])
   const server = spawn('redis-server', options, { stdio: 'ignore' })
   const exited = once(server, 'exit')
   const signal = (name: NodeJS.Signals) => assert.ok(server.kill(name))
   return {
-    hang: () => signal('SIGSTOP'),
-    goOn: () => signal('SIGCONT'),
+    /** Stops the process: connections stay open, but it does not reply. */
+    suspend: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
     kill: async () => {
       server.kill('SIGKILL')
       await exited
@@ -35,7 +36,7 @@ export const startRedis = (port: number, settings: Readonly<Record<string, strin
   }
 }
 
-/** Runs one function on the server at the port, over a connection of its own. */
+/** Runs a function with a new connection to the server on the port. */
 export const onServer = async <Result>(
   port: number,
   use: (client: RedisClientType) => Promise<Result>,
@@ -58,7 +59,7 @@ export const onServer = async <Result>(
   }
 }
 
-/** How often the server has run the command since its start, or since `CONFIG RESETSTAT`. */
+/** The number of calls of the command since the server started, or since `CONFIG RESETSTAT`. */
 export const callsOf = (port: number, command: string): Promise<number> =>
   onServer(port, async (client) => {
     const stats = await client.info('commandstats')
@@ -66,31 +67,31 @@ export const callsOf = (port: number, command: string): Promise<number> =>
   })
 
 /**
- * A way to the port which, when told to, swallows all that its connections send, or leads elsewhere; the one only for
- * connections that are there by then, the other only for later ones.
+ * Starts a TCP proxy for the port. `freezeConnections` makes it drop all data on its current connections; `redirectTo`
+ * changes the target port of later connections.
  */
-export const startWay = async (port: number) => {
+export const startProxy = async (port: number) => {
   let generation = 0
   let target = port
-  const way = createServer((client) => {
-    const own = generation
+  const proxy = createServer((client) => {
+    const connectionGeneration = generation
     const server = connect(target, '127.0.0.1')
-    client.on('data', (bytes) => own === generation && server.write(bytes))
-    server.on('data', (bytes) => own === generation && client.write(bytes))
+    client.on('data', (bytes) => connectionGeneration === generation && server.write(bytes))
+    server.on('data', (bytes) => connectionGeneration === generation && client.write(bytes))
     client.on('close', () => server.destroy())
     for (const socket of [client, server]) socket.on('error', () => {})
   }).listen(0, '127.0.0.1')
-  await once(way, 'listening')
-  const address = way.address()
+  await once(proxy, 'listening')
+  const address = proxy.address()
   assert.ok(address !== null && typeof address === 'object')
   return {
     port: address.port,
-    swallow: () => {
+    freezeConnections: () => {
       generation += 1
     },
-    leadTo: (other: number) => {
-      target = other
+    redirectTo: (newTarget: number) => {
+      target = newTarget
     },
-    [Symbol.dispose]: () => way.close(),
+    [Symbol.dispose]: () => proxy.close(),
   }
 }

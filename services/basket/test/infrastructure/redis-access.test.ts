@@ -4,7 +4,7 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
-import { documentedUser } from '@shop/testing/stores/redis-user.ts'
+import { documentedUser, setUserCommand } from '@shop/testing/stores/redis-user.ts'
 import { assertUnhealthy, openRedisApp, untilHealthy } from '../support/redis-app.ts'
 
 const password = 'a secret'
@@ -23,25 +23,25 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     onServer(port, use, { password, database })
   const address = () => ({ REDIS_HOST: '127.0.0.1', REDIS_PORT: String(port) })
 
-  /** The server has refused the credentials or the database so many times more. */
-  const refusals = async (count: number) => {
+  /** Waits until the server has rejected the credentials or the database this many more times. */
+  const untilRejected = async (count: number) => {
     const errors = () =>
       asAdmin(async (client) => {
         const counts = (await client.info('errorstats')).matchAll(/^errorstat_\w+:count=(\d+)/gm)
         return [...counts].reduce((sum, [, calls]) => sum + Number(calls), 0)
       })
-    const goal = (await errors()) + count
-    await eventually(20_000, async () => assert.ok((await errors()) >= goal))
+    const target = (await errors()) + count
+    await eventually(20_000, async () => assert.ok((await errors()) >= target))
   }
 
-  const assertRefused = async (variables: Readonly<Record<string, string>>, said: RegExp) => {
+  const assertRejected = async (variables: Readonly<Record<string, string>>, logged: RegExp) => {
     const { logger, lines } = recordingLogger()
     const app = await openRedisApp({ ...address(), ...variables }, logger)
     try {
-      await refusals(3)
+      await untilRejected(3)
       await assertUnhealthy(app)
       assert.equal(lines.length, 1)
-      assert.match(JSON.stringify(lines), said)
+      assert.match(JSON.stringify(lines), logged)
       assert.doesNotMatch(JSON.stringify(lines), /wrong one/)
     } catch (error) {
       await app[Symbol.asyncDispose]()
@@ -50,10 +50,10 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     return app
   }
 
-  test('with a wrong password is refused, which the log says once; with the right one it works by itself', async () => {
-    await using app = await assertRefused(
+  test('is down with a wrong password, logs it once, and recovers when the password is right', async () => {
+    await using app = await assertRejected(
       { REDIS_PASSWORD: 'the wrong one' },
-      /WRONGPASS.*Redis refuses the user or the password/,
+      /WRONGPASS.*Redis rejected the credentials/,
     )
     await asAdmin((client) => client.configSet('requirepass', 'the wrong one'))
     try {
@@ -66,18 +66,18 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     }
   })
 
-  test('without the password is refused likewise', async () => {
-    await using _ = await assertRefused({}, /NOAUTH.*Redis refuses the user or the password/)
+  test('is down without the password, and logs it once', async () => {
+    await using _ = await assertRejected({}, /NOAUTH.*Redis rejected the credentials/)
   })
 
-  test('to a database that is not there is refused, and said once', async () => {
-    await using _ = await assertRefused(
+  test('is down if the database does not exist, and logs it once', async () => {
+    await using _ = await assertRejected(
       { REDIS_PASSWORD: password, REDIS_DB: '99' },
       /DB index is out of range/,
     )
   })
 
-  test('is to the database that REDIS_DB or the URL names', async () => {
+  test('uses the database that REDIS_DB or the URL names', async () => {
     const url = `redis://:${encodeURIComponent(password)}@127.0.0.1:${port}`
     const keysAfter = async (variables: Readonly<Record<string, string>>, database: number) => {
       await using app = await openRedisApp(variables)
@@ -94,10 +94,10 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     )
   })
 
-  test('by the user of docs/redis.md is enough, and every command of that user is used', async () => {
+  test('works with the permissions of the user in docs/redis.md and needs all of them', async () => {
     const user = documentedUser()
     await asAdmin(async (client) => {
-      await client.sendCommand(['ACL', 'SETUSER', user.name, 'on', `>${user.password}`, ...user.rules])
+      await client.sendCommand(setUserCommand(user))
       await client.sendCommand(['ACL', 'LOG', 'RESET'])
       await client.scriptFlush()
       await client.configResetStat()
@@ -111,9 +111,9 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     })
     await eventually(20_000, async () => assert.equal((await app.health('/health/ready')).statusCode, 200))
     const { basket } = app
-    // Without a replica no write is confirmed, but each is made.
+    // Without a replica no write is confirmed, but each takes effect.
     for (const write of [basket.create, () => basket.add(1, 1), basket.clear, basket.delete])
-      assert.match((await write()).json().detail, /not confirmed/)
+      assert.match((await write()).json().detail, /did not confirm/)
     assert.equal((await basket.get()).statusCode, 404)
     await app.statistics.read()
     await eventually(20_000, async () => assert.match(await app.scrape(), /^redis_memory_used_bytes\{/m))
@@ -121,19 +121,19 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     assert.deepEqual(await asAdmin((client) => client.sendCommand(['ACL', 'LOG'])), [])
     const stats = await asAdmin((client) => client.info('commandstats'))
     const used = new Set(Array.from(stats.matchAll(/^cmdstat_([^:]+)/gm), ([, command]) => command))
-    const onClusters = ['cluster|slots', 'cluster|info', 'asking']
+    const clusterOnly = ['cluster|slots', 'cluster|info', 'asking']
     assert.deepEqual(
       user.commands.filter((command) => !used.has(command)),
-      onClusters,
+      clusterOnly,
     )
   })
 
-  test('is by commands that Redis 6.2 has', async (context) => {
+  test('uses only commands of Redis 6.2', async (context) => {
     const commands = ['hello', ...documentedUser().commands]
     const docs = await asAdmin((client) =>
       client.sendCommand<Record<string, { since: string }>>(['COMMAND', 'DOCS', ...commands]),
     ).catch(() => undefined)
-    if (docs === undefined) return context.skip('this server has no COMMAND DOCS')
+    if (docs === undefined) return context.skip('this server does not support COMMAND DOCS')
     assert.deepEqual(Object.keys(docs).toSorted(), commands.toSorted())
     const newer = Object.entries(docs).filter(
       ([, { since }]) => since.localeCompare('6.2.99', 'en', { numeric: true }) > 0,

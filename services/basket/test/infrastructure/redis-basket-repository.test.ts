@@ -26,7 +26,7 @@ const openBaskets = async (ttlSeconds: number) => {
 }
 
 describe('baskets in Redis', { skip: withoutRedis }, () => {
-  test('each basket is one key, named by its user, which Redis itself expires', async () => {
+  test('stores each basket under one key named after its user, with a time to live', async () => {
     await using server = await openBaskets(60)
     const { baskets, prefix } = server
     await baskets.update('user-1', () => aBasket('user-1'))
@@ -39,7 +39,7 @@ describe('baskets in Redis', { skip: withoutRedis }, () => {
     }
   })
 
-  test('a write renews the time to live, and an update that changes nothing does not', async () => {
+  test('renews the time to live on a write, but not on an update that changes nothing', async () => {
     await using server = await openBaskets(60)
     const { baskets, prefix } = server
     await baskets.update('user', () => aBasket())
@@ -52,7 +52,7 @@ describe('baskets in Redis', { skip: withoutRedis }, () => {
     assert.ok(renewed > before, `${before} ms left, then ${renewed}`)
   })
 
-  test('a write that others overtake every time is unavailable in the end, and takes nothing of theirs', async () => {
+  test('rejects with `unavailable` a write that always loses to concurrent writes, and keeps those', async () => {
     await using server = await openBaskets(60)
     const { redis, baskets, prefix } = server
     await baskets.update('user', () => aBasket())
@@ -60,9 +60,9 @@ describe('baskets in Redis', { skip: withoutRedis }, () => {
       await baskets.update('user', (seen) => seen && { ...seen })
       return redis.compareAndSet(...call)
     }
-    const unlucky = redisBasketRepository({ ...redis, compareAndSet }, 60, prefix)
+    const contended = redisBasketRepository({ ...redis, compareAndSet }, 60, prefix)
     await assert.rejects(
-      unlucky.update('user', () => undefined),
+      contended.update('user', () => undefined),
       coded('unavailable'),
     )
     assert.equal((await baskets.find('user'))?.version, 101)

@@ -14,7 +14,7 @@ import { redisConfigOf } from '../support/redis-config.ts'
 
 const limit = 64 * 1024 * 1024
 
-/** The samples of the memory metrics, by name and server. */
+/** The samples of the memory metrics, keyed by metric name and server number. */
 const memoryIn = (scrape: string) =>
   Object.fromEntries(
     Array.from(scrape.matchAll(/^(redis_memory_\w+)\{.*server="(\d+)".*\} (\d+)$/gm)).map(
@@ -34,7 +34,7 @@ describe('the memory of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () =>
   })
   after(() => redis.kill())
 
-  test('is that of its one server, with 0 for no limit', async () => {
+  test('is read from a single server, with 0 for no limit', async () => {
     await using store = openRedis(redisConfigOf(variables), silentLogger)
     await eventually(20_000, store.ping)
     await setLimit(0)
@@ -46,11 +46,11 @@ describe('the memory of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () =>
   })
 
   for (const max of [0, limit])
-    test(`is in the metrics of the service, with ${max} as the limit`, async () => {
+    test(`is in the metrics of the service with the limit ${max}`, async () => {
       await using app = await openRedisApp(variables)
       await untilHealthy(app)
       await setLimit(max)
-      // On a slow machine what is read comes too late for the first scrape, and is there for the next one.
+      // On a slow machine the reading can miss the first scrape; the next one has it.
       await eventually(20_000, async () => {
         const { 'redis_memory_used_bytes 1': used = 0, ...others } = memoryIn(await app.scrape())
         assert.ok(used > 100_000, `${used} bytes`)
@@ -59,7 +59,7 @@ describe('the memory of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () =>
     })
 })
 
-test('there is no memory of Redis in the metrics of the embedded engine', async () => {
+test('leaves Redis memory out of the metrics with the embedded engine', async () => {
   await using folder = await ownFolder()
   const metrics = createMetrics('basket-service', '0')
   const config = readConfig({ DATA_DIR: folder.path })

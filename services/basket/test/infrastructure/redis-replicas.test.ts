@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { freePort } from '@shop/testing/services/services.ts'
-import { callsOf, onServer, startRedis, startWay, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { callsOf, onServer, startProxy, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { assertProblem, linesIn } from '../support/http.ts'
 import { openRedisApp, type RedisApp, unavailable, untilHealthy } from '../support/redis-app.ts'
 
@@ -32,18 +32,18 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
       BASKET_WAIT_REPLICAS: String(waitReplicas),
     })
 
-  const assertNotConfirmed = async (answer: Promise<Awaited<ReturnType<RedisApp['basket']['get']>>>) => {
-    assertProblem(await answer, unavailable)
-    assert.match((await answer).json().detail, /not confirmed .* may have taken effect/)
+  const assertNotConfirmed = async (response: Promise<Awaited<ReturnType<RedisApp['basket']['get']>>>) => {
+    assertProblem(await response, unavailable)
+    assert.match((await response).json().detail, /did not confirm .* may have taken effect/)
   }
 
-  test('a write that the replica does not confirm is refused, its outcome unknown; reads go on', async () => {
+  test('answers 503 for a write that the replica does not confirm, and still serves reads', async () => {
     await using app = await openApp(1)
     await untilHealthy(app)
-    // On a slow machine the replica may be late with its word, and more than one add have taken effect.
+    // On a slow machine the replica may confirm too late, so more than one add may have taken effect.
     const confirmedAdd = () => eventually(20_000, async () => linesIn(await app.basket.add(1, 1)))
     const [[, first = 0] = []] = await confirmedAdd()
-    replica.hang()
+    replica.suspend()
     try {
       await assertNotConfirmed(app.basket.add(1, 1))
       assert.deepEqual(linesIn(await app.basket.get()), [[1, first + 1]])
@@ -54,14 +54,14 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
       )
       assert.equal((await app.health('/health/ready')).statusCode, 200)
     } finally {
-      replica.goOn()
+      replica.resume()
     }
     await untilHealthy(app)
     const [[, last = 0] = []] = await confirmedAdd()
     assert.ok(last >= first + 2)
   })
 
-  test('what waits is the connection that wrote, and reads have another one', async () => {
+  test('sends WAIT on the connection of the write, and reads on another one', async () => {
     await using app = await openApp(1)
     await untilHealthy(app)
     const lines: string[] = []
@@ -71,17 +71,17 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
       await eventually(20_000, async () => assert.match(lines.join(), /"WAIT"/))
     })
     const connectionOf = (command: string) => {
-      const own = lines.flatMap(
+      const connections = lines.flatMap(
         (line) => new RegExp(`\\[0 ([\\d.:]+)\\] "${command}"`, 'i').exec(line)?.[1] ?? [],
       )
-      assert.equal(new Set(own).size, 1, command)
-      return own[0]
+      assert.equal(new Set(connections).size, 1, command)
+      return connections[0]
     }
     assert.equal(connectionOf('WAIT'), connectionOf('EVALSHA'))
     assert.notEqual(connectionOf('GET'), connectionOf('EVALSHA'))
   })
 
-  test('a primary that misses replicas refuses writes, which is no fault of ours', async () => {
+  test('answers 503 while the primary refuses writes because replicas are missing', async () => {
     await using app = await openApp(0)
     await untilHealthy(app)
     const requireReplicas = (replicas: number) =>
@@ -92,22 +92,22 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
     assert.equal((await app.basketOf('refused').add(1, 1)).statusCode, 200)
   })
 
-  test('without waiting, a write is not held up by the replica', async () => {
+  test('does not wait for the replica when BASKET_WAIT_REPLICAS is 0', async () => {
     await using app = await openApp(0)
     await untilHealthy(app)
-    replica.hang()
+    replica.suspend()
     try {
       const waits = await callsOf(ports.primary, 'wait')
       assert.equal((await app.basketOf('eager').add(1, 1)).statusCode, 200)
       assert.equal(await callsOf(ports.primary, 'wait'), waits)
     } finally {
-      replica.goOn()
+      replica.resume()
     }
   })
 
-  test('a primary that has become a replica is left for the one that its name leads to by then', async () => {
-    using way = await startWay(ports.primary)
-    await using app = await openApp(0, way.port)
+  test('reconnects to the new primary after a write was refused by a demoted one', async () => {
+    using proxy = await startProxy(ports.primary)
+    await using app = await openApp(0, proxy.port)
     await untilHealthy(app)
     assert.deepEqual(linesIn(await app.basketOf('moving').add(1, 1)), [[1, 1]])
     await eventually(20_000, () =>
@@ -115,7 +115,7 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
     )
     await onServer(ports.replica, (client) => client.sendCommand(['REPLICAOF', 'NO', 'ONE']))
     await onServer(ports.primary, (client) => client.replicaOf('127.0.0.1', ports.replica))
-    way.leadTo(ports.replica)
+    proxy.redirectTo(ports.replica)
     assertProblem(await app.basketOf('moving').add(1, 1), unavailable)
     await eventually(20_000, async () =>
       assert.equal((await app.basketOf('moving').add(1, 1)).statusCode, 200),

@@ -10,7 +10,7 @@ import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-
 import { ownFolder } from '../support/baskets.ts'
 import { assertUnhealthy, openRedisApp, untilHealthy } from '../support/redis-app.ts'
 
-/** A server that speaks nothing but TLS, with a certificate for 127.0.0.1. */
+/** Starts a server that accepts only TLS, with a certificate for 127.0.0.1. */
 const startTlsRedis = (port: number, folder: string, settings: Readonly<Record<string, string>> = {}) =>
   startRedis(port, {
     port: '0',
@@ -52,21 +52,21 @@ describe('Redis over TLS', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     await assertUnhealthy(app)
   }
 
-  test('is trusted by its certificate authority', async () => {
+  test('connects when REDIS_TLS_CA names the certificate authority', async () => {
     const url = `rediss://127.0.0.1:${port}`
     await assertServed({ REDIS_URL: url, REDIS_TLS_CA: certificate })
     const address = { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(port) }
     await assertServed({ ...address, REDIS_TLS: 'on', REDIS_TLS_CA: certificate })
   })
 
-  test('is not spoken with when it is not trusted, or is not the one that is named', async () => {
+  test('refuses an untrusted certificate, a wrong host name, and a connection without TLS', async () => {
     await assertRefused({ REDIS_URL: `rediss://127.0.0.1:${port}` }, /self.signed/)
-    const elsewhere = { REDIS_URL: `rediss://localhost:${port}`, REDIS_TLS_CA: certificate }
-    await assertRefused(elsewhere, /altnames/)
-    await assertRefused({ REDIS_URL: `redis://127.0.0.1:${port}` }, /cannot be reached/)
+    const otherHost = { REDIS_URL: `rediss://localhost:${port}`, REDIS_TLS_CA: certificate }
+    await assertRefused(otherHost, /altnames/)
+    await assertRefused({ REDIS_URL: `redis://127.0.0.1:${port}` }, /is unreachable/)
   })
 
-  test('is trusted by NODE_EXTRA_CA_CERTS too', async () => {
+  test('connects when NODE_EXTRA_CA_CERTS names the certificate authority', async () => {
     await using service = await startService('basket', {
       REDIS_URL: `rediss://127.0.0.1:${port}`,
       NODE_EXTRA_CA_CERTS: certificate,
@@ -74,7 +74,7 @@ describe('Redis over TLS', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     assert.match(service.output(), /connected to Redis/)
   })
 
-  test('may be a cluster', async () => {
+  test('connects to a cluster', async () => {
     const [clusterPort = 0] = await freePorts(1)
     const redis = startTlsRedis(clusterPort, folder, {
       'tls-cluster': 'yes',

@@ -8,7 +8,7 @@ import { readConfig } from '../../src/config.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { aBasket } from '../support/baskets.ts'
 
-test('each command of a request has a span, with its error and without its key', {
+test('creates a span for each command of a request, with the error and without the key', {
   skip: withoutRedis,
 }, async () => {
   const user = `${ownPrefix()}ann`
@@ -39,7 +39,7 @@ test('each command of a request has a span, with its error and without its key',
     'server.address': new URL(redisUrl).hostname,
     'server.port': Number(new URL(redisUrl).port),
   })
-  // When the server does not know the script yet, it says so, and gets it.
+  // If the server replies NOSCRIPT, the script is loaded and run again; the first span still does not count as failed.
   assert.deepEqual([evalsha?.name, evalsha?.failed], ['EVALSHA', false])
 
   const [failed, ...more] = commandsOf('fail')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { freePort } from '@shop/testing/services/services.ts'
-import { startRedis, startWay, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { startProxy, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { assertProblem, linesIn } from '../support/http.ts'
 import {
   assertUnhealthy,
@@ -35,9 +35,9 @@ const assertUnavailable = async ({ basket }: RedisApp, detail: RegExp) => {
 }
 
 /** After the deadline of a command, half a second. */
-const inTime = /did not answer in time|does not answer/
+const inTime = /did not respond in time|is not responding/
 /** Without a command: nobody waits for what is known to be of no use. */
-const atOnce = /cannot answer right now|does not answer/
+const atOnce = /is unavailable|is not responding/
 
 describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () => {
   describe('when Redis', { concurrency: 1 }, () => {
@@ -69,11 +69,11 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
 
     test('hangs, every operation is unavailable and the service unhealthy, until it goes on', async () => {
       await app.basket.add(1, 1)
-      redis.hang()
+      redis.suspend()
       await assertUnavailable(app, inTime)
       await assertUnavailable(app, atOnce)
       await assertUnhealthy(app)
-      redis.goOn()
+      redis.resume()
       await untilHealthy(app)
       assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]], 'what was refused has no effect later')
       assert.deepEqual(linesIn(await app.basket.add(1, 1)), [[1, 2]])
@@ -94,11 +94,11 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
     const port = await freePort()
     const redis = startRedis(port)
     try {
-      using way = await startWay(port)
-      await using app = await openApp(way.port)
+      using proxy = await startProxy(port)
+      await using app = await openApp(proxy.port)
       await untilHealthy(app)
       await app.basket.add(1, 1)
-      way.swallow()
+      proxy.freezeConnections()
       await assertUnavailable(app, inTime)
       await untilHealthy(app)
       assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]])

@@ -8,7 +8,7 @@ import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { aProduct, longTtl } from './baskets.ts'
 import { basketOf, send } from './http.ts'
 
-/** The whole service on the Redis that the variables name, as main.ts puts it together, but for the catalog. */
+/** Opens the whole service on the Redis that the variables name, as main.ts does, but with a fake product catalog. */
 export const openRedisApp = async (variables: Readonly<Record<string, string>>, logger = silentLogger) => {
   const stack = new AsyncDisposableStack()
   const config = readConfig({ BASKET_TTL_SECONDS: String(longTtl), ...variables })
@@ -23,7 +23,7 @@ export const openRedisApp = async (variables: Readonly<Record<string, string>>, 
     statistics: adapters.ports.statistics,
     basketOf: (userId: string) => basketOf(http, userId),
     health: (path = '/health') => send(http, 'GET', path),
-    /** The metrics as Prometheus gets them. */
+    /** The metrics as Prometheus scrapes them. */
     scrape: async () => (await send(http, 'GET', '/metrics')).body,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
@@ -34,7 +34,7 @@ export type RedisApp = Awaited<ReturnType<typeof openRedisApp>>
 export const untilHealthy = ({ health }: RedisApp) =>
   eventually(20_000, async () => assert.equal((await health()).json().status, 'healthy'))
 
-/** The service says that it cannot serve, and that it lives. */
+/** The service is unhealthy and not ready, but alive. */
 export const assertUnhealthy = async ({ health }: RedisApp) => {
   for (const path of ['/health', '/health/ready']) {
     const response = await health(path)
