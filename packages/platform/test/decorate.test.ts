@@ -10,26 +10,26 @@ const shop = {
 }
 
 describe('decorate', () => {
-  it('passes each call through the decorator, with the name and all arguments', async () => {
+  it('calls the decorator with the name of the function, and the function with all arguments', async () => {
     const names: string[] = []
-    const watched = decorate(shop, (name, call) => {
+    const decorated = decorate(shop, (name, call) => {
       names.push(name)
       return call()
     })
-    assert.deepEqual(Object.keys(watched), ['price', 'fail'])
-    assert.equal(await watched.price(7, 'EUR'), '7 EUR')
-    await assert.rejects(watched.fail(), { message: 'bug' })
+    assert.deepEqual(Object.keys(decorated), ['price', 'fail'])
+    assert.equal(await decorated.price(7, 'EUR'), '7 EUR')
+    await assert.rejects(decorated.fail(), { message: 'bug' })
     assert.deepEqual(names, ['price', 'fail'])
   })
 
-  it('lets the decorator change an error', async () => {
-    const renamed = decorate(shop, async (name, call) => {
+  it('lets the decorator replace an error', async () => {
+    const decorated = decorate(shop, async (name, call) => {
       try {
         return await call()
       } catch (cause) {
         throw new Error(`${name} failed`, { cause })
       }
     })
-    await assert.rejects(renamed.fail(), { message: 'fail failed', cause: new Error('bug') })
+    await assert.rejects(decorated.fail(), { message: 'fail failed', cause: new Error('bug') })
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { eventHub } from '../src/event-hub.ts'
 
-it('every reader gets every event, in order, whatever another reader does', () => {
+it('every subscriber receives every event in order, even when another subscriber throws', () => {
   const errors: unknown[] = []
   const hub = eventHub<string>((error) => errors.push(error))
   const [first, second]: [string[], string[]] = [[], []]

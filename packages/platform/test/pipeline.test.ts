@@ -13,43 +13,41 @@ const useCases = {
   },
 }
 
-describe('the pipeline', () => {
-  it('shows each step the name, the input and the context of every call, the first step first', async () => {
-    const seen: unknown[] = []
-    const watch =
+describe('pipeline', () => {
+  it('passes the name, input and context of every call to each step, the first step outermost', async () => {
+    const calls: unknown[] = []
+    const record =
       (step: string): Step =>
       (use, name) =>
-      (input, given) => {
-        seen.push([step, name, input, given])
-        return use(input, given)
+      (input, callContext) => {
+        calls.push([step, name, input, callContext])
+        return use(input, callContext)
       }
-    const use = pipeline(useCases, [watch('outer'), watch('inner')])
+    const use = pipeline(useCases, [record('outer'), record('inner')])
     assert.deepEqual(Object.keys(use), ['price', 'fail'])
     assert.equal(await use.price({ id: 7 }, context), '7 for req-1')
-    assert.deepEqual(seen, [
+    assert.deepEqual(calls, [
       ['outer', 'price', { id: 7 }, context],
       ['inner', 'price', { id: 7 }, context],
     ])
     await assert.rejects(use.fail({}, context), { message: 'bug' })
   })
 
-  it('lets a step refuse, answer by itself, and change input, context and result', async () => {
-    const twice: Step = (use) => async (input, given) => {
-      const first = await use(input, { ...given, requestId: 'changed' })
-      return first
-    }
-    assert.equal(await pipeline(useCases, [twice]).price({ id: 7 }, context), '7 for changed')
-    const refuse: Step = (use, name) => (name === 'price' ? () => Promise.reject(new Error('no')) : use)
-    await assert.rejects(pipeline(useCases, [refuse]).price({ id: 7 }, context), { message: 'no' })
+  it('lets a step change the context or reject the call', async () => {
+    const changeId: Step = (use) => (input, callContext) =>
+      use(input, { ...callContext, requestId: 'changed' })
+    assert.equal(await pipeline(useCases, [changeId]).price({ id: 7 }, context), '7 for changed')
+    const rejectPrice: Step = (use, name) => (name === 'price' ? () => Promise.reject(new Error('no')) : use)
+    await assert.rejects(pipeline(useCases, [rejectPrice]).price({ id: 7 }, context), { message: 'no' })
   })
 
-  it('is composed once, and a step with nothing to do leaves the use case as it is', async () => {
+  it('composes the steps once, and adds no wrapper for a step that returns the use case itself', async () => {
     let composed = 0
-    const nothing: Step = (use) => {
+    const passThrough: Step = (use) => {
       composed += 1
       return use
     }
-    const use = pipeline(useCases, [nothing])
+    const use = pipeline(useCases, [passThrough])
     for (let call = 0; call < 3; call++) await use.price({ id: call }, context)
     assert.equal(composed, 2)
     assert.equal(use.price, useCases.price)

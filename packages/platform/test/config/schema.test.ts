@@ -14,19 +14,19 @@ const Item = Type.Object({
 const violationsOf = compileSchema(Item)
 
 describe('compileSchema', () => {
-  it('finds nothing wrong with a valid value, and fills in its defaults', () => {
+  it('accepts a valid value and fills in its defaults', () => {
     const value = { name: 'pen' }
     assert.deepEqual(violationsOf(value), [])
     assert.deepEqual(value, { name: 'pen', stock: 0 })
   })
 
-  it('ignores members that the schema does not know', () => {
-    const value = { name: 'pen', stock: 1, colour: 'red' }
+  it('ignores properties that are not in the schema', () => {
+    const value = { name: 'pen', stock: 1, color: 'red' }
     assert.deepEqual(violationsOf(value), [])
-    assert.equal(value.colour, 'red')
+    assert.equal(value.color, 'red')
   })
 
-  it('never converts: a number is not a text, and neither true nor null is a number', () => {
+  it('does not convert between strings, numbers, booleans and null', () => {
     for (const stock of ['5', '', true, false, null, [5], {}, 1.5])
       assert.deepEqual(violationsOf({ name: 'pen', stock }), [
         { path: '/stock', message: 'must be a whole number' },
@@ -37,14 +37,14 @@ describe('compileSchema', () => {
       assert.deepEqual(violationsOf({ name: 'pen', sold }), [{ path: '/sold', message: 'must be boolean' }])
   })
 
-  it('takes 5.0 and 5e0 for 5, which JSON does not tell apart', () => {
+  it('accepts 5.0 and 5e0 as integers, because parsed JSON does not distinguish them from 5', () => {
     for (const text of ['5', '5.0', '5e0', '-0']) {
       const stock: unknown = JSON.parse(text)
       assert.deepEqual(violationsOf({ name: 'pen', stock }), [])
     }
   })
 
-  it('names every field and its rule at once', () => {
+  it('reports all violations at once, each with its path and rule', () => {
     assert.deepEqual(
       violationsOf({ stock: 11, kind: 'cup' }).toSorted((a, b) => a.path.localeCompare(b.path)),
       [
@@ -56,7 +56,7 @@ describe('compileSchema', () => {
     assert.deepEqual(violationsOf({ name: '' }), [{ path: '/name', message: 'must not be empty' }])
   })
 
-  it('names nested fields by their JSON Pointer, and the whole value by the empty one', () => {
+  it('identifies nested fields by JSON Pointer, and the whole value by the empty pointer', () => {
     const nested = compileSchema(Type.Object({ items: Type.Array(Item) }))
     assert.deepEqual(nested({ items: [{ name: 'pen' }, { stock: 1 }, { name: 'pen', stock: -1 }] }), [
       { path: '/items/1/name', message: 'is required' },
@@ -66,7 +66,7 @@ describe('compileSchema', () => {
       assert.deepEqual(violationsOf(value), [{ path: '', message: 'must be an object' }])
   })
 
-  it('counts characters, not UTF-16 units', () => {
+  it('counts characters, not UTF-16 code units', () => {
     assert.deepEqual(violationsOf({ name: '😀😀😀😀😀' }), [])
     assert.deepEqual(violationsOf({ name: '😀😀😀😀😀😀' }), [
       { path: '/name', message: 'must have at most 5 characters' },
@@ -77,7 +77,7 @@ describe('compileSchema', () => {
 describe('textReader', () => {
   const schema = Type.Object({ limit: Type.Integer(), name: Type.String() })
 
-  it('reads every safe whole number where the schema has one', () => {
+  it('converts every safe integer where the schema has an integer', () => {
     fc.assert(
       fc.property(fc.maxSafeInteger(), (limit) => {
         assert.deepEqual(textReader(schema)({ limit: String(limit) }), { limit })
@@ -85,7 +85,7 @@ describe('textReader', () => {
     )
   })
 
-  it('leaves every other form of a number, and every other text, as it is', () => {
+  it('leaves other number formats and other strings unchanged', () => {
     for (const text of [
       '',
       ' ',
@@ -104,19 +104,19 @@ describe('textReader', () => {
       'five',
     ])
       assert.deepEqual(textReader(schema)({ limit: text }), { limit: text })
-    const notPlain = fc.string().filter((text) => !/^-?\d+$/.test(text))
+    const nonIntegers = fc.string().filter((text) => !/^-?\d+$/.test(text))
     fc.assert(
-      fc.property(notPlain, (text) => {
+      fc.property(nonIntegers, (text) => {
         assert.deepEqual(textReader(schema)({ limit: text }), { limit: text })
       }),
     )
   })
 
-  it('leaves texts texts, also those that look like numbers', () => {
+  it('leaves strings unchanged where the schema has a string, even if they look like numbers', () => {
     assert.deepEqual(textReader(schema)({ name: '42', other: '42' }), { name: '42', other: '42' })
   })
 
-  it('leaves a list, as of a parameter given twice, as it is, for the schema to refuse', () => {
+  it('leaves the array of a repeated parameter unchanged, so that the schema rejects it', () => {
     for (const limit of [['5'], ['5', '6']]) assert.deepEqual(textReader(schema)({ limit }), { limit })
   })
 })

@@ -13,7 +13,7 @@ const schema = Type.Object({
 
 type Rules = NonNullable<Parameters<typeof readVariables<typeof schema>>[2]>
 
-/** The lines of the error; none when the environment can be used. */
+/** Returns the problems that the error lists, or an empty array for a valid environment. */
 const problemsOf = (environment: Environment, rules?: Rules): string[] => {
   try {
     readVariables(schema, environment, rules)
@@ -29,7 +29,7 @@ const problemsOf = (environment: Environment, rules?: Rules): string[] => {
 const problemsOfPort = (text: string) => problemsOf({ NAME: 'shop', PORT: text })
 
 describe('configuration', () => {
-  it('is read from the environment by name, whole numbers as numbers, and nothing else', () => {
+  it('contains only the variables in the schema, with integers as numbers', () => {
     const environment = { PORT: '9090', MODE: 'fast', NAME: '42', URL: 'postgres://db/shop', HOME: '/root' }
     assert.deepEqual(readVariables(schema, environment), {
       PORT: 9090,
@@ -39,17 +39,17 @@ describe('configuration', () => {
     })
   })
 
-  it('has the default of what is not set', () => {
+  it('has the defaults of unset variables', () => {
     assert.deepEqual(readVariables(schema, { NAME: 'shop' }), { PORT: 8080, MODE: 'safe', NAME: 'shop' })
   })
 
-  it('takes an empty variable for one that is not set', () => {
+  it('treats an empty variable as unset', () => {
     const environment = { NAME: 'shop', PORT: '', MODE: '', URL: '' }
     assert.deepEqual(readVariables(schema, environment), { PORT: 8080, MODE: 'safe', NAME: 'shop' })
     assert.deepEqual(problemsOf({ NAME: '' }), ['NAME is required'])
   })
 
-  it('lists every problem in one error', () => {
+  it('reports all problems in one error', () => {
     const environment = { PORT: '70000', MODE: 'slow', URL: 'mysql://db' }
     assert.deepEqual(problemsOf(environment).toSorted(), [
       'MODE must be one of fast, safe',
@@ -59,7 +59,7 @@ describe('configuration', () => {
     ])
   })
 
-  it('lists what its rules find beside what the schema finds', () => {
+  it('reports violations of rules together with violations of the schema', () => {
     const rule = 'URL must be set when MODE is safe'
     const rules: Rules = ({ MODE, URL }) => [
       MODE === 'safe' && URL === undefined && rule,
@@ -74,14 +74,14 @@ describe('configuration', () => {
     assert.deepEqual(problemsOf({ NAME: 'shop', URL: 'postgres://db' }, rules), [])
   })
 
-  it('never shows a value, which may be a secret', () => {
+  it('does not reveal values in errors, because they may be secrets', () => {
     const environment = { PORT: 'hunter2', MODE: 'hunter2', URL: 'http://hunter2', NAME: 'shop' }
     const problems = problemsOf(environment)
     assert.equal(problems.length, 3)
     assert.doesNotMatch(problems.join('\n'), /hunter2/)
   })
 
-  it('takes a whole number only in its plain form', () => {
+  it('accepts integers only in plain decimal notation', () => {
     for (const text of [
       '1e3',
       '0x10',
@@ -100,7 +100,7 @@ describe('configuration', () => {
       assert.deepEqual(problemsOfPort(text), ['PORT must be a whole number'], text)
   })
 
-  it('takes every port from 1 to 65535, and no other number', () => {
+  it('accepts ports from 1 to 65535 and no other numbers', () => {
     const ports = fc.integer({ min: 1, max: 65_535 }).map(String)
     fc.assert(fc.property(ports, (text) => problemsOfPort(text).length === 0))
     for (const text of ['1', '65535']) assert.deepEqual(problemsOfPort(text), [])

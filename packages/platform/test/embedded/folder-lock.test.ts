@@ -15,17 +15,17 @@ const inUse = (folder: string) =>
 const holder = new URL('./programs/hold-lock.ts', import.meta.url)
 
 describe('lockFolder', () => {
-  it('is held until it is disposed of', async () => {
+  it('locks a folder until the lock is disposed of', async () => {
     await using folder = await temporaryFolder()
     const data = join(folder.path, 'data')
     const lock = lockFolder(data)
     assert.throws(() => lockFolder(data), { message: inUse(data) })
     lock[Symbol.dispose]()
     lockFolder(data)[Symbol.dispose]()
-    assert.equal(existsSync(data), false, 'the folder itself is not touched')
+    assert.equal(existsSync(data), false, 'the folder itself is not created')
   })
 
-  it('keeps a second process out while the first one runs, however that one ends', async () => {
+  it('keeps a second process out until the first one ends, even if that one is killed', async () => {
     await using folder = await temporaryFolder()
     const data = join(folder.path, 'data')
     await using first = startProgram(holder, data, 'stay')
@@ -40,7 +40,7 @@ describe('lockFolder', () => {
     assert.deepEqual(third, { code: 0, stdout: 'locked\n', stderr: '' })
   })
 
-  it('of one folder does not lock another', async () => {
+  it('does not lock other folders', async () => {
     await using folder = await temporaryFolder()
     const locks = ['products', 'baskets'].map((name) => lockFolder(join(folder.path, name)))
     for (const lock of locks) lock[Symbol.dispose]()

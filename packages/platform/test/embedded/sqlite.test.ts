@@ -8,7 +8,7 @@ import { isBusy, openSqlite } from '../../src/embedded/sqlite.ts'
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-sqlite-'))
 
 describe('openSqlite', () => {
-  it('makes the file and the folders above it, for several connections at once', async () => {
+  it('creates the file and its parent folders, and allows several connections', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'a', 'b', 'test.sqlite')
     const first = openSqlite(path)
@@ -20,7 +20,7 @@ describe('openSqlite', () => {
     second.close()
   })
 
-  it('gives up on a lock that another holds for longer than the timeout, and says that it is busy', async () => {
+  it('gives up with a busy error when another connection holds a lock longer than the timeout', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'test.sqlite')
     const first = openSqlite(path)

@@ -10,9 +10,9 @@ import { requestContext } from '../../src/request-context.ts'
 import { batchByKey } from '../../src/resilience/batch-by-key.ts'
 import { openClient, startService } from '../support/grpc.ts'
 
-const asIs = (data: Buffer): Buffer => data
+const identity = (data: Buffer): Buffer => data
 
-/** A message of so many bytes: one field that nobody knows, as newer clients may send. */
+/** Returns a message of exactly this many bytes: a single unknown field, as newer clients may send. */
 const unknownField = (bytes: number): Buffer => {
   const length = bytes - 4
   const header = [0x7a, (length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14]
@@ -21,8 +21,8 @@ const unknownField = (bytes: number): Buffer => {
 
 const noProduct = { product: undefined }
 
-describe('a call over gRPC', () => {
-  it('carries the request, and the answer back', async () => {
+describe('a gRPC call', () => {
+  it('delivers the request and returns the response', async () => {
     const product = {
       id: 7,
       name: '1984 😀',
@@ -39,36 +39,36 @@ describe('a call over gRPC', () => {
     assert.deepEqual(await client.getProduct(42), { product: { ...product, id: 42 } })
   })
 
-  it('takes the id of the request along, as the id of the call', async () => {
-    const seen: (string | undefined)[] = []
+  it('carries the request id of its caller, and gets a new one outside of a request', async () => {
+    const requestIds: (string | undefined)[] = []
     await using service = await startService(async () => {
       await delay(1)
-      seen.push(requestContext.getStore()?.requestId)
+      requestIds.push(requestContext.getStore()?.requestId)
       return noProduct
     })
     using client = openClient(service.port)
     await requestContext.run({ requestId: 'req-1' }, () => client.getProduct(7))
     await client.getProduct(7)
-    assert.equal(seen[0], 'req-1')
-    assert.match(String(seen[1]), /^[0-9a-f-]{36}$/, 'made where there is none')
+    assert.equal(requestIds[0], 'req-1')
+    assert.match(String(requestIds[1]), /^[0-9a-f-]{36}$/, 'a new id outside of a request')
   })
 
-  it('gets its request id back in the metadata, a new one when the given one will not do', async () => {
+  it('gets its request id back in the metadata, or a new one when it sent an invalid id', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
-    const idReturned = async (id: string) => {
+    const returnedId = async (id: string) => {
       const sent = new Metadata()
       sent.set('x-request-id', id)
       const call = caller.client.getProduct({ id: 7 }, sent, () => {})
       const [received]: Metadata[] = await once(call, 'metadata')
       return received?.get('x-request-id')[0]
     }
-    assert.equal(await idReturned('req-1'), 'req-1')
-    assert.match(String(await idReturned('two words')), /^[0-9a-f-]{36}$/)
-    assert.match(String(await idReturned('A'.repeat(129))), /^[0-9a-f-]{36}$/)
+    assert.equal(await returnedId('req-1'), 'req-1')
+    assert.match(String(await returnedId('two words')), /^[0-9a-f-]{36}$/)
+    assert.match(String(await returnedId('A'.repeat(129))), /^[0-9a-f-]{36}$/)
   })
 
-  it('is one measurement and one log line, by RPC and status', async () => {
+  it('is measured and logged once, with its method and status', async () => {
     await using service = await startService(async ({ id }) => {
       await delay(20)
       if (id === 0) throw new AppError('not_found', 'product 0 not found')
@@ -100,26 +100,26 @@ describe('a call over gRPC', () => {
     ])
   })
 
-  it('is invalid when its message cannot be decoded, or has text that is not UTF-8', async () => {
+  it('is invalid when its message cannot be decoded or contains a string that is not UTF-8', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
-    const refusal = (path: string, bytes: readonly number[]) =>
+    const errorFrom = (path: string, bytes: readonly number[]) =>
       new Promise<[status | undefined, unknown]>((resolve) => {
-        caller.client.makeUnaryRequest(path, asIs, asIs, Buffer.from(bytes), (error) =>
+        caller.client.makeUnaryRequest(path, identity, identity, Buffer.from(bytes), (error) =>
           resolve([error?.code, error?.metadata.get('error-code')[0]]),
         )
       })
     const get = '/product.ProductService/GetProduct'
-    assert.deepEqual(await refusal(get, [0x08]), [status.INVALID_ARGUMENT, 'invalid'], 'broken off')
-    assert.deepEqual(await refusal(get, [0x08, 0x07]), [undefined, undefined])
-    // Text that is not UTF-8, and a lone surrogate, in the name.
+    assert.deepEqual(await errorFrom(get, [0x08]), [status.INVALID_ARGUMENT, 'invalid'], 'truncated')
+    assert.deepEqual(await errorFrom(get, [0x08, 0x07]), [undefined, undefined])
+    // The name is not UTF-8, or contains a lone surrogate.
     const { CreateProductRequest } = await import('@shop/contracts/product/product.ts')
     assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x02, 0xff, 0x61])), TypeError)
     assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x03, 0xed, 0xa0, 0x80])), TypeError)
     assert.equal(CreateProductRequest.decode(Buffer.from([0x0a, 0x04, 0xf0, 0x9f, 0x98, 0x80])).name, '😀')
   })
 
-  it('takes along the ids of all requests that wait for it', async () => {
+  it('carries the ids of all requests that wait for it', async () => {
     const seen: unknown[] = []
     await using service = await startService(async () => {
       const { requestId, joinedIds } = requestContext.getStore() ?? {}
@@ -139,78 +139,80 @@ describe('a call over gRPC', () => {
       ['a', ['b', 'c']],
       ['d', undefined],
     ])
-    assert.deepEqual(service.lines.map((line) => line['rpc']).length, 2)
+    assert.equal(service.lines.length, 2)
   })
 
-  it('is refused when its message has more than 64 KiB', async () => {
+  it('is refused when its message exceeds 64 KiB', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const statusOf = (bytes: number) =>
       new Promise<status | undefined>((resolve) => {
         const path = '/product.ProductService/GetProduct'
-        caller.client.makeUnaryRequest(path, asIs, asIs, unknownField(bytes), (error) => resolve(error?.code))
+        caller.client.makeUnaryRequest(path, identity, identity, unknownField(bytes), (error) =>
+          resolve(error?.code),
+        )
       })
     assert.equal(await statusOf(65_536), undefined)
     assert.equal(await statusOf(65_537), status.RESOURCE_EXHAUSTED)
   })
 })
 
-describe('a call over gRPC that cannot be answered', () => {
-  const withoutDetails = { code: 'unavailable', message: 'the called service did not respond' }
+describe('a failed gRPC call', () => {
+  const genericError = { code: 'unavailable', message: 'the called service did not respond' }
 
-  it('is unavailable as soon as its deadline has passed', async () => {
+  it('is unavailable when its deadline passes', async () => {
     await using service = await startService(() =>
       delay(60_000, noProduct, { signal: requestContext.getStore()?.signal }),
     )
     using client = openClient(service.port)
     const started = performance.now()
-    await assert.rejects(client.getProduct(7, 100), withoutDetails)
+    await assert.rejects(client.getProduct(7, 100), genericError)
     const waited = performance.now() - started
     assert.ok(waited > 90 && waited < 30_000, `waited ${waited} ms`)
   })
 
-  it('lets the service know that nobody waits any more, so that it can stop', async () => {
-    const stopped = Promise.withResolvers<unknown>()
+  it('aborts the signal in the service when its deadline passes', async () => {
+    const aborted = Promise.withResolvers<unknown>()
     await using service = await startService(
       () =>
         new Promise((_resolve, reject) => {
           const signal = requestContext.getStore()?.signal
           signal?.addEventListener('abort', () => {
-            stopped.resolve(codeOf(signal.reason))
+            aborted.resolve(codeOf(signal.reason))
             reject(signal.reason)
           })
         }),
     )
     using client = openClient(service.port)
-    await assert.rejects(client.getProduct(7, 50), withoutDetails)
-    assert.equal(await stopped.promise, 'unavailable')
+    await assert.rejects(client.getProduct(7, 50), genericError)
+    assert.equal(await aborted.promise, 'unavailable')
     await service.close()
     const [line, ...more] = service.lines
     assert.deepEqual([line?.['msg'], more], ['call', []])
-    // Whether the caller's clock or the service's is the first to say so is a matter of microseconds.
+    // Both sides enforce the deadline within microseconds of each other, so either may be first.
     assert.match(String(line?.['status']), /^(DEADLINE_EXCEEDED|CANCELLED)$/)
   })
 
-  it('is unavailable at once when nobody listens, and does not say where', async () => {
+  it('is unavailable at once when the connection is refused, and does not reveal the address', async () => {
     using client = openClient(1)
     const started = performance.now()
-    await assert.rejects(client.getProduct(7, 60_000), withoutDetails)
+    await assert.rejects(client.getProduct(7, 60_000), genericError)
     assert.ok(performance.now() - started < 30_000)
   })
 
-  it('is followed by one that is answered, soon after the service is back', async () => {
+  it('is followed by a successful one soon after the service restarts', async () => {
     const before = await startService(async () => noProduct)
     using client = openClient(before.port)
     await client.getProduct(7)
     await before.close()
-    await assert.rejects(client.getProduct(7), withoutDetails)
+    await assert.rejects(client.getProduct(7), genericError)
 
     const after = await startService(async () => noProduct, before.port)
     await eventually(20_000, () => client.getProduct(7))
     await after.close()
   })
 
-  it('is internal when the service does not know it', async () => {
+  it('is internal when the service does not implement its method', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const { client } = caller

@@ -13,9 +13,9 @@ describe('an error over gRPC', async () => {
     client.close()
     return service.close()
   })
-  /** What the caller gets when the service throws this, and what the service logs as an error. */
-  const crossing = async (problem: unknown) => {
-    thrown = problem
+  /** Makes the service throw `value`. Returns what the caller receives, and the log lines at level error. */
+  const callThatThrows = async (value: unknown) => {
+    thrown = value
     service.lines.length = 0
     const received = await getProduct(7).catch((reason: unknown) => reason)
     assert.ok(received instanceof AppError)
@@ -38,9 +38,9 @@ describe('an error over gRPC', async () => {
     ['unavailable'],
   ]
   for (const [kind, code] of kinds) {
-    it(`is ${kind} on the other side when it was ${kind}, with the same code (${code ?? 'its own'}) and message`, async () => {
+    it(`keeps its kind (${kind}), code (${code ?? 'the default'}) and message`, async () => {
       const sent = new AppError(kind, 'product 7: žluť, 日本, 😀, 100 %', { code })
-      const { received } = await crossing(sent)
+      const { received } = await callThatThrows(sent)
       assert.deepEqual(
         [received.kind, received.code, received.message],
         [kind, sent.code, 'product 7: žluť, 日本, 😀, 100 %'],
@@ -48,33 +48,33 @@ describe('an error over gRPC', async () => {
     })
   }
 
-  it('is internal without its text when it was a bug; the log has its text and cause, once', async () => {
+  it('arrives as internal without its message when it is a bug; message and cause are logged once', async () => {
     const cause = new Error('select secret from users')
-    const { received, errors } = await crossing(new TypeError('cannot read password', { cause }))
+    const { received, errors } = await callThatThrows(new TypeError('cannot read password', { cause }))
     assert.deepEqual([received.code, received.message], ['internal', 'something went wrong on our side'])
     assert.doesNotMatch(JSON.stringify(received.cause) + String(received.cause), /password|secret|TypeError/)
     assert.equal(errors.length, 1)
     assert.match(JSON.stringify(errors), /TypeError: cannot read password.*select secret from users/)
   })
 
-  it('is internal without its text when the service said so itself, or threw what is no error', async () => {
+  it('arrives as internal without its message when it was internal, or was not an Error', async () => {
     for (const error of [
       new AppError('internal', 'the state is corrupt'),
       'secret',
       undefined,
       { code: 5 },
     ]) {
-      const { received, errors } = await crossing(error)
+      const { received, errors } = await callThatThrows(error)
       assert.deepEqual([received.code, received.message], ['internal', 'something went wrong on our side'])
       assert.equal(errors.length, 1)
     }
   })
 
-  it('is logged as one when a dependency was down, and not when the caller was wrong', async () => {
+  it('is logged as an error when a dependency is down, but not when the caller is at fault', async () => {
     const cause = new Error('connect ECONNREFUSED 10.0.0.7:5432')
-    const down = await crossing(new AppError('unavailable', 'the database is down', { cause }))
+    const down = await callThatThrows(new AppError('unavailable', 'the database is down', { cause }))
     assert.match(JSON.stringify(down.errors), /ECONNREFUSED/)
     assert.doesNotMatch(String(down.received.cause), /ECONNREFUSED/)
-    assert.deepEqual((await crossing(new AppError('not_found', 'product 7 not found'))).errors, [])
+    assert.deepEqual((await callThatThrows(new AppError('not_found', 'product 7 not found'))).errors, [])
   })
 })

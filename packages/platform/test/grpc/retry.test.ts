@@ -9,35 +9,35 @@ import { callUnary } from '../../src/grpc/client.ts'
 import { startService } from '../support/grpc.ts'
 import { openReader } from '../support/product-reader.ts'
 
-const nothing = { products: [] }
+const noProducts = { products: [] }
 const unavailable = { code: 'unavailable' }
 
-/** Answers the calls by these, one after the other, and all that follow by the last; counts them. */
-const inTurn = (...answers: readonly (typeof nothing | status)[]) => {
-  const counted = { calls: 0 }
-  const answer: BatchGetProducts = (_call, callback) => {
-    const turn = answers[Math.min(counted.calls, answers.length - 1)]
-    counted.calls += 1
-    if (typeof turn === 'object') callback(null, turn)
-    else callback({ code: turn ?? status.UNKNOWN })
+/** Creates a handler that sends these responses in order, repeating the last one, and counts its calls. */
+const respondWith = (...responses: readonly (typeof noProducts | status)[]) => {
+  const counter = { calls: 0 }
+  const handler: BatchGetProducts = (_call, callback) => {
+    const response = responses[Math.min(counter.calls, responses.length - 1)]
+    counter.calls += 1
+    if (typeof response === 'object') callback(null, response)
+    else callback({ code: response ?? status.UNKNOWN })
   }
-  return { counted, answer }
+  return { counter, handler }
 }
 
-describe('a read over gRPC', () => {
-  it('that is not answered is tried again, and the caller does not notice', async () => {
-    const { counted, answer } = inTurn(status.UNAVAILABLE, nothing)
-    using server = await startRaw(answer)
+describe('a gRPC read', () => {
+  it('is retried when the server is unavailable, without an error for the caller', async () => {
+    const { counter, handler } = respondWith(status.UNAVAILABLE, noProducts)
+    using server = await startRaw(handler)
     using reader = openReader(`127.0.0.1:${server.port}`)
-    assert.deepEqual(await reader.get(), nothing)
-    assert.equal(counted.calls, 2)
+    assert.deepEqual(await reader.get(), noProducts)
+    assert.equal(counter.calls, 2)
   })
 
-  it('that our own server cannot answer is tried again, too', async () => {
+  it('is retried when a use case throws an unavailable error', async () => {
     let calls = 0
     await using service = await startService(async () => {
       calls += 1
-      if (calls === 1) throw new AppError('unavailable', 'the database is gone')
+      if (calls === 1) throw new AppError('unavailable', 'the database is down')
       return { product: undefined }
     })
     const { path } = ProductServiceService.getProduct
@@ -47,12 +47,12 @@ describe('a read over gRPC', () => {
     assert.equal(calls, 2)
   })
 
-  it('is tried three times, and no more', async () => {
-    const { counted, answer } = inTurn(status.UNAVAILABLE)
-    using server = await startRaw(answer)
+  it('is attempted at most three times', async () => {
+    const { counter, handler } = respondWith(status.UNAVAILABLE)
+    using server = await startRaw(handler)
     using reader = openReader(`127.0.0.1:${server.port}`)
     await assert.rejects(reader.get(), unavailable)
-    assert.equal(counted.calls, 3)
+    assert.equal(counter.calls, 3)
   })
 
   for (const code of [
@@ -65,44 +65,44 @@ describe('a read over gRPC', () => {
     status.UNKNOWN,
     status.INTERNAL,
   ])
-    it(`that is answered with ${status[code]} has its answer, and is not tried again`, async () => {
-      const { counted, answer } = inTurn(code, nothing)
-      using server = await startRaw(answer)
+    it(`is not retried after ${status[code]}`, async () => {
+      const { counter, handler } = respondWith(code, noProducts)
+      using server = await startRaw(handler)
       using reader = openReader(`127.0.0.1:${server.port}`)
       await assert.rejects(reader.get())
-      assert.equal(counted.calls, 1)
+      assert.equal(counter.calls, 1)
     })
 
-  it('has one deadline for all its attempts', async () => {
+  it('has one deadline for all attempts', async () => {
     const deadlines: number[] = []
-    const ended = Promise.withResolvers<void>()
+    const cancelled = Promise.withResolvers<void>()
     using server = await startRaw((call, callback) => {
       deadlines.push(Number(call.getDeadline()))
       if (deadlines.length === 1) setTimeout(() => callback({ code: status.UNAVAILABLE }), 1_000)
-      else call.once('cancelled', () => ended.resolve())
+      else call.once('cancelled', () => cancelled.resolve())
     })
     using reader = openReader(`127.0.0.1:${server.port}`)
     await assert.rejects(reader.get(3_000), unavailable)
-    await ended.promise
+    await cancelled.promise
     const [first = 0, second = 0, ...more] = deadlines
     assert.deepEqual(more, [])
-    // The second attempt began a second after the first, and was to end with it.
+    // The second attempt starts one second after the first, but has the same deadline.
     assert.ok(second - first < 500, `${second - first} ms later`)
   })
 
-  it('is not tried again in an outage, which would be multiplied', async () => {
-    const { counted, answer } = inTurn(status.UNAVAILABLE)
-    using server = await startRaw(answer)
+  it('is no longer retried during an outage, because retries would multiply the load', async () => {
+    const { counter, handler } = respondWith(status.UNAVAILABLE)
+    using server = await startRaw(handler)
     using reader = openReader(`127.0.0.1:${server.port}`)
     for (let reads = 0; reads < 30; reads++) await assert.rejects(reader.get(), unavailable)
-    assert.ok(counted.calls < 40, `${counted.calls} calls for 30 reads`)
+    assert.ok(counter.calls < 40, `${counter.calls} calls for 30 reads`)
   })
 })
 
-it('a call over gRPC that is not known to be a read is never sent twice', async () => {
-  const { counted, answer } = inTurn(status.UNAVAILABLE)
-  using server = await startRaw(answer)
+it('a gRPC call that is not declared as a read is never retried', async () => {
+  const { counter, handler } = respondWith(status.UNAVAILABLE)
+  using server = await startRaw(handler)
   using writer = openReader(`127.0.0.1:${server.port}`, [])
   await assert.rejects(writer.get(), unavailable)
-  assert.equal(counted.calls, 1)
+  assert.equal(counter.calls, 1)
 })

@@ -6,38 +6,38 @@ import { openClient, startService } from '../support/grpc.ts'
 
 const noProduct = { product: undefined }
 
-/** A service whose call, once `begun`, ends when it is told to. */
-const startHeld = async () => {
-  const begun = Promise.withResolvers<void>()
+/** Starts a service whose calls wait for `release()`; `called` resolves at the first call. */
+const startBlockedService = async () => {
+  const called = Promise.withResolvers<void>()
   const released = Promise.withResolvers<typeof noProduct>()
   const service = await startService(() => {
-    begun.resolve()
+    called.resolve()
     return released.promise
   })
-  return { ...service, begun: begun.promise, release: () => released.resolve(noProduct) }
+  return { ...service, called: called.promise, release: () => released.resolve(noProduct) }
 }
 
 describe('a gRPC server', () => {
-  it('lets a running call finish when it closes, and takes no other', async () => {
-    const service = await startHeld()
+  it('finishes a running call when it closes, and accepts no new ones', async () => {
+    const service = await startBlockedService()
     using client = openClient(service.port)
     using other = openClient(service.port)
-    const answer = client.getProduct(7)
-    await service.begun
+    const response = client.getProduct(7)
+    await service.called
     const closed = service.close()
     await assert.rejects(other.getProduct(7), { code: 'unavailable' })
     service.release()
-    assert.deepEqual(await answer, noProduct)
+    assert.deepEqual(await response, noProduct)
     await closed
   })
 
-  it('cuts off after eight seconds a call that does not end', async ({ mock }) => {
-    const service = await startHeld()
+  it('aborts calls that are still running eight seconds after it starts to close', async ({ mock }) => {
+    const service = await startBlockedService()
     using client = openClient(service.port)
     const refused = assert.rejects(client.getProduct(7, 60_000), { code: 'unavailable' })
-    await service.begun
+    await service.called
     mock.timers.enable({ apis: ['setTimeout'] })
-    // The server waits by an import from node:timers/promises, which is bound to the real clock until then.
+    // Otherwise the server's import from node:timers/promises stays bound to the real clock.
     syncBuiltinESMExports()
     const closed = service.close().then(() => 'closed')
     mock.timers.tick(7_999)
@@ -52,7 +52,7 @@ describe('a gRPC server', () => {
     await refused
   })
 
-  it('refuses calls while it has too many, without a line of the log for each at error', async () => {
+  it('refuses calls while overloaded, and logs them at level info', async () => {
     let overloaded = true
     await using service = await startService(
       async () => noProduct,
@@ -69,7 +69,7 @@ describe('a gRPC server', () => {
     assert.deepEqual(await client.getProduct(7), noProduct)
   })
 
-  it('says which port is taken', async () => {
+  it('rejects with EADDRINUSE and the port when the port is in use', async () => {
     setLogVerbosity(logVerbosity.NONE)
     await using service = await startService(async () => noProduct)
     await assert.rejects(

@@ -4,8 +4,8 @@ import { status } from '@grpc/grpc-js'
 import { defaultCode, type ErrorKind } from '@shop/kernel/errors.ts'
 import { grpcStatus, meaningOf } from '../../src/grpc/status.ts'
 
-/** The table that clients were promised. */
-const promised: Record<ErrorKind, keyof typeof status> = {
+/** This mapping is part of the contract with clients. */
+const statusNames: Record<ErrorKind, keyof typeof status> = {
   invalid: 'INVALID_ARGUMENT',
   unauthenticated: 'UNAUTHENTICATED',
   forbidden: 'PERMISSION_DENIED',
@@ -19,17 +19,17 @@ const promised: Record<ErrorKind, keyof typeof status> = {
   internal: 'INTERNAL',
   unavailable: 'UNAVAILABLE',
 }
-const kinds = Object.keys(promised) as ErrorKind[]
+const kinds = Object.keys(statusNames) as ErrorKind[]
 
-describe('the gRPC status of an error', () => {
+describe('the gRPC status', () => {
   for (const kind of kinds)
-    it(`of the kind ${kind} is ${promised[kind]}, and comes back as ${kind} with its code`, () => {
-      assert.equal(grpcStatus(kind), status[promised[kind]])
+    it(`of ${kind} is ${statusNames[kind]}, and maps back to ${kind} and its default code`, () => {
+      assert.equal(grpcStatus(kind), status[statusNames[kind]])
       const code = defaultCode(kind)
-      assert.deepEqual(meaningOf(status[promised[kind]], code), { kind, code })
+      assert.deepEqual(meaningOf(status[statusNames[kind]], code), { kind, code })
     })
 
-  it('alone tells what a server other than ours meant', () => {
+  it('maps to a kind of error even without a code, which other servers do not send', () => {
     const meanings = Object.fromEntries(
       Object.entries(status)
         .filter(([, value]) => typeof value === 'number' && value !== status.OK)
@@ -56,16 +56,16 @@ describe('the gRPC status of an error', () => {
     assert.equal(meaningOf(status.ABORTED).code, 'stale_version')
   })
 
-  it("comes with a service's own code", () => {
+  it('keeps a service-specific code that is sent with it', () => {
     const meaning = meaningOf(status.FAILED_PRECONDITION, 'insufficient_stock')
     assert.deepEqual(meaning, { kind: 'conflict', code: 'insufficient_stock' })
   })
 
-  it('counts more than a code beside it that belongs to another status, or is none', () => {
+  it('overrides a code that belongs to another status or is malformed', () => {
     const notFound = { kind: 'not_found', code: 'not_found' }
     assert.deepEqual(meaningOf(status.NOT_FOUND, 'stale_version'), notFound)
     assert.deepEqual(meaningOf(status.INTERNAL, 'not_found'), { kind: 'internal', code: 'internal' })
-    for (const name of [
+    for (const code of [
       '__proto__',
       'toString',
       'Not found',
@@ -75,6 +75,6 @@ describe('the gRPC status of an error', () => {
       undefined,
       Buffer.from('gone'),
     ])
-      assert.deepEqual(meaningOf(status.NOT_FOUND, name), notFound)
+      assert.deepEqual(meaningOf(status.NOT_FOUND, code), notFound)
   })
 })

@@ -12,7 +12,7 @@ import { startService } from '../support/grpc.ts'
 
 const method = 'product.ProductService/GetProduct'
 
-/** Calls GetProduct with the id, inside of a request or not. */
+/** Returns the spans of a call to GetProduct, which `within` runs inside of a request by default. */
 const spansOfCall = (id: number, within: typeof inRequest = inRequest) =>
   spansOf(async () => {
     await using service = await startService(async (request) => {
@@ -31,7 +31,7 @@ const spansOfCall = (id: number, within: typeof inRequest = inRequest) =>
   })
 
 describe('a call to another service', () => {
-  it('has a span on either side, one within the other, and the request id', async () => {
+  it('has a client span, and within it a server span with the request id', async () => {
     const spans = await spansOfCall(7)
     assert.equal(
       treeOf(spans, ''),
@@ -53,11 +53,11 @@ describe('a call to another service', () => {
     assert.deepEqual(client?.attributes, attributes)
   })
 
-  for (const [what, id, status, code, failed] of [
-    ['a refusal', 0, 'NOT_FOUND', 'not_found', false],
-    ['a fault', -1, 'INTERNAL', 'internal', true],
+  for (const [outcome, id, status, code, failed] of [
+    ['a client error', 0, 'NOT_FOUND', 'not_found', false],
+    ['a bug', -1, 'INTERNAL', 'internal', true],
   ] as const)
-    it(`tells the status and the code of ${what}, on either side`, async () => {
+    it(`has the status and the code of ${outcome} in both spans`, async () => {
       const spans = (await spansOfCall(id)).filter(({ name }) => name === method)
       assert.deepEqual(
         spans.map((span) => [
@@ -73,7 +73,7 @@ describe('a call to another service', () => {
       )
     })
 
-  it('has no span at the caller outside of a request, and begins a trace at the service', async () => {
+  it('has no client span outside of a request, and starts a new trace in the service', async () => {
     const [span, ...more] = await spansOfCall(7, (_name, work) => work())
     assert.deepEqual([span?.kind, span?.parentId, more], ['server', '', []])
   })

@@ -38,32 +38,32 @@ describe('health', () => {
     assert.equal(await statusOf({ ...required, probe: down }, { ...optional, probe: down }), 'unhealthy')
   })
 
-  it('says of a dependency that it is down, not why', async () => {
+  it('reports that a dependency is down, but not why', async () => {
     const report = await healthOf({ name: 'postgres', required: true, probe: down }).report()
     assert.equal(report.checks['postgres']?.status, 'down')
     assert.doesNotMatch(JSON.stringify(report), /ECONNREFUSED|10\.0\.0\.7/)
   })
 
-  it('takes dependencies that do not answer within a second for down, all in the same second', async ({
+  it('probes in parallel, and reports dependencies as down that do not respond within a second', async ({
     mock,
   }) => {
     mock.timers.enable({ apis: ['setTimeout'] })
-    const asked = healthOf(
+    const report = healthOf(
       { name: 'redis', required: true, probe: hanging },
       { name: 'catalog', required: false, probe: hanging },
     ).report()
     mock.timers.tick(999)
-    const early = new Promise((resolve) => setImmediate(resolve, 'no answer yet'))
-    assert.equal(await Promise.race([asked, early]), 'no answer yet')
+    const early = new Promise((resolve) => setImmediate(resolve, 'pending'))
+    assert.equal(await Promise.race([report, early]), 'pending')
     mock.timers.tick(1)
-    const { status, checks } = await asked
+    const { status, checks } = await report
     assert.deepEqual(
       [status, checks['redis']?.status, checks['catalog']?.status],
       ['unhealthy', 'down', 'down'],
     )
   })
 
-  it('asks once for all requests that come meanwhile, and again for the next one', async () => {
+  it('probes once for concurrent reports, and again for the next one', async () => {
     let probes = 0
     const probe = async () => {
       probes += 1
@@ -76,7 +76,7 @@ describe('health', () => {
     assert.equal(probes, 2)
   })
 
-  it('finds a dependency again that was down', async () => {
+  it('reports a dependency as up again after it recovers', async () => {
     let probe: Dependency['probe'] = down
     const health = healthOf({ name: 'redis', required: true, probe: (signal) => probe(signal) })
     assert.equal((await health.report()).status, 'unhealthy')
@@ -84,7 +84,7 @@ describe('health', () => {
     assert.equal((await health.report()).status, 'healthy')
   })
 
-  it('is unhealthy from the moment the service stops', async () => {
+  it('is unhealthy as soon as the service stops', async () => {
     const health = healthOf({ name: 'redis', required: true, probe: up })
     health.stop()
     const report = await health.report()

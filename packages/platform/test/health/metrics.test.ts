@@ -4,7 +4,7 @@ import { createHealth } from '../../src/health/health.ts'
 import { exposeHealth } from '../../src/health/metrics.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 
-it('metrics say of dependencies and readiness what the health report says', async () => {
+it('metrics of dependencies and readiness agree with the health report', async () => {
   const { registry } = createMetrics('test', '1.0.0')
   const up = { redis: true, catalog: true }
   const probe = (name: keyof typeof up) => async () => {

@@ -13,7 +13,7 @@ const dependency = (required: boolean, up: boolean): Dependency => ({
   },
 })
 
-/** The status and the body's `status` of each health route. */
+/** Returns the status code and the body's `status` of each health route. */
 const healthWith = async (dependencies: Dependency[], stopping = false) => {
   await using server = await startServer({ dependencies })
   if (stopping) server.health.stop()
@@ -29,17 +29,17 @@ describe('health over HTTP', () => {
     assert.deepEqual(await healthWith(dependencies), ['200 healthy', '200 healthy', '200 alive'])
   })
 
-  it('is 503 without a required dependency, but alive', async () => {
+  it('is 503 without a required dependency, but still alive', async () => {
     const dependencies = [dependency(true, false), dependency(false, true)]
     assert.deepEqual(await healthWith(dependencies), ['503 unhealthy', '503 unhealthy', '200 alive'])
   })
 
-  it('is degraded without a optional dependency, and still ready', async () => {
+  it('is degraded without an optional dependency, but still ready', async () => {
     const dependencies = [dependency(true, true), dependency(false, false)]
     assert.deepEqual(await healthWith(dependencies), ['200 degraded', '200 degraded', '200 alive'])
   })
 
-  it('is 503 while the service stops, but alive', async () => {
+  it('is 503 while the service stops, but still alive', async () => {
     assert.deepEqual(await healthWith([dependency(true, true)], true), [
       '503 unhealthy',
       '503 unhealthy',
@@ -47,7 +47,7 @@ describe('health over HTTP', () => {
     ])
   })
 
-  it('reports each dependency, and not why it is down', async () => {
+  it('reports each dependency, but not why it is down', async () => {
     await using server = await startServer({
       dependencies: [dependency(true, false), dependency(false, true)],
     })
@@ -76,7 +76,7 @@ const startThings = () =>
   })
 
 describe('the documentation', () => {
-  it('is OpenAPI 3.1, made from the schemas of the routes', async () => {
+  it('is OpenAPI 3.1, generated from the schemas of the routes', async () => {
     await using server = await startThings()
     const response = await server.app.inject('/openapi.json')
     assert.match(String(response.headers['content-type']), /^application\/json/)
@@ -99,7 +99,7 @@ describe('the documentation', () => {
     assert.ok(api.components.schemas.Problem.required.includes('request_id'))
   })
 
-  it('is a page whose own scripts and styles its security policy allows', async () => {
+  it('is a page whose security policy allows its own scripts', async () => {
     await using server = await startThings()
     const page = await server.app.inject('/docs')
     assert.equal(page.statusCode, 200)
@@ -113,7 +113,7 @@ describe('the documentation', () => {
 })
 
 describe('the metrics', () => {
-  it('are Prometheus text, with the version and the figures of the process', async () => {
+  it('are Prometheus text, and include the version of the service and process metrics', async () => {
     await using server = await startServer()
     const response = await server.app.inject('/metrics')
     assert.match(String(response.headers['content-type']), /^text\/plain; version=0\.0\.4/)

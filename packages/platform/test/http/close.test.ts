@@ -6,20 +6,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { startServer } from '../support/http-server.ts'
 
-/** A server whose answer comes when it is told to. */
-const startHeld = async () => {
-  const answer = Promise.withResolvers<object>()
+/** Starts a server whose responses wait for `release()`. */
+const startBlockedServer = async () => {
+  const response = Promise.withResolvers<object>()
   const server = await startServer({
-    routes: async (app) => void app.get('/held', () => answer.promise),
+    routes: async (app) => void app.get('/held', () => response.promise),
   })
   const address = await server.app.listen({ host: '127.0.0.1', port: 0 })
-  return { ...server, url: `${address}/held`, release: () => answer.resolve({ done: true }) }
+  return { ...server, url: `${address}/held`, release: () => response.resolve({ done: true }) }
 }
 
-type Held = Awaited<ReturnType<typeof startHeld>>
+type BlockedServer = Awaited<ReturnType<typeof startBlockedServer>>
 
-/** A connection over which the first half of a request has arrived. */
-const halfRequest = async ({ app, url }: Held) => {
+/** Sends the first half of a request over a new connection, and waits until the server has received it. */
+const sendHalfRequest = async ({ app, url }: BlockedServer) => {
   const accepted = once(app.server, 'connection')
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   const [connection]: Socket[] = await accepted
@@ -28,69 +28,69 @@ const halfRequest = async ({ app, url }: Held) => {
   return socket
 }
 
-/** A connection that is kept, and asked once more by each call: the head of the answer. */
-const keptConnection = async (url: string) => {
+/** Opens a keep-alive connection. Each `send()` sends a request over it, and resolves with the response. */
+const openConnection = async (url: string) => {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   await once(socket, 'connect')
-  const ask = async () => {
+  const send = async () => {
     socket.write('GET /held HTTP/1.1\r\nHost: shop\r\n\r\n')
-    const [answer]: Buffer[] = await once(socket, 'data')
-    return String(answer)
+    const [response]: Buffer[] = await once(socket, 'data')
+    return String(response)
   }
-  return { socket, ask }
+  return { socket, send }
 }
 
-describe('a server that will close soon', () => {
-  it('is not ready, serves on, and asks who has a connection to come back over another', async () => {
-    await using server = await startHeld()
+describe('a draining server', () => {
+  it('is not ready, keeps serving, and closes each connection after its next response', async () => {
+    await using server = await startBlockedServer()
     server.release()
-    const busy = await keptConnection(server.url)
-    const idle = await keptConnection(server.url)
-    for (const { ask } of [busy, idle]) assert.match(await ask(), /^HTTP\/1\.1 200 OK\r\n[^]*keep-alive/i)
+    const busy = await openConnection(server.url)
+    const idle = await openConnection(server.url)
+    for (const { send } of [busy, idle]) assert.match(await send(), /^HTTP\/1\.1 200 OK\r\n[^]*keep-alive/i)
 
     server.health.stop()
     assert.equal((await fetch(new URL('/health/ready', server.url))).status, 503)
     assert.equal((await fetch(server.url)).status, 200)
-    const left = once(busy.socket, 'close')
-    assert.match(await busy.ask(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
-    await left
-    // It was not told, so it may have a request on its way.
+    const closed = once(busy.socket, 'close')
+    assert.match(await busy.send(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
+    await closed
+    // This connection has had no `Connection: close` yet, so its client may be sending a request.
     assert.equal(idle.socket.readyState, 'open')
-    assert.match(await idle.ask(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
+    assert.match(await idle.send(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
   })
 })
 
-describe('a server that closes', () => {
-  it('finishes the request that it has begun, takes no other, and does not wait for kept connections', async () => {
-    await using server = await startHeld()
-    // Kept alive, and idle: it must not hold the server open.
+describe('a closing server', () => {
+  it('finishes running requests, accepts no new ones, and does not wait for idle connections', async () => {
+    await using server = await startBlockedServer()
+    // This connection stays open and idle, which must not delay the close.
     await (await fetch(new URL('/nothing', server.url))).text()
-    const answer = fetch(server.url)
+    const pending = fetch(server.url)
     while ((await server.activeRequests()) === 0) await delay(5)
 
     const closed = server.app.close()
     await eventually(20_000, () => assert.rejects(fetch(server.url, { signal: AbortSignal.timeout(1_000) })))
     server.release()
-    const response = await answer
+    const response = await pending
     assert.equal(response.headers.get('connection'), 'close')
     assert.deepEqual(await response.json(), { done: true })
     await closed
   })
 
-  it('answers also the request that was still on its way when it began to close', async () => {
-    await using server = await startHeld()
+  it('answers a request that had arrived only in part when it began to close', async () => {
+    await using server = await startBlockedServer()
     server.release()
-    const socket = await halfRequest(server)
+    const socket = await sendHalfRequest(server)
     const closed = server.app.close()
     socket.write('shop\r\n\r\n')
-    const [answer]: Buffer[] = await once(socket, 'data')
-    assert.match(String(answer), /^HTTP\/1\.1 200 OK\r\n[^]*\{"done":true\}$/)
+    const [response]: Buffer[] = await once(socket, 'data')
+    assert.match(String(response), /^HTTP\/1\.1 200 OK\r\n[^]*\{"done":true\}$/)
     await closed
   })
 
-  it('cuts off after eight seconds who has not even sent the whole request', async ({ mock }) => {
-    await using server = await startHeld()
-    const socket = await halfRequest(server)
+  it('cuts off an incomplete request after eight seconds', async ({ mock }) => {
+    await using server = await startBlockedServer()
+    const socket = await sendHalfRequest(server)
     mock.timers.enable({ apis: ['setTimeout'] })
     const closed = server.app.close()
     await delay(20)

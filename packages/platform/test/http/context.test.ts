@@ -8,8 +8,8 @@ import { startServer } from '../support/http-server.ts'
 
 type Signals = Record<string, AbortSignal | undefined>
 
-/** A server whose answers wait until they are told to come. */
-const startWaiting = async () => {
+/** Starts a server whose responses wait for `release()`; `signals` has the signals of requests by path. */
+const startBlockedServer = async () => {
   const signals: Signals = {}
   const { promise, resolve } = Promise.withResolvers<void>()
   const server = await startServer({
@@ -26,39 +26,39 @@ const startWaiting = async () => {
   })
   await server.app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = server.app.server.address() as AddressInfo
-  return { ...server, signals, answer: resolve, port }
+  return { ...server, signals, release: resolve, port }
 }
 
-type Waiting = Awaited<ReturnType<typeof startWaiting>>
+type BlockedServer = Awaited<ReturnType<typeof startBlockedServer>>
 
-const ask = (socket: Socket, ...paths: readonly string[]) =>
+const send = (socket: Socket, ...paths: readonly string[]) =>
   socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`).join(''))
 
-const open = async ({ port }: Waiting) => {
+const open = async ({ port }: BlockedServer) => {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
   return socket
 }
 
-const untilAsked = ({ signals }: Waiting, path: string) =>
+const untilReceived = ({ signals }: BlockedServer, path: string) =>
   eventually(20_000, async () => assert.ok(signals[path]))
 
-const untilAborted = ({ signals }: Waiting, path: string) =>
+const untilAborted = ({ signals }: BlockedServer, path: string) =>
   eventually(20_000, async () => assert.equal(signals[path]?.aborted, true))
 
-const statuses = ({ lines }: Waiting) =>
+const statuses = ({ lines }: BlockedServer) =>
   lines.filter(({ msg }) => msg === 'request').map(({ route, status }) => [route, status])
 
 describe('the signal of a request', () => {
-  it('aborts when its connection is gone, and what is answered then is logged as 499', async () => {
-    await using server = await startWaiting()
+  it('aborts when the connection breaks, and the request is logged as 499', async () => {
+    await using server = await startBlockedServer()
     const socket = await open(server)
-    ask(socket, '/single')
-    await untilAsked(server, '/single')
+    send(socket, '/single')
+    await untilReceived(server, '/single')
     assert.equal(server.signals['/single']?.aborted, false)
     socket.resetAndDestroy()
     await untilAborted(server, '/single')
-    server.answer()
+    server.release()
     await eventually(20_000, async () => assert.deepEqual(statuses(server), [['/single', 499]]))
     assert.deepEqual(
       server.lines.filter(({ level }) => level === 50),
@@ -66,43 +66,43 @@ describe('the signal of a request', () => {
     )
   })
 
-  it('aborts at the end of the input where the route says so, and not elsewhere', async () => {
-    await using server = await startWaiting()
+  it('aborts at the end of the input on routes that request it, but not on others', async () => {
+    await using server = await startBlockedServer()
     const [list, single] = [await open(server), await open(server)]
-    ask(list, '/list')
-    ask(single, '/single')
-    await untilAsked(server, '/list')
-    await untilAsked(server, '/single')
+    send(list, '/list')
+    send(single, '/single')
+    await untilReceived(server, '/list')
+    await untilReceived(server, '/single')
     list.end()
     single.end()
     await untilAborted(server, '/list')
     assert.equal(server.signals['/single']?.aborted, false)
 
-    let answer = ''
-    single.on('data', (bytes) => (answer += String(bytes)))
-    server.answer()
+    let response = ''
+    single.on('data', (bytes) => (response += String(bytes)))
+    server.release()
     await once(single, 'close')
-    assert.match(answer, /^HTTP\/1\.1 200 OK\r\n.*\{"path":"\/single"\}$/s)
+    assert.match(response, /^HTTP\/1\.1 200 OK\r\n.*\{"path":"\/single"\}$/s)
   })
 
-  it('is that of each of several requests on one connection', async () => {
-    await using server = await startWaiting()
+  it('is separate for each of several requests on one connection', async () => {
+    await using server = await startBlockedServer()
     const socket = await open(server)
-    ask(socket, '/list', '/single')
-    await untilAsked(server, '/list')
-    await untilAsked(server, '/single')
+    send(socket, '/list', '/single')
+    await untilReceived(server, '/list')
+    await untilReceived(server, '/single')
     socket.end()
     await untilAborted(server, '/list')
     assert.equal(server.signals['/single']?.aborted, false)
     socket.destroy()
-    server.answer()
+    server.release()
   })
 
-  it('does not abort once its request is answered, when the connection goes on to its end', async () => {
-    await using server = await startWaiting()
-    server.answer()
+  it('does not abort when the connection closes after the response', async () => {
+    await using server = await startBlockedServer()
+    server.release()
     const socket = await open(server)
-    ask(socket, '/single')
+    send(socket, '/single')
     await once(socket, 'data')
     socket.destroy()
     await eventually(20_000, async () =>
@@ -115,15 +115,15 @@ describe('the signal of a request', () => {
     assert.deepEqual(statuses(server), [['/single', 200]])
   })
 
-  it('needs one listener for a connection, however many requests it has', async () => {
-    await using server = await startWaiting()
+  it('uses one listener per connection, regardless of the number of requests', async () => {
+    await using server = await startBlockedServer()
     const warnings: Error[] = []
     const listen = (warning: Error) => warnings.push(warning)
     process.on('warning', listen)
     const socket = await open(server)
-    ask(socket, ...Array.from({ length: 50 }, () => '/single'))
-    await untilAsked(server, '/single')
-    server.answer()
+    send(socket, ...Array.from({ length: 50 }, () => '/single'))
+    await untilReceived(server, '/single')
+    server.release()
     await eventually(20_000, async () => assert.equal(statuses(server).length, 50))
     process.off('warning', listen)
     assert.deepEqual(warnings, [])

@@ -6,43 +6,46 @@ import { startServer } from '../support/http-server.ts'
 const routes = async (app: { get: (path: string, handler: () => object) => unknown }) =>
   void app.get('/things', () => ({}))
 
-/** Keeps the event loop from everything else for so long. */
+/** Blocks the event loop. */
 const block = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 
-describe('the edge of a service', () => {
-  it('has no documentation when it is not to be shown', async () => {
+describe('the HTTP server', () => {
+  it('serves no documentation when `docs` is off', async () => {
     await using server = await startServer({ routes, config: { docs: false } })
     for (const path of ['/docs', '/docs/', '/docs/json', '/openapi.json'])
       assert.equal((await server.app.inject(path)).statusCode, 404, path)
     assert.equal((await server.app.inject('/things')).statusCode, 200)
   })
 
-  it('lets pages of the origins that it names read answers, and no others', async () => {
-    const [ours, theirs] = ['https://shop.example', 'https://other.example']
-    const config = { corsOrigins: `${ours},http://localhost:3000` }
+  it('lets pages of the configured origins read responses, and no others', async () => {
+    const [allowed, other] = ['https://shop.example', 'https://other.example']
+    const config = { corsOrigins: `${allowed},http://localhost:3000` }
     await using server = await startServer({ routes, config })
-    const ask = async (origin: string, method: 'GET' | 'OPTIONS' = 'GET') => {
+    const headersFor = async (origin: string, method: 'GET' | 'OPTIONS' = 'GET') => {
       const headers = { origin, 'access-control-request-method': 'POST' }
       return (await server.app.inject({ method, url: '/things', headers })).headers
     }
-    assert.equal((await ask(ours))['access-control-allow-origin'], ours)
-    assert.equal((await ask('http://localhost:3000'))['access-control-allow-origin'], 'http://localhost:3000')
-    assert.match(String((await ask(ours))['vary']), /origin/i)
-    assert.equal((await ask(ours, 'OPTIONS'))['access-control-allow-origin'], ours)
+    assert.equal((await headersFor(allowed))['access-control-allow-origin'], allowed)
+    assert.equal(
+      (await headersFor('http://localhost:3000'))['access-control-allow-origin'],
+      'http://localhost:3000',
+    )
+    assert.match(String((await headersFor(allowed))['vary']), /origin/i)
+    assert.equal((await headersFor(allowed, 'OPTIONS'))['access-control-allow-origin'], allowed)
     for (const method of ['GET', 'OPTIONS'] as const)
-      assert.equal((await ask(theirs, method))['access-control-allow-origin'], undefined)
+      assert.equal((await headersFor(other, method))['access-control-allow-origin'], undefined)
   })
 
-  it('lets no page of another origin read anything when CORS is off', async () => {
+  it('lets no page of another origin read responses when CORS is off', async () => {
     await using server = await startServer({ routes, config: { corsOrigins: 'off' } })
     const headers = { origin: 'https://shop.example', 'access-control-request-method': 'POST' }
     for (const method of ['GET', 'OPTIONS'] as const) {
-      const answer = await server.app.inject({ method, url: '/things', headers })
-      assert.equal(answer.headers['access-control-allow-origin'], undefined)
+      const response = await server.app.inject({ method, url: '/things', headers })
+      assert.equal(response.headers['access-control-allow-origin'], undefined)
     }
   })
 
-  it('refuses requests while the event loop is late, answers operators, and recovers', async () => {
+  it('refuses requests while the event loop is late, except health checks and scrapes, and recovers', async () => {
     await using server = await startServer({ routes, config: { maxEventLoopDelayMs: 50 } })
     const { app } = server
     assert.equal((await app.inject('/things')).statusCode, 200)

@@ -5,8 +5,8 @@ import { assertProblem } from '@shop/testing/asserts/problem.ts'
 import { problems } from '../../src/http/problem.ts'
 import { startServer } from '../support/http-server.ts'
 
-/** A server whose one route throws this, and what it answers. */
-const answerTo = async (thrown: unknown) => {
+/** Sends a request to a route that throws. Returns the response, and the log lines at level error. */
+const responseTo = async (thrown: unknown) => {
   await using server = await startServer({
     routes: async (app) => {
       app.get('/fail', async () => {
@@ -19,7 +19,7 @@ const answerTo = async (thrown: unknown) => {
   return { response, errors }
 }
 
-const somethingWrong = {
+const internalError = {
   status: 500,
   code: 'internal',
   detail: 'something went wrong on our side',
@@ -42,21 +42,21 @@ describe('an error that a route throws', () => {
     ['rate_limited', 429],
     ['unavailable', 503],
   ]
-  for (const [kind, status, own] of statuses) {
-    const error = new AppError(kind, 'a rule was broken', { code: own })
+  for (const [kind, status, ownCode] of statuses) {
+    const error = new AppError(kind, 'a rule was broken', { code: ownCode })
     const { code } = error
-    it(`${kind} with the code ${code} is answered as a ${status} with its message`, async () => {
-      const { response } = await answerTo(error)
+    it(`of the kind ${kind} with the code ${code} is answered with ${status} and its message`, async () => {
+      const { response } = await responseTo(error)
       assertProblem(response, { status, code, detail: 'a rule was broken', instance: '/fail' })
     })
   }
 
-  it('carries its details to the client', async () => {
-    const short = new AppError('conflict', 'only 3 are in stock', {
+  it('is answered with its details', async () => {
+    const outOfStock = new AppError('conflict', 'only 3 are in stock', {
       code: 'insufficient_stock',
       details: { available: 3, requested: 5 },
     })
-    assertProblem((await answerTo(short)).response, {
+    assertProblem((await responseTo(outOfStock)).response, {
       status: 409,
       code: 'insufficient_stock',
       detail: 'only 3 are in stock',
@@ -65,7 +65,7 @@ describe('an error that a route throws', () => {
       requested: 5,
     })
     const errors = [{ path: '/price', message: 'must have at most two decimals' }]
-    assertProblem((await answerTo(invalid(...errors))).response, {
+    assertProblem((await responseTo(invalid(...errors))).response, {
       status: 400,
       code: 'invalid',
       detail: 'price must have at most two decimals',
@@ -74,7 +74,7 @@ describe('an error that a route throws', () => {
     })
   })
 
-  it('carries the details that its service has declared, whatever the schema of the route', async () => {
+  it('is answered with the details that its service declares, regardless of the schema of the route', async () => {
     await using server = await startServer({
       problemMembers: { available: { type: 'integer', description: 'Pieces left' } },
       routes: async (app) => {
@@ -93,21 +93,21 @@ describe('an error that a route throws', () => {
     assert.equal(document.components.schemas.Problem.required.includes('available'), false)
   })
 
-  it('says when to ask again, when a dependency is down or too much was asked, and only then', async () => {
-    const { response, errors } = await answerTo(new AppError('unavailable', 'the database is down'))
+  it('is answered with Retry-After only when a dependency is down or the rate limit is exceeded', async () => {
+    const { response, errors } = await responseTo(new AppError('unavailable', 'the database is down'))
     assert.equal(response.headers['retry-after'], '1')
     assert.equal(errors.length, 1)
-    const often = await answerTo(new AppError('rate_limited', 'too many requests'))
-    assert.equal(often.response.headers['retry-after'], '1')
-    assert.equal(often.errors.length, 0)
-    const other = await answerTo(new AppError('stale', 'changed meanwhile'))
+    const rateLimited = await responseTo(new AppError('rate_limited', 'too many requests'))
+    assert.equal(rateLimited.response.headers['retry-after'], '1')
+    assert.equal(rateLimited.errors.length, 0)
+    const other = await responseTo(new AppError('stale', 'changed since'))
     assert.equal(other.response.headers['retry-after'], undefined)
     assert.equal(other.errors.length, 0)
   })
 
-  it('keeps its cause to the log', async () => {
+  it('has its cause logged, but not sent to the client', async () => {
     const cause = new Error('connect ECONNREFUSED 10.0.0.7:5432')
-    const { response, errors } = await answerTo(
+    const { response, errors } = await responseTo(
       new AppError('unavailable', 'the database is down', { cause }),
     )
     assert.doesNotMatch(response.body + JSON.stringify(response.headers), /ECONNREFUSED|10\.0\.0\.7/)
@@ -116,12 +116,12 @@ describe('an error that a route throws', () => {
 })
 
 describe('a bug', () => {
-  it('is a 500 that tells the client nothing, and one line in the log that tells all', async () => {
+  it('is answered with a 500 without details, and logged once with all details', async () => {
     const bug = new TypeError('cannot read password of undefined', {
       cause: new Error('select secret from users'),
     })
-    const { response, errors } = await answerTo(bug)
-    assertProblem(response, somethingWrong)
+    const { response, errors } = await responseTo(bug)
+    assertProblem(response, internalError)
     assert.doesNotMatch(
       response.body + JSON.stringify(response.headers),
       /password|secret|TypeError|\.ts|at /,
@@ -139,26 +139,26 @@ describe('a bug', () => {
     assert.match(logged, /failures\.test\.ts/)
   })
 
-  it('is a 500 whatever is thrown', async () => {
+  it('is answered with a 500 for any value that is thrown', async () => {
     const internal = new AppError('internal', 'the state is corrupt')
     const withStatus = [200, 500, 503].map((statusCode) => Object.assign(new Error('secret'), { statusCode }))
     for (const thrown of [internal, ...withStatus, 'text', undefined, null, 42, { statusCode: 418 }]) {
-      const { response, errors } = await answerTo(thrown)
-      assertProblem(response, somethingWrong)
+      const { response, errors } = await responseTo(thrown)
+      assertProblem(response, internalError)
       assert.equal(errors.length, 1)
     }
   })
 
-  it('is a 500 also when it is in the answer', async () => {
+  it('is answered with a 500 when the response cannot be serialized', async () => {
     await using server = await startServer({
       routes: async (app) => {
         app.get('/fail', async () => {
-          const circle: Record<string, unknown> = {}
-          circle['circle'] = circle
-          return circle
+          const circular: Record<string, unknown> = {}
+          circular['self'] = circular
+          return circular
         })
       },
     })
-    assertProblem(await server.app.inject('/fail'), somethingWrong)
+    assertProblem(await server.app.inject('/fail'), internalError)
   })
 })

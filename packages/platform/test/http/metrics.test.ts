@@ -23,7 +23,7 @@ const startShop = () =>
     },
   })
 
-describe('the metrics of requests', async () => {
+describe('request metrics', async () => {
   const server = await startShop()
   const { app } = server
   after(() => server[Symbol.asyncDispose]())
@@ -32,7 +32,7 @@ describe('the metrics of requests', async () => {
     return body.split('\n').filter((line) => line.startsWith(name))
   }
 
-  it('count every request by method, status, and the pattern of its route, never its path', async () => {
+  it('count every request by method, status and route pattern, and never contain its path', async () => {
     await app.inject('/things/alice')
     await app.inject('/things/bob/?secret=1')
     await app.inject({ method: 'PUT', url: '/things/carol' })
@@ -64,7 +64,7 @@ describe('the metrics of requests', async () => {
     assert.doesNotMatch((await app.inject('/metrics')).body, /alice|bob|carol|dave|secret/)
   })
 
-  it('measure durations in seconds, and the log has the same figures in one line', async () => {
+  it('measure durations in seconds, and one log line has the same values', async () => {
     await app.inject('/slow')
     const sums = await linesOf('http_server_request_duration_seconds_sum')
     const seconds = Number(
@@ -81,7 +81,7 @@ describe('the metrics of requests', async () => {
     assert.ok(Math.abs(Number(line?.['duration_ms']) / 1000 - seconds) < 0.001)
   })
 
-  it('are logged of scrapes and health checks only when debugging', async () => {
+  it('come with log lines, which have level debug for scrapes and health checks', async () => {
     for (const url of ['/metrics', '/health', '/health/ready', '/health/live']) {
       await app.inject(url)
       assert.equal(server.lines.findLast(({ route }) => route === url)?.['level'], 20)
@@ -90,19 +90,19 @@ describe('the metrics of requests', async () => {
 })
 
 describe('the number of active requests', () => {
-  it('is that of the requests being served', async () => {
-    const answer = Promise.withResolvers<object>()
+  it('counts the requests being served', async () => {
+    const response = Promise.withResolvers<object>()
     await using server = await startServer({
-      routes: async (app) => void app.get('/held', () => answer.promise),
+      routes: async (app) => void app.get('/held', () => response.promise),
     })
-    const answers = [1, 2, 3].map(() => server.app.inject('/held'))
+    const responses = [1, 2, 3].map(() => server.app.inject('/held'))
     await eventually(20_000, async () => assert.equal(await server.activeRequests(), 3))
-    answer.resolve({})
-    await Promise.all(answers)
+    response.resolve({})
+    await Promise.all(responses)
     assert.equal(await server.activeRequests(), 0)
   })
 
-  it('comes back to none, whatever the requests were', async () => {
+  it('returns to zero after every kind of request', async () => {
     await using server = await startShop()
     const json = { 'content-type': 'application/json' }
     for (const request of [
@@ -127,16 +127,16 @@ describe('the number of active requests', () => {
   })
 })
 
-it('a request whose connection is gone before the answer is recorded as 499, once', async () => {
-  const answer = Promise.withResolvers<object>()
+it('a request whose connection breaks before the response is recorded once, as 499', async () => {
+  const response = Promise.withResolvers<object>()
   await using server = await startServer({
-    routes: async (app) => void app.get('/slow', () => answer.promise),
+    routes: async (app) => void app.get('/slow', () => response.promise),
   })
-  const leave = await startRequest(server.app, '/slow')
+  const disconnect = await startRequest(server.app, '/slow')
   while ((await server.activeRequests()) === 0) await delay(5)
-  leave()
+  disconnect()
   while ((await server.activeRequests()) > 0) await delay(5)
-  answer.resolve({})
+  response.resolve({})
   await delay(20)
 
   const lines = server.lines.filter(({ msg }) => msg === 'request')

@@ -19,19 +19,19 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 const json = { 'content-type': 'application/json' }
 
-/** A JSON body of so many bytes. */
+/** Returns a JSON body of exactly this many bytes. */
 const bodyOf = (bytes: number) => JSON.stringify({ name: 'x'.repeat(bytes - '{"name":""}'.length) })
 
-const unreadable = { status: 400, code: 'invalid', detail: 'the request or its JSON body cannot be parsed' }
+const unparsable = { status: 400, code: 'invalid', detail: 'the request or its JSON body cannot be parsed' }
 
-describe('a request that the HTTP server itself refuses', async () => {
+describe('a request that the HTTP server refuses', async () => {
   const server = await startServer({ routes })
   const { app, lines } = server
   after(() => server[Symbol.asyncDispose]())
   const post = (payload: string, headers: Record<string, string> = json) =>
     app.inject({ method: 'POST', url: '/things', headers, payload })
 
-  it('is a 404 when there is no such path', async () => {
+  it('gets a 404 for an unknown path', async () => {
     for (const method of ['GET', 'POST', 'DELETE'] as const)
       assertProblem(await app.inject({ method, url: '/nothing/here?secret=1' }), {
         status: 404,
@@ -41,14 +41,14 @@ describe('a request that the HTTP server itself refuses', async () => {
       })
   })
 
-  it('is a 405 with Allow when the path lacks the method', async () => {
-    const refused = [
+  it('gets a 405 with Allow when the path does not support the method', async () => {
+    const cases = [
       ['PUT', '/things', 'GET, HEAD, POST'],
       ['PATCH', '/things/7', 'GET, HEAD, DELETE'],
       ['GET', '/anything', 'POST'],
       ['DELETE', '/health', 'GET, HEAD'],
     ] as const
-    for (const [method, url, allow] of refused) {
+    for (const [method, url, allow] of cases) {
       const response = await app.inject({ method, url })
       assertProblem(response, {
         status: 405,
@@ -60,12 +60,12 @@ describe('a request that the HTTP server itself refuses', async () => {
     }
   })
 
-  it('is a 405 before its body is looked at', async () => {
+  it('gets a 405 before its body is parsed', async () => {
     const response = await app.inject({ method: 'PUT', url: '/things', headers: json, payload: '{broken' })
     assert.equal(response.statusCode, 405)
   })
 
-  it('is a 413 when the body has more than 64 KiB', async () => {
+  it('gets a 413 when the body exceeds 64 KiB', async () => {
     assert.equal((await post(bodyOf(65_536))).statusCode, 200)
     assertProblem(await post(bodyOf(65_537)), {
       status: 413,
@@ -75,7 +75,7 @@ describe('a request that the HTTP server itself refuses', async () => {
     })
   })
 
-  it('is a 415 when the body is of another type than JSON, or of none', async () => {
+  it('gets a 415 when the content type is missing or not JSON', async () => {
     for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'nonsense', ''])
       assertProblem(await post('{"name":"pen"}', { 'content-type': type }), {
         status: 415,
@@ -90,12 +90,12 @@ describe('a request that the HTTP server itself refuses', async () => {
     )
   })
 
-  it('is a 400 when the body is not JSON', async () => {
+  it('gets a 400 when the body is not valid JSON', async () => {
     for (const payload of ['{', '{"name":}', "{'name':'pen'}", '{"name":"pen"} x', 'undefined', 'NaN', ' '])
-      assertProblem(await post(payload), { ...unreadable, instance: '/things' })
+      assertProblem(await post(payload), { ...unparsable, instance: '/things' })
   })
 
-  it('is a 400 when a route that needs a body gets none, or another kind of value', async () => {
+  it('gets a 400 when a required body is missing or is not an object', async () => {
     for (const payload of ['', 'null', '[]', '"text"', '5'])
       assertProblem(await post(payload), {
         status: 400,
@@ -106,7 +106,7 @@ describe('a request that the HTTP server itself refuses', async () => {
       })
   })
 
-  it('is a 400 that names each field and its rule when the input breaks the schema', async () => {
+  it('gets a 400 with each field and its rule when the input violates the schema', async () => {
     assertProblem(await post('{"name":5}'), {
       status: 400,
       code: 'invalid',
@@ -120,12 +120,12 @@ describe('a request that the HTTP server itself refuses', async () => {
       assert.equal((await app.inject(`/things?limit=${limit}`)).statusCode, 400, limit)
   })
 
-  it('is a 400 when the path is not percent-encoded properly', async () => {
+  it('gets a 400 when the path is not percent-encoded correctly', async () => {
     for (const url of ['/things/%zz', '/things/%', '/things/%e0%a4%a', '/nothing/%ff'])
-      assertProblem(await app.inject(url), { ...unreadable, instance: url })
+      assertProblem(await app.inject(url), { ...unparsable, instance: url })
   })
 
-  it('is a 414 when a part of the path is over-long', async () => {
+  it('gets a 414 when a path segment exceeds 2048 characters', async () => {
     assert.equal((await app.inject(`/things/${'9'.repeat(2_048)}`)).statusCode, 400)
     const url = `/things/${'9'.repeat(2_049)}`
     assertProblem(await app.inject(url), {
@@ -136,7 +136,7 @@ describe('a request that the HTTP server itself refuses', async () => {
     })
   })
 
-  it('is no error of ours: nothing of it is logged as one', () => {
+  it('is not logged above level info', () => {
     assert.ok(lines.length > 0)
     assert.deepEqual(
       lines.filter(({ level }) => Number(level) > 30),
@@ -145,7 +145,7 @@ describe('a request that the HTTP server itself refuses', async () => {
   })
 })
 
-describe('a body that cannot be taken as it is', () => {
+describe('an unsupported body', () => {
   const post = async (payload: Buffer | string, headers: Record<string, string> = {}) => {
     await using server = await startServer({
       routes: async (app) => void app.post('/things', ({ body }) => ({ body })),
@@ -158,7 +158,7 @@ describe('a body that cannot be taken as it is', () => {
     })
   }
 
-  it('is a 400 when it is not UTF-8, a lone surrogate in it included', async () => {
+  it('gets a 400 when it is not UTF-8 or contains a lone surrogate', async () => {
     for (const bytes of ['7b2261223a22ff227d', '7b2261223a22eda080227d']) {
       const { statusCode, body } = await post(Buffer.from(bytes, 'hex'))
       assert.deepEqual([statusCode, JSON.parse(body).detail], [400, 'body must be UTF-8'])
@@ -166,7 +166,7 @@ describe('a body that cannot be taken as it is', () => {
     assert.equal((await post('{"a":"\u{1F600}é"}')).statusCode, 200)
   })
 
-  it('is a 415 when it is compressed', async () => {
+  it('gets a 415 when it is compressed', async () => {
     assert.equal((await post('{}', { 'content-encoding': 'gzip' })).statusCode, 415)
     assert.equal((await post('{}', { 'content-encoding': 'identity' })).statusCode, 200)
   })

@@ -4,7 +4,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as tick } from 'node:timers/promises'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { createLogger } from '../../src/logging/logger.ts'
@@ -23,7 +23,7 @@ const echo: FastifyPluginAsyncTypebox = async (app) => {
   })
 }
 
-/** The id in the answer to a request with these headers, which is also the one that the route saw. */
+/** Sends a request. Returns the id in the response, which must be the one that the route saw. */
 const send = async (headers: Record<string, string>) => {
   await using server = await startServer({ routes: echo })
   const response = await server.app.inject({ method: 'POST', url: '/echo', headers, payload: {} })
@@ -33,19 +33,19 @@ const send = async (headers: Record<string, string>) => {
 }
 
 describe('the request id', () => {
-  it('is taken over when it is 1 to 128 printable characters', async () => {
+  it('is taken from the request when it has 1 to 128 printable ASCII characters and no space', async () => {
     for (const id of ['a', 'req-1', 'A'.repeat(128), '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'])
       assert.equal(await send({ 'x-request-id': id }), id)
   })
 
-  it('is made when there is none, and made anew when the given one will not do', async () => {
+  it('is generated when the request has none or an invalid one', async () => {
     assert.match(await send({}), uuid)
     for (const id of ['', 'A'.repeat(129), 'two words', 'tab\tbed', 'žluť', '\x7f'])
       assert.match(await send({ 'x-request-id': id }), uuid)
     assert.notEqual(await send({}), await send({}))
   })
 
-  it('comes back with every kind of answer', async () => {
+  it('is in every kind of response', async () => {
     await using server = await startServer({ routes: echo })
     const headers = { 'x-request-id': 'req-1' }
     const requests = [
@@ -62,7 +62,7 @@ describe('the request id', () => {
     }
   })
 
-  it('is in every log line of the request, and only of that one', async () => {
+  it('is in every log line of its request, and in no others', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-request-id-'))
     const logger = await createLogger({ service: 'test-service' }, fileConfig(folder.path))
     await using server = await startServer({
@@ -85,7 +85,7 @@ describe('the request id', () => {
         body: JSON.stringify({ fail }),
       })
     await Promise.all([work('req-1', false), work('req-2', true)])
-    await turn()
+    await tick()
 
     const [path = 'no file'] = globSync(`${folder.path}/*`)
     const lines = readFileSync(path, 'utf8').trim().split('\n')
@@ -97,7 +97,7 @@ describe('the request id', () => {
     assert.deepEqual(messagesOf('req-2'), ['begin', 'end', 'request failed', 'request'])
     assert.ok(
       lines.every((line) => line.split('"req-').length <= 2),
-      'no line has the id twice',
+      'no line has two request ids',
     )
   })
 })

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import type { ErrorKind } from '@shop/kernel/errors.ts'
 import { httpStatus, kindOfHttp } from '../../src/http/status.ts'
 
-/** The table that clients were promised. */
-const promised: Record<ErrorKind, number> = {
+/** This mapping is part of the contract with clients. */
+const statuses: Record<ErrorKind, number> = {
   invalid: 400,
   unauthenticated: 401,
   forbidden: 403,
@@ -19,14 +19,14 @@ const promised: Record<ErrorKind, number> = {
   unavailable: 503,
 }
 
-describe('the HTTP status of an error', () => {
-  for (const [kind, status] of Object.entries(promised))
-    it(`of the kind ${kind} is ${status}, which means ${kind}`, () => {
+describe('the HTTP status', () => {
+  for (const [kind, status] of Object.entries(statuses))
+    it(`of ${kind} is ${status}, and maps back to ${kind}`, () => {
       assert.equal(httpStatus(kind as ErrorKind), status)
       assert.equal(kindOfHttp(status), kind)
     })
 
-  it('that stands for no kind means that the caller was wrong, or the server', () => {
+  it('maps to invalid (4xx) or internal (5xx) when no kind of error has it', () => {
     for (const status of [402, 405, 413, 415, 418, 499]) assert.equal(kindOfHttp(status), 'invalid')
     for (const status of [501, 502, 504, 599]) assert.equal(kindOfHttp(status), 'internal')
   })

@@ -4,7 +4,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
 import { inRequest, spansOf } from '@shop/testing/observability/tracing.ts'
 import { runProgram } from '@shop/testing/services/program.ts'
@@ -16,50 +16,50 @@ type Line = Record<string, unknown>
 
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-log-'))
 
-/** What the logger writes to its file. */
-const logged = async (config: Partial<LogConfig>, write: (logger: Logger) => void) => {
+/** Returns the name and the content of the log file. */
+const logFile = async (config: Partial<LogConfig>, write: (logger: Logger) => void) => {
   await using folder = await temporaryFolder()
   const file = fileConfig(join(folder.path, 'logs'), config)
   write(await createLogger({ service: 'test-service' }, file))
-  await turn()
+  await tick()
   const [path = 'no file', ...others] = globSync(`${file.folder}/*`)
   assert.deepEqual(others, [])
   return { name: basename(path), text: readFileSync(path, 'utf8') }
 }
 
 const linesOf = async (config: Partial<LogConfig>, write: (logger: Logger) => void): Promise<Line[]> => {
-  const { text } = await logged(config, write)
+  const { text } = await logFile(config, write)
   return text
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))
 }
 
-const onEachLevel = (logger: Logger) => {
+const logEachLevel = (logger: Logger) => {
   for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const) logger[level](level)
 }
 const levelsOf = async (config: Partial<LogConfig>) =>
-  (await linesOf(config, onEachLevel)).map(({ level }) => level)
+  (await linesOf(config, logEachLevel)).map(({ level }) => level)
 
-const onceStarted = (logger: Logger) => logger.info('started')
+const logStart = (logger: Logger) => logger.info('started')
 
 const filesIn = (folder: string) => globSync(`${folder}/*`).map((path) => readFileSync(path, 'utf8'))
 
 describe('a log line', () => {
   it('in JSON has time, level, service and message', async () => {
-    const { text } = await logged({}, (logger) => logger.info({ port: 8080 }, 'started'))
+    const { text } = await logFile({}, (logger) => logger.info({ port: 8080 }, 'started'))
     const { time, ...rest } = JSON.parse(text) as Line
     assert.deepEqual(rest, { level: 'info', service: 'test-service', port: 8080, msg: 'started' })
     assert.equal(new Date(String(time)).toISOString(), time)
   })
 
-  it('in text is for people', async () => {
-    const { text } = await logged({ format: 'text' }, (logger) => logger.info({ port: 8080 }, 'started'))
+  it('in text format is human-readable', async () => {
+    const { text } = await logFile({ format: 'text' }, (logger) => logger.info({ port: 8080 }, 'started'))
     assert.match(text, /^\[[\d:.]+\] INFO: test-service: started \{"port":8080\}\n$/)
   })
 
-  it('in text says of a request what came of it', async () => {
-    const { text } = await logged({ format: 'text' }, (logger) => {
+  it('in text format contains the outcome of a request or call', async () => {
+    const { text } = await logFile({ format: 'text' }, (logger) => {
       const http = { method: 'GET', route: '/things/:id', status: 200, duration_ms: 1.23 }
       logger.info({ request_id: 'req-1', ...http }, 'request')
       logger.info({ rpc: 'shop.Things/Get', status: 'OK', duration_ms: 0 }, 'call')
@@ -72,30 +72,30 @@ describe('a log line', () => {
     assert.match(call ?? '', /\] INFO: test-service: call shop\.Things\/Get OK 0 ms$/)
   })
 
-  it('is written from the level on that is asked for', async () => {
+  it('is written from the configured level on', async () => {
     assert.deepEqual(await levelsOf({ level: 'debug' }), ['debug', 'info', 'warn', 'error', 'fatal'])
     assert.deepEqual(await levelsOf({ level: 'info' }), ['info', 'warn', 'error', 'fatal'])
     assert.deepEqual(await levelsOf({ level: 'error' }), ['error', 'fatal'])
     assert.equal((await levelsOf({ level: 'trace' })).length, 6)
   })
 
-  it('has the id of the request it belongs to, and of no other', async () => {
+  it('has the id of its own request only', async () => {
     const lines = await linesOf({}, (logger) => {
       requestContext.run({ requestId: 'req-1' }, () => logger.info('one'))
       requestContext.run({ requestId: 'req-2' }, () => logger.info('two'))
-      logger.info('none')
+      logger.info('outside')
     })
     assert.deepEqual(
       lines.map(({ msg, request_id }) => [msg, request_id]),
       [
         ['one', 'req-1'],
         ['two', 'req-2'],
-        ['none', undefined],
+        ['outside', undefined],
       ],
     )
   })
 
-  it('has the ids of the other requests that wait for the same', async () => {
+  it('has the ids of other requests that wait for the same result', async () => {
     const lines = await linesOf({}, (logger) => {
       requestContext.run({ requestId: 'req-1', joinedIds: ['req-2', 'req-3'] }, () => logger.info('several'))
       requestContext.run({ requestId: 'req-4', joinedIds: undefined }, () => logger.info('one'))
@@ -109,32 +109,32 @@ describe('a log line', () => {
     )
   })
 
-  it('has the ids of the trace and the span that it belongs to', async () => {
+  it('has the ids of its trace and its span', async () => {
     let lines: Line[] = []
     const spans = await spansOf(async () => {
       lines = await linesOf({}, (logger) => {
         void inRequest('request', async () => logger.info('one'))
-        logger.info('none')
+        logger.info('outside')
       })
     })
     assert.deepEqual(
       lines.map(({ msg, trace_id, span_id }) => [msg, trace_id, span_id]),
       [
         ['one', spans[0]?.traceId, spans[0]?.id],
-        ['none', undefined, undefined],
+        ['outside', undefined, undefined],
       ],
     )
   })
 
-  it('has an error with its code, its stack and its causes', async () => {
+  it('contains the code, stack and causes of an error', async () => {
     const error = new AppError('unavailable', 'too slow', { cause: new Error('socket closed') })
-    const { text } = await logged({}, (logger) => logger.error({ err: error }, 'failed'))
+    const { text } = await logFile({}, (logger) => logger.error({ err: error }, 'failed'))
     const { err } = JSON.parse(text)
     assert.deepEqual([err.message, err.code, err.cause.message], ['too slow', 'unavailable', 'socket closed'])
     assert.match(err.stack, /^AppError: too slow\n +at /)
   })
 
-  it('never has a credential, neither in an object nor in one within it', async () => {
+  it('never contains credentials, at the top level or nested', async () => {
     const credentials = {
       DB_PASSWORD: 'hunter2',
       DATABASE_URL: 'postgres://shop:hunter2@db/shop',
@@ -147,13 +147,13 @@ describe('a log line', () => {
     }
     const secrets = ['DB_PASSWORD', 'DATABASE_URL', 'DB_REPLICA_URL', 'REDIS_PASSWORD', 'REDIS_URL']
     for (const format of ['json', 'text'] as const) {
-      const { text } = await logged({ format, secrets }, (logger) => {
-        logger.info({ ...credentials, DB_HOST: 'db' }, 'alone')
-        logger.info({ config: credentials, headers: credentials }, 'within')
+      const { text } = await logFile({ format, secrets }, (logger) => {
+        logger.info({ ...credentials, DB_HOST: 'db' }, 'flat')
+        logger.info({ config: credentials, headers: credentials }, 'nested')
       })
       assert.doesNotMatch(text, /hunter2/)
       assert.match(text, /DB_HOST/)
-      assert.match(text, /within/)
+      assert.match(text, /nested/)
     }
   })
 })
@@ -162,7 +162,7 @@ describe('the log', () => {
   const program = new URL('./programs/log-two-lines.ts', import.meta.url)
 
   for (const format of ['text', 'json']) {
-    it(`goes to the console, to a file, or to both, up to the last line before the exit, as ${format}`, async () => {
+    it(`reaches the console, a file or both as ${format}, including the last line before the exit`, async () => {
       const complete = /first.*\n.*last.*\n$/
       await using folder = await temporaryFolder()
 
@@ -180,15 +180,15 @@ describe('the log', () => {
     })
   }
 
-  it('has what was written right before a crash', async () => {
+  it('contains the line written right before a crash', async () => {
     await using folder = await temporaryFolder()
-    const { code, stderr } = await runProgram(program, 'file', folder.path, 'json', 'a crash')
+    const { code, stderr } = await runProgram(program, 'file', folder.path, 'json', 'crash')
     assert.equal(code, 1)
     assert.match(stderr, /Error: crashed/)
     assert.match(filesIn(folder.path).join(), /first.*\n.*last.*\n$/)
   })
 
-  it('file is named as asked for', async () => {
-    assert.match((await logged({ file: 'other.log' }, onceStarted)).name, /^other\.\d+\.log$/)
+  it('file has the configured name', async () => {
+    assert.match((await logFile({ file: 'other.log' }, logStart)).name, /^other\.\d+\.log$/)
   })
 })

@@ -4,7 +4,7 @@ import { mkdir, mkdtempDisposable, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { runProgram, startProgram } from '@shop/testing/services/program.ts'
@@ -19,7 +19,7 @@ const namesIn = (folder: string) =>
 
 const almostFull = 50 * 1024 * 1024 - 1
 
-/** Makes `shop.<number>.log`, so full that the next line is its last. */
+/** Creates `shop.<number>.log` one byte below the size limit, so that the next line is its last. */
 const fill = (folder: string, number: number) => {
   const file = join(folder, `shop.${number}.log`)
   writeFileSync(file, '')
@@ -31,21 +31,21 @@ const logInto = (folder: string) => createLogger({ service: 'shop' }, fileConfig
 const program = (name: string) => new URL(`./programs/${name}.ts`, import.meta.url)
 
 describe('a log file', () => {
-  it('that has 50 MB is followed by the next', async () => {
+  it('that reaches 50 MB is followed by the next one', async () => {
     await using folder = await temporaryFolder()
     fill(folder.path, 1)
     const logger = await logInto(folder.path)
     logger.info('the last of the first file')
     await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), ['shop.1.log', 'shop.2.log']))
     logger.info('the first of the second file')
-    await turn()
+    await tick()
     assert.match(
       readFileSync(join(folder.path, 'shop.2.log'), 'utf8'),
       /^\{.*the first of the second file"\}\n$/,
     )
   })
 
-  it('goes when there are five newer ones besides the current, also those of earlier processes', async () => {
+  it('is deleted when five newer ones exist in addition to the current one, even if an earlier process wrote it', async () => {
     await using folder = await temporaryFolder()
     for (const number of [1, 2, 3, 4, 5, 6]) fill(folder.path, number)
     const logger = await logInto(folder.path)
@@ -54,9 +54,9 @@ describe('a log file', () => {
     await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), kept))
   })
 
-  it('that cannot be opened is told of on the console, where the log goes instead', async () => {
+  it('that cannot be opened is reported on the console, where the log goes instead', async () => {
     await using folder = await temporaryFolder()
-    // A folder in its place: the person who runs the tests may be root, whom no permission stops.
+    // A folder in place of the file: permissions would not stop tests that run as root.
     await mkdir(join(folder.path, 'shop.1.log'))
     const { code, stdout } = await runProgram(program('log-two-lines'), 'file', folder.path, 'json')
     assert.equal(code, 0)
@@ -71,17 +71,17 @@ describe('a log file', () => {
 const manyLines = program('log-many-lines')
 
 for (const format of ['json', 'text'])
-  describe(`a process that logs ${format} goes on`, () => {
-    it('when the disk of its log file is full, and keeps little of what it could not write', async () => {
+  describe(`a process that logs ${format} keeps running`, () => {
+    it('when the disk of its log file is full, and does not keep all lost lines in memory', async () => {
       await using folder = await temporaryFolder()
       await symlink('/dev/full', join(folder.path, 'shop.1.log'))
       const { code, stderr } = await runProgram(manyLines, format, 'file', folder.path)
       assert.equal(code, 0, stderr)
       const [first, last, ...more] = stderr.trim().split('\n')
       assert.match(first ?? '', /^the log file cannot be written: Error: ENOSPC/)
-      const [, grown] = /^still here, grown by (-?\d+) MB$/.exec(last ?? '') ?? []
+      const [, growth] = /^still running, memory grew by (-?\d+) MB$/.exec(last ?? '') ?? []
       assert.deepEqual(more, [])
-      assert.ok(Number(grown) < 80, `${grown} MB of 100 were kept`)
+      assert.ok(Number(growth) < 80, `memory grew by ${growth} MB for 100 MB of lines`)
     })
 
     it('when the disk of its standard output is full', async () => {
@@ -94,16 +94,16 @@ for (const format of ['json', 'text'])
         folder.path,
       )
       assert.equal(code, 0, stderr)
-      assert.match(stderr, /^standard output cannot be written: Error: ENOSPC.*\nstill here, .*\n$/)
+      assert.match(stderr, /^standard output cannot be written: Error: ENOSPC.*\nstill running, .*\n$/)
     })
 
-    it('when nobody reads its standard output any more', async () => {
+    it('when the reader of its standard output closes it', async () => {
       await using folder = await temporaryFolder()
       await using script = startProgram(manyLines, format, 'console', folder.path)
       await script.said('served')
       script.closeOutput()
       const { code, stderr } = await script.ended()
       assert.equal(code, 0, stderr)
-      assert.match(stderr, /^standard output cannot be written: Error: write EPIPE\nstill here, .*\n$/)
+      assert.match(stderr, /^standard output cannot be written: Error: write EPIPE\nstill running, .*\n$/)
     })
   })

@@ -7,7 +7,7 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type Shop = Readonly<{ open: number; rooms: Readonly<Record<string, number>> }>
 
-/** A registry with statistics, each read of which takes `read`; time passes by `pass` alone. */
+/** Exposes statistics that `read` returns. The clock is mocked and moves only with `advance`. */
 const startShop = ({ mock }: TestContext, read: () => Promise<Shop>) => {
   const { registry } = createMetrics('test', '1.0.0')
   const { logger, lines } = recordingLogger()
@@ -38,7 +38,7 @@ const startShop = ({ mock }: TestContext, read: () => Promise<Shop>) => {
   exposeBusinessMetrics(registry, source, logger)
   return {
     reads: () => reads.mock.callCount(),
-    pass: (ms: number) => {
+    advance: (ms: number) => {
       now += ms
     },
     scrape: async () =>
@@ -56,76 +56,76 @@ const exposed = [
 ]
 
 describe('statistics of the shop', () => {
-  it('are read when scraped, every 15 seconds at most', async (context) => {
-    const { scrape, reads, pass } = startShop(context, async () => shop)
+  it('are read when scraped, at most every 15 seconds', async (context) => {
+    const { scrape, reads, advance } = startShop(context, async () => shop)
     assert.equal(reads(), 0)
     assert.deepEqual(await scrape(), exposed)
-    pass(14_999)
+    advance(14_999)
     assert.deepEqual(await scrape(), exposed)
     assert.equal(reads(), 1)
-    pass(1)
+    advance(1)
     assert.deepEqual(await scrape(), exposed)
     assert.equal(reads(), 2)
   })
 
-  it('are read in a twentieth of the time at most, when a read takes long', async (context) => {
-    const { scrape, reads, pass } = startShop(context, async () => {
-      pass(10_000)
+  it('are read at intervals of 20 times the read duration when reads are slow', async (context) => {
+    const { scrape, reads, advance } = startShop(context, async () => {
+      advance(10_000)
       return shop
     })
     await scrape()
-    pass(189_999)
+    advance(189_999)
     await scrape()
     assert.equal(reads(), 1)
-    pass(1)
+    advance(1)
     await scrape()
     assert.equal(reads(), 2)
   })
 
-  it('are missing while they cannot be read, which the log tells once, and the scrape goes on', async (context) => {
+  it('are missing while they cannot be read; one warning is logged, and the scrape succeeds', async (context) => {
     let broken = true
-    const { scrape, pass, warnings } = startShop(context, async () => {
+    const { scrape, advance, warnings } = startShop(context, async () => {
       if (broken) throw new Error('no store')
       return shop
     })
     for (let time = 1; time <= 3; time++) {
       assert.deepEqual(await scrape(), ['shop_statistics_up{statistics="shop",service="test"} 0'])
-      pass(15_000)
+      advance(15_000)
     }
     assert.equal(warnings(), 1)
     broken = false
     assert.deepEqual(await scrape(), exposed)
     broken = true
-    pass(15_000)
+    advance(15_000)
     assert.deepEqual(
       await scrape(),
       ['shop_statistics_up{statistics="shop",service="test"} 0'],
-      'not the old ones',
+      'stale values are not exposed',
     )
     assert.equal(warnings(), 2)
   })
 
-  it('are missing without a word in the log when their reading was called off, but not when it took too long', async (context) => {
-    const late = AbortSignal.timeout(0)
-    await once(late, 'abort')
-    const told: number[] = []
-    for (const { reason } of [AbortSignal.abort(), late]) {
+  it('are missing without a warning when the read was aborted, but with one when it timed out', async (context) => {
+    const timeout = AbortSignal.timeout(0)
+    await once(timeout, 'abort')
+    const warningCounts: number[] = []
+    for (const { reason } of [AbortSignal.abort(), timeout]) {
       const { scrape, warnings } = startShop(context, () => Promise.reject(reason))
       assert.deepEqual(await scrape(), ['shop_statistics_up{statistics="shop",service="test"} 0'])
-      told.push(warnings())
+      warningCounts.push(warnings())
     }
-    assert.deepEqual(told, [0, 1])
+    assert.deepEqual(warningCounts, [0, 1])
   })
 
-  it('that take long do not hold up the scrape for more than a second, and come with a later one', async (context) => {
-    const held = Promise.withResolvers<Shop>()
-    const { scrape, reads } = startShop(context, () => held.promise)
+  it('delay a scrape by at most one second when a read is slow, and appear in a later scrape', async (context) => {
+    const slowRead = Promise.withResolvers<Shop>()
+    const { scrape, reads } = startShop(context, () => slowRead.promise)
     context.mock.timers.enable({ apis: ['setTimeout'] })
     const scraped = scrape()
     await new Promise(setImmediate)
     context.mock.timers.tick(1_000)
     assert.deepEqual(await scraped, ['shop_statistics_up{statistics="shop",service="test"} 0'])
-    held.resolve(shop)
+    slowRead.resolve(shop)
     assert.deepEqual(await scrape(), exposed)
     assert.equal(reads(), 1)
   })

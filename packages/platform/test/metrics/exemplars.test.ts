@@ -12,13 +12,13 @@ type Shop = Awaited<ReturnType<typeof startShop>>
 const scrape = async ({ app }: Shop, headers = {}) => {
   const { headers: received, body } = await app.inject({ url: '/metrics', headers })
   const type = String(received['content-type']).split(';')[0]
-  // Without figures, which change between two scrapes, and exemplars.
+  // Without values, which change between scrapes, and without exemplars.
   const series = body.split('\n').map((line) => line.replace(/ .*$/, ''))
   return { type, body, series: series.filter((line) => line !== '' && !line.startsWith('#')) }
 }
 
 describe('the metrics', () => {
-  it('come as text, or as OpenMetrics to who asks for that, with the same series', async () => {
+  it('are text by default and OpenMetrics on request, with the same series', async () => {
     await using shop = await startShop()
     await shop.app.inject('/things')
     await scrape(shop)
@@ -33,7 +33,7 @@ describe('the metrics', () => {
     assert.deepEqual([after.type, after.series], [before.type, before.series])
   })
 
-  it('point from a duration to a trace that took so long, and was kept', async () => {
+  it('link a duration to a sampled trace with an exemplar', async () => {
     let body = ''
     let text = ''
     const spans = await spansOf(async () => {

@@ -20,7 +20,7 @@ const useCases = {
 }
 
 describe('a measured use case', () => {
-  it('counts every call of a use case by its outcome: ok, or the code of the error', async () => {
+  it('counts every call by its outcome: ok, or the code of the error', async () => {
     const metrics = createMetrics('test', '1.0.0')
     const use = pipeline(useCases, [measured(metrics)])
     assert.equal(await use.getProduct({ id: 7 }, context), 'product 7')
@@ -40,7 +40,7 @@ describe('a measured use case', () => {
     assert.doesNotMatch(text, /hunter2/)
   })
 
-  it('measures how long a call takes, in seconds', async () => {
+  it('measures the duration of a call in seconds', async () => {
     const metrics = createMetrics('test', '1.0.0')
     await pipeline(useCases, [measured(metrics)]).getProduct({ id: 7 }, context)
     const { values } = await metrics.useCaseDuration.get()

@@ -10,13 +10,13 @@ const countsOf = async ({ registry }: ReturnType<typeof createMetrics>) =>
   (await registry.metrics()).split('\n').filter((line) => line.startsWith('job_duration_seconds_count'))
 
 describe('a job', () => {
-  it('is measured, and goes on after a round that failed, which is logged once until one succeeds', async () => {
+  it('is measured and continues after failed rounds, and logs consecutive failures once', async () => {
     const { logger, lines } = recordingLogger()
     const metrics = createMetrics('test', '1.0.0')
     let round = 0
     const work = async () => {
       round += 1
-      if (round === 2 || round === 3 || round === 5) throw new AppError('unavailable', 'the store is away')
+      if (round === 2 || round === 3 || round === 5) throw new AppError('unavailable', 'the store is down')
     }
     await using _ = startJobs([{ name: 'sweep', everyMs: 1, work }], { logger, metrics })
     await eventually(20_000, async () => assert.ok(round >= 6))
@@ -32,17 +32,17 @@ describe('a job', () => {
     assert.match(counts.join('\n'), /job="sweep",outcome="ok"\} [1-9]/)
   })
 
-  it('is told to stop, and its round under way is waited for', async () => {
+  it('has its signal aborted on stop, which waits for the running round to end', async () => {
     const { logger } = recordingLogger()
-    const seen: string[] = []
+    const events: string[] = []
     const work = async (signal: AbortSignal) => {
-      seen.push('begun')
+      events.push('started')
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
-      seen.push('ended')
+      events.push('ended')
     }
     const metrics = createMetrics('test', '1.0.0')
     const jobs = startJobs([{ name: 'long', everyMs: 1, work }], { logger, metrics })
     await jobs[Symbol.asyncDispose]()
-    assert.deepEqual(seen, ['begun', 'ended'])
+    assert.deepEqual(events, ['started', 'ended'])
   })
 })

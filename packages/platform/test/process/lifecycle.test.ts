@@ -7,40 +7,40 @@ import { runProgram, startProgram } from '@shop/testing/services/program.ts'
 const failing = new URL('./programs/failing.ts', import.meta.url)
 const program = new URL('./programs/service.ts', import.meta.url)
 
-/** Runs until it is stopped, serves on for `delayMs`, and then takes so long to close. */
+/** Starts a service that, once stopped, serves for `delayMs` longer and then takes `closingMs` to close. */
 const startService = (closingMs: number, delayMs = 0) =>
   startProgram(program, String(closingMs), String(delayMs))
 
 describe('a process', () => {
-  it('with a bad configuration exits with 78 and has every problem on standard error, without a stack', async () => {
-    const { code, stdout, stderr } = await runProgram(failing, 'bad configuration')
+  it('with an invalid configuration exits with 78 and prints every problem, without a stack trace', async () => {
+    const { code, stdout, stderr } = await runProgram(failing, 'invalid configuration')
     assert.equal(code, 78)
     assert.equal(stdout, '')
     assert.equal(stderr, 'Invalid configuration:\n  - PORT must be a whole number\n  - NAME is required\n')
   })
 
-  it('that its operator must put right exits with 1 and says what, without a stack', async () => {
-    const { code, stderr } = await runProgram(failing, 'operator')
+  it('with an operator error exits with 1 and prints the message, without a stack trace', async () => {
+    const { code, stderr } = await runProgram(failing, 'operator error')
     assert.deepEqual([code, stderr], [1, 'the folder is in use\n'])
   })
 
-  it('with any other error exits with 1 and shows where it comes from', async () => {
+  it('with any other error exits with 1 and prints the stack trace', async () => {
     const { code, stderr } = await runProgram(failing, 'bug')
     assert.equal(code, 1)
     assert.match(stderr, /^TypeError: no such folder\n +at openAdapters/)
   })
 
-  it('that ends without an error exits with 0 and says nothing', async () => {
-    const ended = await runProgram(failing, 'well')
-    assert.deepEqual(ended, { code: 0, stdout: '', stderr: '' })
+  it('that ends without an error exits with 0 and prints nothing', async () => {
+    const result = await runProgram(failing, 'success')
+    assert.deepEqual(result, { code: 0, stdout: '', stderr: '' })
   })
 
-  it('whose port is taken says which, and exits with 1', async () => {
+  it('whose port is in use exits with 1 and names the port', async () => {
     const holder = createServer().listen(0, '127.0.0.1')
     await once(holder, 'listening')
     const { port } = holder.address() as AddressInfo
     try {
-      const { code, stderr } = await runProgram(failing, 'taken port', String(port))
+      const { code, stderr } = await runProgram(failing, 'port in use', String(port))
       assert.equal(code, 1)
       assert.equal(
         stderr,
@@ -53,10 +53,10 @@ describe('a process', () => {
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`closes and exits with 0 on ${signal}`, async () => {
-      await using process = startService(50)
-      await process.said('started')
-      process.kill(signal)
-      assert.deepEqual(await process.ended(), {
+      await using service = startService(50)
+      await service.said('started')
+      service.kill(signal)
+      assert.deepEqual(await service.ended(), {
         code: 0,
         stdout: 'started\nstopping\nnot ready\nclosed\n',
         stderr: '',
@@ -64,14 +64,14 @@ describe('a process', () => {
     })
   }
 
-  it('that hangs while closing exits with 1 at once on a second signal, also of another kind', async () => {
+  it('that hangs while closing exits with 1 immediately on a second signal, even a different one', async () => {
     for (const second of ['SIGTERM', 'SIGINT'] as const) {
-      await using process = startService(60_000)
-      await process.said('started')
-      process.kill('SIGTERM')
-      await process.said('not ready')
-      process.kill(second)
-      assert.deepEqual(await process.ended(), {
+      await using service = startService(60_000)
+      await service.said('started')
+      service.kill('SIGTERM')
+      await service.said('not ready')
+      service.kill(second)
+      assert.deepEqual(await service.ended(), {
         code: 1,
         stdout: 'started\nstopping\nnot ready\nforced stop\n',
         stderr: '',
@@ -79,16 +79,16 @@ describe('a process', () => {
     }
   })
 
-  /** The service, in which so much time passes at once after SIGTERM: each of `steps` said, in milliseconds. */
-  const stoppedInTime = async (closingMs: number, delayMs: number, steps: readonly number[]) => {
-    await using process = startProgram(program, String(closingMs), String(delayMs), JSON.stringify(steps))
-    await process.said('started')
-    process.kill('SIGTERM')
-    return await process.ended()
+  /** Sends SIGTERM, after which a mocked clock advances by each of `steps` in milliseconds. */
+  const stopWithMockedClock = async (closingMs: number, delayMs: number, steps: readonly number[]) => {
+    await using service = startProgram(program, String(closingMs), String(delayMs), JSON.stringify(steps))
+    await service.said('started')
+    service.kill('SIGTERM')
+    return await service.ended()
   }
 
-  it('that hangs while closing exits with 1 when ten seconds have passed', async () => {
-    assert.deepEqual(await stoppedInTime(60_000, 0, [0, 9_999, 1]), {
+  it('that hangs while closing exits with 1 after ten seconds', async () => {
+    assert.deepEqual(await stopWithMockedClock(60_000, 0, [0, 9_999, 1]), {
       code: 1,
       stdout: 'started\nstopping\nnot ready\n+0\n+9999\n+1\nforced stop\n',
       stderr: '',
@@ -96,8 +96,8 @@ describe('a process', () => {
   })
 
   for (const delayMs of [5_000, 12_000])
-    it(`serves on for ${delayMs} ms before it closes, when it is told to`, async () => {
-      const { code, stdout } = await stoppedInTime(0, delayMs, [delayMs - 1, 1])
+    it(`keeps serving for a shutdown delay of ${delayMs} ms before it closes`, async () => {
+      const { code, stdout } = await stopWithMockedClock(0, delayMs, [delayMs - 1, 1])
       assert.deepEqual(stdout.split('\n').slice(1, -1), [
         'stopping',
         'not ready',
@@ -108,8 +108,8 @@ describe('a process', () => {
       assert.equal(code, 0)
     })
 
-  it('has ten seconds to close after it has served on', async () => {
-    const { code, stdout } = await stoppedInTime(60_000, 5_000, [5_000, 9_999, 1])
+  it('has ten seconds to close after the shutdown delay', async () => {
+    const { code, stdout } = await stopWithMockedClock(60_000, 5_000, [5_000, 9_999, 1])
     assert.equal(stdout, 'started\nstopping\nnot ready\n+5000\n+9999\n+1\nforced stop\n')
     assert.equal(code, 1)
   })

@@ -12,7 +12,7 @@ const sectionsOf = (environment: Environment) =>
   serviceSections('test-service', readVariables(schema, environment, serviceProblems), ['DB_PASSWORD'])
 
 describe('the sections of a configuration', () => {
-  it('in development are for a person at a terminal', () => {
+  it('default to text logs from level debug and no shutdown delay in development', () => {
     assert.deepEqual(sectionsOf({}), {
       http: { port: 8080, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
       logging: {
@@ -29,14 +29,14 @@ describe('the sections of a configuration', () => {
     })
   })
 
-  it('elsewhere are for machines: JSON from info on, and time for balancers to notice a stop', () => {
+  it('default to JSON logs from level info and a shutdown delay for load balancers elsewhere', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
       const { logging, shutdown } = sectionsOf({ ENVIRONMENT })
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
     }
   })
 
-  it('have what the variables say, whatever the environment', () => {
+  it('take the values of set variables in any environment', () => {
     const { http, logging, shutdown, workers } = sectionsOf({
       ENVIRONMENT: 'production',
       PORT: '9090',
@@ -68,7 +68,7 @@ describe('the sections of a configuration', () => {
     assert.equal(workers, 1)
   })
 
-  it('have tracing when there is where to send traces to', () => {
+  it('include tracing when an OTLP endpoint is set', () => {
     const endpoint = 'http://localhost:4318'
     assert.deepEqual(sectionsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }).tracing, {
       endpoint,
@@ -96,14 +96,14 @@ describe('the sections of a configuration', () => {
     })
   })
 
-  it('have as many workers as the variable says, or as there are processors', () => {
+  it('have the number of workers in WORKERS, or one per processor when it is auto', () => {
     assert.equal(sectionsOf({ WORKERS: '3' }).workers, 3)
     assert.equal(sectionsOf({ WORKERS: 'auto' }).workers, availableParallelism())
   })
 })
 
 describe('the configuration', () => {
-  it('of a service needs no variable at all', () => {
+  it('of a service requires no variables', () => {
     assert.deepEqual(readVariables(Type.Object(serviceVariables), {}), {
       ENVIRONMENT: 'development',
       DATA_DIR: './.data',
@@ -120,7 +120,7 @@ describe('the configuration', () => {
     })
   })
 
-  it('of tracing is refused rather than taken for something else', () => {
+  it('of tracing is rejected when invalid, instead of ignored', () => {
     const problems = (environment: Environment) => {
       try {
         readVariables(Type.Object(serviceVariables), environment, serviceProblems)

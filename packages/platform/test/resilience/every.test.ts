@@ -3,47 +3,47 @@ import { describe, it } from 'node:test'
 import { every, pause } from '../../src/resilience/every.ts'
 
 describe('every', () => {
-  it('does the work until the signal aborts, one round at a time', async () => {
-    const stopping = new AbortController()
+  it('repeats the work until the signal aborts, one round at a time', async () => {
+    const controller = new AbortController()
     let [running, rounds] = [0, 0]
     const work = async () => {
       assert.equal(++running, 1)
       await new Promise(setImmediate)
       running -= 1
-      if (++rounds === 5) stopping.abort()
+      if (++rounds === 5) controller.abort()
     }
-    await every(1, work, stopping.signal)
+    await every(1, work, controller.signal)
     assert.equal(rounds, 5)
   })
 
-  it('does not begin when the signal has aborted already', () =>
-    every(1, () => assert.fail('it has begun'), AbortSignal.abort()))
+  it('does not start when the signal is already aborted', () =>
+    every(1, () => assert.fail('it started'), AbortSignal.abort()))
 
-  it('ends a pause when the signal aborts, and waits for the round under way', async () => {
-    const stopping = new AbortController()
+  it('waits for the running round when the signal aborts, and skips the pause', async () => {
+    const controller = new AbortController()
     const { promise, resolve } = Promise.withResolvers<void>()
-    let over = false
+    let finished = false
     const run = async () => {
-      await every(3_600_000, () => promise, stopping.signal)
-      over = true
+      await every(3_600_000, () => promise, controller.signal)
+      finished = true
     }
     const stopped = run()
-    stopping.abort()
+    controller.abort()
     await new Promise(setImmediate)
-    assert.equal(over, false)
+    assert.equal(finished, false)
     resolve()
     await stopped
   })
 
-  it('rejects with what the work rejects with', async () => {
+  it('rejects with the error of the work', async () => {
     const failing = every(1, () => Promise.reject(new Error('broken')), new AbortController().signal)
     await assert.rejects(failing, { message: 'broken' })
   })
 })
 
 it('a pause ends without an error when its signal aborts', async () => {
-  const stopping = new AbortController()
-  const paused = pause(3_600_000, stopping.signal)
-  stopping.abort()
+  const controller = new AbortController()
+  const paused = pause(3_600_000, controller.signal)
+  controller.abort()
   await paused
 })

@@ -1,29 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { coded } from '@shop/testing/asserts/coded.ts'
 import * as fc from 'fast-check'
 import { keyedQueue } from '../../src/resilience/keyed-queue.ts'
 
-const forEver = () => new Promise<never>(() => {})
+const neverSettles = () => new Promise<never>(() => {})
 
-test('the tasks of a key run one after the other, in the order in which they came', async () => {
-  const tasks = fc.array(
-    fc.record({ key: fc.constantFrom('a', 'b', 'c'), turns: fc.nat(3), fails: fc.boolean() }),
+test('the tasks of a key run one at a time, in order of arrival', async () => {
+  const taskLists = fc.array(
+    fc.record({ key: fc.constantFrom('a', 'b', 'c'), ticks: fc.nat(3), fails: fc.boolean() }),
   )
   await fc.assert(
-    fc.asyncProperty(tasks, async (given) => {
+    fc.asyncProperty(taskLists, async (tasks) => {
       const enqueue = keyedQueue(1_000, 'too many are waiting')
       const running = new Map<string, number>()
-      const begun = new Map<string, number[]>()
-      const results = given.map(({ key, turns, fails }, index) =>
+      const started = new Map<string, number[]>()
+      const results = tasks.map(({ key, ticks, fails }, index) =>
         enqueue(key, async () => {
           assert.equal(running.has(key), false)
           running.set(key, index)
-          begun.set(key, [...(begun.get(key) ?? []), index])
-          for (let left = turns; left > 0; left--) await turn()
+          started.set(key, [...(started.get(key) ?? []), index])
+          for (let left = ticks; left > 0; left--) await tick()
           running.delete(key)
           if (fails) throw new Error(`task ${index} failed`)
           return index
@@ -31,27 +31,27 @@ test('the tasks of a key run one after the other, in the order in which they cam
       )
       const outcomes = await Promise.allSettled(results)
       for (const [index, outcome] of outcomes.entries()) {
-        if (given[index]?.fails === true) {
+        if (tasks[index]?.fails === true) {
           assert.equal(outcome.status, 'rejected')
           assert.equal(outcome.reason.message, `task ${index} failed`)
         } else assert.deepEqual(outcome, { status: 'fulfilled', value: index })
       }
-      for (const [key, order] of begun)
+      for (const [key, order] of started)
         assert.deepEqual(
           order,
-          [...given.keys()].filter((index) => given[index]?.key === key),
+          [...tasks.keys()].filter((index) => tasks[index]?.key === key),
         )
     }),
   )
 })
 
-test('a task does not wait for those of other keys', async () => {
+test('a task does not wait for tasks of other keys', async () => {
   const enqueue = keyedQueue(10, 'too many are waiting')
-  void enqueue('stuck', forEver)
+  void enqueue('stuck', neverSettles)
   assert.equal(await enqueue('free', async () => 'done'), 'done')
 })
 
-test('a task that fails passes its error to its caller alone, and the next one runs', async () => {
+test('a failing task rejects only its own caller, and the next task runs', async () => {
   const enqueue = keyedQueue(10, 'too many are waiting')
   const failing = enqueue('key', () => Promise.reject(new Error('this one')))
   const next = enqueue('key', async () => 'done')
@@ -59,16 +59,16 @@ test('a task that fails passes its error to its caller alone, and the next one r
   assert.equal(await next, 'done')
 })
 
-test('a task that throws at once is a failing task', async () => {
+test('a task that throws synchronously counts as failed', async () => {
   const enqueue = keyedQueue(10, 'too many are waiting')
   const failing = enqueue('key', () => {
-    throw new Error('at once')
+    throw new Error('synchronous')
   })
-  await assert.rejects(failing, /^Error: at once$/)
+  await assert.rejects(failing, /^Error: synchronous$/)
   assert.equal(await enqueue('key', async () => 'done'), 'done')
 })
 
-test('when as many as the limit are there, one more of the key is unavailable without running', async () => {
+test('a task beyond the limit of its key is rejected as unavailable and never runs', async () => {
   const enqueue = keyedQueue(3, 'too many are waiting')
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const accepted = [1, 2, 3].map((name) => enqueue('key', () => released.then(() => name)))
@@ -84,7 +84,7 @@ test('when as many as the limit are there, one more of the key is unavailable wi
   assert.equal(ran, false)
 })
 
-test('nothing is kept of a key whose tasks are done', async () => {
+test('a key is released when its tasks are done', async () => {
   setFlagsFromString('--expose-gc')
   const collectGarbage: () => void = runInNewContext('gc')
   const heapSize = () => {
@@ -95,9 +95,9 @@ test('nothing is kept of a key whose tasks are done', async () => {
   const before = heapSize()
   for (let number = 0; number < 2_000; number++)
     await enqueue(`${number}`.padEnd(10_000, '.'), () =>
-      number % 2 === 0 ? turn() : Promise.reject(new Error()),
+      number % 2 === 0 ? tick() : Promise.reject(new Error()),
     ).catch(() => {})
-  const grown = heapSize() - before
-  assert.ok(grown < 5_000_000, `2,000 keys of 10 kB left ${grown} bytes behind`)
-  await enqueue('still in use', turn)
+  const growth = heapSize() - before
+  assert.ok(growth < 5_000_000, `2,000 keys of 10 kB left ${growth} bytes behind`)
+  await enqueue('still in use', tick)
 })

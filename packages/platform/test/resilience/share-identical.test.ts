@@ -7,26 +7,26 @@ import { requestContext } from '../../src/request-context.ts'
 import { shareIdentical } from '../../src/resilience/share-identical.ts'
 import { inSpan } from '../../src/tracing/api.ts'
 
-/** Longer than a call waits before it begins. */
-const turn = async () => {
+/** Longer than a call waits before it starts. */
+const severalTicks = async () => {
   for (let ticks = 0; ticks < 3; ticks++) await tick()
 }
 
-const asIs = (key: string) => key
+const identity = (key: string) => key
 
-/** A call that ends when it is told to; `begun` has the keys of those under way and done. */
-const held = () => {
-  const begun: string[] = []
+/** Creates a call that is pending until `endFirst()`; `started` has the keys of all calls so far. */
+const createPendingCall = () => {
+  const started: string[] = []
   const ends: (() => void)[] = []
   const call = (key: string) => {
-    begun.push(key)
-    return new Promise<string>((resolve) => ends.push(() => resolve(`${key} ${begun.length}`)))
+    started.push(key)
+    return new Promise<string>((resolve) => ends.push(() => resolve(`${key} ${started.length}`)))
   }
-  return { call, begun, endFirst: () => ends.shift()?.() }
+  return { call, started, endFirst: () => ends.shift()?.() }
 }
 
 describe('identical calls', () => {
-  it('are in the trace of the first of them, and the spans of the others point to there', async () => {
+  it('run in the trace of the first one, to which the spans of the others link', async () => {
     const get = shareIdentical(String, (key: number) => inSpan('call', async () => key))
     const spans = await spansOf(() =>
       Promise.all([0, 1].map((index) => inRequest(`request ${index}`, () => get(7)))),
@@ -37,42 +37,42 @@ describe('identical calls', () => {
     assert.deepEqual(linksOf, { call: [], 'request 0': [], 'request 1': [first?.id] })
   })
 
-  it('that come together are one, and those that come while it is under way are the next one', async () => {
-    const { call, begun, endFirst } = held()
-    const get = shareIdentical(asIs, call)
+  it('are joined into one, and those made while it runs are joined into the next one', async () => {
+    const { call, started, endFirst } = createPendingCall()
+    const get = shareIdentical(identity, call)
     const first = [get('a'), get('a')]
-    await turn()
+    await severalTicks()
     const second = [get('a'), get('a'), get('a')]
-    await turn()
-    assert.deepEqual(begun, ['a'])
+    await severalTicks()
+    assert.deepEqual(started, ['a'])
     endFirst()
     assert.deepEqual(await Promise.all(first), ['a 1', 'a 1'])
-    await turn()
-    assert.deepEqual(begun, ['a', 'a'])
+    await severalTicks()
+    assert.deepEqual(started, ['a', 'a'])
     endFirst()
     assert.deepEqual(await Promise.all(second), ['a 2', 'a 2', 'a 2'])
   })
 
-  it('are not held up by others', async () => {
-    const { call, begun } = held()
-    const get = shareIdentical(asIs, call)
+  it('do not wait for calls with other keys', async () => {
+    const { call, started } = createPendingCall()
+    const get = shareIdentical(identity, call)
     void get('slow')
-    await turn()
+    await severalTicks()
     void get('slow')
     void get('other')
-    await turn()
-    assert.deepEqual(begun, ['slow', 'other'])
+    await severalTicks()
+    assert.deepEqual(started, ['slow', 'other'])
   })
 
-  it('fail together, and the next one is made all the same', async () => {
+  it('fail together, and the next one still runs', async () => {
     let calls = 0
-    const get = shareIdentical(asIs, async () => {
+    const get = shareIdentical(identity, async () => {
       calls += 1
       if (calls === 1) throw new Error('once')
       return calls
     })
     const together = Promise.allSettled([get('a'), get('a')])
-    await turn()
+    await severalTicks()
     const next = get('a')
     assert.deepEqual(
       (await together).map(({ status }) => status),
@@ -82,48 +82,48 @@ describe('identical calls', () => {
     assert.equal(await get('a'), 3)
   })
 
-  it('never get what was there before they were made', async () => {
+  it('see everything that was written before them', async () => {
     let stored = 0
-    const get = shareIdentical(asIs, async () => {
+    const get = shareIdentical(identity, async () => {
       const value = stored
-      await turn()
+      await severalTicks()
       return value
     })
-    const storm = setInterval(() => void get('key'), 0)
+    const otherCalls = setInterval(() => void get('key'), 0)
     for (let written = 1; written <= 2_000; written++) {
       void get('key')
       stored = written
       assert.ok((await get('key')) >= written)
     }
-    clearInterval(storm)
+    clearInterval(otherCalls)
   })
 
-  it('are made with the request id of the first', async () => {
-    const get = shareIdentical(asIs, async () => requestContext.getStore()?.requestId)
+  it('run with the request id of the first one', async () => {
+    const get = shareIdentical(identity, async () => requestContext.getStore()?.requestId)
     const from = (requestId: string) => requestContext.run({ requestId }, () => get('key'))
     assert.deepEqual(await Promise.all([from('a'), from('b')]), ['a', 'a'])
   })
 
-  it('do not begin when all who asked have gone by then, and stop when the last one goes', async () => {
-    const begun: (AbortSignal | undefined)[] = []
-    const states = () => begun.map((signal) => signal?.aborted)
-    const get = shareIdentical(asIs, (key: string) => {
-      begun.push(requestContext.getStore()?.signal)
+  it('do not start when all callers have already gone, and are aborted when the last caller goes', async () => {
+    const signals: (AbortSignal | undefined)[] = []
+    const states = () => signals.map((signal) => signal?.aborted)
+    const get = shareIdentical(identity, (key: string) => {
+      signals.push(requestContext.getStore()?.signal)
       return new Promise<string>((resolve) => void setTimeout(resolve, 100, key))
     })
-    const ask = (key: string, signal: AbortSignal) =>
+    const getFor = (key: string, signal: AbortSignal) =>
       requestContext.run({ requestId: 'x', signal }, () => get(key))
 
-    const gone = new AbortController()
+    const early = new AbortController()
     const reason = new Error('gone')
-    const abandoned = assert.rejects(ask('a', gone.signal), reason)
-    gone.abort(reason)
-    await abandoned
+    const rejected = assert.rejects(getFor('a', early.signal), reason)
+    early.abort(reason)
+    await rejected
     assert.deepEqual(states(), [])
 
     const [first, last] = [new AbortController(), new AbortController()]
-    const waiting = [ask('b', first.signal), ask('b', last.signal)]
-    await turn()
+    const waiting = [getFor('b', first.signal), getFor('b', last.signal)]
+    await severalTicks()
     first.abort()
     assert.deepEqual(states(), [false])
     last.abort()

@@ -12,16 +12,16 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
-/** A product service that can do one thing, listening on the port; closed when disposed of. */
+/** Starts a product service that implements only GetProduct; disposing of it closes the server. */
 export const startService = async (getProduct: GetProduct, port = 0, isOverloaded = () => false) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics, isOverloaded })
-  const bound = await server.listen(port)
-  return { ...server, port: bound, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
+  const boundPort = await server.listen(port)
+  return { ...server, port: boundPort, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
 }
 
-/** A channel to what listens on the port; closed when disposed of. */
+/** Opens a client of the product service on this port; disposing of it closes the channel. */
 export const openClient = (port: number) => {
   const client = new ProductServiceClient(...channelTo(`127.0.0.1:${port}`))
   return {

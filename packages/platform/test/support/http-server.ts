@@ -15,7 +15,7 @@ type Options = Readonly<{
   problemMembers?: HttpServerOptions['problemMembers']
 }>
 
-/** A server as the services have it, with the lines of its log; closed when disposed of. */
+/** Starts the HTTP server of the services with a recording logger; disposing of it closes the server. */
 export const startServer = async ({
   routes,
   dependencies = [],
@@ -47,11 +47,11 @@ export const startServer = async ({
   }
 }
 
-/** Sends a GET over a connection of its own; the function that it resolves with breaks the connection. */
+/** Sends a GET over a new connection, and resolves with a function that resets the connection. */
 export const startRequest = async (app: FastifyInstance, path: string): Promise<() => void> => {
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
-  const caller = connect(port, '127.0.0.1')
-  caller.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`)
-  return () => void caller.resetAndDestroy()
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`)
+  return () => void socket.resetAndDestroy()
 }

@@ -1,6 +1,6 @@
 import type { LogConfig } from '../../src/logging/logger.ts'
 
-/** JSON in a file of the folder, from `info` on, unless something else is said. */
+/** Logs JSON to a file in the folder, from level `info`, unless `config` overrides it. */
 export const fileConfig = (folder: string, config: Partial<LogConfig> = {}): LogConfig => ({
   level: 'info',
   format: 'json',

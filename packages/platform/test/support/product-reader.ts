@@ -2,7 +2,10 @@ import { ProductServiceClient, ProductServiceService } from '@shop/contracts/pro
 import { channelTo } from '../../src/grpc/channel.ts'
 import { callUnary } from '../../src/grpc/client.ts'
 
-/** A client of the product service at the address, to which that call is a read unless told otherwise; closed when disposed of. */
+/**
+ * Opens a client that calls BatchGetProducts; disposing of it closes the channel.
+ * The channel may retry the methods in `reads`.
+ */
 export const openReader = (address: string, reads = [ProductServiceService.batchGetProducts.path]) => {
   const client = new ProductServiceClient(...channelTo(address, reads))
   return {

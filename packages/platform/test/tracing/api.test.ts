@@ -17,15 +17,15 @@ const traceparent = `00-${traceId}-${callerId}-01`
 
 const useCases = {
   find: async ({ id }: { id: string }) => {
-    if (id === 'missing') throw new AppError('not_found', `there is nothing for ${id}`)
+    if (id === 'missing') throw new AppError('not_found', `user ${id} not found`)
     if (id === 'bug') throw new TypeError(`cannot read ${id}`)
     return { id }
   },
 }
 
-/** A server with one use case, which is also asked whether it is healthy. */
 const context = systemContext('test')
 
+/** Starts a server with one use case, which also serves as its health probe. */
 const startShop = async () => {
   const use = pipeline(useCases, [traced])
   return startServer({
@@ -48,18 +48,18 @@ const spansOfShop = (work: (shop: Shop) => Promise<unknown>, config = {}) =>
 const names = (spans: readonly { name: string }[]) => spans.map(({ name }) => name)
 
 describe('the span of a request', () => {
-  it('is in the trace of its caller, with that of the use case in it, whether or not there is a body', async () => {
+  it('continues the trace of its caller and contains the span of the use case, with or without a body', async () => {
     const spans = await spansOfShop(async ({ app, activeRequests }) => {
       await app.inject({ url: '/users/ann', headers: { traceparent, 'x-request-id': 'r-1' } })
       const address = await app.listen({ host: '127.0.0.1', port: 0 })
       const headers = { traceparent, 'content-type': 'application/json' }
       const post = httpRequest(`${address}/users`, { method: 'POST', headers })
-      const answered = once(post, 'response')
-      // The body comes later, when the server is out of the context of the request.
+      const responded = once(post, 'response')
+      // Sends the body later, when the server has left the asynchronous context of the request.
       post.flushHeaders()
       await eventually(20_000, async () => assert.equal(await activeRequests(), 1))
       post.end(JSON.stringify({ id: 'ann' }))
-      const [response] = await answered
+      const [response] = await responded
       assert.equal(response.statusCode, 200)
       response.resume()
     })
@@ -83,7 +83,7 @@ describe('the span of a request', () => {
     })
   })
 
-  it('begins a trace when the caller has none, or one that makes no sense', async () => {
+  it('starts a new trace when traceparent is missing or malformed', async () => {
     const spans = await spansOfShop(async ({ app }) => {
       await app.inject('/users/ann')
       await app.inject({ url: '/users/ann', headers: { traceparent: '00-zz-zz-01' } })
@@ -96,7 +96,7 @@ describe('the span of a request', () => {
     assert.equal(new Set(roots.map((span) => span.traceId)).size, 2)
   })
 
-  it('tells the code of an error, and only a fault makes it a failed one', async () => {
+  it('has the code of an error, and is marked as failed only for server errors', async () => {
     const spans = await spansOfShop(async ({ app }) => {
       await app.inject('/users/missing')
       await app.inject('/users/bug')
@@ -114,15 +114,15 @@ describe('the span of a request', () => {
     )
   })
 
-  it('ends with its connection, should that one break', async () => {
+  it('ends with status 499 when the connection breaks', async () => {
     const spans = await spansOf(async () => {
       const { promise, resolve } = Promise.withResolvers<object>()
       await using server = await startServer({
         routes: async (app) => void app.get('/slow', () => promise),
       })
-      const leave = await startRequest(server.app, '/slow')
+      const disconnect = await startRequest(server.app, '/slow')
       await eventually(20_000, async () => assert.equal(await server.activeRequests(), 1))
-      leave()
+      disconnect()
       await eventually(20_000, async () => assert.equal(await server.activeRequests(), 0))
       resolve({})
     })
@@ -132,16 +132,16 @@ describe('the span of a request', () => {
     )
   })
 
-  it('has neither a path nor a message, for there may be a user in them', async () => {
+  it('contains no path, client address, user agent or error message, because they may identify a user', async () => {
     const spans = await spansOfShop(async ({ app }) => {
-      for (const url of ['/users/missing?by=ann', '/users/bug', '/users/ann/nothing'])
+      for (const url of ['/users/missing?by=ann', '/users/bug', '/users/ann/unknown'])
         await app.inject({ url, remoteAddress: '192.0.2.7', headers: { 'user-agent': 'anns-phone' } })
     })
     assert.deepEqual(names(spans), ['find', 'GET /users/:id', 'find', 'GET /users/:id', 'GET'])
-    assert.doesNotMatch(JSON.stringify(spans), /ann|there is nothing|cannot read|192\.0\.2\.7/)
+    assert.doesNotMatch(JSON.stringify(spans), /ann|not found|cannot read|192\.0\.2\.7/)
   })
 
-  it('is not there for health checks and scrapes, nor is anything that they do', async () => {
+  it('does not exist for health checks and scrapes, and neither do spans of their work', async () => {
     const spans = await spansOfShop(async ({ app }) => {
       for (const url of ['/health', '/health/live', '/health/ready', '/metrics'])
         assert.equal((await app.inject({ url, headers: { traceparent } })).statusCode, 200)
@@ -150,9 +150,10 @@ describe('the span of a request', () => {
   })
 })
 
-describe('which requests are traced', () => {
+describe('the sampler', () => {
   const unsampled = `00-${traceId}-${callerId}-00`
-  const tracedOf = async (config: Record<string, unknown>) => {
+  /** Sends requests without a parent, with a sampled and an unsampled one. Returns the parents of the spans. */
+  const tracedParents = async (config: Record<string, unknown>) => {
     const spans = await spansOfShop(async ({ app }) => {
       for (const headers of [{}, { traceparent }, { traceparent: unsampled }])
         await app.inject({ url: '/users/ann', headers })
@@ -160,8 +161,8 @@ describe('which requests are traced', () => {
     return spans.filter(({ kind }) => kind === 'server').map((span) => span.parentId)
   }
 
-  it('the caller decides, and all are that have none', async () => {
-    assert.deepEqual(await tracedOf({}), ['', callerId])
+  it('follows the decision of the caller by default, and samples requests without a parent', async () => {
+    assert.deepEqual(await tracedParents({}), ['', callerId])
   })
 
   for (const [sampler, expected] of [
@@ -171,18 +172,18 @@ describe('which requests are traced', () => {
     ['parentbased_traceidratio', [callerId]],
     ['traceidratio', []],
   ] as const)
-    it(`${sampler} does, with a ratio of 0`, async () => {
+    it(`samples ${expected.length} of 3 requests with ${sampler} and a ratio of 0`, async () => {
       const config = { sampler, samplerRatio: 0 }
-      assert.deepEqual(await tracedOf(config), expected)
+      assert.deepEqual(await tracedParents(config), expected)
     })
 
-  it('a ratio of 1 takes all', async () => {
+  it('samples all requests with traceidratio and a ratio of 1', async () => {
     const config = { sampler: 'traceidratio', samplerRatio: 1 }
-    assert.equal((await tracedOf(config)).length, 3)
+    assert.equal((await tracedParents(config)).length, 3)
   })
 })
 
-it('spans tell which service made them, which version and where', async () => {
+it('spans carry the name, version and environment of their service', async () => {
   const resourceOf = async (config = {}) => {
     const [span] = await spansOfShop(({ app }) => app.inject('/users/ann'), config)
     const { 'service.instance.id': instance, ...resource } = span?.resource ?? {}
@@ -198,11 +199,11 @@ it('spans tell which service made them, which version and where', async () => {
   assert.equal(named['service.name'], 'shop')
 })
 
-it('a use case that no request waits for has no span', async () => {
+it('a use case outside of a request has no span', async () => {
   const spans = await spansOf(() => pipeline(useCases, [traced]).find({ id: 'ann' }, context))
   assert.deepEqual(names(spans), [])
 })
 
-it('a use case is left as it is where nothing is traced', () => {
+it('a use case is not wrapped while tracing is off', () => {
   assert.equal(pipeline(useCases, [traced]).find, useCases.find)
 })

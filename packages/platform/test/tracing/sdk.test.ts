@@ -6,46 +6,46 @@ import { startCollector } from '@shop/testing/observability/otlp.ts'
 import { inRequest, origin, tracingTo } from '@shop/testing/observability/tracing.ts'
 import { startTracing } from '../../src/tracing/start.ts'
 
-/** So many spans are sent without waiting for more. */
-const batch = 512
+/** A full batch, which is exported immediately. */
+const batchSize = 512
 
 const makeSpans = async (name: string) => {
-  for (let count = 0; count < batch; count++) await inRequest(name, async () => {})
+  for (let count = 0; count < batchSize; count++) await inRequest(name, async () => {})
 }
 
-it('that spans do not arrive is logged once, and so is that they do again', async () => {
+it('repeated export failures are logged once, and so is the recovery', async () => {
   await using collector = await startCollector()
   const { logger, lines } = recordingLogger()
   const config = tracingTo(`${collector.url}/`)
   collector.answer.status = 500
   const messages = () => lines.map(({ level, msg }) => [level, msg])
   const failed = [40, 'traces cannot be exported']
-  const seen = async (requests: number) =>
+  const untilReceived = async (requests: number) =>
     eventually(20_000, async () => assert.ok(collector.requests() >= requests))
   {
     await using _ = await startTracing(origin, config, logger)
     await makeSpans('lost')
-    await seen(1)
+    await untilReceived(1)
     await eventually(20_000, async () => assert.deepEqual(messages(), [failed]))
     await makeSpans('lost too')
-    await seen(2)
+    await untilReceived(2)
     collector.answer.status = 200
     for (const batches of [1, 2]) {
       await makeSpans('kept')
-      await eventually(20_000, async () => assert.equal(collector.spans.length, batches * batch))
+      await eventually(20_000, async () => assert.equal(collector.spans.length, batches * batchSize))
     }
   }
   assert.deepEqual(messages(), [failed, [30, 'traces are exported again']])
   assert.ok(collector.spans.every(({ name }) => name === 'kept'))
 })
 
-it('spans that the queue has no room for are dropped, and counted in the log', async () => {
+it('spans that exceed the queue are dropped, and their number is logged', async () => {
   await using collector = await startCollector()
   const { logger, lines } = recordingLogger()
   const config = { ...tracingTo(collector.url), timeoutMs: 100 }
   collector.answer.status = 'never'
   await using _ = await startTracing(origin, config, logger)
-  // One batch on its way, four that wait, and another one.
+  // One batch in flight, four that fill the queue, and one that exceeds it.
   for (let batches = 0; batches < 6; batches++) await makeSpans('many')
   await eventually(20_000, async () => {
     await inRequest('one more', async () => {})

@@ -1,4 +1,4 @@
-/** Logs ten thousand lines, then says so on standard error, and what memory they took. Arguments: format, output, folder. */
+/** Logs 10,000 lines of 10 kB, then prints the memory growth to stderr. Arguments: format, output, folder. */
 import { createLogger, type LogConfig } from '../../../src/logging/logger.ts'
 import { fileConfig } from '../../support/log-config.ts'
 
@@ -11,5 +11,5 @@ for (let line = 0; line < 10_000; line++) {
   logger.info({ text }, 'served')
   if (line % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
 }
-const grown = Math.round((process.memoryUsage.rss() - before) / 1024 / 1024)
-process.stderr.write(`still here, grown by ${grown} MB\n`)
+const growth = Math.round((process.memoryUsage.rss() - before) / 1024 / 1024)
+process.stderr.write(`still running, memory grew by ${growth} MB\n`)

@@ -1,4 +1,4 @@
-/** Logs two lines to the output and folder of its arguments, then exits, or crashes when the third argument says so. */
+/** Logs two lines and exits, or crashes when `end` is `crash`. Arguments: output, folder, format, end. */
 import { createLogger, type LogConfig } from '../../../src/logging/logger.ts'
 import { fileConfig } from '../../support/log-config.ts'
 
@@ -7,5 +7,5 @@ const config = { output: output as LogConfig['output'], format: format as LogCon
 const logger = await createLogger({ service: 'test-service' }, fileConfig(folder, config))
 logger.info('first')
 logger.info('last')
-if (end === 'a crash') throw new Error('crashed')
+if (end === 'crash') throw new Error('crashed')
 process.exit(0)

@@ -1,4 +1,4 @@
-/** Runs the program and arguments that it is given, with a standard output whose disk is full. */
+/** Runs the program and arguments in its own arguments, with standard output on a full disk. */
 import { spawnSync } from 'node:child_process'
 import { openSync } from 'node:fs'
 

@@ -1,6 +1,6 @@
 /**
- * Runs until it is stopped, and then takes some time to close. Arguments: how long it takes to close and how long it serves on,
- * in milliseconds; then, as JSON, the steps by which time passes after SIGTERM, if it is to pass by itself no more.
+ * Runs until it is stopped, then takes some time to close. Arguments, in milliseconds: the time to close, the
+ * shutdown delay, and optionally a JSON array of steps by which a mocked clock advances after SIGTERM.
  */
 import { mock } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,31 +9,31 @@ import { run, untilStopped } from '../../../src/process/lifecycle.ts'
 
 const [closingMs, delayMs, steps] = process.argv.slice(2)
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`)
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const logger = {
-  info: (_fields: unknown, text?: string) => say(text ?? ''),
-  fatal: (_fields: unknown, text?: string) => say(text ?? ''),
+  info: (_fields: unknown, text?: string) => print(text ?? ''),
+  fatal: (_fields: unknown, text?: string) => print(text ?? ''),
 }
 
 if (steps !== undefined) {
   setTimeout(() => process.exit(9), 10_000).unref()
   mock.timers.enable({ apis: ['setTimeout'] })
-  const pass = async () => {
+  const advanceClock = async () => {
     for (const step of JSON.parse(steps)) {
       await new Promise(setImmediate)
-      say(`+${step}`)
+      print(`+${step}`)
       mock.timers.tick(step)
     }
   }
-  process.once('SIGTERM', () => void pass())
+  process.once('SIGTERM', () => void advanceClock())
 }
 
 await run(async () => {
-  const open = setInterval(() => {}, 1_000)
-  const stopped = untilStopped(logger, { delayMs: Number(delayMs) }, singleProcess, () => say('not ready'))
-  say('started')
+  const keepAlive = setInterval(() => {}, 1_000)
+  const stopped = untilStopped(logger, { delayMs: Number(delayMs) }, singleProcess, () => print('not ready'))
+  print('started')
   await stopped
   await delay(Number(closingMs))
-  clearInterval(open)
-  say('closed')
+  clearInterval(keepAlive)
+  print('closed')
 })
