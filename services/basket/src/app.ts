@@ -26,7 +26,7 @@ export const { version } = manifest
 
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
-  /** What is to be true of every use case besides. */
+  /** Extra steps around every use case, outside the standard ones. */
   steps?: readonly Step[]
 }>
 
@@ -45,7 +45,7 @@ const createHttp = (
     config,
   })
 
-/** The service, put together: ports → use cases → HTTP and metrics. */
+/** Wires the service together: ports → use cases → HTTP and metrics. */
 export const createApp = async (
   { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
   logger: Logger,

@@ -60,12 +60,12 @@ export type BasketConfig = ServiceConfig &
   Readonly<{
     storage: StorageConfig
     ttlSeconds: number
-    /** Where the product service is, as a `grpcAddress`. */
+    /** The address of the product service, as a `grpcAddress`. */
     productService: string
   }>
 
-/** Its user and password may have escapes such as %40, which must be whole. */
-const isReadable = (url: string): boolean => {
+/** Whether the URL parses, including escapes such as %40 in its user name and password. */
+const isValidUrl = (url: string): boolean => {
   try {
     const { username, password } = new URL(url)
     decodeURIComponent(username + password)
@@ -75,62 +75,66 @@ const isReadable = (url: string): boolean => {
   }
 }
 
-/** What is wrong with the way to Redis, but for what the variables tell one by one. */
-const redisProblems = (given: Variables): (string | false)[] => {
-  const { REDIS_URL: url, REDIS_CLUSTER_NODES: nodes } = given
-  const clustered = nodes !== undefined
+/** Returns problems of the Redis variables that their own schemas cannot detect. */
+const redisProblems = (variables: Variables): (string | false)[] => {
+  const { REDIS_URL: url, REDIS_CLUSTER_NODES: nodes } = variables
+  const isCluster = nodes !== undefined
   return [
-    url !== undefined && !isReadable(url) && 'REDIS_URL must be a URL',
+    url !== undefined && !isValidUrl(url) && 'REDIS_URL must be a URL',
     url?.startsWith('redis:') === true &&
-      given.REDIS_TLS === 'on' &&
+      variables.REDIS_TLS === 'on' &&
       'REDIS_URL must begin with rediss: when REDIS_TLS is on',
-    clustered && url !== undefined && 'REDIS_CLUSTER_NODES must not be set together with REDIS_URL',
-    clustered &&
-      given.REDIS_HOST !== undefined &&
+    isCluster && url !== undefined && 'REDIS_CLUSTER_NODES must not be set together with REDIS_URL',
+    isCluster &&
+      variables.REDIS_HOST !== undefined &&
       'REDIS_CLUSTER_NODES must not be set together with REDIS_HOST',
-    clustered &&
-      given.REDIS_DB !== 0 &&
+    isCluster &&
+      variables.REDIS_DB !== 0 &&
       'REDIS_DB must be 0 with REDIS_CLUSTER_NODES: a cluster has only database 0',
-    mustBeFile('REDIS_TLS_CA', given.REDIS_TLS_CA),
+    mustBeFile('REDIS_TLS_CA', variables.REDIS_TLS_CA),
   ]
 }
 
-const targetOf = (given: Variables): RedisConfig['target'] => {
-  if (given.REDIS_CLUSTER_NODES !== undefined) return { nodes: addressesIn(given.REDIS_CLUSTER_NODES) }
-  if (given.REDIS_URL !== undefined) return { url: given.REDIS_URL }
-  return { host: given.REDIS_HOST ?? 'localhost', port: given.REDIS_PORT, database: given.REDIS_DB }
+const targetOf = (variables: Variables): RedisConfig['target'] => {
+  if (variables.REDIS_CLUSTER_NODES !== undefined)
+    return { nodes: addressesIn(variables.REDIS_CLUSTER_NODES) }
+  if (variables.REDIS_URL !== undefined) return { url: variables.REDIS_URL }
+  return {
+    host: variables.REDIS_HOST ?? 'localhost',
+    port: variables.REDIS_PORT,
+    database: variables.REDIS_DB,
+  }
 }
 
-const redisOf = (given: Variables): RedisConfig => ({
+const redisOf = (variables: Variables): RedisConfig => ({
   clientName: service,
   storeName: 'the basket store',
-  target: targetOf(given),
-  username: given.REDIS_USERNAME,
-  password: given.REDIS_PASSWORD,
-  tls: isOn(given.REDIS_TLS),
-  certificateAuthority: given.REDIS_TLS_CA,
-  waitReplicas: given.BASKET_WAIT_REPLICAS,
+  target: targetOf(variables),
+  username: variables.REDIS_USERNAME,
+  password: variables.REDIS_PASSWORD,
+  tls: isOn(variables.REDIS_TLS),
+  certificateAuthority: variables.REDIS_TLS_CA,
+  waitReplicas: variables.BASKET_WAIT_REPLICAS,
 })
 
-const storageIn = (given: Variables): StorageConfig => {
-  const server = given.REDIS_URL ?? given.REDIS_CLUSTER_NODES ?? given.REDIS_HOST
-  return storageOf(given, 'redis', server) === 'redis'
-    ? { kind: 'redis', redis: redisOf(given) }
-    : { kind: 'embedded', file: join(given.DATA_DIR, 'baskets.sqlite') }
+const storageIn = (variables: Variables): StorageConfig => {
+  const server = variables.REDIS_URL ?? variables.REDIS_CLUSTER_NODES ?? variables.REDIS_HOST
+  return storageOf(variables, 'redis', server) === 'redis'
+    ? { kind: 'redis', redis: redisOf(variables) }
+    : { kind: 'embedded', file: join(variables.DATA_DIR, 'baskets.sqlite') }
 }
 
 /** Throws `ConfigError`. */
 export const readConfig = (environment: Environment): BasketConfig => {
-  const given = readVariables(basketVariables, environment, (variables) => [
-    ...serviceProblems(variables),
-    ...redisProblems(variables),
-    variables.REDIS_URL === undefined &&
-      mustHavePassword(variables, environment, 'REDIS_PASSWORD', 'REDIS_URL'),
+  const variables = readVariables(basketVariables, environment, (values) => [
+    ...serviceProblems(values),
+    ...redisProblems(values),
+    values.REDIS_URL === undefined && mustHavePassword(values, environment, 'REDIS_PASSWORD', 'REDIS_URL'),
   ])
   return {
-    ...serviceSections(service, given, secretsIn(basketVariables)),
-    storage: storageIn(given),
-    ttlSeconds: given.BASKET_TTL_SECONDS,
-    productService: given.PRODUCT_SERVICE_URL,
+    ...serviceSections(service, variables, secretsIn(basketVariables)),
+    storage: storageIn(variables),
+    ttlSeconds: variables.BASKET_TTL_SECONDS,
+    productService: variables.PRODUCT_SERVICE_URL,
   }
 }

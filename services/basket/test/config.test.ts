@@ -6,7 +6,10 @@ import { redisConfigOf } from './support/redis-config.ts'
 
 const certificateAuthority = import.meta.filename
 
-/** Each with another value than its default, but for those that have only one. The others exclude one of these. */
+/**
+ * Variables with values that differ from the defaults, where a variable allows more than one value. The
+ * variables left out cannot be combined with one of these.
+ */
 const everyVariable = {
   PORT: '8099',
   ENVIRONMENT: 'staging',
@@ -40,7 +43,7 @@ const everyVariable = {
 }
 
 describe("the basket service's configuration", () => {
-  it('has a value for each variable that is not set', () => {
+  it('has defaults for variables that are not set', () => {
     assert.deepEqual(readConfig({}), {
       http: { port: 8081, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
       logging: {
@@ -79,7 +82,7 @@ describe("the basket service's configuration", () => {
     })
   })
 
-  it('has other values outside of development', () => {
+  it('has other defaults outside development', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
       const { logging, shutdown } = readConfig({ ENVIRONMENT, REDIS_PASSWORD: '' })
       assert.deepEqual([logging.level, logging.format], ['info', 'json'])
@@ -87,7 +90,7 @@ describe("the basket service's configuration", () => {
     }
   })
 
-  it('has every variable in its place', () => {
+  it('reads every variable', () => {
     assert.deepEqual(readConfig(everyVariable), {
       http: {
         port: 8099,
@@ -131,7 +134,7 @@ describe("the basket service's configuration", () => {
     })
   })
 
-  it('has those variables in their places too that another one excludes', () => {
+  it('reads the variables that cannot be combined with the others', () => {
     const embedded = { ...everyVariable, STORAGE: 'embedded', LOG_OUTPUT: 'console', WORKERS: '3' }
     assert.deepEqual(readConfig(embedded), {
       ...readConfig(everyVariable),
@@ -141,13 +144,13 @@ describe("the basket service's configuration", () => {
     })
     assert.equal(readConfig({ WORKERS: 'auto' }).workers, availableParallelism())
 
-    const toServer = redisConfigOf(everyVariable)
+    const redis = redisConfigOf(everyVariable)
     // An empty variable counts as not set.
-    const others = { ...everyVariable, REDIS_HOST: '', REDIS_DB: '' }
+    const withoutServer = { ...everyVariable, REDIS_HOST: '', REDIS_DB: '' }
     const url = 'rediss://redis.example:6381/4'
-    assert.deepEqual(redisConfigOf({ ...others, REDIS_URL: url }), { ...toServer, target: { url } })
-    assert.deepEqual(redisConfigOf({ ...others, REDIS_CLUSTER_NODES: 'a:7000,b:7001' }), {
-      ...toServer,
+    assert.deepEqual(redisConfigOf({ ...withoutServer, REDIS_URL: url }), { ...redis, target: { url } })
+    assert.deepEqual(redisConfigOf({ ...withoutServer, REDIS_CLUSTER_NODES: 'a:7000,b:7001' }), {
+      ...redis,
       target: {
         nodes: [
           { host: 'a', port: 7_000 },
@@ -155,16 +158,16 @@ describe("the basket service's configuration", () => {
         ],
       },
     })
-    const read = [...Object.keys(everyVariable), 'WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES']
-    assert.deepEqual(read.toSorted(), Object.keys(basketVariables.properties).toSorted(), 'there are others')
+    const tested = [...Object.keys(everyVariable), 'WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES']
+    assert.deepEqual(tested.toSorted(), Object.keys(basketVariables.properties).toSorted())
   })
 
-  it('prefers the URL of Redis to its host, port and database', () => {
+  it('prefers REDIS_URL to the host, port and database', () => {
     const { target } = redisConfigOf({ ...everyVariable, REDIS_URL: 'rediss://other.example' })
     assert.deepEqual(target, { url: 'rediss://other.example' })
   })
 
-  it('uses Redis when one is named, and in production; else the embedded engine', () => {
+  it('uses Redis if an address is set or in production, and otherwise the embedded engine', () => {
     assert.equal(readConfig({}).storage.kind, 'embedded')
     assert.equal(readConfig({ REDIS_HOST: '' }).storage.kind, 'embedded')
     assert.equal(readConfig({ REDIS_HOST: 'localhost' }).storage.kind, 'redis')
@@ -175,17 +178,17 @@ describe("the basket service's configuration", () => {
     assert.equal(readConfig({ STORAGE: 'redis' }).storage.kind, 'redis')
   })
 
-  it('wants to be told of the password in production, even that there is none', () => {
-    const secret = /REDIS_PASSWORD must be set in production/
-    assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), secret)
-    assert.throws(() => readConfig({ ENVIRONMENT: 'production', REDIS_CLUSTER_NODES: 'host:7000' }), secret)
+  it('requires a password or an explicit empty one in production', () => {
+    const message = /REDIS_PASSWORD must be set in production/
+    assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), message)
+    assert.throws(() => readConfig({ ENVIRONMENT: 'production', REDIS_CLUSTER_NODES: 'host:7000' }), message)
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', REDIS_PASSWORD: '' }))
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', REDIS_URL: 'redis://:x@host' }))
   })
 
-  it('takes the nodes of a cluster as hosts and ports', () => {
-    const text = 'redis-1.example:7000,10.0.0.1:7001,[2001:db8::1]:65535'
-    assert.deepEqual(redisConfigOf({ REDIS_CLUSTER_NODES: text }).target, {
+  it('reads cluster nodes as hosts and ports', () => {
+    const addresses = 'redis-1.example:7000,10.0.0.1:7001,[2001:db8::1]:65535'
+    assert.deepEqual(redisConfigOf({ REDIS_CLUSTER_NODES: addresses }).target, {
       nodes: [
         { host: 'redis-1.example', port: 7000 },
         { host: '10.0.0.1', port: 7001 },
@@ -197,7 +200,7 @@ describe("the basket service's configuration", () => {
     const message =
       'Invalid configuration:\n' +
       '  - REDIS_CLUSTER_NODES must be host:port,host:port,… with at most 100 nodes'
-    for (const unusable of [
+    for (const invalid of [
       'host',
       'host:',
       ':7000',
@@ -209,16 +212,19 @@ describe("the basket service's configuration", () => {
       'redis://a:1',
       nodes(101),
     ])
-      assert.throws(() => readConfig({ REDIS_CLUSTER_NODES: unusable }), { message }, unusable)
+      assert.throws(() => readConfig({ REDIS_CLUSTER_NODES: invalid }), { message }, invalid)
   })
 
-  it('names what cannot go together', () => {
+  it('rejects variables that cannot be combined, and names them', () => {
     const cluster = { REDIS_CLUSTER_NODES: 'host:7000' }
-    const both = (variables: Readonly<Record<string, string>>) => () =>
+    const readWithCluster = (variables: Readonly<Record<string, string>>) => () =>
       readConfig({ ...cluster, ...variables })
-    assert.throws(both({ REDIS_URL: 'redis://host' }), /REDIS_CLUSTER_NODES .* together with REDIS_URL/)
-    assert.throws(both({ REDIS_HOST: 'host' }), /REDIS_CLUSTER_NODES .* together with REDIS_HOST/)
-    assert.throws(both({ REDIS_DB: '1' }), /REDIS_DB must be 0 with REDIS_CLUSTER_NODES/)
+    assert.throws(
+      readWithCluster({ REDIS_URL: 'redis://host' }),
+      /REDIS_CLUSTER_NODES .* together with REDIS_URL/,
+    )
+    assert.throws(readWithCluster({ REDIS_HOST: 'host' }), /REDIS_CLUSTER_NODES .* together with REDIS_HOST/)
+    assert.throws(readWithCluster({ REDIS_DB: '1' }), /REDIS_DB must be 0 with REDIS_CLUSTER_NODES/)
     assert.throws(
       () => readConfig({ REDIS_URL: 'redis://host', REDIS_TLS: 'on' }),
       /REDIS_URL must begin with rediss:/,
@@ -227,7 +233,7 @@ describe("the basket service's configuration", () => {
     assert.throws(() => readConfig({ REDIS_TLS_CA: '/nowhere' }), /REDIS_TLS_CA must name an existing file/)
   })
 
-  it('lists every problem, and no value', () => {
+  it('lists every problem without any value', () => {
     const variables = {
       PORT: '0',
       REDIS_URL: 'redis://secret@host/abc',
@@ -245,7 +251,7 @@ describe("the basket service's configuration", () => {
     assert.throws(() => readConfig({ REDIS_URL: 'redis://host:99999' }), /REDIS_URL must be a URL/)
   })
 
-  it('takes one address of the product service, or several', () => {
+  it('accepts one or several addresses of the product service', () => {
     for (const address of [
       'product:50050',
       'https://shop.example:443',
@@ -274,7 +280,7 @@ describe("the basket service's configuration", () => {
     'a:1, b:2',
     'product:50050/path',
   ])
-    it(`refuses ${address}, and says what forms an address has`, () => {
+    it(`rejects ${address} as the address of the product service and names the valid forms`, () => {
       assert.throws(() => readConfig({ PRODUCT_SERVICE_URL: address }), {
         message:
           'Invalid configuration:\n  - PRODUCT_SERVICE_URL must be ' +

@@ -25,7 +25,7 @@ const queries = (ports: Ports) => ({
   basketStatistics: basketStatistics(ports),
 })
 
-/** Everything the basket service can do. */
+/** Every use case of the basket service. */
 export const useCases = (ports: Ports) => ({ commands: commands(ports), queries: queries(ports) })
 
 type Catalog = ReturnType<typeof useCases>

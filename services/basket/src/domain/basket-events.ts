@@ -1,9 +1,9 @@
 import type { Basket } from './basket.ts'
 
-/** What can happen to a basket. */
+/** The domain events of a basket. */
 export type BasketEvent = Readonly<{ type: 'basket_expired'; basketId: string; lines: number }>
 
-/** What happens when a basket is removed because nobody has written to it for so long. */
+/** Creates the event for a basket that was removed because its time to live ended. */
 export const basketExpired = ({ id, lines }: Pick<Basket, 'id' | 'lines'>): BasketEvent => ({
   type: 'basket_expired',
   basketId: id,

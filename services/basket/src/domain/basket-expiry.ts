@@ -1,7 +1,7 @@
 import type { Basket } from './basket.ts'
 
-/** For a store that does not remove expired baskets by itself. */
+/** Removal of expired baskets, for a store that does not do that by itself. */
 export type BasketExpiry = Readonly<{
-  /** Removes some of the baskets that have expired, and resolves with those of them that can still be read. */
+  /** Removes one batch of expired baskets. Resolves with them, except for those with damaged records. */
   removeExpired: () => Promise<readonly Basket[]>
 }>

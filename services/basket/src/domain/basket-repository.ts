@@ -1,15 +1,19 @@
 import type { Basket } from './basket.ts'
 
-/** Where baskets are kept, each for the configured time after its last write. Every method may reject with `unavailable`. */
+/**
+ * Stores baskets, which expire a configured time after their last write. Every method may reject with
+ * `unavailable`.
+ */
 export type BasketRepository = Readonly<{
   find: (userId: string) => Promise<Basket | undefined>
   /**
-   * Stores what `change` makes of the user's basket, or of `undefined` when there is none, as the next version with its
-   * life renewed; resolves with what is stored. `undefined` removes the basket, and what came in, unchanged, writes
-   * nothing. What `change` throws is passed on, and nothing is written.
+   * Calls `change` with the user's basket, or with `undefined` if there is none, and stores the result as the
+   * next version with a new expiry time. A result of `undefined` removes the basket. If `change` returns its
+   * argument or throws, nothing is written. Resolves with the basket as stored; rejects with what `change`
+   * throws.
    *
-   * No other write comes between, whichever process it comes from: `change` is pure, synchronous, and called again when
-   * one did.
+   * The update is atomic across processes. `change` must be pure and synchronous, because it is called
+   * again after a conflicting write.
    */
   update: <Result extends Basket | undefined>(
     userId: string,

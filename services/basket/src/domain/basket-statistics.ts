@@ -1,17 +1,18 @@
 import type { Cents } from '@shop/kernel/money.ts'
 
-/** All baskets in a few numbers. A store with many of them estimates from some. */
+/** Totals over all baskets. A store with many baskets estimates them from a sample. */
 export type BasketStatistics = Readonly<{
-  /** Those that have not expired. */
+  /** Baskets that have not expired. */
   baskets: number
-  /** The pieces in them, and what those cost. */
+  /** Pieces in these baskets. */
   pieces: number
+  /** Total price of these pieces. */
   value: Cents
-  /** How many have expired since the store began to count. */
+  /** Baskets that have expired since the store began to count. */
   expired: number
 }>
 
 export type BasketStatisticsReader = Readonly<{
-  /** Takes a bounded time, however many baskets there are. May reject with `unavailable`. */
+  /** Takes bounded time, regardless of the number of baskets. May reject with `unavailable`. */
   read: () => Promise<BasketStatistics>
 }>

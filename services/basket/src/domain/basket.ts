@@ -27,11 +27,11 @@ export type Basket = Readonly<{
   version: number
   createdAt: Date
   updatedAt: Date
-  /** When the store removes it, unless it is written to before. */
+  /** The time at which the basket expires. Every write moves it forward. */
   expiresAt: Date
 }>
 
-/** At most this many pieces in a line, and lines in a basket. */
+/** The maximum quantity of a line, and the maximum number of lines in a basket. */
 export const limits = { quantity: 999, lines: 100 } as const
 
 export const newBasket = (userId: string, id: string, now: Date): Basket => ({
@@ -54,26 +54,29 @@ export const pieceCount = ({ lines }: Basket): number =>
 const quantityOf = ({ lines }: Basket, productId: number): number | undefined =>
   lines.find((line) => line.productId === productId)?.quantity
 
-/** The line at its place, or at the end when it is new. */
+/** Replaces the product's line in its position, or appends a new line. */
 const withLine = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
   if (quantity > product.stock) throw insufficientStock(product.id, product.stock, quantity)
   if (quantity > limits.quantity) throw lineFull(limits.quantity, quantity)
   const { id: productId, name, price, category } = product
   const line = { productId, name, price, category, quantity }
-  const at = basket.lines.findIndex((other) => other.productId === productId)
-  if (at >= 0) return { ...basket, lines: basket.lines.with(at, line) }
+  const index = basket.lines.findIndex((other) => other.productId === productId)
+  if (index >= 0) return { ...basket, lines: basket.lines.with(index, line) }
   if (basket.lines.length >= limits.lines) throw basketFull(limits.lines)
   return { ...basket, lines: [...basket.lines, line] }
 }
 
 /**
- * The basket with `quantity` more of the product, which is described anew. Throws `insufficient_stock` or `basket_full`
- * by the quantity that results.
+ * Returns the basket with `quantity` more of the product. The line takes the product's current name, price
+ * and category. Throws `insufficient_stock` or `basket_full`, judged by the resulting quantity.
  */
 export const withMore = (basket: Basket, product: CatalogProduct, quantity: number): Basket =>
   withLine(basket, product, (quantityOf(basket, product.id) ?? 0) + quantity)
 
-/** The basket with `quantity` (1 or more) of a product that is in it. Throws `not_found`, and what `withMore` throws. */
+/**
+ * Returns the basket with the line of the product set to `quantity` (1 or more). Throws `not_found` if there
+ * is no such line, and otherwise the same errors as `withMore`.
+ */
 export const withQuantity = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
   if (quantityOf(basket, product.id) === undefined) throw lineNotFound(product.id)
   return withLine(basket, product, quantity)
@@ -87,7 +90,7 @@ export const withoutLine = (basket: Basket, productId: number): Basket => {
 
 export const withoutLines = (basket: Basket): Basket => ({ ...basket, lines: [] })
 
-/** The basket as a store keeps it after a write: the next version, with its life renewed. */
+/** Returns the basket as a store writes it: with the next version and a new expiry time. */
 export const nextVersion = (basket: Basket, ttlSeconds: number, now: Date): Basket => ({
   ...basket,
   version: basket.version + 1,
@@ -95,17 +98,17 @@ export const nextVersion = (basket: Basket, ttlSeconds: number, now: Date): Bask
   expiresAt: new Date(now.getTime() + ttlSeconds * 1_000),
 })
 
-/** What a write can expect of a basket. The id tells it from an earlier basket of the same user. */
+/** The state that a write can expect. The id rules out an earlier basket of the same user. */
 export type BasketState = Pick<Basket, 'id' | 'version'>
 
-/** Throws `stale` unless what is stored, or that nothing is, is as expected. */
+/** Throws `stale_version` unless the stored basket, or its absence, is as expected. */
 export const requireExpected = (basket: Basket | undefined, expected: Expected<BasketState>): void => {
-  const isIn = (stored: Basket, { id, version }: BasketState) =>
+  const hasState = (stored: Basket, { id, version }: BasketState) =>
     stored.id === id && stored.version === version
-  if (!isExpected(basket, expected, isIn)) throw staleBasket(basket?.version)
+  if (!isExpected(basket, expected, hasState)) throw staleBasket(basket?.version)
 }
 
-/** The basket when there is one, and it is as expected. Throws `not_found` or `stale`. */
+/** Returns the basket. Throws `not_found` if there is none, or `stale_version` if it is not as expected. */
 export const requireExisting = (
   basket: Basket | undefined,
   expected: Expected<BasketState> = 'anything',

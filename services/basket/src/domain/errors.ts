@@ -1,13 +1,13 @@
 import { AppError, type ErrorKind } from '@shop/kernel/errors.ts'
 
-/** The codes that only this service has, each with its kind. The kinds of the kernel have codes of their own. */
+/** Error codes of this service and their kinds. Other errors have the default code of their kind. */
 export const errorCodes = {
   product_not_found: 'not_found',
   insufficient_stock: 'conflict',
   basket_full: 'conflict',
 } as const satisfies Record<string, ErrorKind>
 
-/** What the errors tell programs besides their message, as JSON Schema. */
+/** Machine-readable details of the errors, as JSON Schema. */
 export const errorDetails = {
   available: { type: 'integer', description: 'Pieces in stock' },
   requested: { type: 'integer', description: 'The resulting quantity that was refused' },
@@ -15,23 +15,23 @@ export const errorDetails = {
 
 type Details = Partial<Record<keyof typeof errorDetails, number>>
 
-const refusal = (code: keyof typeof errorCodes, message: string, details: Details = {}): AppError =>
+const domainError = (code: keyof typeof errorCodes, message: string, details: Details = {}): AppError =>
   new AppError(errorCodes[code], message, { code, details })
 
 export const productNotFound = (productId: number): AppError =>
-  refusal('product_not_found', `product ${productId} not found`)
+  domainError('product_not_found', `product ${productId} not found`)
 
 export const insufficientStock = (productId: number, available: number, requested: number): AppError =>
-  refusal('insufficient_stock', `only ${available} of product ${productId} are in stock`, {
+  domainError('insufficient_stock', `only ${available} of product ${productId} are in stock`, {
     available,
     requested,
   })
 
 export const lineFull = (limit: number, requested: number): AppError =>
-  refusal('basket_full', `a basket can hold at most ${limit} of one product`, { requested })
+  domainError('basket_full', `a basket can hold at most ${limit} of one product`, { requested })
 
 export const basketFull = (limit: number): AppError =>
-  refusal('basket_full', `a basket can hold at most ${limit} different products`)
+  domainError('basket_full', `a basket can hold at most ${limit} different products`)
 
 export const basketNotFound = (): AppError => new AppError('not_found', 'basket not found')
 

@@ -5,18 +5,18 @@ import type { BasketRepository } from './basket-repository.ts'
 import type { BasketStatisticsReader } from './basket-statistics.ts'
 import type { ProductCatalog } from './product-catalog.ts'
 
-/** All that the service needs of the world. */
+/** The interfaces through which the domain reaches stores, other services and the clock. */
 export type Ports = Readonly<{
   baskets: BasketRepository
   catalog: ProductCatalog
   statistics: BasketStatisticsReader
-  /** Missing where the store removes expired baskets by itself. */
+  /** Missing if the store removes expired baskets by itself. */
   expiry?: BasketExpiry
   events: Readonly<{
     publish: (events: readonly BasketEvent[]) => void
-    subscribe: (reader: (event: BasketEvent) => void) => void
+    subscribe: (subscriber: (event: BasketEvent) => void) => void
   }>
   clock: Clock
-  /** Makes an id that no basket has had. */
+  /** Creates an id that no basket has ever had. */
   newId: () => string
 }>

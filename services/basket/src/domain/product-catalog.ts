@@ -1,17 +1,17 @@
 import type { Cents } from '@shop/kernel/money.ts'
 
-/** What a basket needs to know of a product. */
+/** The fields of a product that a basket needs. */
 export type CatalogProduct = Readonly<{
   id: number
   name: string
   price: Cents
   category: string
-  /** Pieces. */
+  /** Pieces in stock. */
   stock: number
 }>
 
-/** The products, which another service owns. */
+/** The product catalog, which another service owns. */
 export type ProductCatalog = Readonly<{
-  /** Rejects with `product_not_found`, or with `unavailable` when the owner cannot be asked in time. */
+  /** Rejects with `product_not_found`, or with `unavailable` if there is no response in time. */
   find: (productId: number) => Promise<CatalogProduct>
 }>

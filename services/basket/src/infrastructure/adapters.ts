@@ -29,7 +29,7 @@ export type StorageConfig =
 type AdapterConfig = Readonly<{
   storage: StorageConfig
   ttlSeconds: number
-  /** Where the product service is, as a `grpcAddress`. */
+  /** The address of the product service, as a `grpcAddress`. */
   productService: string
 }>
 
@@ -37,10 +37,10 @@ type Storage = AsyncDisposable &
   Pick<Ports, 'baskets' | 'statistics' | 'expiry'> &
   Readonly<{ dependencies: readonly Dependency[] }>
 
-/** Of SQLite, when it could not have its lock in time. */
-const busy = 'too many others are writing'
+/** The error message when SQLite cannot get the write lock in time. */
+const busyMessage = 'too many concurrent writes'
 
-/** What Redis is asked, measured when there are metrics. */
+/** The Redis commands that the adapters use, measured if metrics are given. */
 const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
   const { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas } = redis
   const commands = { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas }
@@ -57,7 +57,7 @@ const openRedisStorage = (
   const commands = commandsOf(redis, metrics)
   metrics?.watchPool('redis', () => ({ idle: 0, waiting: 0, ...redis.connections() }))
   if (metrics !== undefined) exposeSamples(metrics.registry, memoryMetrics(commands.memory), logger)
-  // Optional: without them writes are refused, but reads are not.
+  // An optional dependency: without replicas, writes fail but reads still work.
   const replicas = { name: 'redis-replicas', required: false, probe: commands.pingReplicas }
   return {
     baskets: redisBasketRepository(commands, ttlSeconds),
@@ -78,24 +78,24 @@ const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): St
   const sqlite = openSqlite(file)
   const expiry = sqliteBasketExpiry(sqlite)
   return {
-    baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), busy),
-    statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), busy),
-    expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, busy),
+    baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), busyMessage),
+    statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), busyMessage),
+    expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, busyMessage),
     dependencies: [{ name: 'sqlite', required: true, probe: async () => sqlite.exec('select 1') }],
     [Symbol.asyncDispose]: async () => sqlite.close(),
   }
 }
 
 /**
- * Opens what the configuration names, measured when there are metrics. Servers may come later: until then the service
- * runs, and is not ready.
+ * Opens the configured storage and the product catalog, measured if metrics are given. Does not wait for
+ * their servers: until the required ones are reachable, the service runs but is not ready.
  */
 export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Promise<Adapters<Ports>> => {
-  const { storage: where, ttlSeconds, productService } = options.config
+  const { storage: storageConfig, ttlSeconds, productService } = options.config
   const storage =
-    where.kind === 'redis'
-      ? openRedisStorage(where.redis, ttlSeconds, options)
-      : openSqliteStorage(where.file, ttlSeconds, options.logger)
+    storageConfig.kind === 'redis'
+      ? openRedisStorage(storageConfig.redis, ttlSeconds, options)
+      : openSqliteStorage(storageConfig.file, ttlSeconds, options.logger)
   const catalog = grpcProductCatalog(productService, options.metrics)
   return {
     ports: {

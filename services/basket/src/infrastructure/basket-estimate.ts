@@ -7,7 +7,10 @@ type Estimate = Omit<BasketStatistics, 'expired'>
 const scaled = (value: Cents, scale: number): Cents =>
   scale === 1 ? value : BigInt(Math.round(Number(value) * scale))
 
-/** What all baskets hold, judged by some of them, each of which stands for so many. Exact when that is one. */
+/**
+ * Estimates the statistics of all baskets: each basket of the sample represents `scale` baskets. The result
+ * is exact if `scale` is 1.
+ */
 export const estimate = (sample: readonly Basket[], scale: number): Estimate => ({
   baskets: Math.round(sample.length * scale),
   pieces: Math.round(sample.reduce((sum, basket) => sum + pieceCount(basket), 0) * scale),

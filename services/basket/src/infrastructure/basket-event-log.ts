@@ -1,7 +1,7 @@
 import { type Logger, withoutRedaction } from '@shop/platform/logging/logger.ts'
 import type { BasketEvent } from '../domain/basket-events.ts'
 
-/** Writes each event as a line. The user is not in it. */
+/** Logs each event, without the user. */
 export const basketEventLog = (logger: Logger): ((event: BasketEvent) => void) => {
   const events = withoutRedaction(logger)
   return ({ type: event, basketId: basket_id, lines }) =>

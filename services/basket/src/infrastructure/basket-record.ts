@@ -2,7 +2,10 @@ import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Basket } from '../domain/basket.ts'
 
-/** A basket as every store keeps it. Members may be added, and old ones must stay readable: stored baskets live a day. */
+/**
+ * The format of a basket in every store. Members may be added, but old records must stay readable: a stored
+ * basket lives for a day by default.
+ */
 const Record = Type.Object({
   id: Type.String(),
   userId: Type.String(),
@@ -10,7 +13,7 @@ const Record = Type.Object({
     Type.Object({
       productId: Type.Integer(),
       name: Type.String(),
-      /** Cents, as a text: JSON numbers are fractions. */
+      /** Cents, as a string: numbers in JSON are floating-point numbers. */
       price: Type.String({ pattern: '^\\d{1,12}$' }),
       category: Type.String(),
       quantity: Type.Integer(),
@@ -35,9 +38,12 @@ export const encodeBasket = (basket: Basket): string => {
   return JSON.stringify(record)
 }
 
-/** Throws a plain error, which names no content, for a text that is no basket: that is a fault, never "no basket". */
-export const decodeBasket = (text: string): Basket => {
-  const record: unknown = parse(text)
+/**
+ * Throws a plain `Error`, whose message has none of the content, if the string is not a basket. A damaged
+ * record is a fault and must not pass for a missing basket.
+ */
+export const decodeBasket = (json: string): Basket => {
+  const record: unknown = parse(json)
   if (!validator.Check(record)) throw new Error('a stored basket cannot be read: it is not a basket')
   return {
     ...record,
@@ -48,19 +54,19 @@ export const decodeBasket = (text: string): Basket => {
   }
 }
 
-/** Those of the texts that are baskets: for figures and events, which a damaged one must not stop. */
-export const readableBaskets = (texts: readonly string[]): Basket[] =>
-  texts.flatMap((text) => {
+/** Decodes records and skips damaged ones, which must not stop statistics or events. */
+export const readableBaskets = (records: readonly string[]): Basket[] =>
+  records.flatMap((record) => {
     try {
-      return [decodeBasket(text)]
+      return [decodeBasket(record)]
     } catch {
       return []
     }
   })
 
-const parse = (text: string): unknown => {
+const parse = (json: string): unknown => {
   try {
-    return JSON.parse(text)
+    return JSON.parse(json)
   } catch {
     throw new Error('a stored basket cannot be read: it is not JSON')
   }

@@ -11,31 +11,34 @@ import { createBreaker } from '@shop/platform/resilience/breaker.ts'
 import { productNotFound } from '../domain/errors.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
 
-/** Of a call. Who comes while others wait for one waits for that too: twice this is less than the second of the contract. */
+/**
+ * The deadline of a call. A look-up may first wait for an earlier call: two deadlines are still less than the
+ * second that a request may take.
+ */
 const deadlineMs = 400
-/** With the longest texts an answer is still less than the four megabytes that a client takes. */
+/** Even with the longest strings, the response is smaller than the 4 MB that a gRPC client accepts. */
 const maxBatchSize = 100
 const message = 'the product service is unavailable'
 
-/** Asking again later may help. */
-const outages = new Set<ErrorKind>(['unavailable', 'rate_limited'])
+/** Kinds of errors after which a retry may succeed. */
+const temporaryKinds = new Set<ErrorKind>(['unavailable', 'rate_limited'])
 
-const translated = (error: unknown): Error =>
-  outages.has(kindOf(error))
+const toCatalogError = (error: unknown): Error =>
+  temporaryKinds.has(kindOf(error))
     ? new AppError('unavailable', message, { cause: error })
-    : // Also what that service calls invalid: our caller's input has been checked before.
+    : // This includes `invalid`: we validate our caller's input, so a rejected id is our bug.
       new Error('unexpected response from the product service', { cause: error })
 
-/** An error in the place of a product that makes no sense: the others of its batch are none the worse. */
-const productOf = ({ id, name, category, stock, price }: Product): CatalogProduct | Error => {
+/** Returns an error for a malformed product, so that the other products of the batch are unaffected. */
+const toCatalogProduct = ({ id, name, category, stock, price }: Product): CatalogProduct | Error => {
   try {
     return { id, name, category, stock, price: centsFromDecimal(price, '/price') }
   } catch (error) {
-    return translated(error)
+    return toCatalogError(error)
   }
 }
 
-/** The products as the product service at a `grpcAddress` has them, over one channel. Look-ups at the same time share one call. */
+/** Looks up products in the product service at a `grpcAddress`. Concurrent look-ups share calls. */
 export const grpcProductCatalog = (
   address: string,
   metrics?: Metrics,
@@ -48,17 +51,17 @@ export const grpcProductCatalog = (
   const onState = metrics?.watchBreaker('product-service')
   const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message, onState })
 
-  const ask = async (ids: readonly number[]): Promise<readonly Product[]> => {
+  const fetchProducts = async (ids: readonly number[]): Promise<readonly Product[]> => {
     try {
-      const answer = await callUnary(client.batchGetProducts.bind(client), { ids: [...ids] }, deadlineMs)
-      return answer.products
+      const response = await callUnary(client.batchGetProducts.bind(client), { ids: [...ids] }, deadlineMs)
+      return response.products
     } catch (error) {
-      throw translated(error)
+      throw toCatalogError(error)
     }
   }
   const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {
-    const products = await breaker(() => ask(ids))
-    const found = new Map(products.map((product) => [product.id, productOf(product)]))
+    const products = await breaker(() => fetchProducts(ids))
+    const found = new Map(products.map((product) => [product.id, toCatalogProduct(product)]))
     return ids.map((id) => found.get(id) ?? productNotFound(id))
   }
 

@@ -10,12 +10,12 @@ import { decodeBasket, encodeBasket } from './basket-record.ts'
 const maxWaiting = 1_000
 const maxAttempts = 100
 
-/** A short and random pause, growing with the number of lost races, so that processes do not collide for ever. */
+/** A random pause, which grows with each lost race to at most 20 ms, so that processes stop colliding. */
 const pause = (attempt: number) => delay(Math.random() * Math.min(attempt, 20))
 
 /**
- * Baskets in Redis, one key each. A write is a compare-and-set of the whole value, so it fails, and is made anew, when
- * another process came first; within this process the writes to one basket queue up.
+ * Stores baskets in Redis, one key each. A write is a compare-and-set of the whole value. It fails and is
+ * retried if another process wrote first; within this process, writes to the same basket are queued.
  */
 export const redisBasketRepository = (
   redis: Pick<RedisStore, 'get' | 'compareAndSet'>,
@@ -27,8 +27,8 @@ export const redisBasketRepository = (
 
   return {
     find: async (userId) => {
-      const text = await redis.get(`${keyPrefix}${userId}`)
-      return text === null ? undefined : decodeBasket(text)
+      const record = await redis.get(`${keyPrefix}${userId}`)
+      return record === null ? undefined : decodeBasket(record)
     },
 
     update: (userId, change) =>
@@ -46,7 +46,7 @@ export const redisBasketRepository = (
             next ? encodeBasket(next) : null,
             ttlSeconds,
           )
-          // A basket stays one and `undefined` stays `undefined`.
+          // The cast is safe: `next` is a basket if `changed` is one, otherwise `undefined`.
           if (done) return next as typeof changed
           current = found
           await pause(attempt)

@@ -5,24 +5,24 @@ import type { BasketStatistics, BasketStatisticsReader } from '../domain/basket-
 import { estimate } from './basket-estimate.ts'
 import { readableBaskets } from './basket-record.ts'
 
-/** So many keys of each server are looked at. Fewer baskets than that are counted exactly. */
+/** The number of keys sampled from each server. A server with fewer keys is counted exactly. */
 const sampleSize = 500
-/** So many baskets are read at the same time, and decoded before requests have their turn again. */
+/** The number of baskets read concurrently, and decoded before the event loop serves requests again. */
 const batchSize = 50
 
 type Redis = Pick<RedisStore, 'get' | 'sampleKeyspace'>
 
 const readBaskets = async (redis: Redis, keys: readonly string[]): Promise<Basket[]> => {
   const baskets: Basket[] = []
-  for (let at = 0; at < keys.length; at += batchSize) {
-    const texts = await Promise.all(keys.slice(at, at + batchSize).map(redis.get))
-    // What has expired by now is none any more.
-    baskets.push(...readableBaskets(texts.filter((text) => text !== null)))
+  for (let start = 0; start < keys.length; start += batchSize) {
+    const records = await Promise.all(keys.slice(start, start + batchSize).map(redis.get))
+    // A basket may have expired since its key was sampled.
+    baskets.push(...readableBaskets(records.filter((record) => record !== null)))
   }
   return baskets
 }
 
-/** For how many of the server's keys one of the sample stands. */
+/** The number of the server's keys that each key of the sample represents. */
 const scaleOf = ({ keys, sample, complete }: KeyspaceSample): number => {
   if (complete) return 1
   if (sample.length === 0) throw new Error('a Redis server has keys but SCAN returned none')
@@ -30,16 +30,16 @@ const scaleOf = ({ keys, sample, complete }: KeyspaceSample): number => {
 }
 
 /**
- * Statistics of the baskets in Redis. Nothing is kept for them, and nothing is done to every basket: a bounded sample of the
- * keys of each server is read, and stands for the others.
+ * Statistics of the baskets in Redis, estimated from a bounded sample of each server's keys. Writes therefore
+ * maintain no counters, and a read does not visit every basket.
  */
 export const redisBasketStatistics = (redis: Redis, keyPrefix = 'basket:'): BasketStatisticsReader => ({
   read: async () => {
     const sum = { baskets: 0, pieces: 0, value: 0n, expired: 0 }
     const servers = await redis.sampleKeyspace(sampleSize)
     for (const server of servers) {
-      const own = server.sample.filter((key) => key.startsWith(keyPrefix))
-      const { baskets, pieces, value } = estimate(await readBaskets(redis, own), scaleOf(server))
+      const basketKeys = server.sample.filter((key) => key.startsWith(keyPrefix))
+      const { baskets, pieces, value } = estimate(await readBaskets(redis, basketKeys), scaleOf(server))
       sum.baskets += baskets
       sum.pieces += pieces
       sum.value += value

@@ -3,10 +3,10 @@ import type { Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import type { BasketExpiry } from '../domain/basket-expiry.ts'
 import { readableBaskets } from './basket-record.ts'
 
-/** How many expired baskets are removed at a time at most: it happens in the process that serves. */
+/** The maximum number of baskets per batch. It is limited because SQLite blocks the event loop. */
 const batchSize = 500
 
-/** Removes expired baskets from the file; `removed` tells how many this process has removed. */
+/** Removes expired baskets from the file. `removed` returns how many this process has removed. */
 export const sqliteBasketExpiry = (
   sqlite: Sqlite,
   clock: Clock = systemClock,

@@ -11,8 +11,8 @@ const schema = `
 `
 
 /**
- * Makes what a new file lacks. To switch it to WAL while another process writes, as one that makes it too does, is
- * refused at once, whatever the timeout: so this tries for a second.
+ * Creates the schema in a new file. Retries for a second: the switch to WAL fails at once, regardless of the
+ * busy timeout, while another process writes, for example to create the schema as well.
  */
 const prepareFile = (sqlite: Sqlite): void => {
   const clock = new Int32Array(new SharedArrayBuffer(4))
@@ -26,7 +26,7 @@ const prepareFile = (sqlite: Sqlite): void => {
   }
 }
 
-/** Baskets in an SQLite file, which several processes may share. Writers wait for each other; readers do not. */
+/** Stores baskets in an SQLite file that processes may share. Writers wait for each other; readers do not. */
 export const sqliteBasketRepository = (
   sqlite: Sqlite,
   ttlSeconds: number,
@@ -57,7 +57,7 @@ export const sqliteBasketRepository = (
         if (next === undefined) remove.run(userId)
         else if (next !== stored) upsert.run(userId, encodeBasket(next), next.expiresAt.getTime())
         sqlite.exec('commit')
-        // A basket stays one and `undefined` stays `undefined`.
+        // The cast is safe: `next` is a basket if `changed` is one, otherwise `undefined`.
         return next as typeof changed
       } catch (error) {
         sqlite.exec('rollback')

@@ -10,7 +10,7 @@ import { aProduct } from '../support/baskets.ts'
 import { assertProblem, basketIn, basketOf, noBasket, send } from '../support/http.ts'
 import { openPorts } from '../support/ports.ts'
 
-const openWith = async (step: Step) => {
+const openWithStep = async (step: Step) => {
   const stack = new AsyncDisposableStack()
   const { ports } = stack.use(await openPorts(async (id) => aProduct({ id })))
   const app = await createApp({ ports, dependencies: [] }, silentLogger, undefined, { steps: [step] })
@@ -24,11 +24,11 @@ const openWith = async (step: Step) => {
   }
 }
 
-test('a step sees every use case, whoever calls it, with the request or the name of what calls', async () => {
+test('a step sees every use case, with the request id of the HTTP request or the name of the system caller', async () => {
   const seen = new Map<string, Omit<Context, 'signal'>>()
-  await using app = await openWith((use, name) => (input, context) => {
-    const { signal: _, ...others } = context
-    seen.set(name, others)
+  await using app = await openWithStep((use, name) => (input, context) => {
+    const { signal: _, ...fields } = context
+    seen.set(name, fields)
     return use(input, context)
   })
   const { basket } = app
@@ -55,8 +55,8 @@ test('a step sees every use case, whoever calls it, with the request or the name
   assert.deepEqual(seen.get('basketStatistics'), { requestId: 'basket-statistics', principal: system })
 })
 
-test('a step can refuse a use case before anything is done', async () => {
-  await using app = await openWith((use, name) => async (input, context) => {
+test('a step can reject a use case before it does anything', async () => {
+  await using app = await openWithStep((use, name) => async (input, context) => {
     if (name === 'addItem') throw new AppError('forbidden', 'not by you')
     return use(input, context)
   })

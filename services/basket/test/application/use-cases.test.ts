@@ -16,20 +16,20 @@ const userId = 'user123'
 const start = new Date('2026-11-22T09:58:00.123Z')
 const later = (date: Date, seconds: number) => new Date(date.getTime() + seconds * 1_000)
 
-/** The use cases with a clock that stands until it is set, and ids in turn. */
+/** Opens the use cases with a clock that only the test moves, and with consecutive ids. */
 const openUseCases = async () => {
   const time = { now: start }
   const clock = () => time.now
-  const opened = await openPorts(async (id) => aProduct({ id }), clock)
+  const storage = await openPorts(async (id) => aProduct({ id }), clock)
   let ids = 0
   const newId = () => `basket-${++ids}`
-  const { commands, queries } = useCases({ ...opened.ports, clock, newId })
+  const { commands, queries } = useCases({ ...storage.ports, clock, newId })
   const use = pipeline({ ...commands, ...queries }, [])
-  return { use, time, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
+  return { use, time, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
 }
 
 describe('a new basket', () => {
-  const fresh = {
+  const created = {
     id: 'basket-1',
     userId,
     lines: [],
@@ -40,29 +40,29 @@ describe('a new basket', () => {
   }
   const line = { productId: 7, name: '1984', price: 1_499n, category: 'Books', quantity: 2 }
 
-  test('that is made by itself has the id of the source of ids and the time of the clock', async () => {
+  test('created by createBasket has an id from newId and the time of the clock', async () => {
     await using opened = await openUseCases()
     const { use, time } = opened
     assert.deepEqual(await use.createBasket({ userId, expected: 'anything' }, context), {
-      basket: fresh,
+      basket: created,
       created: true,
     })
     time.now = later(start, 60)
     assert.deepEqual(await use.createBasket({ userId, expected: 'anything' }, context), {
-      basket: fresh,
+      basket: created,
       created: false,
     })
-    assert.deepEqual(await use.getBasket({ userId }, context), fresh)
+    assert.deepEqual(await use.getBasket({ userId }, context), created)
   })
 
-  test('that an item makes has them too, and keeps them when more is added', async () => {
+  test('created by addItem has them too, and keeps them when more is added', async () => {
     await using opened = await openUseCases()
     const { use, time } = opened
     const item = { userId, productId: 7, quantity: 2, expected: 'anything' } as const
-    assert.deepEqual(await use.addItem(item, context), { ...fresh, lines: [line] })
+    assert.deepEqual(await use.addItem(item, context), { ...created, lines: [line] })
     time.now = later(start, 60)
     assert.deepEqual(await use.addItem(item, context), {
-      ...fresh,
+      ...created,
       lines: [{ ...line, quantity: 4 }],
       version: 2,
       updatedAt: time.now,
@@ -83,10 +83,11 @@ const writes: Readonly<Record<string, Write>> = {
   clearBasket: (use, expected) => use.clearBasket({ userId, expected }, context),
   deleteBasket: (use, expected) => use.deleteBasket({ userId, expected }, context),
 }
-const makers = new Set(['createBasket', 'addItem'])
+/** The writes that create a basket if there is none. */
+const creators = new Set(['createBasket', 'addItem'])
 
 for (const [name, write] of Object.entries(writes))
-  describe(`${name} by a state that is expected`, () => {
+  describe(`${name} with an expected state`, () => {
     const openWithBasket = async () => {
       const opened = await openUseCases()
       const item = { userId, productId: 7, quantity: 1, expected: 'anything' } as const
@@ -94,7 +95,7 @@ for (const [name, write] of Object.entries(writes))
       return { ...opened, stored }
     }
 
-    test('is refused as stale, and changes nothing, when the basket is in another', async () => {
+    test('rejects with stale_version and changes nothing if the basket is in another state', async () => {
       await using opened = await openWithBasket()
       const { use, stored } = opened
       for (const states of [[], [{ id: stored.id, version: 2 }], [{ id: 'another', version: 1 }]] as const)
@@ -102,7 +103,7 @@ for (const [name, write] of Object.entries(writes))
       assert.deepEqual(await use.getBasket({ userId }, context), stored)
     })
 
-    test('goes through when the basket is in it, or only has to be there', async () => {
+    test('succeeds if the basket is in that state, or if any existing basket is expected', async () => {
       for (const statesOf of [
         ({ id, version }: BasketState) => [
           { id: 'another', version },
@@ -115,25 +116,25 @@ for (const [name, write] of Object.entries(writes))
       }
     })
 
-    test(`is ${makers.has(name) ? 'stale' : 'not found'} without a basket, and makes none`, async () => {
+    const code = creators.has(name) ? 'stale_version' : 'not_found'
+    test(`rejects with ${code} and creates no basket if there is none`, async () => {
       await using opened = await openUseCases()
       const { use } = opened
-      const code = makers.has(name) ? 'stale_version' : 'not_found'
       for (const states of ['existing', [], [{ id: 'basket-1', version: 1 }]] as const)
         await assert.rejects(write(use, states), coded(code))
       await assert.rejects(use.getBasket({ userId }, context), coded('not_found'))
     })
   })
 
-describe('to remove expired baskets', () => {
-  const published = () => {
+describe('removeExpiredBaskets', () => {
+  const recordingEvents = () => {
     const events: BasketEvent[] = []
-    const publish = (more: readonly BasketEvent[]) => void events.push(...more)
+    const publish = (published: readonly BasketEvent[]) => void events.push(...published)
     return { events, port: { publish } }
   }
 
-  test('publishes each of those that the store has removed', async () => {
-    const { events, port } = published()
+  test('publishes an event for each basket that the store has removed', async () => {
+    const { events, port } = recordingEvents()
     const line = { productId: 7, name: '1984', price: 1_499n, category: 'Books', quantity: 9 }
     const removed = [
       { ...aBasket('ann'), id: 'one', lines: [line, { ...line, productId: 8 }] },
@@ -146,19 +147,19 @@ describe('to remove expired baskets', () => {
     ])
   })
 
-  test('publishes nothing where the store removes them by itself', async () => {
-    const { events, port } = published()
+  test('publishes nothing if the store removes expired baskets by itself', async () => {
+    const { events, port } = recordingEvents()
     await removeExpiredBaskets({ events: port })()
     assert.deepEqual(events, [])
   })
 
-  test('rejects, and publishes nothing, when the store could not', async () => {
-    const { events, port } = published()
-    const refusal = new AppError('unavailable', 'too many others are writing')
-    const removeExpired = () => Promise.reject(refusal)
+  test('rejects and publishes nothing if the store fails', async () => {
+    const { events, port } = recordingEvents()
+    const failure = new AppError('unavailable', 'too many concurrent writes')
+    const removeExpired = () => Promise.reject(failure)
     await assert.rejects(
       removeExpiredBaskets({ expiry: { removeExpired }, events: port })(),
-      (error) => error === refusal,
+      (error) => error === failure,
     )
     assert.deepEqual(events, [])
   })

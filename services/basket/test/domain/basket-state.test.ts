@@ -7,7 +7,7 @@ import { aBasket, coded } from '../support/baskets.ts'
 
 const stored: Basket = { ...aBasket(), id: 'a', version: 2 }
 
-/** Few, so that they meet. */
+/** A few states, so that they often coincide. */
 const state: fc.Arbitrary<BasketState> = fc.record({
   id: fc.constantFrom('a', 'b'),
   version: fc.integer({ min: 1, max: 3 }),
@@ -18,7 +18,7 @@ const expectation: fc.Arbitrary<Expected<BasketState>> = fc.oneof(
 )
 const basket: fc.Arbitrary<Basket> = state.map((fields) => ({ ...aBasket(), ...fields }))
 
-const holds = (check: () => unknown): boolean => {
+const isMet = (check: () => unknown): boolean => {
   try {
     check()
     return true
@@ -27,45 +27,46 @@ const holds = (check: () => unknown): boolean => {
   }
 }
 
-describe('what a write expects', () => {
-  test('holds of what is stored when that is one of the states, and of nothing only when it may be anything', () => {
+describe('an expectation', () => {
+  test('is met by a basket in one of the expected states, and by a missing basket only if anything is expected', () => {
     fc.assert(
-      fc.property(fc.option(basket, { nil: undefined }), expectation, (now, expected) => {
+      fc.property(fc.option(basket, { nil: undefined }), expectation, (current, expected) => {
         const states = Array.isArray(expected) ? expected.map(({ id, version }) => `${id} ${version}`) : []
-        const fits =
+        const shouldBeMet =
           expected === 'anything' ||
-          (now !== undefined && (expected === 'existing' || states.includes(`${now.id} ${now.version}`)))
+          (current !== undefined &&
+            (expected === 'existing' || states.includes(`${current.id} ${current.version}`)))
         assert.equal(
-          holds(() => requireExpected(now, expected)),
-          fits,
+          isMet(() => requireExpected(current, expected)),
+          shouldBeMet,
         )
       }),
       { numRuns: 1_000 },
     )
   })
 
-  const hopeless: Record<string, Expected<BasketState>> = {
+  const mismatches: Record<string, Expected<BasketState>> = {
     'an earlier version': [{ id: 'a', version: 1 }],
     'a later version': [{ id: 'a', version: 3 }],
     'the version of another basket': [{ id: 'b', version: 2 }],
-    'several that it is not': [
+    'several other states': [
       { id: 'a', version: 1 },
       { id: 'b', version: 2 },
     ],
-    'no state at all': [],
+    'no state': [],
   }
-  for (const [name, expected] of Object.entries(hopeless))
-    test(`does not hold when it is ${name}, and the error has the version that is stored`, () => {
-      const refusal = {
+  for (const [name, expected] of Object.entries(mismatches))
+    test(`of ${name} is not met, and the error names the stored version`, () => {
+      const staleError = {
         kind: 'stale',
         code: 'stale_version',
         message: 'precondition failed: the basket is at version 2',
       }
-      assert.throws(() => requireExpected(stored, expected), refusal)
-      assert.throws(() => requireExisting(stored, expected), refusal)
+      assert.throws(() => requireExpected(stored, expected), staleError)
+      assert.throws(() => requireExisting(stored, expected), staleError)
     })
 
-  test('does not hold of nothing when it is a basket, whichever', () => {
+  test('is not met by a missing basket if an existing one or a state is expected', () => {
     for (const expected of ['existing', [], [{ id: 'a', version: 2 }]] as const)
       assert.throws(() => requireExpected(undefined, expected), {
         kind: 'stale',
@@ -75,8 +76,8 @@ describe('what a write expects', () => {
   })
 })
 
-describe('a basket that has to be there', () => {
-  test('is not_found when it is not, whatever else was expected of it', () => {
+describe('requireExisting', () => {
+  test('throws not_found if there is no basket, regardless of the expected states', () => {
     assert.throws(() => requireExisting(undefined), coded('not_found'))
     fc.assert(
       fc.property(expectation, (expected) =>
@@ -85,7 +86,7 @@ describe('a basket that has to be there', () => {
     )
   })
 
-  test('is the one that is stored, when nothing, or just that, is expected of it', () => {
+  test('returns the stored basket if it is in an expected state or nothing is expected', () => {
     assert.equal(requireExisting(stored), stored)
     for (const expected of ['anything', 'existing', [{ id: 'a', version: 2 }]] as const)
       assert.equal(requireExisting(stored, expected), stored)

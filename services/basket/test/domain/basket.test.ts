@@ -15,7 +15,7 @@ import {
 import { aBasket, aProduct, coded } from '../support/baskets.ts'
 import { apply, performOn, randomOperation } from '../support/reference.ts'
 
-/** A basket with so many different products, apart from those of the random operations. */
+/** Creates a basket with `lines` products, none of which occurs in the random operations. */
 const filled = (lines: number): Basket =>
   Array.from({ length: lines }, (_, index) => aProduct({ id: 1_000 + index })).reduce(
     (basket, product) => withMore(basket, product, 1),
@@ -31,7 +31,7 @@ const outcome = (change: () => Basket) => {
   }
 }
 
-test('any sequence of operations leaves a basket as the plain reference has it, and touches none on the way', () => {
+test('any sequence of operations has the same result as the reference, and modifies no earlier basket', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(0, 97, 100),
@@ -39,10 +39,10 @@ test('any sequence of operations leaves a basket as the plain reference has it, 
       (lines, operations) => {
         let basket = filled(lines)
         const reference = new Map(basket.lines.map((line) => [line.productId, line]))
-        for (const one of operations) {
+        for (const operation of operations) {
           const before = structuredClone(basket)
-          const expected = performOn(reference, one)
-          const { code, basket: changed } = outcome(() => apply(basket, one))
+          const expected = performOn(reference, operation)
+          const { code, basket: changed } = outcome(() => apply(basket, operation))
           assert.equal(code, expected)
           assert.deepEqual(basket, before)
           if (changed !== undefined) basket = changed
@@ -53,11 +53,11 @@ test('any sequence of operations leaves a basket as the plain reference has it, 
   )
 })
 
-test('the total is the exact sum in whole cents, and the item count the sum of the quantities', () => {
+test('the total is the exact sum in whole cents, and the piece count is the sum of the quantities', () => {
   fc.assert(
     fc.property(fc.array(randomOperation, { maxLength: 30 }), (operations) => {
       let basket = aBasket()
-      for (const one of operations) basket = outcome(() => apply(basket, one)).basket ?? basket
+      for (const operation of operations) basket = outcome(() => apply(basket, operation)).basket ?? basket
       let cents = 0n
       let pieces = 0
       for (const line of basket.lines) {
@@ -70,52 +70,52 @@ test('the total is the exact sum in whole cents, and the item count the sum of t
   )
 })
 
-test('ten cents three times are thirty cents', () => {
+test('three times ten cents are thirty cents', () => {
   assert.equal(total(withMore(aBasket(), aProduct({ price: 10n }), 3)), 30n)
 })
 
 test('the largest basket has an exact total', () => {
   const price = 999_999_999_999n
   const products = Array.from({ length: 100 }, (_, index) => aProduct({ id: index + 1, price, stock: 999 }))
-  const basket = products.reduce((filling, product) => withMore(filling, product, 999), aBasket())
+  const basket = products.reduce((partial, product) => withMore(partial, product, 999), aBasket())
   assert.equal(total(basket), 99_899_999_999_900_100n)
 })
 
-test('stock is compared with the quantity that would result, and the error has both', () => {
+test('stock is compared with the resulting quantity, and the error has both', () => {
   const product = aProduct({ id: 7, stock: 3 })
   const two = withMore(aBasket(), product, 2)
-  const refusal = { available: 3, requested: 4 }
-  assert.throws(() => withMore(two, product, 2), coded('insufficient_stock', refusal))
-  assert.throws(() => withQuantity(two, product, 4), coded('insufficient_stock', refusal))
+  const details = { available: 3, requested: 4 }
+  assert.throws(() => withMore(two, product, 2), coded('insufficient_stock', details))
+  assert.throws(() => withQuantity(two, product, 4), coded('insufficient_stock', details))
   assert.equal(pieceCount(withMore(two, product, 1)), 3)
   assert.equal(pieceCount(withQuantity(two, product, 3)), 3)
 })
 
-test('stock that has sunk below what a line holds refuses one more, and allows to reduce it to the rest', () => {
+test('if stock falls below the quantity of a line, the line cannot grow but can shrink to the stock', () => {
   const five = withMore(aBasket(), aProduct({ stock: 5 }), 5)
-  const shrunk = aProduct({ stock: 2 })
-  assert.throws(() => withMore(five, shrunk, 1), coded('insufficient_stock', { available: 2, requested: 6 }))
-  assert.equal(pieceCount(withQuantity(five, shrunk, 2)), 2)
+  const scarce = aProduct({ stock: 2 })
+  assert.throws(() => withMore(five, scarce, 1), coded('insufficient_stock', { available: 2, requested: 6 }))
+  assert.equal(pieceCount(withQuantity(five, scarce, 2)), 2)
 })
 
-test('a line holds 999 pieces and no more', () => {
+test('a line holds at most 999 pieces', () => {
   const plenty = aProduct({ stock: 100_000 })
   const full = withMore(aBasket(), plenty, 999)
   assert.throws(() => withMore(full, plenty, 1), coded('basket_full'))
   assert.throws(() => withQuantity(full, plenty, 1_000), coded('basket_full'))
 })
 
-test('a basket holds 100 lines and no more, and each of them can still be changed', () => {
+test('a basket holds at most 100 lines, and the lines of a full basket can still change', () => {
   const full = filled(100)
   assert.throws(() => withMore(full, aProduct({ id: 1 }), 1), coded('basket_full'))
   assert.equal(pieceCount(withMore(full, aProduct({ id: 1_000 }), 1)), 101)
   assert.equal(withMore(withoutLine(full, 1_000), aProduct({ id: 1 }), 1).lines.length, 100)
 })
 
-test('a line that changes keeps its place and is described anew', () => {
+test('a changed line keeps its position and takes the current name, price and category', () => {
   const basket = withMore(withMore(aBasket(), aProduct({ id: 1 }), 1), aProduct({ id: 2 }), 1)
-  const dearer = aProduct({ id: 1, name: 'Nineteen Eighty-Four', price: 1_999n, category: 'Classics' })
-  const { lines } = withMore(basket, dearer, 1)
+  const changed = aProduct({ id: 1, name: 'Nineteen Eighty-Four', price: 1_999n, category: 'Classics' })
+  const { lines } = withMore(basket, changed, 1)
   assert.deepEqual(lines[0], {
     productId: 1,
     name: 'Nineteen Eighty-Four',
@@ -126,17 +126,17 @@ test('a line that changes keeps its place and is described anew', () => {
   assert.deepEqual(lines[1], basket.lines[1])
 })
 
-test('a line that is not there can be neither set nor removed', () => {
+test('a missing line can be neither set nor removed', () => {
   assert.throws(() => withQuantity(aBasket(), aProduct(), 1), coded('not_found'))
   assert.throws(() => withoutLine(aBasket(), 1), coded('not_found'))
 })
 
-test('clearing takes every line out and keeps the basket', () => {
+test('clearing removes every line and keeps the basket', () => {
   const basket = filled(3)
   assert.deepEqual(withoutLines(basket), { ...basket, lines: [] })
 })
 
-test('each write is the next version, and renews the life of the basket', () => {
+test('nextVersion increments the version and sets the time of the write and of expiry', () => {
   const basket = { ...filled(1), version: 4 }
   const now = new Date('2026-11-22T12:00:00.500Z')
   assert.deepEqual(nextVersion(basket, 90, now), {

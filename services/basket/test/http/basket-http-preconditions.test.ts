@@ -10,32 +10,32 @@ before(async () => {
 })
 after(() => app[Symbol.asyncDispose]())
 
-type Basket = ReturnType<App['someone']>
+type Basket = ReturnType<App['newUserBasket']>
 
 const tagOf = async (basket: Basket) => String((await basket.get()).headers['etag'])
 
 describe('If-None-Match', () => {
-  test('with the ETag of what is stored is answered 304 without a body', async () => {
-    const basket = app.someone()
+  test('with the ETag of the stored basket gets 304 without a body', async () => {
+    const basket = app.newUserBasket()
     const tag = String((await basket.add(1, 1)).headers['etag'])
-    for (const known of [tag, `W/${tag}`, `"other", ${tag}`, '*']) {
-      const response = await basket.get({ 'if-none-match': known })
-      assert.equal(response.statusCode, 304, known)
+    for (const header of [tag, `W/${tag}`, `"other", ${tag}`, '*']) {
+      const response = await basket.get({ 'if-none-match': header })
+      assert.equal(response.statusCode, 304, header)
       assert.equal(response.body, '')
       assert.equal(response.headers['etag'], tag)
     }
   })
 
-  test('with another ETag is answered with the basket', async () => {
-    const basket = app.someone()
+  test('with another ETag gets the basket', async () => {
+    const basket = app.newUserBasket()
     const tag = String((await basket.add(1, 1)).headers['etag'])
     await basket.add(1, 1)
     assert.deepEqual(linesIn(await basket.get({ 'if-none-match': tag })), [[1, 2]])
   })
 })
 
-test('the ETag changes with every write, is that of the next read, and no basket has that of one before it', async () => {
-  const basket = app.someone()
+test('every write returns the ETag of the next read, and ETags never repeat, even if the basket is recreated', async () => {
+  const basket = app.newUserBasket()
   const seen = new Set<unknown>()
   const writes = [
     basket.create,
@@ -66,8 +66,8 @@ const writes: Record<string, (basket: Basket, headers: Record<string, string>) =
     'DELETE of the basket': (basket, headers) => basket.delete(headers),
   }
 
-/** Headers that name no state of a basket, though they may look like this tag. */
-const noTagsOf = (tag: string) => {
+/** If-Match headers that match no basket, although some resemble this tag. */
+const mismatchesOf = (tag: string) => {
   const unquoted = tag.slice(1, -1)
   const padded = tag.replace('.', '.0')
   const others = ['"1"', '""', '"x"', 'x', '', `W/${tag}`, unquoted, `"${unquoted}`, padded]
@@ -78,31 +78,31 @@ const stale = { status: 412, code: 'stale_version' }
 
 for (const [name, write] of Object.entries(writes))
   describe(`a ${name} with If-Match`, () => {
-    test('that does not list the ETag of what is stored is 412 and changes nothing', async () => {
-      const basket = app.someone()
+    test('that does not list the ETag of the stored basket gets 412 and changes nothing', async () => {
+      const basket = app.newUserBasket()
       const old = String((await basket.add(1, 1)).headers['etag'])
       const stored = basketIn(await basket.add(1, 1))
       const current = await tagOf(basket)
-      for (const tag of [old, `${old}, "other"`, ...noTagsOf(current)])
+      for (const tag of [old, `${old}, "other"`, ...mismatchesOf(current)])
         assertProblem(await write(basket, { 'if-match': tag }), stale)
       assert.deepEqual(basketIn(await basket.get()), stored)
     })
 
-    test('that lists it, or is *, goes through', async () => {
+    test('that lists the ETag, or is *, succeeds', async () => {
       for (const prefix of ['', '"other", ']) {
-        const basket = app.someone()
+        const basket = app.newUserBasket()
         await basket.add(1, 1)
         const { statusCode } = await write(basket, { 'if-match': prefix + (await tagOf(basket)) })
         assert.ok([200, 204].includes(statusCode), `${statusCode}`)
       }
-      const basket = app.someone()
+      const basket = app.newUserBasket()
       await basket.add(1, 1)
       assert.ok([200, 204].includes((await write(basket, { 'if-match': '*' })).statusCode))
     })
   })
 
-test('a write that would make the basket is 412 with If-Match, for there is nothing to match', async () => {
-  const basket = app.someone()
+test('a write with If-Match gets 412 instead of creating a basket', async () => {
+  const basket = app.newUserBasket()
   for (const tag of ['*', '"1"', '"x"', '']) {
     assertProblem(await basket.add(1, 1, { 'if-match': tag }), stale)
     assertProblem(await basket.create({ 'if-match': tag }), stale)
@@ -110,8 +110,8 @@ test('a write that would make the basket is 412 with If-Match, for there is noth
   assert.equal((await basket.get()).statusCode, 404)
 })
 
-test('of two writes that were made from the same basket the second is 412', async () => {
-  const basket = app.someone()
+test('of two concurrent writes with the same If-Match, one succeeds and the other gets 412', async () => {
+  const basket = app.newUserBasket()
   await basket.add(1, 1)
   const headers = { 'if-match': await tagOf(basket) }
   const statuses = (await Promise.all([basket.set(1, 5, headers), basket.set(1, 7, headers)])).map(

@@ -11,8 +11,8 @@ before(async () => {
 after(() => app[Symbol.asyncDispose]())
 
 describe('POST /baskets', () => {
-  test('makes an empty basket, with its place', async () => {
-    const basket = app.someone()
+  test('creates an empty basket and answers 201 with its location', async () => {
+    const basket = app.newUserBasket()
     const response = await basket.create()
     const { user_id, items, total, item_count, version } = basketIn(response, 201)
     assert.deepEqual(
@@ -23,18 +23,18 @@ describe('POST /baskets', () => {
     assert.deepEqual(basketIn(await basket.get()), response.json())
   })
 
-  test('never wipes a basket: the second time it is the first one, untouched', async () => {
-    const basket = app.someone()
+  test('answers 200 with the existing basket, unchanged', async () => {
+    const basket = app.newUserBasket()
     await basket.create()
     const filled = basketIn(await basket.add(1, 2))
-    const again = await basket.create()
-    assert.deepEqual(basketIn(again, 200), filled)
-    assert.equal(again.headers['location'], undefined)
+    const second = await basket.create()
+    assert.deepEqual(basketIn(second, 200), filled)
+    assert.equal(second.headers['location'], undefined)
     assert.deepEqual(basketIn(await basket.get()), filled)
   })
 
-  test('many times at once makes one basket', async () => {
-    const basket = app.someone()
+  test('creates one basket for concurrent requests', async () => {
+    const basket = app.newUserBasket()
     const responses = await Promise.all(Array.from({ length: 20 }, () => basket.create()))
     assert.deepEqual(
       responses.map(({ statusCode }) => statusCode).toSorted((a, b) => b - a),
@@ -45,10 +45,11 @@ describe('POST /baskets', () => {
 })
 
 describe('GET /baskets/{user_id}', () => {
-  test('is 404 without a basket', async () => assertProblem(await app.someone().get(), noBasket))
+  test('answers 404 if there is no basket', async () =>
+    assertProblem(await app.newUserBasket().get(), noBasket))
 
-  test('has each line with its subtotal, and the exact total', async () => {
-    const basket = app.someone()
+  test('returns each line with its subtotal, and the exact total', async () => {
+    const basket = app.newUserBasket()
     app.catalog.products.set(10, aProduct({ id: 10, name: 'Bag', price: 10n, category: '' }))
     await basket.add(1, 2)
     await basket.add(10, 3)
@@ -62,16 +63,16 @@ describe('GET /baskets/{user_id}', () => {
 })
 
 describe('POST /baskets/{user_id}/items', () => {
-  test('makes the basket when there is none', async () => {
-    const basket = app.someone()
+  test('creates the basket if there is none', async () => {
+    const basket = app.newUserBasket()
     const added = basketIn(await basket.add(1, 2))
     assert.equal(added.user_id, basket.userId)
     assert.equal(added.version, 1)
     assert.deepEqual(basketIn(await basket.get()), added)
   })
 
-  test('raises the quantity of a product that is there', async () => {
-    const basket = app.someone()
+  test('increases the quantity of a product that is already in the basket', async () => {
+    const basket = app.newUserBasket()
     await basket.add(1, 2)
     await basket.add(2, 1)
     assert.deepEqual(linesIn(await basket.add(1, 3)), [
@@ -80,8 +81,8 @@ describe('POST /baskets/{user_id}/items', () => {
     ])
   })
 
-  test('takes every one of many that come at once', async () => {
-    const basket = app.someone()
+  test('applies every one of many concurrent requests', async () => {
+    const basket = app.newUserBasket()
     const responses = await Promise.all(Array.from({ length: 50 }, () => basket.add(1, 1)))
     for (const response of responses) basketIn(response)
     const { item_count, version } = basketIn(await basket.get())
@@ -91,7 +92,7 @@ describe('POST /baskets/{user_id}/items', () => {
 
 describe('PUT /baskets/{user_id}/items/{product_id}', () => {
   test('sets the quantity of the line', async () => {
-    const basket = app.someone()
+    const basket = app.newUserBasket()
     await basket.add(1, 5)
     await basket.add(2, 5)
     assert.deepEqual(linesIn(await basket.set(1, 2)), [
@@ -100,15 +101,15 @@ describe('PUT /baskets/{user_id}/items/{product_id}', () => {
     ])
   })
 
-  test('with 0 removes the line, and the basket stays without lines', async () => {
-    const basket = app.someone()
+  test('removes the line if the quantity is 0, and keeps an empty basket', async () => {
+    const basket = app.newUserBasket()
     await basket.add(1, 5)
     assert.deepEqual(linesIn(await basket.set(1, 0)), [])
     assert.deepEqual(basketIn(await basket.get()).items, [])
   })
 
-  test('is 404 when the line or the basket is not there, whatever the quantity', async () => {
-    const basket = app.someone()
+  test('answers 404 for any quantity if the line or the basket does not exist', async () => {
+    const basket = app.newUserBasket()
     for (const quantity of [0, 1]) assertProblem(await basket.set(1, quantity), noBasket)
     assertProblem(await basket.get(), noBasket)
     await basket.add(2, 1)
@@ -118,8 +119,8 @@ describe('PUT /baskets/{user_id}/items/{product_id}', () => {
 })
 
 describe('DELETE /baskets/{user_id}/items/{product_id}', () => {
-  test('removes the line that its path names, and no other', async () => {
-    const [basket, other] = [app.someone(), app.someone()]
+  test('removes only the line in its path and ignores a body', async () => {
+    const [basket, other] = [app.newUserBasket(), app.newUserBasket()]
     for (const id of [1, 2, 3]) {
       await basket.add(id, 1)
       await other.add(id, 1)
@@ -136,8 +137,8 @@ describe('DELETE /baskets/{user_id}/items/{product_id}', () => {
     assert.equal(linesIn(await other.get()).length, 3)
   })
 
-  test('is 404 when the line or the basket is not there', async () => {
-    const basket = app.someone()
+  test('answers 404 if the line or the basket does not exist', async () => {
+    const basket = app.newUserBasket()
     assertProblem(await basket.remove(1), noBasket)
     await basket.add(2, 1)
     assertProblem(await basket.remove(1), noBasket)
@@ -146,8 +147,8 @@ describe('DELETE /baskets/{user_id}/items/{product_id}', () => {
 })
 
 describe('DELETE /baskets/{user_id}/items', () => {
-  test('takes every line out and keeps the basket', async () => {
-    const basket = app.someone()
+  test('removes every line and keeps the basket', async () => {
+    const basket = app.newUserBasket()
     const { id, created_at } = basketIn(await basket.add(1, 5))
     const cleared = basketIn(await basket.clear())
     assert.deepEqual(cleared.items, [])
@@ -158,12 +159,13 @@ describe('DELETE /baskets/{user_id}/items', () => {
     assert.deepEqual(basketIn(await basket.get()), cleared)
   })
 
-  test('is 404 without a basket', async () => assertProblem(await app.someone().clear(), noBasket))
+  test('answers 404 if there is no basket', async () =>
+    assertProblem(await app.newUserBasket().clear(), noBasket))
 })
 
 describe('DELETE /baskets/{user_id}', () => {
-  test('removes the basket: 204 without a body, then 404', async () => {
-    const basket = app.someone()
+  test('removes the basket and answers 204 without a body, then 404', async () => {
+    const basket = app.newUserBasket()
     const { id } = basketIn(await basket.add(1, 5))
     const deleted = await basket.delete()
     assert.equal(deleted.statusCode, 204)
@@ -174,14 +176,14 @@ describe('DELETE /baskets/{user_id}', () => {
   })
 })
 
-describe('members that the contract does not know', () => {
-  const others = { product_id: 3, productId: 3, user_id: 'other', userId: 'other', price: 0.01, name: 'x' }
+describe('unknown members of a body', () => {
+  const unknown = { product_id: 3, productId: 3, user_id: 'other', userId: 'other', price: 0.01, name: 'x' }
 
-  test('are ignored by a PUT: its path names the user and the product', async () => {
-    const basket = app.someone()
+  test('are ignored by PUT of an item, whose user and product come from its path', async () => {
+    const basket = app.newUserBasket()
     await basket.add(1, 1)
     await basket.add(3, 1)
-    const changed = await send(app.http, 'PUT', `${basket.url}/items/1`, { ...others, quantity: 7 })
+    const changed = await send(app.http, 'PUT', `${basket.url}/items/1`, { ...unknown, quantity: 7 })
     assert.deepEqual(linesIn(changed), [
       [1, 7],
       [3, 1],
@@ -190,9 +192,9 @@ describe('members that the contract does not know', () => {
     assertProblem(await send(app.http, 'GET', '/baskets/other'), noBasket)
   })
 
-  test('are ignored by a POST of an item: its path names the user, its product_id the product', async () => {
-    const basket = app.someone()
-    const body = { ...others, product_id: 1, quantity: 7 }
+  test('are ignored by POST of an item, whose user comes from its path and product from product_id', async () => {
+    const basket = app.newUserBasket()
+    const body = { ...unknown, product_id: 1, quantity: 7 }
     const added = basketIn(await send(app.http, 'POST', `${basket.url}/items`, body))
     assert.equal(added.user_id, basket.userId)
     assert.deepEqual(
@@ -202,9 +204,9 @@ describe('members that the contract does not know', () => {
     assertProblem(await send(app.http, 'GET', '/baskets/other'), noBasket)
   })
 
-  test('are ignored by a POST of a basket', async () => {
-    const basket = app.someone()
-    const body = { ...others, user_id: basket.userId, items: [{ product_id: 1, quantity: 1 }], version: 9 }
+  test('are ignored by POST of a basket', async () => {
+    const basket = app.newUserBasket()
+    const body = { ...unknown, user_id: basket.userId, items: [{ product_id: 1, quantity: 1 }], version: 9 }
     const { version, items } = basketIn(await send(app.http, 'POST', '/baskets', body), 201)
     assert.deepEqual({ version, items }, { version: 1, items: [] })
   })

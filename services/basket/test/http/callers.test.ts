@@ -3,28 +3,28 @@ import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { aBasket } from '../support/baskets.ts'
-import { type HeldApp, openHeldApp, requestText } from '../support/callers.ts'
+import { type GatedApp, openGatedApp, requestText } from '../support/callers.ts'
 
-const readIt = requestText('GET', '/baskets/user123')
-const addToIt = requestText('POST', '/baskets/user123/items', { product_id: 7, quantity: 2 })
+const getRequest = requestText('GET', '/baskets/user123')
+const addRequest = requestText('POST', '/baskets/user123/items', { product_id: 7, quantity: 2 })
 
-/** The status and the body of an answer, after which the connection was closed. */
-const parsed = (answer: string) => {
-  const [head = '', body = ''] = answer.split('\r\n\r\n')
+/** Parses the only response on a connection. */
+const parseResponse = (response: string) => {
+  const [head = '', body = ''] = response.split('\r\n\r\n')
   return { status: head.split(' ')[1], basket: JSON.parse(body) }
 }
 
-describe('a client that has said all and ends its side of the connection', () => {
-  for (const [what, request] of Object.entries({ 'a basket': readIt, 'an added item': addToIt }))
-    test(`is answered with ${what}, also when that takes longer`, async () => {
-      await using app = await openHeldApp()
+describe('a client that ends its side of the connection after the request', () => {
+  for (const [method, request] of Object.entries({ GET: getRequest, POST: addRequest }))
+    test(`gets the response to ${method} even if it takes a while`, async () => {
+      await using app = await openGatedApp()
       const stored = await app.baskets.update('user123', () => aBasket())
       const { client, server } = await app.connect()
       client.end(request)
-      await app.asked
+      await app.gateReached
       await eventually(20_000, async () => assert.ok(server.readableEnded))
-      app.release()
-      const { status, basket } = parsed(await text(client))
+      app.openGate()
+      const { status, basket } = parseResponse(await text(client))
       assert.equal(status, '200')
       assert.equal(basket.id, stored.id)
       assert.deepEqual(
@@ -34,24 +34,26 @@ describe('a client that has said all and ends its side of the connection', () =>
     })
 })
 
-describe('an item that is being added', () => {
-  const ways: Readonly<Record<string, (ends: Awaited<ReturnType<HeldApp['connect']>>) => unknown>> = {
+describe('adding an item', () => {
+  const disconnects: Readonly<
+    Record<string, (connection: Awaited<ReturnType<GatedApp['connect']>>) => unknown>
+  > = {
     closed: ({ client }) => client.destroy(),
     reset: ({ client }) => client.resetAndDestroy(),
   }
-  for (const [way, leave] of Object.entries(ways))
-    test(`is added also when its connection has been ${way} meanwhile`, async () => {
-      await using app = await openHeldApp()
-      const ends = await app.connect()
-      ends.client.write(addToIt)
-      await app.asked
-      leave(ends)
+  for (const [ending, disconnect] of Object.entries(disconnects))
+    test(`completes even if the connection is ${ending} meanwhile`, async () => {
+      await using app = await openGatedApp()
+      const connection = await app.connect()
+      connection.client.write(addRequest)
+      await app.gateReached
+      disconnect(connection)
       await eventually(20_000, async () => {
-        assert.ok(ends.server.readableEnded || ends.server.destroyed)
-        assert.equal(ends.server.destroyed, way === 'reset')
+        assert.ok(connection.server.readableEnded || connection.server.destroyed)
+        assert.equal(connection.server.destroyed, ending === 'reset')
       })
       assert.equal(await app.baskets.find('user123'), undefined)
-      app.release()
+      app.openGate()
       const added = await eventually(20_000, async () => {
         const basket = await app.baskets.find('user123')
         assert.ok(basket)

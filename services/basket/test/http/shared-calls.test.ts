@@ -8,7 +8,7 @@ import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { longTtl, ownFolder } from '../support/baskets.ts'
 import { basketIn, basketOf } from '../support/http.ts'
 
-test('a hundred adds at once, to as many baskets, are a handful of calls to the product service', async () => {
+test('a hundred concurrent adds to different baskets share at most five calls to the product service', async () => {
   await using folder = await ownFolder()
   const calls: (readonly number[])[] = []
   using products = await startRaw(({ request }, callback) => {
@@ -30,5 +30,6 @@ test('a hundred adds at once, to as many baskets, are a handful of calls to the 
   const added = await Promise.all(Array.from({ length: 100 }, (_, user) => add(user)))
   assert.ok(added.every(Boolean))
   assert.ok(calls.length <= 5, `${calls.length} calls`)
-  for (const ids of calls) assert.equal(new Set(ids).size, ids.length, 'each product is asked for once')
+  for (const ids of calls)
+    assert.equal(new Set(ids).size, ids.length, 'each product is requested once per call')
 })

@@ -13,15 +13,15 @@ import { aBasket, ownFolder } from '../support/baskets.ts'
 const open = (variables: Readonly<Record<string, string>>, logger = silentLogger) =>
   openAdapters({ config: readConfig(variables), logger })
 
-/** Just this, and nothing of the database's own words. */
+/** Asserts exactly our own message, without the text of the database error. */
 const isBusy = (error: unknown): boolean => {
   assert.ok(error instanceof AppError)
-  assert.deepEqual([error.kind, error.message], ['unavailable', 'too many others are writing'])
+  assert.deepEqual([error.kind, error.message], ['unavailable', 'too many concurrent writes'])
   return true
 }
 
-describe('the adapters of the embedded engine', () => {
-  test('are unavailable to who writes or removes while another process writes for seconds', async () => {
+describe('the SQLite adapters', () => {
+  test('reject writes and removals with unavailable while another process holds the write lock for seconds', async () => {
     await using folder = await ownFolder()
     await using adapters = await open({ DATA_DIR: folder.path })
     const { baskets, expiry } = adapters.ports
@@ -41,19 +41,21 @@ describe('the adapters of the embedded engine', () => {
   })
 })
 
-test('Redis removes expired baskets by itself', { skip: withoutRedis }, async () => {
+test('Redis needs no expiry port, because it expires baskets by itself', {
+  skip: withoutRedis,
+}, async () => {
   await using adapters = await open({ REDIS_URL: redisUrl })
   assert.equal(adapters.ports.expiry, undefined)
 })
 
-test('what a reader of events throws is logged, and keeps the event from nobody', async () => {
+test('an error of one event subscriber is logged, and the other subscribers receive the event', async () => {
   await using folder = await ownFolder()
   const { logger, lines } = recordingLogger()
   await using adapters = await open({ DATA_DIR: folder.path }, logger)
   const { events } = adapters.ports
   const seen: BasketEvent[] = []
   events.subscribe(() => {
-    throw new Error('the reader is broken')
+    throw new Error('the subscriber is broken')
   })
   events.subscribe((event) => seen.push(event))
   const event = { type: 'basket_expired', basketId: 'basket-1', lines: 2 } as const
@@ -62,5 +64,5 @@ test('what a reader of events throws is logged, and keeps the event from nobody'
   const errors = lines.filter(({ level }) => level === 50)
   assert.equal(errors.length, 1)
   assert.equal(errors[0]?.['msg'], 'event subscriber failed')
-  assert.match(JSON.stringify(errors[0]?.['err']), /the reader is broken/)
+  assert.match(JSON.stringify(errors[0]?.['err']), /the subscriber is broken/)
 })

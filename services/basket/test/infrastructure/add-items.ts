@@ -1,4 +1,6 @@
-/** A process of `two-processes.test.ts`: opens the storage that the environment names, and adds when it is told to. */
+/**
+ * A process of `two-processes.test.ts`: opens the storage of its environment, and adds items after a message.
+ */
 
 import { once } from 'node:events'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
@@ -17,6 +19,6 @@ await eventually(20_000, () => adapters.ports.baskets.find(userId))
 
 process.send?.('ready')
 await once(process, 'message')
-for (let left = Number(additions); left > 0; left--)
+for (let remaining = Number(additions); remaining > 0; remaining--)
   await add({ userId, productId: 1, quantity: 1, expected: 'anything' })
 process.disconnect?.()

@@ -5,15 +5,15 @@ import type { Basket, Line } from '../../src/domain/basket.ts'
 import { decodeBasket, encodeBasket } from '../../src/infrastructure/basket-record.ts'
 import { aBasket } from '../support/baskets.ts'
 
-const text = fc.string({ unit: 'binary', maxLength: 20 })
+const anyString = fc.string({ unit: 'binary', maxLength: 20 })
 const date = fc.date({ noInvalidDate: true })
 
 const line: fc.Arbitrary<Line> = fc.record(
   {
     productId: fc.integer({ min: 1, max: 2_147_483_647 }),
-    name: text,
+    name: anyString,
     price: fc.bigInt({ min: 0n, max: 999_999_999_999n }),
-    category: text,
+    category: anyString,
     quantity: fc.integer({ min: 1, max: 999 }),
   },
   { noNullPrototype: true },
@@ -22,7 +22,7 @@ const line: fc.Arbitrary<Line> = fc.record(
 const basket: fc.Arbitrary<Basket> = fc.record(
   {
     id: fc.uuid(),
-    userId: text,
+    userId: anyString,
     lines: fc.array(line, { maxLength: 10 }),
     version: fc.nat(),
     createdAt: date,
@@ -35,38 +35,49 @@ const basket: fc.Arbitrary<Basket> = fc.record(
 const record = (): Record<string, unknown> => JSON.parse(encodeBasket(aBasket()))
 const goodLine = { productId: 1, name: '1984', price: '1499', category: 'Books', quantity: 1 }
 
-test('every basket is read as it was written', () => {
-  fc.assert(fc.property(basket, (given) => assert.deepEqual(decodeBasket(encodeBasket(given)), given)))
+test('encoding and decoding preserve every basket', () => {
+  fc.assert(
+    fc.property(basket, (original) => assert.deepEqual(decodeBasket(encodeBasket(original)), original)),
+  )
 })
 
-test('members that a later version of the service adds do not make a basket unreadable', () => {
-  const later = { ...record(), voucher: 'SPRING', lines: [{ ...goodLine, colour: 'red' }] }
+test('a basket with members from a later version of the service can be decoded', () => {
+  const later = { ...record(), voucher: 'SPRING', lines: [{ ...goodLine, color: 'red' }] }
   assert.equal(decodeBasket(JSON.stringify(later)).lines.length, 1)
 })
 
-/** Each of them has a secret in it, or nothing at all. */
-const junk: Record<string, string> = {
-  'an empty text': '',
-  'no JSON': 'secret',
-  'half a record': JSON.stringify({ ...record(), id: 'secret' }).slice(0, -1),
+/** Invalid records, which contain the word `secret` if they have any content. */
+const invalidRecords: Record<string, string> = {
+  'an empty string': '',
+  'a string that is not JSON': 'secret',
+  'a truncated record': JSON.stringify({ ...record(), id: 'secret' }).slice(0, -1),
   null: 'null',
   'an empty object': '{}',
   'an array': '["secret"]',
-  'a text': '"secret"',
-  'a number for the id': JSON.stringify({ ...record(), id: 1, userId: 'secret' }),
-  'lines that are no array': JSON.stringify({ ...record(), lines: 'secret' }),
-  'a price in fractions': JSON.stringify({
+  'a JSON string': '"secret"',
+  'a record with a number as the id': JSON.stringify({ ...record(), id: 1, userId: 'secret' }),
+  'a record with lines that are not an array': JSON.stringify({ ...record(), lines: 'secret' }),
+  'a record with a fractional price': JSON.stringify({
     ...record(),
     lines: [{ ...goodLine, name: 'secret', price: 14.99 }],
   }),
-  'a price that is no number': JSON.stringify({ ...record(), lines: [{ ...goodLine, price: 'secret' }] }),
-  'a negative price': JSON.stringify({ ...record(), lines: [{ ...goodLine, name: 'secret', price: '-1' }] }),
-  'half a piece': JSON.stringify({ ...record(), lines: [{ ...goodLine, name: 'secret', quantity: 0.5 }] }),
-  'a date as text': JSON.stringify({ ...record(), createdAt: 'secret' }),
+  'a record with a price that is not a number': JSON.stringify({
+    ...record(),
+    lines: [{ ...goodLine, price: 'secret' }],
+  }),
+  'a record with a negative price': JSON.stringify({
+    ...record(),
+    lines: [{ ...goodLine, name: 'secret', price: '-1' }],
+  }),
+  'a record with half a piece': JSON.stringify({
+    ...record(),
+    lines: [{ ...goodLine, name: 'secret', quantity: 0.5 }],
+  }),
+  'a record with a date that is not a number': JSON.stringify({ ...record(), createdAt: 'secret' }),
 }
 
-for (const [name, stored] of Object.entries(junk))
-  test(`a stored text that is ${name} is an error which names none of it`, () => {
+for (const [name, stored] of Object.entries(invalidRecords))
+  test(`decoding ${name} throws an error without any of its content`, () => {
     assert.throws(
       () => decodeBasket(stored),
       (error) =>
@@ -76,10 +87,10 @@ for (const [name, stored] of Object.entries(junk))
     )
   })
 
-test('no text but a record is taken for a basket', () => {
+test('decoding throws for random JSON and random strings', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (junkText) => {
-      assert.throws(() => decodeBasket(junkText), /^Error: a stored basket cannot be read/)
+    fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (stored) => {
+      assert.throws(() => decodeBasket(stored), /^Error: a stored basket cannot be read/)
     }),
   )
 })

@@ -21,17 +21,17 @@ import { redisConfigOf } from '../support/redis-config.ts'
 const product = aProduct({ price: 1_499n, stock: 100_000 })
 
 const fill = async (baskets: BasketRepository, count: number, quantity: number): Promise<void> => {
-  for (let at = 0; at < count; at += 100)
+  for (let start = 0; start < count; start += 100)
     await Promise.all(
-      Array.from({ length: Math.min(100, count - at) }, (_, index) =>
-        baskets.update(`user-${at + index}`, (stored) =>
-          withMore(stored ?? aBasket(`user-${at + index}`), product, quantity),
+      Array.from({ length: Math.min(100, count - start) }, (_, index) =>
+        baskets.update(`user-${start + index}`, (stored) =>
+          withMore(stored ?? aBasket(`user-${start + index}`), product, quantity),
         ),
       ),
     )
 }
 
-/** A few are counted; of many alike, some stand for all. */
+/** Few baskets are counted exactly; many are estimated from a sample. */
 const assertStatistics = async (
   baskets: BasketRepository,
   statistics: BasketStatisticsReader,
@@ -43,15 +43,15 @@ const assertStatistics = async (
   assert.deepEqual(await statistics.read(), { baskets: 29, pieces: 63, value: 63n * 1_499n, expired: 0 })
   await baskets.update('user-0', () => undefined)
   await fill(baskets, 2_000, 2)
-  const { pieces, value, baskets: all, expired } = await statistics.read()
-  assert.deepEqual([all, expired], [2_000, 0])
-  // Those filled twice hold four.
+  const { pieces, value, baskets: count, expired } = await statistics.read()
+  assert.deepEqual([count, expired], [2_000, 0])
+  // The baskets that were filled twice hold four pieces.
   assert.ok(pieces >= 4_000 && pieces <= 4_400, `${pieces} pieces`)
   assert.ok(value >= 4_000n * 1_499n && value <= 4_400n * 1_499n)
 }
 
-describe('the statistics of baskets', () => {
-  test('in SQLite', async () => {
+describe('basket statistics', () => {
+  test('are exact for few baskets and estimated for many in SQLite', async () => {
     await using folder = await ownFolder()
     using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
     const baskets = sqliteBasketRepository(sqlite, longTtl)
@@ -59,12 +59,16 @@ describe('the statistics of baskets', () => {
     const statistics = sqliteBasketStatistics(sqlite, expiry.removed)
     await assertStatistics(baskets, statistics)
     sqlite.exec('update baskets set expires_at = 1')
-    assert.equal((await statistics.read()).baskets, 0, 'what has expired is none, removed or not')
+    assert.equal(
+      (await statistics.read()).baskets,
+      0,
+      'an expired basket is not counted, even before its removal',
+    )
     await expiry.removeExpired()
     assert.equal((await statistics.read()).expired, 500)
   })
 
-  test('in Redis', { skip: withoutOwnRedis }, async () => {
+  test('are exact for few baskets and estimated for many in Redis', { skip: withoutOwnRedis }, async () => {
     const port = await freePort()
     const server = startRedis(port)
     try {

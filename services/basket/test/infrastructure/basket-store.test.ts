@@ -9,14 +9,14 @@ import { aBasket, aProduct, longTtl, type Store, stores } from '../support/baske
 import { apply, performOn, type Reference, randomOperation } from '../support/reference.ts'
 
 const product = aProduct({ stock: 100_000 })
-const oneMore = (basket: Basket | undefined): Basket => withMore(basket ?? aBasket(), product, 1)
-const isOurs = (error: unknown) => codeOf(error) === 'internal'
-const itself = <Value>(value: Value): Value => value
+const addOne = (basket: Basket | undefined): Basket => withMore(basket ?? aBasket(), product, 1)
+const isInternal = (error: unknown) => codeOf(error) === 'internal'
+const unchanged = <Value>(value: Value): Value => value
 
 let users = 0
-const someone = () => `user-${++users}`
+const newUser = () => `user-${++users}`
 
-describe('baskets', { concurrency: true }, () => {
+describe('a basket repository', { concurrency: true }, () => {
   for (const { technology, open, skip } of stores)
     describe(`in ${technology}`, { skip, concurrency: 1 }, () => {
       let store: Store
@@ -27,50 +27,50 @@ describe('baskets', { concurrency: true }, () => {
       })
       after(() => store[Symbol.asyncDispose]())
 
-      test('a user without a basket has none', async () => {
-        assert.equal(await baskets.find(someone()), undefined)
+      test('finds no basket for a new user', async () => {
+        assert.equal(await baskets.find(newUser()), undefined)
       })
 
-      test('the first update makes the basket, and versions count the writes', async () => {
-        const user = someone()
-        assert.equal((await baskets.update(user, oneMore)).version, 1)
-        assert.equal((await baskets.update(user, oneMore)).version, 2)
-        const third = await baskets.update(user, oneMore)
+      test('creates the basket in the first update, and counts the writes in its version', async () => {
+        const user = newUser()
+        assert.equal((await baskets.update(user, addOne)).version, 1)
+        assert.equal((await baskets.update(user, addOne)).version, 2)
+        const third = await baskets.update(user, addOne)
         assert.equal(third.version, 3)
         assert.equal(pieceCount(third), 3)
         assert.deepEqual(await baskets.find(user), third)
       })
 
-      test('a change sees what another connection has stored', async () => {
-        const user = someone()
-        const stored = await (await store.connect()).update(user, oneMore)
-        await baskets.update(user, (seen) => {
-          assert.deepEqual(seen, stored)
-          return seen
+      test('passes the basket that another connection stored to a change', async () => {
+        const user = newUser()
+        const stored = await (await store.connect()).update(user, addOne)
+        await baskets.update(user, (current) => {
+          assert.deepEqual(current, stored)
+          return current
         })
       })
 
-      test('baskets of different users are apart', async () => {
-        const [one, other] = [someone(), someone()]
-        const stored = await baskets.update(one, oneMore)
-        await baskets.update(other, oneMore)
+      test('keeps the baskets of different users separate', async () => {
+        const [one, other] = [newUser(), newUser()]
+        const stored = await baskets.update(one, addOne)
+        await baskets.update(other, addOne)
         await baskets.update(other, () => undefined)
         assert.deepEqual(await baskets.find(one), stored)
       })
 
-      test('a basket expires the configured time after its last write', async () => {
-        const user = someone()
+      test('sets the expiry time of a basket to the configured time after its last write', async () => {
+        const user = newUser()
         const earliest = Date.now()
-        const { expiresAt, updatedAt } = await baskets.update(user, oneMore)
+        const { expiresAt, updatedAt } = await baskets.update(user, addOne)
         assert.ok(updatedAt.getTime() >= earliest && updatedAt.getTime() <= Date.now())
         assert.equal(expiresAt.getTime() - updatedAt.getTime(), longTtl * 1_000)
       })
 
-      test('the time of a write is that of the clock, by which the basket also expires', async () => {
-        const user = someone()
+      test('uses its clock for the time of a write and for expiry', async () => {
+        const user = newUser()
         const now = new Date('2026-11-22T09:58:00.123Z')
         const clocked = await store.connect(90, () => now)
-        const stored = await clocked.update(user, oneMore)
+        const stored = await clocked.update(user, addOne)
         assert.deepEqual(
           { updatedAt: stored.updatedAt, expiresAt: stored.expiresAt },
           { updatedAt: now, expiresAt: new Date('2026-11-22T09:59:30.123Z') },
@@ -78,49 +78,49 @@ describe('baskets', { concurrency: true }, () => {
         assert.deepEqual(await clocked.find(user), stored)
       })
 
-      test('a change that returns what came in writes nothing', async () => {
-        const user = someone()
-        await baskets.update(user, oneMore)
+      test('writes nothing if a change returns its argument', async () => {
+        const user = newUser()
+        await baskets.update(user, addOne)
         const stored = await store.read(user)
         await delay(2)
-        const result = await baskets.update(user, itself)
+        const result = await baskets.update(user, unchanged)
         assert.equal(result?.version, 1)
         assert.equal(await store.read(user), stored)
       })
 
-      test('a change that makes nothing of nothing writes nothing', async () => {
-        const user = someone()
-        assert.equal(await baskets.update(user, itself), undefined)
+      test('writes nothing if a change returns undefined for a missing basket', async () => {
+        const user = newUser()
+        assert.equal(await baskets.update(user, unchanged), undefined)
         assert.equal(await store.read(user), undefined)
       })
 
-      test('a change that returns undefined removes the basket', async () => {
-        const user = someone()
-        await baskets.update(user, oneMore)
+      test('removes the basket if a change returns undefined', async () => {
+        const user = newUser()
+        await baskets.update(user, addOne)
         assert.equal(await baskets.update(user, () => undefined), undefined)
         assert.equal(await baskets.find(user), undefined)
         assert.equal(await store.read(user), undefined)
-        assert.equal((await baskets.update(user, oneMore)).version, 1)
+        assert.equal((await baskets.update(user, addOne)).version, 1)
       })
 
-      test('what a change throws is passed on, nothing is written, and the next update works', async () => {
-        const user = someone()
-        await baskets.update(user, oneMore)
+      test('passes on the error of a change, writes nothing, and then accepts the next update', async () => {
+        const user = newUser()
+        await baskets.update(user, addOne)
         const stored = await store.read(user)
-        const refusal = new Error('not like this')
-        const refused = baskets.update(user, () => {
-          throw refusal
+        const failure = new Error('change failed')
+        const update = baskets.update(user, () => {
+          throw failure
         })
-        await assert.rejects(refused, (error) => error === refusal)
+        await assert.rejects(update, (error) => error === failure)
         assert.equal(await store.read(user), stored)
-        assert.equal((await baskets.update(user, oneMore)).version, 2)
+        assert.equal((await baskets.update(user, addOne)).version, 2)
       })
 
-      test('of 200 simultaneous updates through two connections each takes effect', async () => {
-        const user = someone()
+      test('applies each of 200 concurrent updates through two connections', async () => {
+        const user = newUser()
         const other = await store.connect()
         const writes = Array.from({ length: 200 }, (_, index) =>
-          (index % 2 === 0 ? baskets : other).update(user, oneMore),
+          (index % 2 === 0 ? baskets : other).update(user, addOne),
         )
         const versions = (await Promise.all(writes)).map(({ version }) => version)
         assert.deepEqual(
@@ -131,46 +131,46 @@ describe('baskets', { concurrency: true }, () => {
         assert.equal(stored && pieceCount(stored), 200)
       })
 
-      test('a basket is gone after its time, which a write renews and a change of nothing does not', async () => {
-        const [renewed, kept] = [someone(), someone()]
+      test('expires a basket after its time to live, which a write extends and an unchanged result does not', async () => {
+        const [extendedUser, idleUser] = [newUser(), newUser()]
         const pass = (part: number) =>
-          Promise.all([renewed, kept].map((user) => store.age(user, longTtl * part)))
-        for (const user of [renewed, kept]) await baskets.update(user, oneMore)
+          Promise.all([extendedUser, idleUser].map((user) => store.age(user, longTtl * part)))
+        for (const user of [extendedUser, idleUser]) await baskets.update(user, addOne)
         await pass(0.6)
-        await baskets.update(renewed, oneMore)
-        await baskets.update(kept, itself)
+        await baskets.update(extendedUser, addOne)
+        await baskets.update(idleUser, unchanged)
         await pass(0.6)
-        assert.equal((await baskets.find(renewed))?.version, 2)
-        assert.equal(await baskets.find(kept), undefined)
+        assert.equal((await baskets.find(extendedUser))?.version, 2)
+        assert.equal(await baskets.find(idleUser), undefined)
         await pass(0.6)
-        assert.equal(await baskets.find(renewed), undefined)
-        assert.equal((await baskets.update(renewed, oneMore)).version, 1)
+        assert.equal(await baskets.find(extendedUser), undefined)
+        assert.equal((await baskets.update(extendedUser, addOne)).version, 1)
       })
 
-      test('a basket that is used every hour is there after a week, and one left alone is gone after a day', async () => {
+      test('keeps a basket for a week if it is extendedUser every hour, and otherwise for a day', async () => {
         const daily = await store.connect(86_400)
-        const [used, left] = [someone(), someone()]
-        for (const user of [used, left]) await daily.update(user, oneMore)
+        const [active, idle] = [newUser(), newUser()]
+        for (const user of [active, idle]) await daily.update(user, addOne)
         for (let hour = 1; hour <= 7 * 24; hour++) {
-          for (const user of [used, left]) await store.age(user, 3_600)
-          await daily.update(used, oneMore)
-          assert.equal((await daily.find(left)) === undefined, hour >= 24, `after ${hour} hours`)
+          for (const user of [active, idle]) await store.age(user, 3_600)
+          await daily.update(active, addOne)
+          assert.equal((await daily.find(idle)) === undefined, hour >= 24, `after ${hour} hours`)
         }
-        assert.equal((await daily.find(used))?.version, 1 + 7 * 24)
+        assert.equal((await daily.find(active))?.version, 1 + 7 * 24)
       })
 
-      for (const text of ['no JSON', '{}', '{"id":"1","userId":"user","lines":[],"version":1}', ''])
-        test(`what is stored as ${text || 'an empty text'} is an error, never "no basket", and stays as it is`, async () => {
-          const user = someone()
-          await store.write(user, text)
-          await assert.rejects(baskets.find(user), isOurs)
-          const change = test.mock.fn(oneMore)
-          await assert.rejects(baskets.update(user, change), isOurs)
+      for (const record of ['not JSON', '{}', '{"id":"1","userId":"user","lines":[],"version":1}', ''])
+        test(`rejects if the stored record is ${record || 'an empty string'}, and leaves it unchanged`, async () => {
+          const user = newUser()
+          await store.write(user, record)
+          await assert.rejects(baskets.find(user), isInternal)
+          const change = test.mock.fn(addOne)
+          await assert.rejects(baskets.update(user, change), isInternal)
           assert.equal(change.mock.callCount(), 0)
-          assert.equal(await store.read(user), text)
+          assert.equal(await store.read(user), record)
         })
 
-      test('random updates through two connections leave what the plain reference has', async () => {
+      test('has the same content as the reference after random updates through two connections', async () => {
         const connections = [baskets, await store.connect()] as const
         const step = fc.record({
           connection: fc.constantFrom(0, 1),
@@ -182,7 +182,7 @@ describe('baskets', { concurrency: true }, () => {
         })
         await fc.assert(
           fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
-            const user = someone()
+            const user = newUser()
             const reference: Reference = new Map()
             let version = 0
             for (const { connection, action } of steps) {
@@ -191,7 +191,7 @@ describe('baskets', { concurrency: true }, () => {
                 await update(user, () => undefined)
                 reference.clear()
                 version = 0
-              } else if (action === 'change nothing') await update(user, itself)
+              } else if (action === 'change nothing') await update(user, unchanged)
               else if (typeof action === 'object') {
                 const expected = performOn(reference, action)
                 const code = await update(user, (stored) => apply(stored ?? aBasket(user), action)).then(

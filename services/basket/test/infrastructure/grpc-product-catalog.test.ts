@@ -15,11 +15,11 @@ import { coded } from '../support/baskets.ts'
 type GetProduct = Rpcs<ProductServiceServer>['getProduct']
 type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
 
-/** A product service which answers as it is told. */
+/** Starts a product service whose batches call `getProduct` for each id. */
 const startProducts = async (getProduct: GetProduct) => {
   const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
   const batchGetProducts: BatchGetProducts = async ({ ids }, context) => {
-    const answers = ids.map(async (id) => {
+    const found = ids.map(async (id) => {
       try {
         return [(await getProduct({ id }, context)).product].filter((product) => product !== undefined)
       } catch (error) {
@@ -27,7 +27,7 @@ const startProducts = async (getProduct: GetProduct) => {
         throw error
       }
     })
-    return { products: (await Promise.all(answers)).flat() }
+    return { products: (await Promise.all(found)).flat() }
   }
   const server = createGrpcServer(ProductServiceService, { batchGetProducts }, observers)
   return { port: await server.listen(0), [Symbol.asyncDispose]: server.close }
@@ -35,8 +35,8 @@ const startProducts = async (getProduct: GetProduct) => {
 
 const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
 
-/** A product service whose answer is this, and the catalog that asks it. */
-const catalogOver = async (getProduct: GetProduct) => {
+/** Opens a catalog on a new product service. */
+const openCatalog = async (getProduct: GetProduct) => {
   const stack = new AsyncDisposableStack()
   const { port } = stack.use(await startProducts(getProduct))
   const { find } = stack.use(catalogAt(port))
@@ -44,7 +44,7 @@ const catalogOver = async (getProduct: GetProduct) => {
 }
 
 test('a product is found with its price in whole cents', async () => {
-  await using catalog = await catalogOver(async ({ id }) => ({ product: { ...orwell, id } }))
+  await using catalog = await openCatalog(async ({ id }) => ({ product: { ...orwell, id } }))
   assert.deepEqual(await catalog.find(7), {
     id: 7,
     name: '1984',
@@ -54,25 +54,25 @@ test('a product is found with its price in whole cents', async () => {
   })
 })
 
-test('a free product without stock is found: in protobuf that is the absence of both', async () => {
-  await using catalog = await catalogOver(async () => ({ product: { ...orwell, price: 0, stock: 0 } }))
+test('a free product without stock is found, although protobuf omits both zeros', async () => {
+  await using catalog = await openCatalog(async () => ({ product: { ...orwell, price: 0, stock: 0 } }))
   const { price, stock } = await catalog.find(7)
   assert.deepEqual({ price, stock }, { price: 0n, stock: 0 })
 })
 
-test('an unknown product is product_not_found', async () => {
-  await using catalog = await catalogOver(() => Promise.reject(new AppError('not_found', 'no product 7')))
+test('an unknown product is rejected with product_not_found', async () => {
+  await using catalog = await openCatalog(() => Promise.reject(new AppError('not_found', 'no product 7')))
   await assert.rejects(catalog.find(7), coded('product_not_found'))
 })
 
-test('a product service that is asked too often is unavailable: later it may answer', async () => {
-  await using catalog = await catalogOver(() => Promise.reject(new AppError('rate_limited', 'secret')))
+test('a product service that limits the rate is unavailable, because a later call may succeed', async () => {
+  await using catalog = await openCatalog(() => Promise.reject(new AppError('rate_limited', 'secret')))
   await assert.rejects(catalog.find(7), coded('unavailable'))
 })
 
-test('the request id of the request under way goes along', async () => {
+test('the id of the current request is sent to the product service', async () => {
   const seen: unknown[] = []
-  await using catalog = await catalogOver(async () => {
+  await using catalog = await openCatalog(async () => {
     seen.push(requestContext.getStore()?.requestId)
     return { product: orwell }
   })
@@ -81,46 +81,46 @@ test('the request id of the request under way goes along', async () => {
   assert.deepEqual(seen, ['request-1', 'request-2'])
 })
 
-test('a hundred look-ups at once are a handful of calls, each answered for its own product', async () => {
+test('a hundred concurrent look-ups share at most five calls, and each gets its own product', async () => {
   const calls = new Set<unknown>()
-  await using catalog = await catalogOver(async ({ id }) => {
+  await using catalog = await openCatalog(async ({ id }) => {
     calls.add(requestContext.getStore())
     if (id % 10 === 0) throw new AppError('not_found', 'no such product')
     return { product: { ...orwell, id } }
   })
-  const answers = await Promise.allSettled(Array.from({ length: 100 }, (_, index) => catalog.find(index + 1)))
-  for (const [index, answer] of answers.entries()) {
-    if (answer.status === 'fulfilled') assert.equal(answer.value.id, index + 1)
-    else assert.ok((index + 1) % 10 === 0 && codeOf(answer.reason) === 'product_not_found')
+  const results = await Promise.allSettled(Array.from({ length: 100 }, (_, index) => catalog.find(index + 1)))
+  for (const [index, result] of results.entries()) {
+    if (result.status === 'fulfilled') assert.equal(result.value.id, index + 1)
+    else assert.ok((index + 1) % 10 === 0 && codeOf(result.reason) === 'product_not_found')
   }
   assert.ok(calls.size <= 5, `${calls.size} calls`)
 })
 
-test('a product that makes no sense leaves those that are asked for at the same time alone', async () => {
-  await using catalog = await catalogOver(async ({ id }) => ({
+test('a malformed product does not affect the other products of its batch', async () => {
+  await using catalog = await openCatalog(async ({ id }) => ({
     product: { ...orwell, id, price: id === 2 ? 14.999 : 14.99 },
   }))
-  const answers = await Promise.allSettled([1, 2, 3].map((id) => catalog.find(id)))
+  const results = await Promise.allSettled([1, 2, 3].map((id) => catalog.find(id)))
   assert.deepEqual(
-    answers.map(({ status }) => status),
+    results.map(({ status }) => status),
     ['fulfilled', 'rejected', 'fulfilled'],
   )
 })
 
 const faults: Record<string, GetProduct> = {
-  'a bug': () => Promise.reject(new Error('secret')),
-  'a price in fractions of a cent': async () => ({ product: { ...orwell, price: 14.999 } }),
-  'a price that is no number': async () => ({ product: { ...orwell, price: Number.NaN } }),
-  'a refusal of the id': () => Promise.reject(new AppError('invalid', 'secret')),
+  'the product service has a bug': () => Promise.reject(new Error('secret')),
+  'a price has fractions of a cent': async () => ({ product: { ...orwell, price: 14.999 } }),
+  'a price is not a number': async () => ({ product: { ...orwell, price: Number.NaN } }),
+  'the product service rejects the id': () => Promise.reject(new AppError('invalid', 'secret')),
 }
 
 for (const [fault, getProduct] of Object.entries(faults))
-  test(`${fault} over there is internal: no fault of the caller, and none that waiting helps`, async () => {
-    await using catalog = await catalogOver(getProduct)
+  test(`a look-up rejects with an internal error if ${fault}`, async () => {
+    await using catalog = await openCatalog(getProduct)
     await assert.rejects(catalog.find(7), (error) => codeOf(error) === 'internal')
   })
 
-test('the probe asks the product service how it is, and takes its word', async () => {
+test('the probe reflects the health that the product service reports', async () => {
   let isUp = true
   const dependency = { name: 'postgres', required: true, probe: async () => assert.ok(isUp) }
   const health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')

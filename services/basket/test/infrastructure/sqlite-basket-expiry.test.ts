@@ -7,11 +7,11 @@ import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expir
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { aBasket, coded, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
-test('expired baskets only are removed, so many at a time, and those that can be read are told', async () => {
+test('only expired baskets are removed, at most 500 per batch, and the readable ones are returned', async () => {
   await using folder = await ownFolder()
   using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
-  const lasting = sqliteBasketRepository(sqlite, longTtl)
-  const kept = await lasting.update('kept', () => aBasket())
+  const repository = sqliteBasketRepository(sqlite, longTtl)
+  const kept = await repository.update('kept', () => aBasket())
   const stored = await sqliteBasketRepository(sqlite, -1).update('expired', () => aBasket('expired'))
   sqlite.exec('begin')
   const insert = sqlite.prepare('insert into baskets (user_id, record, expires_at) values (?, ?, ?)')
@@ -20,7 +20,7 @@ test('expired baskets only are removed, so many at a time, and those that can be
 
   const { removeExpired, removed } = sqliteBasketExpiry(sqlite)
   assert.equal(removed(), 0)
-  assert.deepEqual(await removeExpired(), [stored], 'the one that expired first is in the first batch')
+  assert.deepEqual(await removeExpired(), [stored], 'the basket that expired first is in the first batch')
   assert.equal(removed(), 500)
   assert.equal(rowsIn(sqlite), 202)
   assert.deepEqual(await removeExpired(), [])
@@ -28,17 +28,17 @@ test('expired baskets only are removed, so many at a time, and those that can be
   assert.deepEqual(await removeExpired(), [])
   assert.equal(removed(), 701)
   assert.equal(rowsIn(sqlite), 1)
-  assert.deepEqual(await lasting.find('kept'), kept)
+  assert.deepEqual(await repository.find('kept'), kept)
 })
 
-test('a file that another process keeps locked is unavailable, and its expired baskets are removed later', async () => {
+test('removal rejects with unavailable while another process locks the file, and succeeds later', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'baskets.sqlite')
   using other = openSqlite(path)
-  using impatient = openSqlite(path, 50)
-  const stored = await sqliteBasketRepository(impatient, -1).update('user123', () => aBasket())
-  const { removeExpired, removed } = sqliteBasketExpiry(impatient)
-  const expiry = mapSqliteErrors({ removeExpired }, 'too many others are writing')
+  using sqlite = openSqlite(path, 50)
+  const stored = await sqliteBasketRepository(sqlite, -1).update('user123', () => aBasket())
+  const { removeExpired, removed } = sqliteBasketExpiry(sqlite)
+  const expiry = mapSqliteErrors({ removeExpired }, 'too many concurrent writes')
   other.exec('begin immediate')
   await assert.rejects(expiry.removeExpired(), coded('unavailable'))
   assert.equal(removed(), 0)

@@ -9,7 +9,7 @@ import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expir
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { aBasket, coded, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
-test('baskets are there when the file is opened again', async () => {
+test('baskets are still there after the file is reopened', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'new', 'folder', 'baskets.sqlite')
   const first = openSqlite(path)
@@ -19,7 +19,7 @@ test('baskets are there when the file is opened again', async () => {
   assert.deepEqual(await sqliteBasketRepository(second, longTtl).find('user123'), stored)
 })
 
-test('a new file that another process is just writing to is waited for', async () => {
+test('the repository waits while another process writes to a new file', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'baskets.sqlite')
   using writer = fork(new URL('./writer.ts', import.meta.url), [path])
@@ -29,25 +29,25 @@ test('a new file that another process is just writing to is waited for', async (
   assert.equal((await baskets.update('user123', () => aBasket())).version, 1)
 })
 
-test('an expired basket that is not removed yet is no basket, neither for a read nor for a write', async () => {
+test('an expired basket is missing for reads and writes even before its removal', async () => {
   await using folder = await ownFolder()
   using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
   await sqliteBasketRepository(sqlite, -1).update('user123', () => aBasket())
   const baskets = sqliteBasketRepository(sqlite, longTtl)
   assert.equal(await baskets.find('user123'), undefined)
   assert.equal(rowsIn(sqlite), 1)
-  const fresh = await baskets.update('user123', (seen) => seen ?? aBasket())
-  assert.equal(fresh.version, 1)
-  assert.deepEqual(await baskets.find('user123'), fresh)
+  const created = await baskets.update('user123', (stored) => stored ?? aBasket())
+  assert.equal(created.version, 1)
+  assert.deepEqual(await baskets.find('user123'), created)
   assert.deepEqual(await sqliteBasketExpiry(sqlite).removeExpired(), [])
 })
 
-test('a file that another process keeps locked is unavailable to writers, and open to readers', async () => {
+test('while another process locks the file, writes reject with unavailable and reads succeed', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'baskets.sqlite')
   using other = openSqlite(path)
-  using impatient = openSqlite(path, 50)
-  const baskets = mapSqliteErrors(sqliteBasketRepository(impatient, longTtl), 'too many others are writing')
+  using sqlite = openSqlite(path, 50)
+  const baskets = mapSqliteErrors(sqliteBasketRepository(sqlite, longTtl), 'too many concurrent writes')
   const stored = await baskets.update('user123', () => aBasket())
   other.exec('begin immediate')
   await assert.rejects(

@@ -14,19 +14,22 @@ type Environment = Readonly<Record<string, string>>
 
 const script = new URL('./add-items.ts', import.meta.url)
 
-/** Lets as many processes as there are entries add to the user's basket at the same time, and returns what is in it. */
-const itemCountAfter = async (userId: string, environment: Environment, additions: readonly number[]) => {
-  const processes = additions.map((number) =>
-    fork(script, [userId, String(number)], { env: { ...process.env, ...environment } }),
+/**
+ * Starts one process for each entry of `additions`. They add that many pieces to the user's basket
+ * concurrently. Returns the resulting number of pieces.
+ */
+const piecesAfter = async (userId: string, environment: Environment, additions: readonly number[]) => {
+  const processes = additions.map((count) =>
+    fork(script, [userId, String(count)], { env: { ...process.env, ...environment } }),
   )
-  const ended = processes.map((process) => once(process, 'exit'))
+  const exits = processes.map((process) => once(process, 'exit'))
   try {
     await Promise.all(
-      processes.map((process, index) => Promise.race([once(process, 'message'), ended[index]])),
+      processes.map((process, index) => Promise.race([once(process, 'message'), exits[index]])),
     )
     for (const process of processes) if (process.connected) process.send('go')
     assert.deepEqual(
-      (await Promise.all(ended)).map(([code]) => code),
+      (await Promise.all(exits)).map(([code]) => code),
       additions.map(() => 0),
     )
   } finally {
@@ -37,16 +40,16 @@ const itemCountAfter = async (userId: string, environment: Environment, addition
   return basket && pieceCount(basket)
 }
 
-describe('writes from several processes to one basket', () => {
+describe('concurrent writes of several processes to one basket', () => {
   test('all take effect in SQLite', async () => {
     await using folder = await ownFolder()
-    assert.equal(await itemCountAfter('user123', { DATA_DIR: folder.path }, [100, 100]), 200)
+    assert.equal(await piecesAfter('user123', { DATA_DIR: folder.path }, [100, 100]), 200)
   })
 
   test('all take effect in Redis', { skip: withoutRedis }, async () => {
     const userId = `${ownPrefix()}user`
     try {
-      assert.equal(await itemCountAfter(userId, { REDIS_URL: redisUrl }, [100, 100]), 200)
+      assert.equal(await piecesAfter(userId, { REDIS_URL: redisUrl }, [100, 100]), 200)
     } finally {
       await removeKeys(`basket:${userId}`)
     }

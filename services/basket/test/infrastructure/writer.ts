@@ -1,4 +1,4 @@
-/** A process of `sqlite-basket-repository.test.ts`: writes to the file for a moment. */
+/** A process of `sqlite-basket-repository.test.ts`: holds the write lock of the file for 200 ms. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 

@@ -11,19 +11,19 @@ import { aBasket, aProduct, rowsIn } from '../support/baskets.ts'
 import { send } from '../support/http.ts'
 import { openPorts } from '../support/ports.ts'
 
-const openStored = () => openPorts(async (id) => aProduct({ id }))
+const openStorage = () => openPorts(async (id) => aProduct({ id }))
 
-/** A basket of the user's with so many lines. */
+/** Creates a basket with this number of lines. */
 const filled = (userId: string, lines: number) =>
   Array.from({ length: lines }, (_, index) => aProduct({ id: index + 1 })).reduce(
     (basket, product) => withMore(basket, product, 3),
     aBasket(userId),
   )
 
-describe('the job for expired baskets', () => {
-  test('removes them, and each is a line of the log, without its user, and an event in the metrics', async () => {
-    await using opened = await openStored()
-    const { ports, sqlite } = opened
+describe('the job that removes expired baskets', () => {
+  test('logs each removed basket without its user, and counts it in the metrics', async () => {
+    await using storage = await openStorage()
+    const { ports, sqlite } = storage
     const { logger, lines } = recordingLogger()
     const metrics = createMetrics(service, version)
     await using app = await createApp({ ports, dependencies: [] }, logger, metrics)
@@ -38,9 +38,9 @@ describe('the job for expired baskets', () => {
       await eventually(20_000, async () => assert.equal(rowsIn(sqlite), 1))
     }
     assert.deepEqual(await ports.baskets.find('eve'), kept)
-    const said = lines.filter(({ event }) => event !== undefined)
+    const eventLines = lines.filter(({ event }) => event !== undefined)
     assert.deepEqual(
-      said.map(({ time: _time, pid: _pid, hostname: _hostname, ...line }) => line),
+      eventLines.map(({ time: _time, pid: _pid, hostname: _hostname, ...line }) => line),
       [full, empty].map((basket) => ({
         level: 30,
         event: 'basket_expired',
@@ -49,7 +49,7 @@ describe('the job for expired baskets', () => {
         msg: 'basket expired',
       })),
     )
-    assert.doesNotMatch(JSON.stringify(said), /ann|bob/)
+    assert.doesNotMatch(JSON.stringify(eventLines), /ann|bob/)
 
     const { body } = await send(app.http, 'GET', '/metrics')
     assert.match(body, /^shop_events_total\{(?=.*event="basket_expired").*\} 2$/m)
@@ -61,27 +61,27 @@ describe('the job for expired baskets', () => {
     assert.match(body, /^job_duration_seconds_count\{(?=.*job="expired-baskets")(?=.*outcome="ok").*\} 1$/m)
   })
 
-  test('says and counts nothing when none has expired', async () => {
-    await using opened = await openStored()
+  test('logs and counts nothing if no basket has expired', async () => {
+    await using storage = await openStorage()
     const { logger, lines } = recordingLogger()
     const metrics = createMetrics(service, version)
-    await using app = await createApp({ ports: opened.ports, dependencies: [] }, logger, metrics)
-    await opened.ports.baskets.update('eve', () => aBasket('eve'))
+    await using app = await createApp({ ports: storage.ports, dependencies: [] }, logger, metrics)
+    await storage.ports.baskets.update('eve', () => aBasket('eve'))
     for (const { work } of app.jobs) await work(AbortSignal.abort())
-    assert.equal(rowsIn(opened.sqlite), 1)
+    assert.equal(rowsIn(storage.sqlite), 1)
     assert.deepEqual(lines, [])
     assert.deepEqual((await metrics.shopEvents.get()).values, [])
   })
 
-  test('is there where the store leaves expired baskets, every ten seconds, and only there', async () => {
-    await using opened = await openStored()
-    const { expiry: _, ...others } = opened.ports
-    await using leaving = await createApp({ ports: opened.ports, dependencies: [] }, silentLogger)
-    await using removing = await createApp({ ports: others, dependencies: [] }, silentLogger)
+  test('runs every ten seconds, only if the store does not expire baskets by itself', async () => {
+    await using storage = await openStorage()
+    const { expiry: _, ...portsWithoutExpiry } = storage.ports
+    await using withJob = await createApp({ ports: storage.ports, dependencies: [] }, silentLogger)
+    await using withoutJob = await createApp({ ports: portsWithoutExpiry, dependencies: [] }, silentLogger)
     assert.deepEqual(
-      leaving.jobs.map(({ name, everyMs }) => ({ name, everyMs })),
+      withJob.jobs.map(({ name, everyMs }) => ({ name, everyMs })),
       [{ name: 'expired-baskets', everyMs: 10_000 }],
     )
-    assert.deepEqual(removing.jobs, [])
+    assert.deepEqual(withoutJob.jobs, [])
   })
 })

@@ -13,91 +13,95 @@ const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
 
 type Catalog = ReturnType<typeof catalogAt>
 
-/** Why a look-up was unavailable: the status that the call came to, or `open`, for then the breaker let none through. */
-const refusalOf = async ({ find }: Catalog): Promise<string> => {
-  let last: unknown
+/** Returns why a look-up was unavailable: the gRPC status, or `open` if the breaker let no call through. */
+const failureOf = async ({ find }: Catalog): Promise<string> => {
+  let rootCause: unknown
   await assert.rejects(find(orwell.id), (error) => {
-    for (last = error; last instanceof Error && last.cause !== undefined; ) last = last.cause
+    for (rootCause = error; rootCause instanceof Error && rootCause.cause !== undefined; )
+      rootCause = rootCause.cause
     return coded('unavailable')(error)
   })
-  if (!(last instanceof Error)) throw new Error('no reason')
-  if ('isBrokenCircuitError' in last) return 'open'
-  return 'code' in last && typeof last.code === 'number' ? (status[last.code] ?? '') : last.message
+  if (!(rootCause instanceof Error)) throw new Error('the look-up failed without a cause')
+  if ('isBrokenCircuitError' in rootCause) return 'open'
+  return 'code' in rootCause && typeof rootCause.code === 'number'
+    ? (status[rootCause.code] ?? '')
+    : rootCause.message
 }
 
 const untilOpen = (catalog: Catalog) =>
-  eventually(20_000, async () => assert.equal(await refusalOf(catalog), 'open'))
+  eventually(20_000, async () => assert.equal(await failureOf(catalog), 'open'))
 
-const sells: BatchGetProducts = (_call, callback) => callback(null, { products: [orwell] })
+const respondWithOrwell: BatchGetProducts = (_call, callback) => callback(null, { products: [orwell] })
 
 describe('a product service', () => {
-  test('that is not there is unavailable without a wait, and found soon after its start', async () => {
+  test('that is not running fails look-ups at once, and is found soon after its start', async () => {
     const port = await freePort()
     using catalog = catalogAt(port)
-    assert.equal(await refusalOf(catalog), 'UNAVAILABLE')
+    assert.equal(await failureOf(catalog), 'UNAVAILABLE')
     await untilOpen(catalog)
     await assert.rejects(catalog.probe())
-    using products = await startRaw(sells, { address: `127.0.0.1:${port}` })
+    using products = await startRaw(respondWithOrwell, { address: `127.0.0.1:${port}` })
     assert.equal(products.port, port)
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
     await catalog.probe()
   })
 
-  test('that goes away and comes back is unavailable without a wait, and found again', async () => {
-    const first = await startRaw(sells)
+  test('that stops fails look-ups at once, and is found again after its restart', async () => {
+    const first = await startRaw(respondWithOrwell)
     using catalog = catalogAt(first.port)
     await catalog.find(orwell.id)
     first[Symbol.dispose]()
-    assert.equal(await refusalOf(catalog), 'UNAVAILABLE')
+    assert.equal(await failureOf(catalog), 'UNAVAILABLE')
     await untilOpen(catalog)
-    using second = await startRaw(sells, { address: `127.0.0.1:${first.port}` })
+    using second = await startRaw(respondWithOrwell, { address: `127.0.0.1:${first.port}` })
     assert.equal(second.port, first.port)
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
-  test('that cannot answer is soon not asked any more, and then found again', async () => {
+  test('that fails every call soon gets no more calls, and is found again after its recovery', async () => {
     let calls = 0
     let isDown = true
     using products = await startRaw((call, callback) => {
       calls += 1
       if (isDown) callback({ code: status.UNAVAILABLE })
-      else sells(call, callback)
+      else respondWithOrwell(call, callback)
     })
     using catalog = catalogAt(products.port)
-    const costs: [refusal: string, calls: number][] = []
+    const attempts: [failure: string, calls: number][] = []
     await eventually(20_000, async () => {
       const before = calls
-      costs.push([await refusalOf(catalog), calls - before])
-      assert.ok(costs.filter(([refusal]) => refusal === 'open').length > 10)
+      attempts.push([await failureOf(catalog), calls - before])
+      assert.ok(attempts.filter(([failure]) => failure === 'open').length > 10)
     })
-    for (const [refusal, cost] of costs) assert.equal(refusal === 'open', cost === 0, `${refusal}: ${cost}`)
-    for (const [refusal] of costs.slice(0, 5)) assert.notEqual(refusal, 'open')
+    for (const [failure, callCount] of attempts)
+      assert.equal(failure === 'open', callCount === 0, `${failure}: ${callCount} calls`)
+    for (const [failure] of attempts.slice(0, 5)) assert.notEqual(failure, 'open')
     isDown = false
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
-  test('that does not answer is waited for 400 ms, soon not at all, and then found again', async () => {
-    let hangs = true
-    const waits: number[] = []
+  test('that hangs fails look-ups after 400 ms, then at once, and is found again after its recovery', async () => {
+    let isHanging = true
+    const timeLimits: number[] = []
     using products = await startRaw((call, callback) => {
-      waits.push(Number(call.getDeadline()) - Date.now())
-      if (!hangs) sells(call, callback)
+      timeLimits.push(Number(call.getDeadline()) - Date.now())
+      if (!isHanging) respondWithOrwell(call, callback)
     })
     using catalog = catalogAt(products.port)
-    assert.equal(await refusalOf(catalog), 'DEADLINE_EXCEEDED')
+    assert.equal(await failureOf(catalog), 'DEADLINE_EXCEEDED')
     await untilOpen(catalog)
-    for (const wait of waits) assert.ok(wait <= 400, `${wait} ms`)
-    hangs = false
+    for (const limit of timeLimits) assert.ok(limit <= 400, `${limit} ms`)
+    isHanging = false
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
-  test('whose machine accepts connections and says nothing is not waited for longer', async () => {
-    // A client that is closed while it connects leaves the connection to the end of the process.
+  test('whose host accepts connections but never responds fails look-ups at the same deadline', async () => {
+    // A client that is closed while it connects keeps the connection until the process ends.
     const mute = createServer((socket) => socket.unref()).listen(0, '127.0.0.1')
     await once(mute, 'listening')
     const address = mute.address()
     using catalog = catalogAt(address !== null && typeof address === 'object' ? address.port : 0)
-    assert.equal(await refusalOf(catalog), 'DEADLINE_EXCEEDED')
+    assert.equal(await failureOf(catalog), 'DEADLINE_EXCEEDED')
     mute.close()
   })
 })

@@ -13,7 +13,7 @@ import {
 
 const openApp = (port: number) => openRedisApp({ REDIS_URL: `redis://127.0.0.1:${port}` })
 
-/** Every operation is refused, all of them at the same time; the problems say why. */
+/** Sends every operation concurrently. Each must be unavailable, with a matching detail. */
 const assertUnavailable = async ({ basket }: RedisApp, detail: RegExp) => {
   const operations = [
     basket.get,
@@ -27,16 +27,16 @@ const assertUnavailable = async ({ basket }: RedisApp, detail: RegExp) => {
   ]
   await Promise.all(
     operations.map(async (operation) => {
-      const answer = await operation()
-      assertProblem(answer, unavailable)
-      assert.match(answer.json().detail, detail)
+      const response = await operation()
+      assertProblem(response, unavailable)
+      assert.match(response.json().detail, detail)
     }),
   )
 }
 
-/** After the deadline of a command, half a second. */
-const inTime = /did not respond in time|is not responding/
-/** Without a command: nobody waits for what is known to be of no use. */
+/** The details of commands that fail at their deadline, half a second. */
+const afterDeadline = /did not respond in time|is not responding/
+/** The details of operations that fail without a command, because Redis is known to be unreachable. */
 const atOnce = /is unavailable|is not responding/
 
 describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () => {
@@ -55,7 +55,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       await redis.kill()
     })
 
-    test('is gone, every operation is unavailable and the service unhealthy, until it is back', async () => {
+    test('is down, every operation is unavailable and the service is unhealthy until it restarts', async () => {
       await app.basket.add(1, 1)
       await redis.kill()
       await assertUnavailable(app, atOnce)
@@ -67,19 +67,19 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       await app.basket.delete()
     })
 
-    test('hangs, every operation is unavailable and the service unhealthy, until it goes on', async () => {
+    test('hangs, every operation is unavailable and the service is unhealthy until it resumes', async () => {
       await app.basket.add(1, 1)
       redis.suspend()
-      await assertUnavailable(app, inTime)
+      await assertUnavailable(app, afterDeadline)
       await assertUnavailable(app, atOnce)
       await assertUnhealthy(app)
       redis.resume()
       await untilHealthy(app)
-      assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]], 'what was refused has no effect later')
+      assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]], 'a rejected operation has no effect later')
       assert.deepEqual(linesIn(await app.basket.add(1, 1)), [[1, 2]])
     })
 
-    test('is not there yet when the service starts, the service runs, and works once it is', async () => {
+    test('is down while the service starts, the service runs and works as soon as Redis is up', async () => {
       await redis.kill()
       await using early = await openApp(port)
       await assertUnavailable(early, atOnce)
@@ -90,7 +90,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
     })
   })
 
-  test('that swallows what a connection sends is overcome by another, however many requests come', async () => {
+  test('in which a connection goes silent ends with a new connection, even while requests arrive', async () => {
     const port = await freePort()
     const redis = startRedis(port)
     try {
@@ -99,7 +99,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       await untilHealthy(app)
       await app.basket.add(1, 1)
       proxy.freezeConnections()
-      await assertUnavailable(app, inTime)
+      await assertUnavailable(app, afterDeadline)
       await untilHealthy(app)
       assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]])
     } finally {

@@ -9,32 +9,32 @@ import { assertProblem, linesIn } from '../support/http.ts'
 import { openRedisApp, unavailable, untilHealthy } from '../support/redis-app.ts'
 import { redisConfigOf } from '../support/redis-config.ts'
 
-describe('while Redis is out,', { skip: withoutOwnRedis }, () => {
-  test('nothing is left behind of thousands of requests that came meanwhile', async () => {
+describe('while Redis is unreachable,', { skip: withoutOwnRedis }, () => {
+  test('rejected requests send no commands, even after Redis is back', async () => {
     const port = await freePort()
     let redis = startRedis(port)
     await using app = await openRedisApp({ REDIS_URL: `redis://127.0.0.1:${port}` })
     try {
       await untilHealthy(app)
-      const refuse = async (requests: number) => {
-        const all = Array.from({ length: requests }, (_, index) =>
+      const assertRejected = async (count: number) => {
+        const requests = Array.from({ length: count }, (_, index) =>
           app.basketOf(`user${index % 500}`).add(1, 1),
         )
-        for (const answer of await Promise.all(all)) {
-          assertProblem(answer, unavailable)
-          assert.match(answer.json().detail, /is unavailable|is not responding/)
+        for (const response of await Promise.all(requests)) {
+          assertProblem(response, unavailable)
+          assert.match(response.json().detail, /is unavailable|is not responding/)
         }
       }
       await onServer(port, (client) => client.configResetStat())
       redis.suspend()
       assert.match((await app.basket.get()).json().detail, /did not respond in time/)
-      await refuse(1_000)
+      await assertRejected(1_000)
       redis.resume()
       await untilHealthy(app)
-      assert.ok((await callsOf(port, 'get')) <= 1, 'only what came first was sent')
+      assert.ok((await callsOf(port, 'get')) <= 1, 'only the first command was sent')
 
       await redis.kill()
-      await refuse(1_000)
+      await assertRejected(1_000)
       redis = startRedis(port)
       await untilHealthy(app)
       assert.equal(await callsOf(port, 'get'), 0)
@@ -44,16 +44,16 @@ describe('while Redis is out,', { skip: withoutOwnRedis }, () => {
     }
   })
 
-  test('only so many commands wait that come before it is known', async () => {
+  test('at most 10,000 commands wait before the outage is detected', async () => {
     const port = await freePort()
     const server = startRedis(port)
     await using redis = openRedis(redisConfigOf({ REDIS_URL: `redis://127.0.0.1:${port}` }), silentLogger)
     try {
       await eventually(20_000, redis.ping)
       server.suspend()
-      const asked = await Promise.allSettled(Array.from({ length: 11_000 }, () => redis.get('key')))
-      assert.ok(asked.every(({ status }) => status === 'rejected'))
-      const reasons = asked.map((one) => one.status === 'rejected' && String(one.reason))
+      const results = await Promise.allSettled(Array.from({ length: 11_000 }, () => redis.get('key')))
+      assert.ok(results.every(({ status }) => status === 'rejected'))
+      const reasons = results.map((result) => result.status === 'rejected' && String(result.reason))
       assert.ok(reasons.filter((reason) => /in time/.test(String(reason))).length <= 10_000)
       server.resume()
       await eventually(20_000, redis.ping)

@@ -1,10 +1,8 @@
-import assert from 'node:assert/strict'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCluster } from '@redis/client'
 import type { Clock } from '@shop/kernel/clock.ts'
-import { AppError } from '@shop/kernel/errors.ts'
 import { openSqlite, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import { openRedis } from '@shop/redis/store.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
@@ -19,7 +17,9 @@ import { redisBasketRepository } from '../../src/infrastructure/redis-basket-rep
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { redisConfigOf } from './redis-config.ts'
 
-/** Longer than any test takes. */
+export { coded } from '@shop/testing/asserts/coded.ts'
+
+/** In seconds; longer than any test takes. */
 export const longTtl = 3_600
 
 export const aProduct = (fields: Partial<CatalogProduct> = {}): CatalogProduct => ({
@@ -34,29 +34,22 @@ export const aProduct = (fields: Partial<CatalogProduct> = {}): CatalogProduct =
 export const aBasket = (userId = 'user123'): Basket =>
   newBasket(userId, crypto.randomUUID(), new Date('2026-11-22T09:58:00.123Z'))
 
-/** For `assert.rejects` and `assert.throws`: an error with this code and these details. */
-export const coded = (code: string, details?: object) => (error: unknown) => {
-  if (!(error instanceof AppError)) throw error
-  assert.equal(error.code, code)
-  if (details !== undefined) assert.deepEqual(error.details, details)
-  return true
-}
-
 export const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'basket-test-'))
 
-/** How many baskets the file has, expired ones included. */
+/** The number of baskets in the file, including expired ones. */
 export const rowsIn = (sqlite: Sqlite) =>
   sqlite.prepare('select count(*) as number from baskets').get()?.['number']
 
-/** A place for baskets that one test has to itself. */
+/** A basket store for one test. */
 export type Store = AsyncDisposable &
   Readonly<{
-    /** A repository over a connection of its own. */
+    /** Opens a repository over a new connection. */
     connect: (ttlSeconds?: number, clock?: Clock) => Promise<BasketRepository>
-    /** What is kept for the user, read and written past the repositories. */
+    /** Reads the stored record of the user's basket, without a repository. */
     read: (userId: string) => Promise<string | undefined>
-    write: (userId: string, text: string) => Promise<void>
-    /** As if so much time had passed for the user's basket. */
+    /** Writes a record for the user, without a repository. */
+    write: (userId: string, record: string) => Promise<void>
+    /** Ages the user's basket: its remaining time to live decreases. */
     age: (userId: string, seconds: number) => Promise<void>
   }>
 
@@ -69,10 +62,10 @@ const openSqliteStore = async (): Promise<Store> => {
     connect: async (ttlSeconds = longTtl, clock) => sqliteBasketRepository(open(), ttlSeconds, clock),
     read: async (userId) =>
       direct.prepare('select record from baskets where user_id = ?').get(userId)?.['record']?.toString(),
-    write: async (userId, text) => {
+    write: async (userId, record) => {
       direct
         .prepare('insert into baskets (user_id, record, expires_at) values (?, ?, ?)')
-        .run(userId, text, Date.now() + longTtl * 1_000)
+        .run(userId, record, Date.now() + longTtl * 1_000)
     },
     age: async (userId, seconds) => {
       direct
@@ -83,19 +76,19 @@ const openSqliteStore = async (): Promise<Store> => {
   }
 }
 
-/** Of a Redis client, what a store needs to read and write past the repositories. */
-type Direct = Readonly<{
+/** The methods of a Redis client with which a store bypasses the repositories. */
+type DirectClient = Readonly<{
   set: (key: string, value: string) => Promise<unknown>
   pTTL: (key: string) => Promise<number>
   pExpire: (key: string, ms: number) => Promise<unknown>
 }>
 
-/** The baskets under the prefix in the Redis of that configuration, which `on` gives a direct way to. */
+/** A store on the Redis of these variables, under a key prefix. `on` runs a function with a direct client. */
 const redisStore = async (
   stack: AsyncDisposableStack,
   variables: Readonly<Record<string, string>>,
   prefix: string,
-  on: (use: (client: Direct) => Promise<unknown>) => Promise<unknown>,
+  on: (use: (client: DirectClient) => Promise<unknown>) => Promise<unknown>,
 ): Promise<Store> => {
   const open = async () => {
     const redis = stack.use(openRedis(redisConfigOf(variables), silentLogger))
@@ -107,15 +100,15 @@ const redisStore = async (
     connect: async (ttlSeconds = longTtl, clock) =>
       redisBasketRepository(await open(), ttlSeconds, prefix, clock),
     read: async (userId) => (await direct.get(`${prefix}${userId}`)) ?? undefined,
-    write: async (userId, text) => {
-      await on((client) => client.set(`${prefix}${userId}`, text))
+    write: async (userId, record) => {
+      await on((client) => client.set(`${prefix}${userId}`, record))
     },
     age: async (userId, seconds) => {
       const key = `${prefix}${userId}`
       await on(async (client) => {
-        const left = await client.pTTL(key)
-        // Without a time to live it would not expire, however much time passed.
-        if (left >= 0) await client.pExpire(key, left - seconds * 1_000)
+        const remainingMs = await client.pTTL(key)
+        // A key without a time to live must not expire.
+        if (remainingMs >= 0) await client.pExpire(key, remainingMs - seconds * 1_000)
       })
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -141,7 +134,7 @@ const openClusterStore = async (): Promise<Store> => {
   return redisStore(stack, variables, 'basket:', (use) => use(client))
 }
 
-/** Every adapter of the port, for suites that run over each. */
+/** A store for each adapter of the repository port. */
 export const stores = [
   { technology: 'SQLite', open: openSqliteStore, skip: false },
   { technology: 'Redis', open: openRedisStore, skip: withoutRedis },

@@ -6,7 +6,7 @@ import { createApp } from '../../src/app.ts'
 import { aProduct } from './baskets.ts'
 import { openPorts } from './ports.ts'
 
-/** Text of a request over a connection, with `body` as JSON when there is one. */
+/** Returns an HTTP/1.1 request as a string, with `body` as JSON if given. */
 export const requestText = (method: string, url: string, body?: unknown): string => {
   const json = body === undefined ? '' : JSON.stringify(body)
   const type = body === undefined ? '' : 'Content-Type: application/json\r\n'
@@ -14,31 +14,32 @@ export const requestText = (method: string, url: string, body?: unknown): string
 }
 
 /**
- * The whole service on a port, whose catalog and reads of baskets wait until they are let go on, and give up then
- * when they can see that their caller has gone.
+ * Opens the whole service on a port. Catalog look-ups and reads of baskets wait at a gate. When the gate
+ * opens, those whose signal is aborted fail and the others continue.
  */
-export const openHeldApp = async () => {
+export const openGatedApp = async () => {
   const stack = new AsyncDisposableStack()
-  const asked = Promise.withResolvers<void>()
-  const { promise: released, resolve: release } = Promise.withResolvers<void>()
-  const held = async <Result>(work: () => Result | Promise<Result>): Promise<Result> => {
-    asked.resolve()
-    await released
+  const gateReached = Promise.withResolvers<void>()
+  const { promise: gateOpened, resolve: openGate } = Promise.withResolvers<void>()
+  const gated = async <Result>(work: () => Result | Promise<Result>): Promise<Result> => {
+    gateReached.resolve()
+    await gateOpened
     requestContext.getStore()?.signal?.throwIfAborted()
     return work()
   }
-  const { ports } = stack.use(await openPorts((id) => held(() => aProduct({ id }))))
-  const baskets = { ...ports.baskets, find: (userId: string) => held(() => ports.baskets.find(userId)) }
+  const { ports } = stack.use(await openPorts((id) => gated(() => aProduct({ id }))))
+  const baskets = { ...ports.baskets, find: (userId: string) => gated(() => ports.baskets.find(userId)) }
   const { logger, lines } = recordingLogger()
   const { http } = stack.use(await createApp({ ports: { ...ports, baskets }, dependencies: [] }, logger))
   const address = new URL(await http.listen({ host: '127.0.0.1', port: 0 }))
   return {
     lines,
-    /** The baskets as they are, without a wait. */
+    /** The repository without the gate. */
     baskets: ports.baskets,
-    asked: asked.promise,
-    release,
-    /** A connection whose client can listen on when it has said all: its end, and that of the service. */
+    /** Resolves when the first look-up or read waits at the gate. */
+    gateReached: gateReached.promise,
+    openGate,
+    /** Opens a connection, and returns both sockets. The client still reads after it has ended its side. */
     connect: async (): Promise<Readonly<{ client: Socket; server: Socket }>> => {
       const accepted = once(http.server, 'connection')
       const client = connect({ host: address.hostname, port: Number(address.port), allowHalfOpen: true })
@@ -50,4 +51,4 @@ export const openHeldApp = async () => {
   }
 }
 
-export type HeldApp = Awaited<ReturnType<typeof openHeldApp>>
+export type GatedApp = Awaited<ReturnType<typeof openGatedApp>>

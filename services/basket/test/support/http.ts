@@ -14,7 +14,9 @@ type Http = Awaited<ReturnType<typeof createApp>>['http']
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 type Headers = Readonly<Record<string, string>>
 
-/** Sends the request through the whole HTTP server, without a socket. A text is sent as it is, all else as JSON. */
+/**
+ * Sends a request to the HTTP server without a socket. Strings are sent as they are, other bodies as JSON.
+ */
 export const send = (http: Http, method: Method, url: string, body?: unknown, headers: Headers = {}) =>
   http.inject({
     method,
@@ -25,7 +27,7 @@ export const send = (http: Http, method: Method, url: string, body?: unknown, he
 
 type Response = Awaited<ReturnType<typeof send>>
 
-/** One user's basket, as a client works with it. */
+/** A client of one user's basket. */
 export const basketOf = (http: Http, userId: string) => {
   const url = `/baskets/${userId}`
   const item = (productId: number) => `${url}/items/${productId}`
@@ -45,7 +47,7 @@ export const basketOf = (http: Http, userId: string) => {
   }
 }
 
-/** The whole service on an SQLite file of its own. Its catalog has the products that the test puts into it. */
+/** Opens the whole service on a new SQLite file. Its catalog has the products that the test puts into it. */
 export const openApp = async () => {
   const stack = new AsyncDisposableStack()
   const catalog = { products: new Map<number, CatalogProduct>(), down: false }
@@ -61,8 +63,8 @@ export const openApp = async () => {
   return {
     http,
     catalog,
-    /** The basket of a user who has none yet. */
-    someone: () => basketOf(http, `user-${++users}`),
+    /** Returns a client for a new user, who has no basket yet. */
+    newUserBasket: () => basketOf(http, `user-${++users}`),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
@@ -70,7 +72,7 @@ export const openApp = async () => {
 export type App = Awaited<ReturnType<typeof openApp>>
 
 const cents = (amount: number): number => {
-  assert.equal(Math.round(amount * 100) / 100, amount, `${amount} is no amount in cents`)
+  assert.equal(Math.round(amount * 100) / 100, amount, `${amount} is not a whole number of cents`)
   return Math.round(amount * 100)
 }
 
@@ -78,15 +80,15 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => to
 
 const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-/** The basket of a response, which has the form and the arithmetic of contract §3, and an ETag. */
+/** Returns the basket of a response after checking its members, sums, timestamps and ETag. */
 export const basketIn = (response: Response, status = 200): Static<typeof BasketJson> => {
   assert.equal(response.statusCode, status, response.body)
   assert.match(String(response.headers['content-type']), /^application\/json/)
   assert.match(String(response.headers['etag']), /^"[^"]+"$/)
   const basket: Static<typeof BasketJson> = response.json()
   const { id, user_id, items, total, item_count, version, created_at, updated_at, expires_at } = basket
-  const known = { id, user_id, items, total, item_count, version, created_at, updated_at, expires_at }
-  assert.deepEqual(basket, known)
+  const documented = { id, user_id, items, total, item_count, version, created_at, updated_at, expires_at }
+  assert.deepEqual(basket, documented)
   for (const { product_id, name, price, quantity, subtotal, category, ...rest } of items) {
     assert.deepEqual(rest, {})
     assert.deepEqual([typeof product_id, typeof name, typeof category], ['number', 'string', 'string'])
@@ -99,23 +101,23 @@ export const basketIn = (response: Response, status = 200): Static<typeof Basket
   return basket
 }
 
-/** Product ids and quantities of a response's basket. */
+/** Returns the product ids and quantities of the basket of a response. */
 export const linesIn = (response: Response) =>
   basketIn(response).items.map(({ product_id, quantity }) => [product_id, quantity])
 
-type Refusal = Readonly<{
+type Problem = Readonly<{
   status: number
   code: string
-  /** The fields that the violations name, in their order. */
+  /** The fields with violations, in order. */
   paths?: readonly string[]
   available?: number
   requested?: number
 }>
 
-const inside = /\bat .+:\d+|node_modules|ECONN|ajv|fastify|sqlite|grpc|redis/i
+const internals = /\bat .+:\d+|node_modules|ECONN|ajv|fastify|sqlite|grpc|redis/i
 
-/** That the response is a problem as contract §4 has it: these members and no others, and nothing from the inside. */
-export const assertProblem = (response: Response, { status, code, paths, ...details }: Refusal): void => {
+/** Asserts that the response is a problem (RFC 9457) with exactly these members and no internal details. */
+export const assertProblem = (response: Response, { status, code, paths, ...details }: Problem): void => {
   assert.equal(response.statusCode, status, response.body)
   assert.match(String(response.headers['content-type']), /^application\/problem\+json(; charset=utf-8)?$/)
   assert.equal(response.headers['retry-after'] !== undefined, status === 503)
@@ -130,13 +132,13 @@ export const assertProblem = (response: Response, { status, code, paths, ...deta
     ...details,
   })
   assert.ok(typeof detail === 'string' && detail !== '')
-  assert.doesNotMatch(detail, inside)
+  assert.doesNotMatch(detail, internals)
   for (const { path, message, ...rest } of errors) {
     assert.ok(message !== '' && detail.includes(path.slice(1)) && detail.includes(message), response.body)
     assert.deepEqual(rest, {})
   }
-  const named = new Set(errors.map(({ path }: { path: string }) => path))
-  assert.deepEqual([...named], paths ?? [])
+  const violated = new Set(errors.map(({ path }: { path: string }) => path))
+  assert.deepEqual([...violated], paths ?? [])
 }
 
 export const noBasket = { status: 404, code: 'not_found' }

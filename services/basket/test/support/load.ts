@@ -6,20 +6,20 @@ import { type Basket, pieceCount, withMore } from '../../src/domain/basket.ts'
 import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import { aBasket, aProduct } from './baskets.ts'
 
-/** One piece more, of ten products in turn: a basket holds 999 of each. */
+/** Adds one piece. Rotates through ten products, because a line holds at most 999 pieces. */
 export const oneMore = (basket = aBasket()): Basket =>
   withMore(basket, aProduct({ id: 1 + (basket.version % 10), stock: 1_000 }), 1)
 
-/** What became of one user's writes, each of which adds one piece. */
+/** The results of one user's writes, each of which adds one piece. */
 export type Writer = {
   readonly user: string
-  /** The versions of the writes that were acknowledged, in order. */
+  /** The versions of the acknowledged writes, in order. */
   readonly acknowledged: number[]
-  /** How many were `unavailable`, so that nobody knows what became of them. */
+  /** The number of writes that were `unavailable`, and may or may not have been stored. */
   unknown: number
 }
 
-/** Adds to the baskets of all users, one write after the other for each, until it is stopped. */
+/** Starts writing to the baskets of all users, with one write at a time for each, until `stop` is called. */
 export const startLoad = (baskets: BasketRepository, users: readonly string[]) => {
   const stopping = new AbortController()
   const write = async (writer: Writer) => {
@@ -44,7 +44,7 @@ export const startLoad = (baskets: BasketRepository, users: readonly string[]) =
   }
 }
 
-/** Each writer has `count` more acknowledged writes than when this is called. */
+/** Waits until each writer has `count` more acknowledged writes. */
 export const untilMore = async (writers: readonly Writer[], count: number): Promise<void> => {
   const goals = writers.map((writer) => ({ writer, length: writer.acknowledged.length + count }))
   await eventually(30_000, async () =>
@@ -55,31 +55,31 @@ export const untilMore = async (writers: readonly Writer[], count: number): Prom
   )
 }
 
-/** Where the versions go back: the one that was acknowledged before, and the next one. */
+/** Pairs of successive acknowledged versions in which the second is not greater. */
 const setbacks = ({ acknowledged }: Writer) =>
   acknowledged.flatMap((version, index) => {
-    const before = acknowledged[index - 1] ?? 0
-    return version > before ? [] : [{ before, version }]
+    const previous = acknowledged[index - 1] ?? 0
+    return version > previous ? [] : [{ previous, version }]
   })
 
 const assertConsistent = (basket: Basket | undefined): Basket => {
   assert.ok(basket)
-  assert.equal(basket.version, pieceCount(basket), 'each write added one piece and one version')
+  assert.equal(basket.version, pieceCount(basket), 'the version equals the number of pieces')
   return basket
 }
 
-/** Every acknowledged write is in the basket, and none that was never made. */
+/** Asserts that the basket has every acknowledged write, and apart from these at most the unknown ones. */
 export const assertNothingLost = (writer: Writer, basket: Basket | undefined): void => {
   const { version } = assertConsistent(basket)
-  assert.deepEqual(setbacks(writer), [], `${writer.user} went back`)
+  assert.deepEqual(setbacks(writer), [], `the versions of ${writer.user} went back`)
   const { length } = writer.acknowledged
   assert.ok(
     length <= version && version <= length + writer.unknown,
-    `${writer.user}: ${length} of ${version}`,
+    `${writer.user}: ${length} acknowledged writes, but version ${version}`,
   )
 }
 
-/** The last writes are lost, but none up to the version `kept`: the basket went back once to what it had been. */
+/** Asserts that the versions went back exactly once, and that no write up to version `kept` was lost. */
 export const assertTailLost = (writer: Writer, basket: Basket | undefined, kept: number): void => {
   assertConsistent(basket)
   const [setback, ...others] = setbacks(writer)

@@ -12,8 +12,8 @@ import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-s
 import { longTtl, ownFolder } from './baskets.ts'
 
 /**
- * All that the service needs, on an SQLite file of its own, with a catalog of the test's. What a reader of events
- * throws comes out where they are published.
+ * Opens the ports on a new SQLite file, with the test's catalog. An error of an event subscriber is thrown to
+ * the publisher.
  */
 export const openPorts = async (find: ProductCatalog['find'], clock: Clock = systemClock) => {
   const stack = new AsyncDisposableStack()

@@ -8,7 +8,7 @@ import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { aProduct, longTtl } from './baskets.ts'
 import { basketOf, send } from './http.ts'
 
-/** Opens the whole service on the Redis that the variables name, as main.ts does, but with a fake product catalog. */
+/** Opens the whole service on the Redis of these variables, wired as in main.ts except for the catalog. */
 export const openRedisApp = async (variables: Readonly<Record<string, string>>, logger = silentLogger) => {
   const stack = new AsyncDisposableStack()
   const config = readConfig({ BASKET_TTL_SECONDS: String(longTtl), ...variables })
@@ -23,7 +23,7 @@ export const openRedisApp = async (variables: Readonly<Record<string, string>>, 
     statistics: adapters.ports.statistics,
     basketOf: (userId: string) => basketOf(http, userId),
     health: (path = '/health') => send(http, 'GET', path),
-    /** The metrics as Prometheus scrapes them. */
+    /** Returns the metrics in the format that Prometheus scrapes. */
     scrape: async () => (await send(http, 'GET', '/metrics')).body,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
@@ -34,7 +34,7 @@ export type RedisApp = Awaited<ReturnType<typeof openRedisApp>>
 export const untilHealthy = ({ health }: RedisApp) =>
   eventually(20_000, async () => assert.equal((await health()).json().status, 'healthy'))
 
-/** The service is unhealthy and not ready, but alive. */
+/** Asserts that the service is unhealthy and not ready, but live. */
 export const assertUnhealthy = async ({ health }: RedisApp) => {
   for (const path of ['/health', '/health/ready']) {
     const response = await health(path)

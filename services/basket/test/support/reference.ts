@@ -15,7 +15,7 @@ export type Operation = Readonly<
   | { kind: 'clear' }
 >
 
-/** The lines of a basket by product, in their order: what random operations on real baskets are compared with. */
+/** A reference model of a basket for random operations: its lines by product id, in order. */
 export type Reference = Map<number, Line>
 
 const productId = fc.integer({ min: 1, max: 4 })
@@ -28,7 +28,7 @@ const product: fc.Arbitrary<CatalogProduct> = fc.record({
   stock: fc.oneof(fc.nat(20), fc.nat(2_147_483_647)),
 })
 
-/** On few products, so that they meet; with quantities on both sides of what stock and limits allow. */
+/** Few products, so that operations affect the same lines; quantities below and above stock and limits. */
 export const randomOperation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 6,
@@ -42,7 +42,7 @@ export const randomOperation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear') }) },
 )
 
-/** Changes the reference as the contract says, or leaves it and returns the code of the error. */
+/** Performs the operation on the reference, or leaves it unchanged and returns the expected error code. */
 export const performOn = (reference: Reference, operation: Operation): string | undefined => {
   if (operation.kind === 'clear') {
     reference.clear()
@@ -50,16 +50,16 @@ export const performOn = (reference: Reference, operation: Operation): string | 
   }
   if (operation.kind === 'remove') return reference.delete(operation.productId) ? undefined : 'not_found'
   const { id, name, price, category, stock } = operation.product
-  const held = reference.get(id)
-  if (operation.kind === 'set' && held === undefined) return 'not_found'
-  const quantity = operation.quantity + (operation.kind === 'add' ? (held?.quantity ?? 0) : 0)
+  const line = reference.get(id)
+  if (operation.kind === 'set' && line === undefined) return 'not_found'
+  const quantity = operation.quantity + (operation.kind === 'add' ? (line?.quantity ?? 0) : 0)
   if (quantity > stock) return 'insufficient_stock'
-  if (quantity > 999 || (held === undefined && reference.size === 100)) return 'basket_full'
+  if (quantity > 999 || (line === undefined && reference.size === 100)) return 'basket_full'
   reference.set(id, { productId: id, name, price, category, quantity })
   return undefined
 }
 
-/** The same operation on a real basket. */
+/** Performs the operation on a basket. */
 export const apply = (basket: Basket, operation: Operation): Basket => {
   if (operation.kind === 'clear') return withoutLines(basket)
   if (operation.kind === 'remove') return withoutLine(basket, operation.productId)

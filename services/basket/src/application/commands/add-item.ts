@@ -13,8 +13,9 @@ type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> &
   Pick<Ports, 'catalog' | 'clock' | 'newId'>
 
 /**
- * Makes the basket when there is none. Rejects with `product_not_found`, `insufficient_stock`, `basket_full`,
- * `stale_version` or `unavailable`; then the basket is unchanged.
+ * Adds a product, and creates the basket if the user has none. Rejects with `product_not_found`,
+ * `insufficient_stock`, `basket_full` or `stale_version`, and the basket is unchanged; or with `unavailable`,
+ * and the write may or may not have been stored.
  */
 export const addItem =
   ({ baskets, catalog, clock, newId }: Needs) =>

@@ -4,7 +4,7 @@ import type { BasketRepository } from '../../domain/basket-repository.ts'
 
 export type ClearBasket = Readonly<{ userId: string; expected: Expected<BasketState> }>
 
-/** Takes every line out and keeps the basket. Rejects with `not_found` or `stale_version`. */
+/** Removes every line and keeps the basket. Rejects with `not_found` or `stale_version`. */
 export const clearBasket =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
   ({ userId, expected }: ClearBasket): Promise<Basket> =>

@@ -6,7 +6,7 @@ export type CreateBasket = Readonly<{ userId: string; expected: Expected<BasketS
 
 type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> & Pick<Ports, 'clock' | 'newId'>
 
-/** The user's basket: a new one when there is none, else the one that is there, untouched. Rejects with `stale_version`. */
+/** Creates a basket, or returns the user's existing basket unchanged. Rejects with `stale_version`. */
 export const createBasket =
   ({ baskets, clock, newId }: Needs) =>
   async ({ userId, expected }: CreateBasket): Promise<Readonly<{ basket: Basket; created: boolean }>> => {

@@ -4,7 +4,10 @@ import type { Ports } from '../../domain/ports.ts'
 
 type Needs = Readonly<{ expiry?: BasketExpiry; events: Pick<Ports['events'], 'publish'> }>
 
-/** Removes some of the baskets that have expired, where the store does not do that by itself. Rejects with `unavailable`. */
+/**
+ * Removes one batch of expired baskets and publishes an event for each. Does nothing without `expiry`,
+ * because the store then expires baskets by itself. Rejects with `unavailable`.
+ */
 export const removeExpiredBaskets =
   ({ expiry, events }: Needs) =>
   async (): Promise<void> => {

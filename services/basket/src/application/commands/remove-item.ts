@@ -4,7 +4,7 @@ import type { BasketRepository } from '../../domain/basket-repository.ts'
 
 export type RemoveItem = Readonly<{ userId: string; productId: number; expected: Expected<BasketState> }>
 
-/** Rejects with `not_found` for a basket or line that is not there, or with `stale_version`. */
+/** Rejects with `not_found` if the basket or the line does not exist, or with `stale_version`. */
 export const removeItem =
   ({ baskets }: Readonly<{ baskets: Pick<BasketRepository, 'update'> }>) =>
   ({ userId, productId, expected }: RemoveItem): Promise<Basket> =>

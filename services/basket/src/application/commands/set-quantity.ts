@@ -18,8 +18,8 @@ export type SetQuantity = Readonly<{
 type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> & Pick<Ports, 'catalog'>
 
 /**
- * Sets the quantity of a line; 0 removes it, without asking the catalog. Rejects with `not_found` for a basket or
- * line that is not there, and otherwise like adding.
+ * Sets the quantity of a line; 0 removes the line without a catalog look-up. Rejects with `not_found` if the
+ * basket or the line does not exist, and otherwise with the same errors as `addItem`.
  */
 export const setQuantity =
   ({ baskets, catalog }: Needs) =>

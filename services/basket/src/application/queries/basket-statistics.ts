@@ -1,6 +1,6 @@
 import type { BasketStatistics, BasketStatisticsReader } from '../../domain/basket-statistics.ts'
 
-/** What all baskets hold together. */
+/** Totals over all baskets. Rejects with `unavailable`. */
 export const basketStatistics =
   ({ statistics }: Readonly<{ statistics: BasketStatisticsReader }>) =>
   (): Promise<BasketStatistics> =>

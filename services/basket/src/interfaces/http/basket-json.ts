@@ -85,10 +85,13 @@ export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
   expires_at: basket.expiresAt.toISOString(),
 })
 
-/** The strong ETag of a basket. The id tells it from an earlier basket of the same user, whose versions began at 1 too. */
+/**
+ * Returns the strong ETag of a basket. It includes the id because the versions of an earlier basket of the
+ * same user also began at 1.
+ */
 export const basketTag = ({ id, version }: BasketState): string => `"${id}.${version}"`
 
-/** The inverse; undefined for a tag that no basket has. */
+/** Parses a tag that `basketTag` made. Returns `undefined` for any other string. */
 export const stateOfTag = (tag: string): BasketState | undefined => {
   const [, id, version] = /^"([^".]+)\.([1-9]\d{0,15})"$/.exec(tag) ?? []
   return id !== undefined && Number.isSafeInteger(Number(version))

@@ -10,7 +10,7 @@ import { schemas } from './basket-schemas.ts'
 const sendBasket = (reply: FastifyReply, basket: Basket) =>
   reply.header('etag', basketTag(basket)).send(basketJson(basket))
 
-/** The lines of a basket, which clients call items. */
+/** Routes for the lines of a basket, which are called items on the wire. */
 const itemRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
@@ -46,7 +46,7 @@ const itemRoutes =
     )
   }
 
-/** Baskets over HTTP: each route reads its input, calls one use case, and presents the result. */
+/** The HTTP routes for baskets. Each route reads its input, calls one use case and sends the result. */
 export const basketRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {

@@ -4,14 +4,14 @@ import { Type } from 'typebox'
 import { BasketJson, NewBasketBody, NewItemBody, ProductId, QuantityBody, UserId } from './basket-json.ts'
 
 const tags = ['baskets']
-const Basket = reference(BasketJson, 'The basket as it is now')
+const Basket = reference(BasketJson, 'The current basket')
 const ByUser = Type.Object({ user_id: UserId })
 const ByLine = Type.Object({ user_id: UserId, product_id: ProductId })
 
 const removals = problems(400, 404, 412, 413, 415, 503)
 const changes = problems(400, 404, 409, 412, 413, 415, 503)
 
-/** What each operation takes and answers: it is validated, serialised and documented by this. */
+/** Schemas of requests and responses, used for validation, serialization and the OpenAPI document. */
 export const schemas = {
   getBasket: {
     operationId: 'getBasket',
@@ -29,7 +29,7 @@ export const schemas = {
   },
   addItem: {
     operationId: 'addItem',
-    summary: 'Add a product, or more of it; creates the basket if there is none',
+    summary: 'Add a product, or increase its quantity; creates the basket if it does not exist',
     tags,
     params: ByUser,
     body: NewItemBody,

@@ -16,7 +16,7 @@ const gauge = (
   samples: (statistics) => [[{}, valueOf(statistics)]],
 })
 
-/** What Prometheus is told of the baskets. */
+/** Prometheus metrics of all baskets. */
 export const basketMetrics = (use: Pick<UseCases, 'basketStatistics'>): SampleSource<BasketStatistics> => ({
   name: 'baskets',
   read: () => use.basketStatistics({}, systemContext('basket-statistics')),
