@@ -5,7 +5,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test lint format proto openapi dashboards check-generated bench-versions \
+.PHONY: help dev product basket build test lint format proto openapi dashboards check-generated release-contracts bench-versions \
         db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -40,13 +40,14 @@ build: $(INSTALLED) check-generated ## Check types, and that generated files are
 test: $(INSTALLED) ## All tests; those that need PostgreSQL or Redis are skipped where there is none, unless CI=true
 	node --test --test-concurrency=3 --test-timeout=120000 $(TESTS)
 
-lint: $(INSTALLED) ## Format, lint rules, types, unused code, and the gRPC contract
+lint: $(INSTALLED) ## Format, lint rules, types, unused code, and that the contracts break no client of the last release
 	biome check
 	oxlint --type-aware --deny-warnings
 	tsc
 	knip
 	buf lint
-	buf breaking --against '.git#ref=$(or $(BASE),HEAD),subdir=api/proto'
+	buf breaking --against api/released/proto
+	node scripts/openapi-breaking.ts
 
 format: $(INSTALLED) ## Format the code
 	biome check --write
@@ -59,6 +60,11 @@ openapi: $(INSTALLED) ## Generate api/openapi from the schemas of the routes
 
 dashboards: $(INSTALLED) ## Generate the dashboards of Grafana from scripts/dashboards
 	node scripts/dashboards.ts
+
+release-contracts: ## Make the contracts of today those of the last release, which make lint compares with
+	rm -rf api/released
+	mkdir api/released
+	cp -r api/proto api/openapi api/released
 
 check-generated: proto openapi dashboards
 	@git diff --exit-code --stat -- packages/contracts api/openapi deploy/observability/grafana/dashboards || { echo 'make: generated files differ from what is committed: commit them' >&2; exit 1; }
