@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket build test lint format proto openapi dashboards check-generated release-contracts bench-versions \
-        db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench clean clean-all
+        db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
 TESTS := 'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts'
@@ -106,6 +106,9 @@ bench: $(INSTALLED) ## Our services beside the limits of the machine and the obv
 
 bench-versions: $(INSTALLED) ## Processor time per request beside another checkout: BASE=../before, installed (needs PostgreSQL and Redis; ten minutes)
 	@exec node bench/versions.ts
+
+hooks: $(INSTALLED) ## Check what is staged at every commit, and lint before every push, by the hooks in lefthook.yml
+	lefthook install
 
 clean: ## Remove the embedded data and the logs
 	rm -rf .data logs coverage sbom.json
