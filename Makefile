@@ -5,11 +5,16 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test lint format proto openapi dashboards check-generated release-contracts bench-versions \
+.PHONY: help dev product basket build test watch lint format proto openapi dashboards check-generated release-contracts bench-versions \
         db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
-TESTS := 'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts'
+# FILE, SERVICE and NAME select tests only on the command line: an environment may have variables of these names.
+given = $(if $(filter command line,$(origin $1)),$($1))
+TESTS := $(or $(foreach file,$(call given,FILE),'$(file)'),\
+  $(foreach service,$(call given,SERVICE),'$(or $(wildcard services/$(service)),$(error SERVICE=$(service): no such folder in services/))/**/*.test.ts'),\
+  'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts')
+RUN_TESTS := --test --test-concurrency=3 --test-timeout=120000 $(if $(call given,NAME),--test-name-pattern="$$NAME") $(TESTS)
 
 # A recipe's first line: says what is missing, and what to do instead.
 define DOCKER_HERE
@@ -18,7 +23,7 @@ docker info >/dev/null 2>&1 || { echo 'make: no Docker engine answers: start it,
 endef
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2 }'
 
 $(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json
 	@command -v npm >/dev/null || { echo 'make: npm is not here: install Node.js 20 or newer, which brings it' >&2; exit 1; }
@@ -37,8 +42,11 @@ basket: $(INSTALLED) ## The basket service in the foreground, configured by the 
 build: $(INSTALLED) check-generated ## Check types, and that generated files are those of their sources; there is nothing to compile
 	tsc
 
-test: $(INSTALLED) ## All tests; those that need PostgreSQL or Redis are skipped where there is none, unless CI=true
-	node --test --test-concurrency=3 --test-timeout=120000 $(TESTS)
+test: $(INSTALLED) ## All tests, or those of SERVICE=product, FILE=path-or-glob, NAME=pattern; without PostgreSQL or Redis theirs are skipped, unless CI=true
+	node $(RUN_TESTS)
+
+watch: $(INSTALLED) ## Run the tests again when a file changes; FILE, SERVICE and NAME as for test
+	@exec node --watch $(RUN_TESTS)
 
 lint: $(INSTALLED) ## Format, lint rules, types, unused code, and that the contracts break no client of the last release
 	biome check
