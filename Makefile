@@ -5,11 +5,11 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test watch coverage lint format proto openapi dashboards check-generated release-contracts bench-versions \
-        db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench hooks clean clean-all
+.PHONY: help dev product basket build test watch coverage lint format proto openapi dashboards check-generated release release-contracts \
+        bench-versions db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
-# FILE, SERVICE and NAME select tests only on the command line: an environment may have variables of these names.
+# FILE, SERVICE, NAME and VERSION count only on the command line: an environment may have variables of these names.
 given = $(if $(filter command line,$(origin $1)),$($1))
 TESTS := $(or $(foreach file,$(call given,FILE),'$(file)'),\
   $(foreach service,$(call given,SERVICE),'$(or $(wildcard services/$(service)),$(error SERVICE=$(service): no such folder in services/))/**/*.test.ts'),\
@@ -79,6 +79,11 @@ release-contracts: ## Make the contracts of today those of the last release, whi
 	rm -rf api/released
 	mkdir api/released
 	cp -r api/proto api/openapi api/released
+
+release: $(INSTALLED) ## Prepare the release VERSION=x.y.z: the version everywhere, and the contracts of today as those of the release
+	node scripts/release.ts '$(call given,VERSION)'
+	npm install --package-lock-only --ignore-scripts
+	$(MAKE) openapi release-contracts
 
 check-generated: proto openapi dashboards
 	@git diff --exit-code --stat -- packages/contracts api/openapi deploy/observability/grafana/dashboards || { echo 'make: generated files differ from what is committed: commit them' >&2; exit 1; }

@@ -36,6 +36,33 @@ describe('the version of Node.js', () => {
   })
 })
 
+describe('the version of the release', () => {
+  it('is the same in every package, image, manifest and released document', () => {
+    const released: string = manifest.version
+    const packages = ['packages', 'services', 'bench'].flatMap((folder) => filesOf(folder, 'package.json'))
+    assert.ok(packages.length > 9)
+    for (const file of packages) {
+      const { version: own, dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(file, 'utf8'))
+      assert.equal(own, released, file)
+      for (const [name, pinned] of Object.entries({ ...dependencies, ...devDependencies }))
+        if (name.startsWith('@shop/')) assert.equal(pinned, released, `${name} in ${file}`)
+    }
+    for (const [file, pattern] of [
+      ['dockerfiles/product.dockerfile', /^ARG VERSION=(.+)$/gm],
+      ['dockerfiles/basket.dockerfile', /^ARG VERSION=(.+)$/gm],
+      ['deploy/k8s/kustomization.yml', /newTag: (.+)$/gm],
+      ['api/released/openapi/product.json', /^ {4}"version": "(.+)"$/gm],
+      ['api/released/openapi/basket.json', /^ {4}"version": "(.+)"$/gm],
+    ] as const)
+      assert.deepEqual(
+        new Set([...read(file).matchAll(pattern)].map(([, one]) => one)),
+        new Set([released]),
+        file,
+      )
+    assert.ok(read('CHANGELOG.md').includes(`\n## [${released}] - `))
+  })
+})
+
 describe('the dev container', () => {
   it('has the PostgreSQL and Redis of CI', () => {
     const { postgres, redis } = parse(read('.github/workflows/ci.yml')).jobs.check.services
