@@ -27,7 +27,8 @@ help: ## This list
 
 $(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json
 	@command -v npm >/dev/null || { echo 'make: npm is not here: install Node.js 20 or newer, which brings it' >&2; exit 1; }
-	npm ci --loglevel=error
+	@# An npm that does not know allowScripts would let lefthook install its hooks; CI keeps lefthook from it.
+	CI=true npm ci --loglevel=error
 	@touch $@
 
 dev: $(INSTALLED) ## Both services, embedded unless a server is named, restarting on change
