@@ -1,0 +1,101 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type Body, type Content, type Document, type Operation, type Response, resolve } from './document.ts'
+import { compareParameters, parametersOf } from './parameters.ts'
+import type { Change } from './rules.ts'
+import { compare, type Documents } from './schemas.ts'
+import type { Direction } from './values.ts'
+
+export type Break = Change & Readonly<{ path: string; method: string }>
+
+const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']
+
+const compareContents = (
+  documents: Documents,
+  direction: Direction,
+  at: string,
+  was: Content = {},
+  is: Content = {},
+): Change[] =>
+  Object.entries(was).flatMap(([type, { schema }]): Change[] => {
+    const what = `${at} ${type}`
+    const now = is[type]
+    if (now === undefined) return [{ what: `${what}: removed`, rule: 'media-type-removed' }]
+    return compare(documents, direction, what, schema, now.schema)
+  })
+
+const compareBodies = (documents: Documents, was?: Body, is?: Body): Change[] => {
+  const required = is?.required && !was?.required
+  if (was && !is) return [{ what: 'request body: removed', rule: 'body-removed' }]
+  return [
+    ...(required ? [{ what: 'request body: is now required', rule: 'body-required' } as const] : []),
+    ...compareContents(documents, 'request', 'request body', was?.content, is?.content),
+  ]
+}
+
+const compareResponse = (documents: Documents, status: string, was: Response, is?: Response): Change[] => {
+  const at = `response ${status}`
+  if (is === undefined) return [{ what: `${at}: removed`, rule: 'response-removed' }]
+  return [
+    ...Object.entries(was.headers ?? {})
+      .filter(([name, { required }]) => required && !is.headers?.[name]?.required)
+      .map(
+        ([name]): Change => ({
+          what: `${at} header ${name}: was required, may now be absent`,
+          rule: 'header-optional',
+        }),
+      ),
+    ...compareContents(documents, 'response', at, was.content, is.content),
+  ]
+}
+
+const compareSecurity = ({ released, current }: Documents, was: Operation, is: Operation): Change[] => {
+  const before = was.security ?? released.security ?? []
+  const now = is.security ?? current.security ?? []
+  const open = now.length === 0 || now.some((one) => Object.keys(one).length === 0)
+  return open || isDeepStrictEqual(before, now)
+    ? []
+    : [{ what: `security: was ${JSON.stringify(before)}, is ${JSON.stringify(now)}`, rule: 'security-added' }]
+}
+
+const bodyOf = (document: Document, { requestBody }: Operation): Body | undefined =>
+  requestBody && resolve(document, requestBody)
+
+const compareOperations = (
+  documents: Documents,
+  paths: readonly [string, string],
+  was: Operation,
+  is: Operation,
+) => {
+  const { released, current } = documents
+  return [
+    ...compareParameters(
+      documents,
+      parametersOf(released, paths[0], was),
+      parametersOf(current, paths[1], is),
+    ),
+    ...compareBodies(documents, bodyOf(released, was), bodyOf(current, is)),
+    ...Object.entries(was.responses ?? {}).flatMap(([status, response]) => {
+      const now = is.responses?.[status]
+      return compareResponse(documents, status, resolve(released, response), now && resolve(current, now))
+    }),
+    ...compareSecurity(documents, was, is),
+  ]
+}
+
+const withoutNames = (path: string): string => path.replaceAll(/\{.+?\}/g, '{}')
+
+/** What in the current document would break a client that was written by the released one. */
+export const breaksOf = (released: Document, current: Document): Break[] =>
+  Object.entries(released.paths).flatMap(([path, item]) => {
+    const found = Object.keys(current.paths).find((one) => withoutNames(one) === withoutNames(path))
+    return methods.flatMap((name): Break[] => {
+      const was = item[name]
+      if (was === undefined) return []
+      const method = name.toUpperCase()
+      if (found === undefined) return [{ path, method, what: 'removed', rule: 'path-removed' }]
+      const is = current.paths[found]?.[name]
+      if (is === undefined) return [{ path, method, what: 'removed', rule: 'method-removed' }]
+      const changes = compareOperations({ released, current }, [path, found], was, is)
+      return changes.map(({ what, rule }) => ({ path, method, what, rule }))
+    })
+  })

@@ -1,0 +1,347 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { root } from '@shop/testing/files.ts'
+import type { Document, Schema } from '../scripts/openapi-breaking/document.ts'
+import { breaksOf } from '../scripts/openapi-breaking/documents.ts'
+
+type Line = Readonly<Record<string, unknown>>
+
+/** One operation with the parts of a contract: `GET` and `POST /things/{id}`. */
+const document = (request: Schema = {}, response: Schema = {}, others: Line = {}): Document => {
+  const content = (schema: Schema) => ({ 'application/json': { schema } })
+  const parameters = [
+    { name: 'id', in: 'path', required: true, schema: { type: 'integer', minimum: 1 } },
+    { name: 'limit', in: 'query', schema: { type: 'integer', maximum: 100 } },
+  ]
+  const responses = {
+    200: { content: content(response), headers: { ETag: { required: true, schema: { type: 'string' } } } },
+    404: {},
+  }
+  const post = { parameters, requestBody: { content: content(request) }, responses, ...others }
+  return { paths: { '/things/{id}': { post, get: { parameters, responses } } } }
+}
+
+/** The breaks of `POST`, each as `what (rule)`. */
+const found = (released: Document, current: Document): string[] =>
+  breaksOf(released, current)
+    .filter(({ method }) => method === 'POST')
+    .map(({ what, rule }) => `${what} (${rule})`)
+
+const body = 'request body application/json'
+const answer = 'response 200 application/json'
+
+const object = (properties: Record<string, Schema>, ...required: string[]): Schema => ({
+  type: 'object',
+  properties,
+  required,
+})
+
+/** Name of the change → the schema before, the schema after, and what is reported for a request and for a response. */
+const schemaChanges: Record<string, [before: Schema, after: Schema, request: string[], response: string[]]> =
+  {
+    'a lower maximum': [
+      { type: 'integer', maximum: 9 },
+      { type: 'integer', maximum: 5 },
+      [': maximum was 9, is 5 (request-narrowed)'],
+      [],
+    ],
+    'a lower minimum': [
+      { type: 'integer', minimum: 1 },
+      { type: 'integer', minimum: 0 },
+      [],
+      [': minimum was 1, is 0 (response-widened)'],
+    ],
+    'a new maximum length': [
+      { type: 'string' },
+      { type: 'string', maxLength: 5 },
+      [': maxLength was anything, is 5 (request-narrowed)'],
+      [],
+    ],
+    'a larger minimum length': [
+      { type: 'string', minLength: 1 },
+      { type: 'string', minLength: 2 },
+      [': minLength was 1, is 2 (request-narrowed)'],
+      [],
+    ],
+    'another pattern': [
+      { type: 'string', pattern: '^a' },
+      { type: 'string', pattern: '^b' },
+      [': pattern was "^a", is "^b" (request-narrowed)'],
+      [': pattern was "^a", is "^b" (response-widened)'],
+    ],
+    'a new format': [
+      { type: 'string' },
+      { type: 'string', format: 'uuid' },
+      [': format was anything, is "uuid" (request-narrowed)'],
+      [],
+    ],
+    'an enum value less': [
+      { enum: ['a', 'b'] },
+      { enum: ['a'] },
+      [': enum was ["a","b"], is ["a"] (request-narrowed)'],
+      [],
+    ],
+    'an enum value more': [
+      { enum: ['a'] },
+      { enum: ['a', 'b'] },
+      [],
+      [': enum was ["a"], is ["a","b"] (response-widened)'],
+    ],
+    'an enum that becomes any string': [
+      { type: 'string', enum: ['a'] },
+      { type: 'string' },
+      [],
+      [': enum was ["a"], is anything (response-widened)'],
+    ],
+    'null allowed': [
+      { type: 'string' },
+      { type: ['string', 'null'] },
+      [],
+      [': type was ["string"], is ["string","null"] (response-widened)'],
+    ],
+    'null no longer allowed': [
+      { type: ['string', 'null'] },
+      { type: 'string' },
+      [': type was ["string","null"], is ["string"] (request-narrowed)'],
+      [],
+    ],
+    'a number that becomes an integer': [
+      { type: 'number' },
+      { type: 'integer' },
+      [': type was ["number"], is ["integer"] (request-narrowed)'],
+      [],
+    ],
+    'another type': [
+      { type: 'string', maxLength: 5 },
+      { type: 'boolean' },
+      [': type was ["string"], is ["boolean"] (request-narrowed)'],
+      [': type was ["string"], is ["boolean"] (response-widened)'],
+    ],
+    'the type of an item': [
+      { type: 'array', items: { type: 'string' } },
+      { type: 'array', items: { type: 'integer' } },
+      ['/-: type was ["string"], is ["integer"] (request-narrowed)'],
+      ['/-: type was ["string"], is ["integer"] (response-widened)'],
+    ],
+    'an optional property less': [
+      object({ a: { type: 'string' } }),
+      object({}),
+      ['/a: removed (request-property-removed)'],
+      [],
+    ],
+    'an optional property more': [object({}), object({ a: { type: 'string' } }), [], []],
+    'a required property less': [
+      object({ a: { type: 'string' } }, 'a'),
+      object({}),
+      ['/a: removed (request-property-removed)'],
+      ['/a: was required, may now be absent (response-property-optional)'],
+    ],
+    'a property that becomes optional': [
+      object({ a: { type: 'string' } }, 'a'),
+      object({ a: { type: 'string' } }),
+      [],
+      ['/a: was required, may now be absent (response-property-optional)'],
+    ],
+    'a required property more': [
+      object({}),
+      object({ a: { type: 'string' } }, 'a'),
+      ['/a: is now required (request-property-required)'],
+      [],
+    ],
+    'other members refused': [
+      { type: 'object' },
+      { type: 'object', additionalProperties: false },
+      [': additionalProperties was true, is false (request-narrowed)'],
+      [],
+    ],
+    'the values of a map': [
+      { type: 'object', additionalProperties: { type: 'integer' } },
+      { type: 'object', additionalProperties: { type: 'number' } },
+      [],
+      ['/*: type was ["integer"], is ["number"] (response-widened)'],
+    ],
+    'a keyword that is not compared': [
+      { type: 'string' },
+      { type: 'string', contentEncoding: 'base64' },
+      [': contentEncoding changed (not-comparable)'],
+      [': contentEncoding changed (not-comparable)'],
+    ],
+    'another description and default': [
+      { type: 'string', description: 'one', default: 'a' },
+      { type: 'string', description: 'two', default: 'b' },
+      [],
+      [],
+    ],
+  }
+
+describe('a change of an OpenAPI document', () => {
+  for (const [name, [before, after, request, response]] of Object.entries(schemaChanges)) {
+    it(`with ${name} is ${request.length ? 'reported' : 'accepted'} in a request`, () => {
+      assert.deepEqual(
+        found(document(before), document(after)),
+        request.map((one) => body + one),
+      )
+    })
+    it(`with ${name} is ${response.length ? 'reported' : 'accepted'} in a response`, () => {
+      assert.deepEqual(
+        found(document({}, before), document({}, after)),
+        response.map((one) => answer + one),
+      )
+    })
+  }
+
+  const whole = document()
+  const id = { name: 'id', in: 'path', required: true, schema: { type: 'integer', minimum: 1 } }
+  const limit = { name: 'limit', in: 'query', schema: { type: 'integer', maximum: 100 } }
+  const operationChanges: Record<string, [others: Line, reported: string]> = {
+    'a parameter less': [{ parameters: [id] }, 'parameter limit in query: removed (parameter-removed)'],
+    'a parameter that becomes required': [
+      { parameters: [id, { ...limit, required: true }] },
+      'parameter limit in query: is now required (parameter-required)',
+    ],
+    'a required parameter more': [
+      { parameters: [id, limit, { name: 'q', in: 'query', required: true }] },
+      'parameter q in query: new, and required (parameter-required)',
+    ],
+    'a lower maximum of a parameter': [
+      { parameters: [id, { ...limit, schema: { type: 'integer', maximum: 50 } }] },
+      'parameter limit in query: maximum was 100, is 50 (request-narrowed)',
+    ],
+    'another style of a parameter': [
+      { parameters: [id, { ...limit, style: 'spaceDelimited' }] },
+      'parameter limit in query: another form (parameter-changed)',
+    ],
+    'no request body': [{ requestBody: undefined }, 'request body: removed (body-removed)'],
+    'a request body that becomes required': [
+      { requestBody: { required: true, content: { 'application/json': {} } } },
+      'request body: is now required (body-required)',
+    ],
+    'another media type': [
+      { requestBody: { content: { 'text/csv': {} } } },
+      `${body}: removed (media-type-removed)`,
+    ],
+    'a response status less': [
+      {
+        responses: whole.paths['/things/{id}']?.['get']?.responses && {
+          200: { content: { 'application/json': {} }, headers: { ETag: { required: true } } },
+        },
+      },
+      'response 404: removed (response-removed)',
+    ],
+    'a response header less': [
+      { responses: { 200: { content: { 'application/json': {} } }, 404: {} } },
+      'response 200 header ETag: was required, may now be absent (header-optional)',
+    ],
+    'a response media type less': [
+      { responses: { 200: { headers: { ETag: { required: true } } }, 404: {} } },
+      `${answer}: removed (media-type-removed)`,
+    ],
+    'credentials required': [
+      { security: [{ bearer: [] }] },
+      'security: was [], is [{"bearer":[]}] (security-added)',
+    ],
+  }
+  for (const [name, [others, reported]] of Object.entries(operationChanges))
+    it(`with ${name} is reported`, () => {
+      assert.deepEqual(found(whole, document({}, {}, others)), [reported])
+    })
+
+  it('with a path or a method less is reported', () => {
+    const { post } = whole.paths['/things/{id}'] ?? {}
+    assert.deepEqual(
+      breaksOf(whole, { paths: {} }).map(({ method, rule }) => [method, rule]),
+      [
+        ['GET', 'path-removed'],
+        ['POST', 'path-removed'],
+      ],
+    )
+    assert.deepEqual(breaksOf(whole, { paths: { '/things/{id}': { post } } } as Document), [
+      { path: '/things/{id}', method: 'GET', what: 'removed', rule: 'method-removed' },
+    ])
+  })
+
+  it('with another name of a path parameter is accepted, and its schema is still compared', () => {
+    const renamed = (minimum: number): Document => {
+      const parameters = [
+        { name: 'thing', in: 'path', required: true, schema: { type: 'integer', minimum } },
+        limit,
+      ]
+      const { post, get } = whole.paths['/things/{id}'] ?? {}
+      return {
+        paths: { '/things/{thing}': { post: { ...post, parameters }, get: { ...get, parameters } } },
+      }
+    }
+    assert.deepEqual(breaksOf(whole, renamed(1)), [])
+    assert.deepEqual(found(whole, renamed(2)), [
+      'parameter id in path: minimum was 1, is 2 (request-narrowed)',
+    ])
+  })
+
+  it('behind a reference is reported, also in a schema that refers to itself', () => {
+    const tree = (maximum: number): Document => ({
+      ...document({ $ref: '#/components/schemas/Tree' }),
+      components: {
+        schemas: {
+          Tree: object({
+            size: { type: 'integer', maximum },
+            children: { type: 'array', items: { $ref: '#/components/schemas/Tree' } },
+          }),
+        },
+      },
+    })
+    assert.deepEqual(found(tree(9), tree(9)), [])
+    assert.deepEqual(found(tree(9), tree(5)), [`${body}/size: maximum was 9, is 5 (request-narrowed)`])
+  })
+})
+
+const run = (program: string, args: readonly string[], cwd = root) => {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
+  return { status, output: stdout + stderr }
+}
+
+describe('the released contracts', () => {
+  const script = join(root, 'scripts/openapi-breaking.ts')
+
+  it('are kept by the OpenAPI documents of today', () => {
+    assert.deepEqual(run(process.execPath, [script]), { status: 0, output: '' })
+  })
+
+  it('are not kept by a document that lost a required member, or by one that is gone', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-openapi-'))
+    const product = await readFile(join(root, 'api/openapi/product.json'), 'utf8')
+    await writeFile(join(folder.path, 'product.json'), product.replace('"request_id"\n', '"trace"\n'))
+    const { status, output } = run(process.execPath, [script, '--current', folder.path])
+    assert.equal(status, 1)
+    assert.match(output, /^basket\.json: removed \(document-removed: /m)
+    assert.match(
+      output,
+      /^product\.json: GET \/products: response 400 application\/problem\+json\/request_id: was required, may now be absent \(response-property-optional: /m,
+    )
+  })
+
+  it('are kept by product.proto of today, and buf refuses one that is broken', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-proto-'))
+    await cp(join(root, 'api'), join(folder.path, 'api'), { recursive: true })
+    await cp(join(root, 'buf.yaml'), join(folder.path, 'buf.yaml'))
+    // The command of make lint.
+    assert.match(
+      await readFile(join(root, 'Makefile'), 'utf8'),
+      /^\tbuf breaking --against api\/released\/proto$/m,
+    )
+    const buf = () =>
+      run(join(root, 'node_modules/.bin/buf'), ['breaking', '--against', 'api/released/proto'], folder.path)
+    assert.deepEqual(buf(), { status: 0, output: '' })
+    const file = join(folder.path, 'api/proto/product/product.proto')
+    await writeFile(file, (await readFile(file, 'utf8')).replace('int32 stock', 'string stock'))
+    const { status, output } = buf()
+    assert.equal(status, 100)
+    assert.match(
+      output,
+      /Field "\d+" with name "stock" on message "\w+" changed type from "int32" to "string"/,
+    )
+  })
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { filesOf, root } from '@shop/testing/files.ts'
+import { parse } from 'yaml'
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+const manifest = JSON.parse(read('package.json'))
+const version: string = manifest.devDependencies.node
+const [major = ''] = version.split('.')
+
+describe('the version of Node.js', () => {
+  it('is the same in .node-version and package.json', () => {
+    assert.equal(read('.node-version').trim(), version)
+  })
+
+  it('has the same major version in every image and in the types', () => {
+    const files = [
+      'docker-compose.yml',
+      '.devcontainer/Dockerfile',
+      '.devcontainer/compose.yml',
+      ...['basket', 'product'].map((service) => `dockerfiles/${service}.dockerfile`),
+    ]
+    for (const file of files) {
+      const majors = [...read(file).matchAll(/\bnode:(\d+)-/g)].map(([, one]) => one)
+      assert.ok(majors.length > 0, file)
+      assert.deepEqual(new Set(majors), new Set([major]), file)
+    }
+    assert.match(manifest.devDependencies['@types/node'], new RegExp(`^${major}\\.`))
+  })
+
+  it('is tested in CI, and so is the oldest that engines allows', () => {
+    const { node } = parse(read('.github/workflows/ci.yml')).jobs.check.strategy.matrix
+    assert.deepEqual(node, [Number(manifest.engines.node.replace('>=', '')), Number(major)])
+  })
+})
+
+describe('the version of the release', () => {
+  it('is the same in every package, image, manifest and released document', () => {
+    const released: string = manifest.version
+    const packages = ['packages', 'services', 'bench'].flatMap((folder) => filesOf(folder, 'package.json'))
+    assert.ok(packages.length > 9)
+    for (const file of packages) {
+      const { version: own, dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(file, 'utf8'))
+      assert.equal(own, released, file)
+      for (const [name, pinned] of Object.entries({ ...dependencies, ...devDependencies }))
+        if (name.startsWith('@shop/')) assert.equal(pinned, released, `${name} in ${file}`)
+    }
+    for (const [file, pattern] of [
+      ['dockerfiles/product.dockerfile', /^ARG VERSION=(.+)$/gm],
+      ['dockerfiles/basket.dockerfile', /^ARG VERSION=(.+)$/gm],
+      ['deploy/k8s/kustomization.yml', /newTag: (.+)$/gm],
+      ['api/released/openapi/product.json', /^ {4}"version": "(.+)"$/gm],
+      ['api/released/openapi/basket.json', /^ {4}"version": "(.+)"$/gm],
+    ] as const)
+      assert.deepEqual(
+        new Set([...read(file).matchAll(pattern)].map(([, one]) => one)),
+        new Set([released]),
+        file,
+      )
+    assert.ok(read('CHANGELOG.md').includes(`\n## [${released}] - `))
+  })
+})
+
+describe('the dev container', () => {
+  it('has the PostgreSQL and Redis of CI', () => {
+    const { postgres, redis } = parse(read('.github/workflows/ci.yml')).jobs.check.services
+    const { services } = parse(read('.devcontainer/compose.yml'))
+    assert.ok(services.postgres.image.endsWith(`:-${postgres.image}}`))
+    assert.ok(services.redis.image.endsWith(`:-${redis.image}}`))
+  })
+
+  it('names a service of its compose file', () => {
+    const { service, workspaceFolder } = JSON.parse(read('.devcontainer/devcontainer.json'))
+    const { volumes } = parse(read('.devcontainer/compose.yml')).services[service]
+    assert.deepEqual(volumes, [`..:${workspaceFolder}:cached`])
+  })
+})
+
+describe('the ways to start something', () => {
+  it('are make targets in every npm script', () => {
+    const targets = new Set([...read('Makefile').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name))
+    const manifests = [join(root, 'package.json'), ...filesOf('services', 'package.json')]
+    const scripts = manifests.flatMap((file) =>
+      Object.values<string>(JSON.parse(readFileSync(file, 'utf8')).scripts ?? {}),
+    )
+    assert.ok(scripts.length > 8)
+    for (const script of scripts) {
+      const [, target] = /^make (?:--directory \S+ )?([a-z-]+)/.exec(script) ?? []
+      assert.ok(target && targets.has(target), script)
+    }
+  })
+
+  it('name files that exist in the configurations of the debugger', () => {
+    const { configurations, compounds } = JSON.parse(read('.vscode/launch.json'))
+    for (const { name, program, runtimeExecutable } of configurations) {
+      assert.ok(program === '${file}' || existsSync(program.replace('${workspaceFolder}', root)), name)
+      // CI removes this file, to test with an older Node.js.
+      assert.equal(runtimeExecutable, '${workspaceFolder}/node_modules/.bin/node')
+    }
+    const names = new Set(configurations.map(({ name }: { name: string }) => name))
+    for (const compound of compounds)
+      for (const name of compound.configurations) assert.ok(names.has(name), name)
+  })
+})
