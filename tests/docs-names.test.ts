@@ -35,12 +35,14 @@ const sources = (): string => {
 const isIdentifier = (code: string): boolean =>
   /^[A-Za-z][A-Za-z0-9]*$/.test(code) ? /[a-z][A-Z]/.test(code) : /^[A-Za-z]\w*_\w+$/.test(code)
 
-/** Names of PostgreSQL, OpenTelemetry and the metrics library, which our code does not contain. */
+/** Names of PostgreSQL, OpenTelemetry and libraries, which our code does not contain. */
 const foreign = new Set([
+  'getNodeClientForKey',
   'max_connections',
   'nodejs_gc_duration_seconds',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_RESOURCE_ATTRIBUTES',
+  'wasReady',
 ])
 
 /** The files that recipes tell readers to create. */
