@@ -1,4 +1,4 @@
-/** The time of day. */
+/** Returns the current time. */
 export type Clock = () => Date
 
 export const systemClock: Clock = () => new Date()

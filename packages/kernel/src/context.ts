@@ -1,14 +1,14 @@
 import type { Principal } from './principal.ts'
 
-/** What a use case is told besides its input, whichever way it is called. */
+/** What every use case receives besides its input, over every transport. */
 export type Context = Readonly<{
   requestId: string
   principal: Principal
-  /** By which a repetition of the request is known, when the caller has given one. */
+  /** Identifies repetitions of the same request, if the caller sent one. */
   idempotencyKey?: string | undefined
-  /** Aborted when the caller no longer waits. What only reads may stop then. */
+  /** Aborted when the caller no longer waits. Reads may stop then. */
   signal?: AbortSignal | undefined
 }>
 
-/** Of work that no caller asked for, known by a name in the place of a request id. */
+/** The context of work that no caller requested. `name` takes the place of the request id. */
 export const systemContext = (name: string): Context => ({ requestId: name, principal: { kind: 'system' } })

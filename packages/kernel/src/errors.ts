@@ -1,28 +1,28 @@
 /**
- * What can go wrong in a way that the caller may be told. Each edge (HTTP, gRPC) has one table with the status of every kind.
- * Anything else that is thrown is a bug.
+ * The kinds of error that are reported to the caller. Each transport (HTTP, gRPC) has one table that maps
+ * every kind to a status. Anything else that is thrown is a bug.
  */
 export type ErrorKind =
   /** The input breaks a rule. */
   | 'invalid'
-  /** The caller has not said who they are, or not so that it can be believed. */
+  /** Credentials are missing or cannot be verified. */
   | 'unauthenticated'
-  /** The caller may not do this. */
+  /** The caller is not allowed to do this. */
   | 'forbidden'
   | 'not_found'
-  /** A rule of the domain refuses it in the present state. */
+  /** A domain rule forbids the operation in the current state. */
   | 'conflict'
-  /** It was there, and will not come back. */
+  /** The resource existed and was removed for good. */
   | 'gone'
   /** Another write came first: the caller's precondition does not hold. */
   | 'stale'
-  /** The input is well-formed, and contradicts what was said before. */
+  /** The input is well-formed but contradicts an earlier request. */
   | 'unprocessable'
-  /** The write must say which version it expects. */
+  /** The write must state which version it expects. */
   | 'precondition_required'
-  /** The caller has asked too often. */
+  /** The caller sent too many requests. */
   | 'rate_limited'
-  /** A dependency is down or too slow: the same may work later. */
+  /** A dependency is down or too slow: the same request may succeed later. */
   | 'unavailable'
   /** A bug. */
   | 'internal'
@@ -30,19 +30,19 @@ export type ErrorKind =
 /** `path` is a JSON Pointer (RFC 6901) into the input, such as `/price`. */
 export type Violation = Readonly<{ path: string; message: string }>
 
-/** Facts a program may act upon; they go out on the wire beside the message. Each service declares those of its own errors. */
+/** Facts for programs, sent along with the message. Each service declares the facts of its own errors. */
 export type ErrorDetails = Readonly<{ errors?: readonly Violation[]; [fact: string]: unknown }>
 
 type ErrorOptions = Readonly<{ code?: string | undefined; details?: ErrorDetails; cause?: unknown }>
 
-/** The code of an error whose service has no word of its own for it. */
+/** The code of an error for which the service defines no code of its own. */
 export const defaultCode = (kind: ErrorKind): string => (kind === 'stale' ? 'stale_version' : kind)
 
-/** Its message and details reach the caller, so they name rules and values, and never hold anything secret. */
+/** An error for the caller. Its message and details may name rules and values, but never contain secrets. */
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly kind: ErrorKind
-  /** For programs: stable, and more exact than the kind where the service has a word of its own. */
+  /** For programs: stable, and more specific than the kind if the service defines a code of its own. */
   readonly code: string
   readonly details: ErrorDetails
 
@@ -54,7 +54,7 @@ export class AppError extends Error {
   }
 }
 
-/** `invalid`, with a message made of all violations. */
+/** Creates an `invalid` error whose message lists all violations. */
 export const invalid = (...errors: Violation[]): AppError =>
   new AppError(
     'invalid',
@@ -64,19 +64,19 @@ export const invalid = (...errors: Violation[]): AppError =>
     },
   )
 
-/** The kind under which an unknown thrown value is handled. */
+/** The kind of a thrown value: `internal` unless it is an `AppError`. */
 export const kindOf = (error: unknown): ErrorKind => (error instanceof AppError ? error.kind : 'internal')
 
-/** The code under which an unknown thrown value is reported. */
+/** The code of a thrown value: `internal` unless it is an `AppError`. */
 export const codeOf = (error: unknown): string => (error instanceof AppError ? error.code : 'internal')
 
-/** What is wrong with a number that must be a whole one within the range; undefined when nothing is. */
+/** Returns the rule that the value breaks; undefined for a whole number within the range. */
 export const wholeNumberRule = (value: number, [min, max]: readonly [number, number]): string | undefined =>
   Number.isInteger(value) && value >= min && value <= max
     ? undefined
     : `must be a whole number from ${min} to ${max}`
 
-/** Throws `invalid` unless the value is a whole number within the range. `path` names the field. */
+/** Returns the value. Throws `invalid` unless it is a whole number within the range. `path` names the field. */
 export const requireWithin = (path: string, value: number, range: readonly [number, number]): number => {
   const message = wholeNumberRule(value, range)
   if (message !== undefined) throw invalid({ path, message })

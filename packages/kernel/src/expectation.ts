@@ -1,10 +1,13 @@
 /**
- * What a write expects of what is stored: nothing in particular; that there is something; or that it is in one of these states,
- * none of which it is in when the list is empty.
+ * A write's precondition on the stored value: `anything` always holds, also without a stored value;
+ * `existing` requires a stored value; an array requires one of its states. An empty array never holds.
  */
 export type Expected<State> = 'anything' | 'existing' | readonly State[]
 
-/** Whether what is stored, or that nothing is, fits. `isIn` compares something stored with a state. */
+/**
+ * Whether the stored value, or its absence, meets the precondition. `isIn` compares a stored value with a
+ * state.
+ */
 export const isExpected = <Stored, State>(
   stored: Stored | undefined,
   expected: Expected<State>,

@@ -1,4 +1,4 @@
-/** The caller: `anonymous`, without credentials, or `system`, which is the service itself in its jobs and metrics. */
+/** The caller: `anonymous` has no credentials; `system` is the service itself, in its jobs and metrics. */
 export type Principal = Readonly<{ kind: 'anonymous' } | { kind: 'system' }>
 
 export const anonymous: Principal = { kind: 'anonymous' }

@@ -1,9 +1,9 @@
 import type { Context } from './context.ts'
 
-/** Something that a service can do. */
+/** An operation that a service offers. */
 export type UseCase<Input, Output> = (input: Input, context: Context) => Promise<Output>
 
-/** Use cases as their callers see them: each takes its input and a context, whether or not it looks at both. */
+/** Use cases as their callers see them: each takes an input and a context, even if it ignores one of them. */
 export type UseCasesOf<Catalog> = {
   readonly [Name in keyof Catalog]: Catalog[Name] extends (
     input: infer Input,

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { AppError, codeOf, invalid, kindOf, requireWithin } from '../src/errors.ts'
 
-describe('errors', () => {
-  it('name every violated field with its rule, in the message and in the details', () => {
+describe('invalid', () => {
+  it('lists every violated field with its rule, in the message and in the details', () => {
     const errors = [
       { path: '/price', message: 'must have at most two decimals' },
       { path: '/name', message: 'is required' },
@@ -15,14 +15,16 @@ describe('errors', () => {
     assert.deepEqual(error.details, { errors })
   })
 
-  it('call the whole input the body', () => {
+  it('calls the whole input "body" in the message', () => {
     assert.equal(
       invalid({ path: '', message: 'must be of type object' }).message,
       'body must be of type object',
     )
   })
+})
 
-  it('keep their kind, code, details and cause', () => {
+describe('AppError', () => {
+  it('keeps its kind, code, details and cause', () => {
     const cause = new Error('socket closed')
     const details = { available: 3, requested: 5 }
     const error = new AppError('conflict', 'only 3', { code: 'insufficient_stock', details, cause })
@@ -33,11 +35,11 @@ describe('errors', () => {
     )
     const plain = new AppError('not_found', 'no product 7')
     assert.deepEqual([plain.code, plain.details, 'cause' in plain], ['not_found', {}, false])
-    assert.equal(new AppError('stale', 'changed meanwhile').code, 'stale_version')
+    assert.equal(new AppError('stale', 'the version has changed').code, 'stale_version')
   })
 
-  it('have their own code, and anything else that is thrown is internal', () => {
-    const error = new AppError('conflict', 'none left', { code: 'insufficient_stock' })
+  it('has its own kind and code; any other thrown value is internal', () => {
+    const error = new AppError('conflict', 'out of stock', { code: 'insufficient_stock' })
     assert.deepEqual([codeOf(error), kindOf(error)], ['insufficient_stock', 'conflict'])
     for (const thrown of [new Error('bug'), { code: 'not_found' }, 'not_found', null, undefined])
       assert.deepEqual([codeOf(thrown), kindOf(thrown)], ['internal', 'internal'])
@@ -45,14 +47,14 @@ describe('errors', () => {
 })
 
 describe('requireWithin', () => {
-  it('gives back every whole number of the range, its ends included', () => {
+  it('returns every whole number within the range, including both ends', () => {
     fc.assert(
       fc.property(fc.integer({ min: -3, max: 7 }), (value) => requireWithin('/n', value, [-3, 7]) === value),
     )
     assert.deepEqual([requireWithin('/n', 1, [1, 9]), requireWithin('/n', 9, [1, 9])], [1, 9])
   })
 
-  it('refuses all other numbers, and names the field and the range', () => {
+  it('rejects any other number, naming the field and the range', () => {
     const outside = fc.oneof(
       fc.integer({ max: 0 }),
       fc.integer({ min: 2_147_483_648, max: Number.MAX_SAFE_INTEGER }),

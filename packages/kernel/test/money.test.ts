@@ -10,12 +10,12 @@ const anyCents = fc.oneof(
   fc.bigInt({ min: maxCents - 1_000n, max: maxCents }),
 )
 
-const survives = (cents: bigint) => centsFromDecimal(decimalFromCents(cents), '/price') === cents
+const roundTrips = (cents: bigint) => centsFromDecimal(decimalFromCents(cents), '/price') === cents
 
-/** The message by which the amount is refused. */
-const refusal = (amount: number): string => {
+/** Returns the error message for the amount, or `accepted as … cents`. */
+const rejection = (amount: number): string => {
   try {
-    return `taken for ${centsFromDecimal(amount, '/price')} cents`
+    return `accepted as ${centsFromDecimal(amount, '/price')} cents`
   } catch (error) {
     assert.ok(error instanceof AppError)
     assert.equal(error.code, 'invalid')
@@ -28,12 +28,12 @@ const refusal = (amount: number): string => {
 }
 
 describe('money', () => {
-  it('comes back the same from a decimal number, whatever the amount', () => {
-    fc.assert(fc.property(anyCents, survives), { numRuns: 20_000 })
-    for (let cents = 0n; cents <= 100_000n; cents += 1n) assert.ok(survives(cents), `${cents} cents`)
+  it('survives conversion to a decimal number and back, for every amount', () => {
+    fc.assert(fc.property(anyCents, roundTrips), { numRuns: 20_000 })
+    for (let cents = 0n; cents <= 100_000n; cents += 1n) assert.ok(roundTrips(cents), `${cents} cents`)
   })
 
-  it('comes back the same from JSON, whatever the amount', () => {
+  it('survives conversion to JSON and back, for every amount', () => {
     fc.assert(
       fc.property(anyCents, (cents) => {
         const received: number = JSON.parse(JSON.stringify(decimalFromCents(cents)))
@@ -43,7 +43,7 @@ describe('money', () => {
     )
   })
 
-  it('comes back the same from text, which always has two decimals', () => {
+  it('survives conversion to text, always with two decimals, and back', () => {
     fc.assert(
       fc.property(anyCents, (cents) => {
         const text = decimalText(cents)
@@ -57,28 +57,28 @@ describe('money', () => {
     )
   })
 
-  it('is written as people write it', () => {
-    const written = [0n, 5n, 50n, 100n, 1_499n, maxCents].map(decimalText)
-    assert.deepEqual(written, ['0.00', '0.05', '0.50', '1.00', '14.99', '9999999999.99'])
+  it('is formatted with leading and trailing zeros', () => {
+    const texts = [0n, 5n, 50n, 100n, 1_499n, maxCents].map(decimalText)
+    assert.deepEqual(texts, ['0.00', '0.05', '0.50', '1.00', '14.99', '9999999999.99'])
   })
 
-  it('may be nothing, also as -0', () => {
+  it('may be zero, also as -0', () => {
     assert.equal(centsFromDecimal(0, '/price'), 0n)
     assert.equal(centsFromDecimal(-0, '/price'), 0n)
   })
 
-  it('ends at 9999999999.99', () => {
+  it('is at most 9999999999.99', () => {
     assert.equal(centsFromDecimal(9_999_999_999.99, '/price'), maxCents)
     for (const amount of [1e10, 1e15, Number.MAX_VALUE, Number('1e400'), Infinity])
-      assert.equal(refusal(amount), 'price must be from 0 to 9999999999.99')
+      assert.equal(rejection(amount), 'price must be from 0 to 9999999999.99')
   })
 
-  it('is never negative, and always a number', () => {
+  it('is never negative or NaN', () => {
     for (const amount of [-0.01, -1, -1e10, -Infinity, NaN])
-      assert.equal(refusal(amount), 'price must be from 0 to 9999999999.99')
+      assert.equal(rejection(amount), 'price must be from 0 to 9999999999.99')
   })
 
-  it('is refused, not rounded, when it has more than two decimals', () => {
+  it('is rejected, not rounded, when it has more than two decimals', () => {
     for (const amount of [
       14.999,
       14.991,
@@ -90,15 +90,15 @@ describe('money', () => {
       0.1 + 0.2,
       9_999_999_999.985,
     ])
-      assert.equal(refusal(amount), 'price must have at most two decimals')
+      assert.equal(rejection(amount), 'price must have at most two decimals')
   })
 
-  it('is taken only when the number is exactly that of the cents', () => {
+  it('is accepted only when the number is exactly a whole number of cents', () => {
     const amounts = fc.double({ min: 0, max: 9_999_999_999.99, noNaN: true })
     fc.assert(
       fc.property(amounts, (amount) => {
         const isWholeCents = Number(amount.toFixed(2)) === amount
-        return refusal(amount).startsWith('taken') === isWholeCents
+        return rejection(amount).startsWith('accepted') === isWholeCents
       }),
       { numRuns: 5_000 },
     )

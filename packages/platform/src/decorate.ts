@@ -2,12 +2,12 @@
 export type AsyncFunctions = Readonly<Record<string, (...input: never[]) => Promise<unknown>>>
 type Decorator = (name: string, call: () => Promise<unknown>) => Promise<unknown>
 
-/** The same functions, each call of them passed through `around` together with the function's name. */
+/** Returns the same functions, with every call passed through `around` together with the function's name. */
 export const decorate = <Functions extends AsyncFunctions>(
   functions: Functions,
   around: Decorator,
 ): Functions =>
-  // Same keys and same signatures: `around` may only watch, or change an error.
+  // The result has the same keys and signatures: `around` may only observe the call or replace its error.
   Object.fromEntries(
     Object.entries(functions).map(([name, call]) => [
       name,

@@ -1,14 +1,14 @@
-/** Passes what has happened on to those who want to know. */
+/** Passes events on to their readers. */
 export type EventHub<Event> = Readonly<{
-  /** Tells every reader. What a reader throws is the hub's: it can neither fail what has happened nor keep it from others. */
+  /** Calls every reader. Never throws: an error of a reader affects neither the publisher nor other readers. */
   publish: (events: readonly Event[]) => void
   subscribe: (reader: (event: Event) => void) => void
 }>
 
-/** A hub in this process. `onError` is told what a reader throws. */
+/** A hub within this process. `onError` receives the errors of readers. */
 export const eventHub = <Event>(onError: (error: unknown) => void): EventHub<Event> => {
   const readers: ((event: Event) => void)[] = []
-  const tell = (reader: (event: Event) => void, event: Event) => {
+  const deliver = (reader: (event: Event) => void, event: Event) => {
     try {
       reader(event)
     } catch (error) {
@@ -17,7 +17,7 @@ export const eventHub = <Event>(onError: (error: unknown) => void): EventHub<Eve
   }
   return {
     publish: (events) => {
-      for (const event of events) for (const reader of readers) tell(reader, event)
+      for (const event of events) for (const reader of readers) deliver(reader, event)
     },
     subscribe: (reader) => void readers.push(reader),
   }

@@ -1,17 +1,18 @@
 import type { UseCase, UseCasesOf } from '@shop/kernel/use-case.ts'
 
 /**
- * Something that is true of every use case, over every transport: it sees the name, and each input and context. Steps are
- * composed once, when the service is put together; one that has nothing to do for a use case returns it as it is.
+ * Wraps a use case with behavior that applies over every transport: it sees the name, and each input and
+ * context. Steps are composed once, when the service is assembled; a step that does not apply to a use case
+ * returns it unchanged.
  */
 export type Step = <Input, Output>(use: UseCase<Input, Output>, name: string) => UseCase<Input, Output>
 
-/** The use cases with the steps around each, the first step outermost. */
+/** Wraps each use case in the steps; the first step is the outermost. */
 export const pipeline = <Catalog extends Readonly<Record<string, UseCase<never, unknown>>>>(
   useCases: Catalog,
   steps: readonly Step[],
 ): UseCasesOf<Catalog> =>
-  // Same keys and same signatures: a step keeps both.
+  // The result has the same keys and signatures, because a step keeps both.
   Object.fromEntries(
     Object.entries(useCases).map(([name, useCase]) => [
       name,

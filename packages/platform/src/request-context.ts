@@ -2,12 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { linkToFirst, type Span, trace } from './tracing/api.ts'
 
-/** What belongs to the request under way, whatever its protocol. It reaches log lines and calls to other services. */
+/** Data of the current request, over any protocol. It reaches log lines and calls to other services. */
 export type RequestContext = Readonly<{
   requestId: string
-  /** The ids of other requests that wait for the same. */
+  /** The ids of the other requests that wait for the same work. */
   joinedIds?: readonly string[] | undefined
-  /** Aborted when the caller no longer waits for the answer. */
+  /** Aborted when the caller no longer waits for the response. */
   signal?: AbortSignal | undefined
 }>
 
@@ -16,43 +16,43 @@ export const requestContext = new AsyncLocalStorage<RequestContext>()
 /** The header (HTTP) and metadata key (gRPC) that carries the request id. */
 export const requestIdHeader = 'x-request-id'
 
-/** The metadata key (gRPC) that carries the ids of the other requests that wait for the same call, with spaces between. */
+/** The metadata key (gRPC) for the ids of other requests that wait for the same call, separated by spaces. */
 export const joinedIdsHeader = 'x-joined-request-ids'
 
-/** So many of them are told: headers have their limits. */
+/** At most this many are passed on, because the size of headers is limited. */
 const maxJoinedIds = 50
 
 const printable = /^[\x21-\x7e]{1,128}$/
 
-/** The caller's request id when it is 1..128 printable characters, a new one otherwise. */
-export const requestIdFrom = (given: unknown): string =>
-  typeof given === 'string' && printable.test(given) ? given : randomUUID()
+/** Returns the caller's request id if it has 1..128 printable characters, otherwise a new id. */
+export const requestIdFrom = (received: unknown): string =>
+  typeof received === 'string' && printable.test(received) ? received : randomUUID()
 
-/** Those of the caller that are ids; none, not an empty list. */
-export const joinedIdsFrom = (given: unknown): readonly string[] | undefined => {
-  if (typeof given !== 'string') return undefined
-  const ids = given.split(' ').filter((id) => printable.test(id))
+/** Returns the valid ids in the header; undefined, not an empty array, if there are none. */
+export const joinedIdsFrom = (received: unknown): readonly string[] | undefined => {
+  if (typeof received !== 'string') return undefined
+  const ids = received.split(' ').filter((id) => printable.test(id))
   return ids.length === 0 ? undefined : ids.slice(0, maxJoinedIds)
 }
 
-/** Aborted when all of the signals are: when nobody waits any more. Never, when somebody has no signal. */
+/** A signal that aborts when all signals have. Undefined if one is missing: the work must then finish. */
 const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
   if (signals.length === 1) return signals[0]
   if (signals.includes(undefined)) return undefined
-  const nobody = new AbortController()
+  const controller = new AbortController()
   let waiting = signals.length
-  const leave = (signal: AbortSignal) => {
+  const onAbort = (signal: AbortSignal) => {
     waiting -= 1
-    if (waiting === 0) nobody.abort(signal.reason)
+    if (waiting === 0) controller.abort(signal.reason)
   }
   for (const signal of signals) {
-    if (signal?.aborted) leave(signal)
-    else signal?.addEventListener('abort', () => leave(signal), { once: true })
+    if (signal?.aborted) onAbort(signal)
+    else signal?.addEventListener('abort', () => onAbort(signal), { once: true })
   }
-  return nobody.signal
+  return controller.signal
 }
 
-/** Who waits for something: its request, and its span. */
+/** A caller that waits for shared work: its request and its span. */
 export type Waiter = Readonly<{ request: RequestContext | undefined; span: Span | undefined }>
 
 export const currentWaiter = (): Waiter => ({
@@ -60,7 +60,7 @@ export const currentWaiter = (): Waiter => ({
   span: trace.getActiveSpan(),
 })
 
-/** The ids of the waiters but for this one, each once, and not more than are told; none, not an empty list. */
+/** The distinct request ids of the waiters except `id`, up to the limit; undefined if there are none. */
 const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | undefined => {
   const ids = new Set<string>()
   for (const { request } of waiters) {
@@ -71,8 +71,8 @@ const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | u
 }
 
 /**
- * Runs what several wait for: with the request id, and in the trace, of the first, and until the last one has gone. Throws the
- * reason when all have gone already.
+ * Runs work that several callers wait for, with the request id and in the trace of the first. Its signal
+ * aborts when the last caller stops waiting. Throws the abort reason if all have stopped already.
  */
 export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
   linkToFirst(waiters.map(({ span }) => span))
@@ -83,7 +83,7 @@ export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result
   signal?.throwIfAborted()
   const context = {
     requestId,
-    // Few ask for them, and there may be many.
+    // Computed on demand: rarely read, and there may be many waiters.
     get joinedIds() {
       return otherIds(waiters, requestId)
     },

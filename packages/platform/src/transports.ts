@@ -1,20 +1,23 @@
-/** What HTTP and gRPC have in common. */
+/** Constants and errors shared by HTTP and gRPC. */
 
 import { AppError } from '@shop/kernel/errors.ts'
 
-/** Listens at every address of the machine. */
+/** The bind address for all network interfaces (IPv4). */
 export const anyAddress = '0.0.0.0'
 
-/** The longest request: of an HTTP body, and of a gRPC message. */
+/** The maximum size of an HTTP body and of a gRPC message. */
 export const maxRequestBytes = 64 * 1024
 
-/** How long a server that closes waits for what is under way. */
+/** How long a closing server waits for running requests. */
 export const drainLimitMs = 8_000
 
-/** All that a caller may know of a bug. */
+/** The message that callers see for any bug. */
 export const internalMessage = 'something went wrong on our side'
 
-/** Why work is given up that nobody waits for. Made once: there may be many at a time, and each would take its stack. */
-export const callerGone = new AppError('unavailable', 'the caller is no longer waiting')
+/**
+ * The abort reason of work whose caller no longer waits. Created once: there may be many at a time, and each
+ * would capture its own stack trace.
+ */
+export const callerGoneError = new AppError('unavailable', 'the caller is no longer waiting')
 
 export const overloadMessage = 'overloaded, try again later'

@@ -1,6 +1,6 @@
 import { OperatorError } from './operator-error.ts'
 
-/** A whole number from the environment. Throws, and names the variable, when it is something else. */
+/** Reads a whole number from the environment. For any other value it throws an error that names the variable. */
 export const numberVariable = <Fallback extends number | undefined>(
   name: string,
   fallback: Fallback,

@@ -1,4 +1,4 @@
-/** Something that the person who runs the program must put right: its message says what, and is shown without a stack. */
+/** A problem that the operator must fix. The message says how, and is printed without a stack trace. */
 export class OperatorError extends Error {
   readonly exitCode: number = 1
 }

@@ -2,7 +2,7 @@ import type { Violation } from '@shop/kernel/errors.ts'
 import { Ajv, type ErrorObject } from 'ajv'
 import type { TSchema } from 'typebox'
 
-// Strict: "5" is not 5 and true is not 1. What arrives as text is converted beforehand, by `textReader`.
+// Strict: "5" is not 5 and true is not 1. `textReader` converts values that arrive as strings beforehand.
 const ajv = new Ajv({
   allErrors: true,
   useDefaults: true,
@@ -11,7 +11,7 @@ const ajv = new Ajv({
   verbose: true,
 })
 
-const kinds: Readonly<Record<string, string>> = {
+const typeNames: Readonly<Record<string, string>> = {
   integer: 'a whole number',
   number: 'a number',
   string: 'a string',
@@ -19,7 +19,7 @@ const kinds: Readonly<Record<string, string>> = {
   array: 'an array',
 }
 
-/** The rule in our words. Of a pattern the schema's description is the rule. */
+/** The violated rule, in our words. For a pattern, the schema's description states the rule. */
 const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema }: ErrorObject): string => {
   switch (keyword) {
     case 'required':
@@ -27,7 +27,7 @@ const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema }: Err
     case 'type':
       return `must be ${[params['type']]
         .flat()
-        .map((type) => kinds[type] ?? type)
+        .map((type) => typeNames[type] ?? type)
         .join(' or ')}`
     case 'enum':
       return `must be one of ${params['allowedValues'].join(', ')}`
@@ -54,7 +54,7 @@ const violation = (error: ErrorObject): Violation => ({
   message: ruleOf(error),
 })
 
-/** Compiles a JSON Schema; the function fills in defaults and returns the violations, none when the value is valid. */
+/** Compiles a JSON Schema. The returned function fills in defaults and returns all violations. */
 export const compileSchema = (schema: TSchema | object) => {
   const validate = ajv.compile(schema)
   return (value: unknown): readonly Violation[] =>
@@ -63,12 +63,13 @@ export const compileSchema = (schema: TSchema | object) => {
 
 const wholeNumber = /^(0|-?[1-9]\d{0,15})$/
 
-/** As much of an object's schema as `textReader` looks at. */
+/** The part of an object schema that `textReader` uses. */
 export type Properties = Readonly<{ properties?: Readonly<Record<string, { type?: unknown }>> }>
 
 /**
- * What a record of texts (a query string, path parameters, the environment) says, by the types of the schema:
- * plain whole numbers become numbers, all else stays text. Stricter than AJV's coercion, which takes `1e3` for 1000.
+ * Returns a function that converts a record of strings (a query string, path parameters, the environment) to
+ * the types of the schema: plain whole numbers become numbers where the schema says integer, everything else
+ * stays a string. Stricter than AJV's coercion, which accepts `1e3` as 1000.
  */
 export const textReader = ({ properties = {} }: Properties) => {
   const integers = Object.keys(properties).filter((name) => properties[name]?.type === 'integer')

@@ -2,8 +2,8 @@ import { OperatorError } from '../config/operator-error.ts'
 import { isBusy, openSqlite } from './sqlite.ts'
 
 /**
- * Holds `folder` for this process until disposed of. The lock is the operating system's (that of an SQLite file
- * inside), so it ends with the process, however that ends. Throws when another process holds it.
+ * Locks `folder` for this process until disposal. SQLite takes an operating system lock on a file next to the
+ * folder, so the lock is released however the process ends. Throws if another process holds it.
  */
 export const lockFolder = (folder: string): Disposable => {
   const lock = openSqlite(`${folder}.lock`, 0)

@@ -2,7 +2,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import { type AsyncFunctions, decorate } from '../decorate.ts'
 import { isBusy } from './sqlite.ts'
 
-/** The adapter, with a lock that could not be had in time as `unavailable`, which `message` tells the caller. */
+/** Returns the adapter with lock timeouts mapped to `unavailable` errors with this message. */
 export const mapSqliteErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>
   decorate(adapter, async (_name, call) => {
     try {

@@ -12,10 +12,10 @@ import {
   requestIdHeader,
 } from '../request-context.ts'
 import { recordError, trace } from '../tracing/api.ts'
-import { callerGone, internalMessage, overloadMessage } from '../transports.ts'
+import { callerGoneError, internalMessage, overloadMessage } from '../transports.ts'
 import { errorCodeKey } from './client.ts'
 import { grpcStatus } from './status.ts'
-import { inSpanOfCall } from './tracing.ts'
+import { inServerSpan } from './tracing.ts'
 
 export type Call = ServerUnaryCall<never, unknown>
 export type Handler = (request: never, context: Context) => Promise<unknown>
@@ -23,43 +23,43 @@ export type Handler = (request: never, context: Context) => Promise<unknown>
 export type Observers = Readonly<{
   logger: Logger
   metrics: Metrics
-  /** Whether calls are to be refused because there are too many. */
+  /** Whether to reject calls because the process is overloaded. */
   isOverloaded?: () => boolean
 }>
 
 const statusNames = Object.fromEntries(Object.entries(status).map(([name, value]) => [value, name]))
 
-/** What the caller may know of an error, as with `problemOf` over HTTP. */
+/** The part of an error that the caller may see, like `problemOf` for HTTP. */
 const callError = (error: unknown) => {
   const kind = kindOf(error)
   const metadata = new Metadata()
   metadata.set(errorCodeKey, codeOf(error))
-  const known = error instanceof AppError && kind !== 'internal'
+  const isPublic = error instanceof AppError && kind !== 'internal'
   return {
     code: grpcStatus(kind),
-    // What is not well-formed cannot be sent, and would end the process.
-    details: known ? error.message.toWellFormed() : internalMessage,
+    // A string with a lone surrogate cannot be sent and would crash the process.
+    details: isPublic ? error.message.toWellFormed() : internalMessage,
     metadata,
   }
 }
 
 const isAppError = (request: unknown): request is AppError => request instanceof AppError
 
-/** Aborted when the caller no longer waits: its deadline has passed, or it went away. */
+/** Aborts when the caller no longer waits: its deadline passed, it cancelled the call, or it disconnected. */
 const signalOf = (call: Call): AbortSignal => {
-  const waiting = new AbortController()
-  call.once('cancelled', () => waiting.abort(callerGone))
-  return waiting.signal
+  const controller = new AbortController()
+  call.once('cancelled', () => controller.abort(callerGoneError))
+  return controller.signal
 }
 
-/** What the caller of an aborted call has seen: its deadline passed, or it went away itself. */
-const abortedStatus = (call: Call): status =>
+/** The status that the caller of a cancelled call sees: its deadline has passed, or it cancelled the call. */
+const cancelledStatus = (call: Call): status =>
   Number(call.getDeadline()) <= Date.now() ? status.DEADLINE_EXCEEDED : status.CANCELLED
 
-/** Made once: there are many, when there are any, and each would take its stack. */
-const overload = new AppError('unavailable', overloadMessage)
+/** Created once: overload produces many of these errors, and each would capture its own stack trace. */
+const overloadError = new AppError('unavailable', overloadMessage)
 
-/** One measurement and one log line for each call of the method, when it is answered. */
+/** Records one measurement and one log line for every finished call of the method. */
 const callRecorder = (method: string, { logger, metrics }: Observers) => {
   const calls = withoutRedaction(logger)
   return (started: number, code: status) => {
@@ -73,37 +73,40 @@ const callRecorder = (method: string, { logger, metrics }: Observers) => {
 
 type Failure = Readonly<{ call: Call; error: unknown; started: number; requestId: string }>
 
-/** Records a call that failed, and gives what its caller is told. */
+/** Records a failed call and returns the error to send to its caller. */
 const failureRecorder =
   (method: string, { logger }: Observers, record: ReturnType<typeof callRecorder>) =>
   ({ call, error, started, requestId }: Failure) => {
     const failure = callError(error)
     failure.metadata.set(requestIdHeader, requestId)
     recordError(trace.getActiveSpan(), { kind: kindOf(error), code: codeOf(error) })
-    const ours = failure.code === status.INTERNAL || failure.code === status.UNAVAILABLE
-    if (ours && !call.cancelled && error !== overload)
+    const isFault = failure.code === status.INTERNAL || failure.code === status.UNAVAILABLE
+    if (isFault && !call.cancelled && error !== overloadError)
       logger.error({ rpc: method, err: error }, 'call failed')
-    record(started, call.cancelled ? abortedStatus(call) : failure.code)
+    record(started, call.cancelled ? cancelledStatus(call) : failure.code)
     return failure
   }
 
-/** One RPC: the request id in and out, one measurement, one log line; errors by the table. */
+/**
+ * Serves the calls of one RPC: reads and returns the request id, writes one measurement and one log line per
+ * call, and maps errors to statuses.
+ */
 export const serveCalls = (method: string, handler: Handler, observers: Observers) => {
   const { isOverloaded } = observers
   const record = callRecorder(method, observers)
   const fail = failureRecorder(method, observers, record)
 
-  const answer = async (call: Call, callback: sendUnaryData<unknown>, context: Context): Promise<void> => {
+  const respond = async (call: Call, callback: sendUnaryData<unknown>, context: Context): Promise<void> => {
     const { requestId } = context
     const started = performance.now()
     try {
-      if (isOverloaded?.()) throw overload
+      if (isOverloaded?.()) throw overloadError
       if (isAppError(call.request)) throw call.request
       const response = await handler(call.request, context)
       record(started, status.OK)
       const metadata = new Metadata()
       metadata.set(requestIdHeader, requestId)
-      // Not earlier: a caller who has received it does not ask another server when this one fails.
+      // Only on success: a client that has received headers does not retry the call on another server.
       call.sendMetadata(metadata)
       callback(null, response)
     } catch (error) {
@@ -115,9 +118,9 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
     const requestId = requestIdFrom(call.metadata.get(requestIdHeader)[0])
     const joinedIds = joinedIdsFrom(call.metadata.get(joinedIdsHeader)[0])
     const context = { requestId, principal: anonymous, signal: signalOf(call) }
-    return inSpanOfCall({ method, metadata: call.metadata, requestId }, () =>
+    return inServerSpan({ method, metadata: call.metadata, requestId }, () =>
       requestContext.run(joinedIds ? { ...context, joinedIds } : context, () =>
-        answer(call, callback, context),
+        respond(call, callback, context),
       ),
     )
   }

@@ -3,7 +3,10 @@ import { Type } from 'typebox'
 import { hostPort, namePort } from '../config/addresses.ts'
 import { registerListResolver } from './list-resolver.ts'
 
-/** Where a service speaks gRPC, as configuration names it. By TLS only by name: grpc-js would name an IP address to the server. */
+/**
+ * Schema of a variable with the gRPC address of a service. TLS requires a host name, because grpc-js would
+ * send an IP address as the TLS server name.
+ */
 export const grpcAddress = (defaultAddress: string) =>
   Type.String({
     default: defaultAddress,
@@ -12,23 +15,24 @@ export const grpcAddress = (defaultAddress: string) =>
   })
 
 const commonOptions: ChannelOptions = {
-  // After an outage a channel must find the way back within a second; grpc-js would wait up to two minutes.
+  // Reconnects within a second after an outage; grpc-js would wait up to two minutes.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 300,
-  // Likewise when the name stands for another address by then; grpc-js would not look for half a minute.
+  // Also when the name has a new address by then; grpc-js would look it up again only after 30 s.
   'grpc.dns_min_time_between_resolutions_ms': 1_000,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 2_000,
   // HTTP_PROXY is for external traffic.
   'grpc.enable_http_proxy': 0,
-  // The service config is the one below, not one that lies in the DNS.
+  // Uses the service config below, not one from DNS.
   'grpc.service_config_disable_resolution': 1,
 }
 
 /**
- * A read that the server could not answer is tried up to three times, all within the deadline of the call. The throttle
- * ends that after five failures in a row or so, for an outage would only be multiplied by it.
+ * Tries a read up to three times while the server is unavailable, within the deadline of the call. The
+ * throttle stops retries after about five failures in a row, because they would multiply the load during an
+ * outage.
  */
 const serviceConfig = (policy: 'pick_first' | 'round_robin', reads: readonly string[]) => ({
   loadBalancingConfig: [{ [policy]: {} }],
@@ -51,8 +55,9 @@ const serviceConfig = (policy: 'pick_first' | 'round_robin', reads: readonly str
 })
 
 /**
- * What a generated client is made of, to call the service at a `grpcAddress`: one server, by TLS with `https://`; or the
- * servers of a list, or all addresses of a `dns:///` name, in turn. `reads` are the paths of methods that change nothing.
+ * Returns the constructor arguments of a generated client for a `grpcAddress`. The client calls one server,
+ * over TLS for `https://`; or, in turn, all servers of a list or all addresses of a `dns:///` name. `reads`
+ * are the paths of methods that change nothing, which are retried.
  */
 export const channelTo = (
   address: string,

@@ -1,7 +1,7 @@
 import { InterceptingCall, type Interceptor, status } from '@grpc/grpc-js'
 import type { Metrics } from '../metrics/metrics.ts'
 
-/** Measures each call of the client that it is given to, from its beginning to its status, as the caller sees it. */
+/** Measures every call of a client from its start to its status, as the caller sees it: including retries. */
 export const measureCalls =
   ({ rpcClientDuration }: Pick<Metrics, 'rpcClientDuration'>): Interceptor =>
   (options, nextCall) => {

@@ -11,7 +11,7 @@ import { service as healthDefinition } from 'grpc-health-check'
 import { joinedIdsHeader, requestContext, requestIdHeader } from '../request-context.ts'
 import { meaningOf } from './status.ts'
 
-/** Trailing metadata with the code of the error, which a status alone does not tell. */
+/** The trailing metadata key with the error code, which is more specific than the status. */
 export const errorCodeKey = 'error-code'
 
 type UnaryMethod<Request, Response> = (
@@ -22,16 +22,16 @@ type UnaryMethod<Request, Response> = (
 ) => unknown
 
 const appError = (error: ServiceError): AppError => {
-  const named = error.metadata.get(errorCodeKey)[0]
-  const { kind, code } = meaningOf(error.code, named)
-  // Without a code of ours the text is the library's or the network's, and not for callers.
-  const message = named === undefined ? 'the called service did not respond' : error.details
+  const errorCode = error.metadata.get(errorCodeKey)[0]
+  const { kind, code } = meaningOf(error.code, errorCode)
+  // Without an error code the text comes from the library or the network and is not meant for callers.
+  const message = errorCode === undefined ? 'the called service did not respond' : error.details
   return new AppError(kind, message, { code, cause: error })
 }
 
 /**
- * Calls a method of a generated client, with a deadline in milliseconds, and the request id. An error comes back as the
- * `AppError` that the other service threw; `unavailable` also when it did not answer in time.
+ * Calls a method of a generated client with a deadline in milliseconds and the current request id. Rejects
+ * with the `AppError` that the other service threw, or with `unavailable` if it did not respond in time.
  */
 export const callUnary = <Request, Response>(
   method: UnaryMethod<Request, Response>,
@@ -59,8 +59,9 @@ const isUnimplemented = (error: unknown): boolean =>
   error.cause.code === status.UNIMPLEMENTED
 
 /**
- * Resolves when the server says of its service that it is SERVING (grpc.health.v1), or answers that it does not know that
- * question, as the protocol has it. Rejects when it says otherwise, and like `callUnary`.
+ * Resolves if the server reports the service as SERVING (grpc.health.v1). A server without health checks
+ * (UNIMPLEMENTED) counts as serving, as the protocol specifies. Rejects on any other status, and like
+ * `callUnary`.
  */
 export const checkServing = async (client: Client, service: string, deadlineMs: number): Promise<void> => {
   if (Check === undefined || !('path' in Check)) throw new Error('the health contract has no Check')
@@ -68,8 +69,8 @@ export const checkServing = async (client: Client, service: string, deadlineMs: 
   const check: UnaryMethod<object, object> = (request, ...rest) =>
     client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, ...rest)
   try {
-    const answer = await callUnary(check, { service }, deadlineMs)
-    if (!('status' in answer) || answer.status !== 'SERVING') throw new Error(`${service} is not serving`)
+    const response = await callUnary(check, { service }, deadlineMs)
+    if (!('status' in response) || response.status !== 'SERVING') throw new Error(`${service} is not serving`)
   } catch (error) {
     if (!isUnimplemented(error)) throw error
   }

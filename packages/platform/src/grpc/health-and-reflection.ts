@@ -4,12 +4,12 @@ import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Health } from '../health/health.ts'
 
-/** A service that a gRPC server offers besides its own. */
+/** An additional service of a gRPC server. */
 export type GrpcExtension = Readonly<{ addToServer: (server: Server) => void }>
 
 /**
- * The standard `grpc.health.v1.Health` (Check, Watch, List) for the server as a whole, `""`, and for its service:
- * SERVING while the service is ready, as of when `refresh` was called last.
+ * The standard `grpc.health.v1.Health` service (Check, Watch, List), for the whole server (`""`) and for its
+ * service. The status is SERVING while the service is ready, as of the last call of `refresh`.
  */
 export const grpcHealth = (health: Health, service: string) => {
   const implementation = new HealthImplementation({ '': 'NOT_SERVING', [service]: 'NOT_SERVING' })
@@ -25,7 +25,7 @@ export const grpcHealth = (health: Health, service: string) => {
 
 /** Server reflection, v1 and v1alpha, so that generic clients need no local copy of the contract. */
 export const grpcReflection = (protoFolder: string, protoFile: string): GrpcExtension => {
-  // Field names as the contract has them: the loader would turn them into camelCase.
+  // Keeps the field names of the contract; the loader would convert them to camelCase.
   const contract = loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true })
   const reflection = new ReflectionService(contract)
   return { addToServer: (server) => reflection.addToServer(server) }

@@ -12,16 +12,16 @@ import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
 
-/** Ten ticks of 10 ms for the last responses to be flushed; counted in ticks, so that a stall does not eat them. */
+/** Ten 10 ms ticks to flush the last responses; counted in ticks, so that a stall does not use them up. */
 const flush = async () => {
   for (let tick = 0; tick < 10; tick++) await delay(10)
 }
 
 const serverOptions = {
   'grpc.max_receive_message_length': maxRequestBytes,
-  // Of a connection; others wait on the other side.
+  // Per connection; further calls wait in the client.
   'grpc.max_concurrent_streams': 1_000,
-  // Finds connections whose other end is gone, also between calls.
+  // Detects dead connections, also between calls.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.keepalive_permit_without_calls': 1,
@@ -47,7 +47,10 @@ const listen = (server: Server, port: number): Promise<number> =>
     })
   })
 
-/** A gRPC server with one service, and extensions such as health. `close` lets running calls finish, for eight seconds at most. */
+/**
+ * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
+ * eight seconds to finish.
+ */
 export const createGrpcServer = (
   definition: ServiceDefinition,
   rpcs: Readonly<Record<string, Handler>>,
@@ -58,23 +61,23 @@ export const createGrpcServer = (
   const running = new Set<Promise<void>>()
   const handlers = Object.entries(rpcs).map(([name, handler]) => {
     const serveCall = serveCalls(definition[name]?.path.slice(1) ?? name, handler, observers)
-    const tracked = (call: Call, callback: sendUnaryData<unknown>): void => {
-      const answer = serveCall(call, callback).finally(() => running.delete(answer))
-      running.add(answer)
+    const serveAndTrack = (call: Call, callback: sendUnaryData<unknown>): void => {
+      const response = serveCall(call, callback).finally(() => running.delete(response))
+      running.add(response)
     }
-    return [name, tracked]
+    return [name, serveAndTrack]
   })
   server.addService(withStrictDecoding(definition), Object.fromEntries(handlers))
   for (const extension of extensions) extension.addToServer(server)
 
   return {
-    /** Resolves with the port, which is a free one when 0 is asked for. */
+    /** Resolves with the port; the system chooses a free one for port 0. */
     listen: (port: number): Promise<number> => listen(server, port),
     close: async (): Promise<void> => {
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-      // Streams, such as health's Watch, do not end by themselves: once the calls are answered they are cut.
-      const answered = Promise.all(running).then(flush)
-      await Promise.race([drained, answered, delay(drainLimitMs, undefined, { ref: false })])
+      // Streams such as health's Watch never end by themselves: they are cut once the calls are done.
+      const responded = Promise.all(running).then(flush)
+      await Promise.race([drained, responded, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
     },
   }

@@ -31,29 +31,29 @@ const kinds = new Map<status, ErrorKind>([
   [status.RESOURCE_EXHAUSTED, 'rate_limited'],
   [status.UNAVAILABLE, 'unavailable'],
   [status.DEADLINE_EXCEEDED, 'unavailable'],
-  // This process never cancels a call: the server did, because it stops.
+  // This process never cancels a call, so the server did: it is stopping.
   [status.CANCELLED, 'unavailable'],
 ])
 
-/** What a status and the code beside it stand for. */
+/** The kind and code of an error, decoded from a status and the error code sent with it. */
 export type Meaning = Readonly<{ kind: ErrorKind; code: string }>
 
-const kindOfCode = new Map(
+const kindOfDefaultCode = new Map(
   (Object.keys(statuses) as ErrorKind[]).map((kind) => [defaultCode(kind), kind] as const),
 )
 
 const codePattern = /^[a-z][a-z_]{0,63}$/
 
 /**
- * The inverse: what a call's status meant. `named` is the code that our own services send beside it; one that does not
- * belong to the status, or is no code, does not count.
+ * The inverse: returns the error behind the status of a failed call. `errorCode` is the code that our own
+ * services send with the status; it is ignored if it is malformed or belongs to another status.
  */
-export const meaningOf = (code: status, named?: unknown): Meaning => {
+export const meaningOf = (code: status, errorCode?: unknown): Meaning => {
   const kind = kinds.get(code) ?? 'internal'
-  if (typeof named !== 'string' || !codePattern.test(named) || kind === 'internal')
+  if (typeof errorCode !== 'string' || !codePattern.test(errorCode) || kind === 'internal')
     return { kind, code: defaultCode(kind) }
-  const general = kindOfCode.get(named)
-  if (general === undefined) return { kind, code: named }
-  const meant = statuses[general] === code ? general : kind
-  return { kind: meant, code: defaultCode(meant) }
+  const kindOfErrorCode = kindOfDefaultCode.get(errorCode)
+  if (kindOfErrorCode === undefined) return { kind, code: errorCode }
+  const exactKind = statuses[kindOfErrorCode] === code ? kindOfErrorCode : kind
+  return { kind: exactKind, code: defaultCode(exactKind) }
 }

@@ -2,13 +2,13 @@ import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire'
 import type { ServiceDefinition } from '@grpc/grpc-js'
 import { invalid } from '@shop/kernel/errors.ts'
 
-// By itself it puts U+FFFD in the place of what is not UTF-8, so that another text is stored than was sent.
+// The default decoder replaces invalid UTF-8 with U+FFFD: the stored string would differ from the one sent.
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 configureTextEncoding({ ...getTextEncoding(), decodeUtf8: (bytes) => strict.decode(bytes) })
 
 /**
- * The same service, to whose handlers a message that cannot be decoded comes as the `invalid` that it is answered with: the
- * library would call it INTERNAL.
+ * Returns the same service, whose handlers receive an `invalid` error as the request if a message cannot be
+ * decoded. grpc-js itself would answer INTERNAL.
  */
 export const withStrictDecoding = (definition: ServiceDefinition): ServiceDefinition =>
   Object.fromEntries(

@@ -19,7 +19,10 @@ const carrier = {
   set: (metadata: Metadata, key: string, value: string) => metadata.set(key, value),
 }
 
-/** Gives each call that a request makes a span, which goes along as `traceparent`; all attempts of a call have the same. */
+/**
+ * Gives every outgoing call of a request a span and sends it as `traceparent`; all attempts of a call share
+ * one span.
+ */
 export const traceCalls: Interceptor = (options, nextCall) => {
   const method = options.method_definition.path.slice(1)
   const span = startCall(method, attributesOf(method))
@@ -40,8 +43,8 @@ export const traceCalls: Interceptor = (options, nextCall) => {
   })
 }
 
-/** Serves a call in a span, in the trace of the caller when there is one. */
-export const inSpanOfCall = <Result>(
+/** Serves a call within a span, in the trace of the caller if it sent one. */
+export const inServerSpan = <Result>(
   { method, metadata, requestId }: Readonly<{ method: string; metadata: Metadata; requestId: string }>,
   serve: () => Promise<Result>,
 ): Promise<Result> => {

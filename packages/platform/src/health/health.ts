@@ -1,6 +1,9 @@
 import { withDeadline } from '../resilience/deadline.ts'
 
-/** A dependency and how to ask after it, until the signal aborts. A service without a `hard` one is not ready; without a soft one, degraded. */
+/**
+ * A dependency of the service. `probe` rejects while it is down, and may stop when the signal aborts. The
+ * service is not ready while a required dependency is down, and degraded while an optional one is.
+ */
 export type Dependency = Readonly<{
   name: string
   required: boolean
@@ -22,36 +25,41 @@ const probeTimeoutMs = 1_000
 const check = async ({ name, probe }: Dependency): Promise<Check> => {
   const started = performance.now()
   const signal = AbortSignal.timeout(probeTimeoutMs)
-  const status = await withDeadline(probeTimeoutMs, `${name} did not answer`, probe(signal)).then(
+  const status = await withDeadline(probeTimeoutMs, `${name} did not respond`, probe(signal)).then(
     () => 'up' as const,
     () => 'down' as const,
   )
   return { status, latency_ms: Math.round((performance.now() - started) * 100) / 100 }
 }
 
-/** Asks every dependency, at the same time and for at most a second; requests that come meanwhile share the answer. */
+/**
+ * Creates the health checks of a service. A report probes all dependencies in parallel, for at most a second;
+ * reports requested meanwhile share the results.
+ */
 export const createHealth = (service: string, version: string, dependencies: readonly Dependency[]) => {
   let stopping = false
-  let asked: Promise<Record<string, Check>> | undefined
+  let running: Promise<Record<string, Check>> | undefined
 
-  const checks = () => {
-    asked ??= Promise.all(dependencies.map(async (one) => [one.name, await check(one)] as const))
+  const checkAll = () => {
+    running ??= Promise.all(
+      dependencies.map(async (dependency) => [dependency.name, await check(dependency)] as const),
+    )
       .then((entries) => Object.fromEntries(entries))
       .finally(() => {
-        asked = undefined
+        running = undefined
       })
-    return asked
+    return running
   }
 
   return {
     report: async (): Promise<HealthReport> => {
-      const results = await checks()
+      const results = await checkAll()
       const down = dependencies.filter(({ name }) => results[name]?.status === 'down')
       const unhealthy = stopping || down.some(({ required }) => required)
       const status = unhealthy ? 'unhealthy' : down.length > 0 ? 'degraded' : 'healthy'
       return { service, status, timestamp: new Date().toISOString(), version, checks: results }
     },
-    /** From now on not ready, so that balancers send no more; called when the shutdown begins. */
+    /** Reports the service as not ready from now on, so that load balancers send no more requests to it. */
     stop: () => {
       stopping = true
     },

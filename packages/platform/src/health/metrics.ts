@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 import type { Health } from './health.ts'
 
-/** What `/health` says, as metrics: asked anew at every scrape, so that both always agree. */
+/** Exposes the state in `/health` as metrics. Checked at every scrape, so that both always agree. */
 export const exposeHealth = (registry: Registry, health: Health): void => {
   registry.registerMetric(
     new Gauge({
@@ -17,7 +17,7 @@ export const exposeHealth = (registry: Registry, health: Health): void => {
   registry.registerMetric(
     new Gauge({
       name: 'dependency_up',
-      help: '1 while the dependency answers, 0 while it does not',
+      help: '1 while the dependency responds, otherwise 0',
       labelNames: ['dependency'],
       aggregator: 'min',
       registers: [],

@@ -16,32 +16,34 @@ const HealthReport = {
 
 const tags = ['operations']
 
-/** Whether machines ask there, again and again: such requests are not traced, and logged only when debugging. */
+/** Whether the route is polled by monitoring: such requests are not traced, and logged only at level debug. */
 export const isOperational = (route = ''): boolean => route === '/metrics' || route.startsWith('/health')
 
-/** What an operator asks: is it alive, is it ready, how is it doing. */
+/** The routes for operators: health report, readiness and liveness probes, and metrics. */
 export const operationRoutes =
   ({ health, metrics }: Readonly<{ health: Health; metrics: Metrics }>): FastifyPluginAsyncTypebox =>
   async (app) => {
     const report = {
-      200: Type.Object(HealthReport, { description: 'Healthy, or degraded: it serves' }),
-      503: Type.Object(HealthReport, { description: 'Unhealthy, or stopping' }),
+      200: Type.Object(HealthReport, { description: 'Healthy or degraded: the service accepts requests' }),
+      503: Type.Object(HealthReport, { description: 'Unhealthy or stopping' }),
     }
     for (const [operationId, url, summary] of [
-      ['health', '/health', 'State of the service and of what it depends on'],
-      ['ready', '/health/ready', 'Whether to send requests here'],
+      ['health', '/health', 'State of the service and its dependencies'],
+      ['ready', '/health/ready', 'Whether this instance is ready for requests'],
     ] as const) {
       app.get(url, { schema: { operationId, summary, tags, response: report } }, async (_request, reply) => {
-        const now = await health.report()
-        return reply.code(now.status === 'unhealthy' ? 503 : 200).send(now)
+        const current = await health.report()
+        return reply.code(current.status === 'unhealthy' ? 503 : 200).send(current)
       })
     }
 
     const liveSchema = {
       operationId: 'live',
-      summary: 'Whether the process runs',
+      summary: 'Whether the process is running',
       tags,
-      response: { 200: Type.Object({ status: Type.Literal('alive') }, { description: 'It runs' }) },
+      response: {
+        200: Type.Object({ status: Type.Literal('alive') }, { description: 'The process is running' }),
+      },
     }
     app.get('/health/live', { schema: liveSchema }, () => ({ status: 'alive' as const }))
 
@@ -51,8 +53,8 @@ export const operationRoutes =
       tags,
     }
     app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
-      const wanted = headers.accept?.includes('application/openmetrics-text') === true
-      const { contentType, text } = await metrics.scrape(wanted)
+      const openMetrics = headers.accept?.includes('application/openmetrics-text') === true
+      const { contentType, text } = await metrics.scrape(openMetrics)
       return reply.type(contentType).send(text)
     })
   }

@@ -2,52 +2,53 @@ import type { Socket } from 'node:net'
 import type { Context } from '@shop/kernel/context.ts'
 import { anonymous } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { callerGone } from '../transports.ts'
+import { callerGoneError } from '../transports.ts'
 
-/** One request that waits for its answer on a connection. */
-type Caller = Readonly<{ gone: AbortController; stopsAtEndOfInput: boolean }>
+/** A request that waits for its response on a connection. */
+type Caller = Readonly<{ controller: AbortController; stopsAtEndOfInput: boolean }>
 
-/** The callers of each connection: pipelined requests share it. */
+/** The callers of each connection: pipelined requests share one. */
 const callersOf = new WeakMap<Socket, Set<Caller>>()
 
-/** Listens once per connection, however many requests it has. */
+/** Adds listeners only once per connection, even if it carries many requests. */
 const callersOn = (socket: Socket): Set<Caller> => {
   const known = callersOf.get(socket)
   if (known !== undefined) return known
   const callers = new Set<Caller>()
   callersOf.set(socket, callers)
   socket.on('end', () => {
-    for (const { gone, stopsAtEndOfInput } of callers) if (stopsAtEndOfInput) gone.abort(callerGone)
+    for (const { controller, stopsAtEndOfInput } of callers)
+      if (stopsAtEndOfInput) controller.abort(callerGoneError)
   })
-  // First, for with the connection Node.js closes the answers, which then have no caller any more.
+  // Prepended: Node.js closes the responses on the same event, and closed responses remove their callers.
   socket.prependListener('close', () => {
-    for (const { gone } of callers) gone.abort(callerGone)
+    for (const { controller } of callers) controller.abort(callerGoneError)
   })
   return callers
 }
 
 /**
- * A signal that aborts when the connection of the request is gone, and, where the route says so, already when its input has
- * ended: a client that closes looks just like one that has only said all that it has to say. The connection tells it, and not
- * the answer, whose end comes too late.
+ * Returns a signal that aborts when the connection of the request closes. On routes with `stopsAtEndOfInput`
+ * it aborts as soon as the input ends, because a client that disconnects looks just like one that has only
+ * finished sending. It listens to the connection, because the response closes too late.
  */
 const callerSignal = ({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): AbortSignal => {
   const { socket } = raw
   const stopsAtEndOfInput = routeOptions.config.stopsAtEndOfInput === true
-  const gone = new AbortController()
-  if (socket.destroyed || (stopsAtEndOfInput && socket.readableEnded)) gone.abort(callerGone)
-  const caller = { gone, stopsAtEndOfInput }
+  const controller = new AbortController()
+  if (socket.destroyed || (stopsAtEndOfInput && socket.readableEnded)) controller.abort(callerGoneError)
+  const caller = { controller, stopsAtEndOfInput }
   const callers = callersOn(socket)
   callers.add(caller)
   reply.raw.once('close', () => callers.delete(caller))
-  return gone.signal
+  return controller.signal
 }
 
 const key = Symbol('context')
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** For reads that cost much: they stop when the client has closed its side of the connection. */
+    /** For expensive reads: they stop when the client closes its side of the connection. */
     stopsAtEndOfInput?: boolean
   }
   interface FastifyRequest {
@@ -55,23 +56,23 @@ declare module 'fastify' {
   }
 }
 
-/** Makes place for the context of each request. */
+/** Declares the property that holds the context of each request. */
 export const decorateWithContext = (app: FastifyInstance): void => void app.decorateRequest(key, undefined)
 
-/** Made once for each request, when its body has been read. */
+/** Creates the context of a request. Called once per request, after its body has been read. */
 export const makeContext = (request: FastifyRequest, reply: FastifyReply): Context => {
   const context = { requestId: request.id, principal: anonymous, signal: callerSignal(request, reply) }
   request[key] = context
   return context
 }
 
-/** What the use cases of a request are told. Only handlers have it: a request that is refused before has none. */
+/** Returns the context for use cases. Only for handlers: a request that is rejected earlier has no context. */
 export const contextOf = (request: FastifyRequest): Context => {
   const context = request[key]
   if (context === undefined) throw new Error('the request has no context yet')
   return context
 }
 
-/** Whether nobody waits for the answer any more. */
+/** Whether the caller no longer waits for the response. */
 export const isAbandoned = (request: FastifyRequest): boolean =>
   request[key]?.signal?.aborted === true || request.raw.readableAborted

@@ -5,28 +5,28 @@ import { methods } from './methods.ts'
 
 const exposedHeaders = ['ETag', 'Location', 'Retry-After', requestIdHeader].join(', ')
 
-/** Whose pages may read answers: `*` for anybody's, `off` for nobody's, or origins with commas between. */
+/** The origins whose pages may read responses: `*`, `off` (no CORS headers), or comma-separated origins. */
 export type Origins = string
 
-/** What every answer says when pages of any origin may read it. */
+/** Headers of every response if pages of all origins may read it; otherwise empty. */
 export const corsHeaders = (origins: Origins): Readonly<Record<string, string>> =>
   origins === '*'
     ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': exposedHeaders }
     : {}
 
 /**
- * Answers the question that browsers ask before a request: whether a page of another origin may send it; and says in
- * every answer who may read it, when that depends on who asks.
+ * Answers CORS preflight requests. If only certain origins are allowed, it also sets the CORS headers of
+ * every response, because they depend on the request.
  */
 export const registerCors = async (app: FastifyInstance, origins: Origins): Promise<void> => {
   if (origins === 'off') return
   const options = {
     methods,
-    // Otherwise an OPTIONS that is no preflight gets a 400 in plain text.
+    // Otherwise an OPTIONS request that is not a preflight gets a 400 in plain text.
     strictPreflight: false,
     exposedHeaders,
   }
   if (origins !== '*') await app.register(cors, { ...options, origin: origins.split(',') })
-  // In a scope of its own: it would find out anew for every request what is the same for all.
+  // In its own scope it handles preflights only. Otherwise it would compute constant headers for every request.
   else await app.register((scope) => scope.register(cors, options))
 }

@@ -3,9 +3,9 @@ import type { Health } from '../health/health.ts'
 import { drainLimitMs } from '../transports.ts'
 
 /**
- * Returns `beginDrain`. From then on every response carries `Connection: close`, so clients reconnect elsewhere and no request
- * is in flight on a kept connection when the server closes it. What is still open eight seconds after the server began to
- * close is cut.
+ * Returns `beginDrain`. From then on every response carries `Connection: close`, so clients reconnect
+ * elsewhere and no request is in flight on a kept connection when the server closes it. Connections that are
+ * still open eight seconds after the server began to close are cut.
  */
 export const drainOnClose = (app: FastifyInstance, health: Health): (() => void) => {
   let draining = false

@@ -6,10 +6,10 @@ import { isAbandoned } from './context.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
-/** How long a caller waits before asking again, in seconds: about what a restart takes. */
+/** How long a caller should wait before it retries, in seconds: about the duration of a restart. */
 const retryAfterSeconds = 1
 
-const where = (request: FastifyRequest) => ({
+const infoOf = (request: FastifyRequest) => ({
   instance: request.url.split('?', 1)[0] ?? '/',
   requestId: request.id,
 })
@@ -24,37 +24,37 @@ const send = (reply: FastifyReply, problem: Problem) => {
     .send(problem)
 }
 
-/** The status of an error by which Fastify refuses a request: 4xx. */
-const refusalStatus = (error: unknown): number | undefined => {
+/** The 4xx status of an error with which Fastify rejects a request; undefined for any other error. */
+const rejectionStatus = (error: unknown): number | undefined => {
   if (!(error instanceof Error) || !('statusCode' in error && 'code' in error)) return undefined
   if (!String(error.code).startsWith('FST_')) return undefined
   const status = Number(error.statusCode)
   return status >= 400 && status < 500 ? status : undefined
 }
 
-/** Answers with the problem of the error; what is our fault is logged, once, with its cause. */
+/** Responds with the problem for the error. A server fault is logged once, with its cause. */
 export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-  const refusal = refusalStatus(error)
-  if (refusal !== undefined) return sendStatus(refusal, request, reply)
-  const problem = problemOf(error, where(request))
+  const rejection = rejectionStatus(error)
+  if (rejection !== undefined) return sendStatus(rejection, request, reply)
+  const problem = problemOf(error, infoOf(request))
   const route = request.routeOptions.url
-  // A caller who has gone is no fault of ours.
+  // A disconnected caller is not a server fault.
   if (problem.status >= 500 && !isAbandoned(request))
     request.log.error({ request_id: request.id, route, err: error }, 'request failed')
   return send(reply, problem)
 }
 
-/** Answers with the problem that a status of HTTP's own stands for. */
+/** Responds with the problem for an HTTP status. */
 export const sendStatus = (status: number, request: FastifyRequest, reply: FastifyReply) =>
-  send(reply, problemOfStatus(status, where(request)))
+  send(reply, problemOfStatus(status, infoOf(request)))
 
-/** Every error, and every unknown path, is answered as a problem. */
+/** Responds to every error and every unknown path with a problem. */
 export const handleErrors = (app: FastifyInstance): void => {
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendStatus(404, request, reply))
 }
 
-/** Answers what is not even HTTP, or comes too slowly: there is no request to speak of, only the connection. */
+/** Responds to input that is not HTTP or arrives too slowly. There is no request object, only the connection. */
 export const sendConnectionError = (error: ConnectionError, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const statuses: Record<string, number> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }

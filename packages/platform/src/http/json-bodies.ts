@@ -3,8 +3,9 @@ import { invalid } from '@shop/kernel/errors.ts'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Reads bodies of the media type as JSON. An empty body is none: many clients name a type with a DELETE too. Members that
- * could reach a prototype are dropped, as all that the contract does not know.
+ * Reads bodies of the media type as JSON. An empty body counts as no body, because many clients send a
+ * content type even with DELETE. Members that could reach a prototype are dropped, like all members unknown
+ * to the contract.
  */
 export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
   const parseJson = app.getDefaultJsonParser('remove', 'remove')

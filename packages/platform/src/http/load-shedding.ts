@@ -7,13 +7,13 @@ import { sendStatus } from './errors.ts'
 const sampleIntervalMs = 500
 
 /**
- * While the event loop is later than so many milliseconds, on average of half a second, requests are answered 503 at
- * once, but for those of operators: each that is begun would only make all the others later. 0 is no limit.
- * Resolves with a function that tells whether that is so now.
+ * Answers requests with 503 while the event loop delay, averaged over half a second, exceeds the limit in
+ * milliseconds: accepting more would only delay all others. The routes for operators are always served. 0
+ * disables the limit. Resolves with a function that returns whether requests are being rejected.
  */
 export const shedLoad = async (app: FastifyInstance, maxDelayMs: number): Promise<() => boolean> => {
   if (maxDelayMs === 0) return () => false
-  // It only measures: its own limits look every request's route up.
+  // Used only to measure: its own limits would look up the route of every request.
   await app.register(underPressure, { sampleInterval: sampleIntervalMs })
   let overloaded = false
   const closing = new AbortController()

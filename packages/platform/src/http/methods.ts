@@ -4,21 +4,21 @@ import { sendStatus } from './errors.ts'
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /**
- * Watches which methods each path has. The function it returns, called when all routes are there, makes every path
- * answer 405 with `Allow` to the methods that it lacks.
+ * Collects the methods of each path. Call the returned function after all routes are registered: it makes
+ * every path answer all other methods with 405 and an `Allow` header.
  */
 export const respondMethodNotAllowed = (app: FastifyInstance): (() => void) => {
-  const allowed = new Map<string, Set<string>>()
+  const methodsByPath = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
     if (url.includes('*')) return
-    allowed.set(url, new Set([...(allowed.get(url) ?? []), ...[method].flat()]))
+    methodsByPath.set(url, new Set([...(methodsByPath.get(url) ?? []), ...[method].flat()]))
   })
   return () => {
-    for (const [url, has] of allowed) {
-      const allow = [...has].join(', ')
+    for (const [url, allowed] of methodsByPath) {
+      const allow = [...allowed].join(', ')
       app.route({
         url,
-        method: methods.filter((method) => !has.has(method)),
+        method: methods.filter((method) => !allowed.has(method)),
         schema: { hide: true },
         onRequest: async (request, reply) => {
           void reply.header('allow', allow)
@@ -30,7 +30,10 @@ export const respondMethodNotAllowed = (app: FastifyInstance): (() => void) => {
   }
 }
 
-/** Trailing slashes are ignored, except on DELETE: `DELETE …/items/` probably lost its id and must not clear the collection. */
+/**
+ * Trailing slashes are ignored, except on DELETE: `DELETE …/items/` probably lost its id and must not clear
+ * the collection.
+ */
 export const rejectTrailingSlashDelete = (app: FastifyInstance): void => {
   app.addHook('onRequest', (request, reply, done) => {
     if (request.method === 'DELETE' && request.url.split('?', 1)[0]?.endsWith('/'))

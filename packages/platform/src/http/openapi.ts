@@ -3,11 +3,11 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
 
-/** A reference to a schema that has an `$id`, for responses: shown by that name, and typed as the schema itself. */
+/** A reference to a schema with an `$id`, for responses. Documented under that name, typed like the schema. */
 export const reference = <Schema extends TSchema>(schema: Schema & { $id?: string }, description: string) =>
   Type.Unsafe<Static<Schema>>({ ...Type.Ref(`${schema.$id}#`), description })
 
-/** Serves OpenAPI 3.1 at /openapi.json and a page to try it at /docs, both made from the schemas of the routes. */
+/** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
 export const documentApi = async (
   app: FastifyInstance,
   { title, version }: Readonly<{ title: string; version: string }>,
@@ -22,7 +22,7 @@ export const documentApi = async (
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
-    // Or else browsers ask for the page's own files over https, which may not be there.
+    // Otherwise browsers request the page's own files over https, which may not be available.
     transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
     logLevel: 'warn',
   })

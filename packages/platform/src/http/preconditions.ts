@@ -6,8 +6,8 @@ const tags = (header: string): string[] => header.split(',').map((tag) => tag.tr
 const opaque = (tag: string): string => tag.replace(/^W\//, '')
 
 /**
- * What a write expects by its `If-Match` (RFC 9110 §13.1.1). `stateOf` reads one of our strong tags; a tag that is none of ours
- * stands for no state.
+ * The precondition in the `If-Match` header (RFC 9110 §13.1.1). `stateOf` parses one of our strong tags; any
+ * other tag matches no state.
  */
 export const ifMatch = <State>(
   { headers: { 'if-match': header } }: FastifyRequest,
@@ -18,7 +18,7 @@ export const ifMatch = <State>(
   return tags(header).flatMap((tag) => stateOf(tag) ?? [])
 }
 
-/** Sets the ETag, and answers 304 without a body when the request's `If-None-Match` lists it (RFC 9110 §13.1.2). */
+/** Sets the ETag, and responds with 304 and no body if `If-None-Match` lists it (RFC 9110 §13.1.2). */
 export const sendTagged = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -27,6 +27,6 @@ export const sendTagged = (
 ) => {
   void reply.header('etag', etag)
   const header = request.headers['if-none-match']
-  const known = header !== undefined && (header.trim() === '*' || tags(header).map(opaque).includes(etag))
-  return known ? reply.code(304).send() : reply.send(body())
+  const isMatch = header !== undefined && (header.trim() === '*' || tags(header).map(opaque).includes(etag))
+  return isMatch ? reply.code(304).send() : reply.send(body())
 }

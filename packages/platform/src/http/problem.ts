@@ -18,7 +18,7 @@ export type Problem = ErrorDetails &
 
 export const problemMediaType = 'application/problem+json'
 
-/** Members of a problem besides those of every problem, as JSON Schema: the facts that the errors of a service tell. */
+/** Additional members of a service's problems, as JSON Schema: the facts in the details of its errors. */
 export type ProblemMembers = Readonly<Record<string, object>>
 
 const example = {
@@ -36,10 +36,10 @@ export const problemSchema = (members: ProblemMembers = {}): TSchema =>
   Type.Object(
     {
       type: Type.String({ examples: ['about:blank'] }),
-      title: Type.String({ description: "The status' standard text" }),
+      title: Type.String({ description: 'The standard text of the status' }),
       status: Type.Integer(),
-      detail: Type.String({ description: 'For a person: names the field and its rule' }),
-      code: Type.String({ description: 'For a program: stable', examples: ['not_found'] }),
+      detail: Type.String({ description: 'For people: names the field and its rule' }),
+      code: Type.String({ description: 'For programs: stable', examples: ['not_found'] }),
       instance: Type.String({ description: 'The path of the request' }),
       request_id: Type.String(),
       errors: Type.Optional(
@@ -59,17 +59,17 @@ const problemResponse = (status: number): TSchema => ({
   content: { [problemMediaType]: { schema: Type.Ref('Problem#') } },
 })
 
-/** The response schemas of the errors that a route may answer with; every route may also answer 500. */
+/** The response schemas of a route's error statuses, plus 500, which every route may return. */
 export const problems = <Status extends number>(...statuses: Status[]) =>
   Object.fromEntries([...statuses, 500].map((status) => [status, problemResponse(status)])) as Record<
     Status | 500,
     TSchema
   >
 
-type Where = Readonly<{ instance: string; requestId: string }>
+type RequestInfo = Readonly<{ instance: string; requestId: string }>
 
 const problem = (
-  where: Where,
+  request: RequestInfo,
   { status, code, detail, ...details }: Pick<Problem, 'status' | 'code' | 'detail'> & ErrorDetails,
 ): Problem => ({
   type: 'about:blank',
@@ -77,12 +77,12 @@ const problem = (
   status,
   detail,
   code,
-  instance: where.instance,
-  request_id: where.requestId,
+  instance: request.instance,
+  request_id: request.requestId,
   ...details,
 })
 
-const refusals: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
+const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
   404: { code: 'not_found', detail: 'path not found' },
   408: { code: 'invalid', detail: 'the request was not received in time' },
   405: {
@@ -98,24 +98,24 @@ const refusals: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
 }
 
 /**
- * What a refusal of the HTTP server itself (no such route, unreadable body, …) says, by its status. The text is ours:
- * the library's is not for callers.
+ * The problem for a request that the HTTP server itself rejects (no such route, unreadable body, …), by its
+ * status. The text is ours, because the library's is not meant for callers.
  */
-export const problemOfStatus = (status: number, where: Where): Problem => {
-  const refusal = refusals[status] ?? {
+export const problemOfStatus = (status: number, request: RequestInfo): Problem => {
+  const rejection = rejections[status] ?? {
     code: defaultCode(kindOfHttp(status)),
     detail: 'the request or its JSON body cannot be parsed',
   }
-  return problem(where, { status, ...refusal })
+  return problem(request, { status, ...rejection })
 }
 
-/** What the caller may know of an error. Of a bug: nothing but the request id, under which the log has the rest. */
-export const problemOf = (error: unknown, where: Where): Problem =>
+/** The part of an error that the caller may see. For a bug, only the request id, which leads to the log entry. */
+export const problemOf = (error: unknown, request: RequestInfo): Problem =>
   error instanceof AppError && error.kind !== 'internal'
-    ? problem(where, {
+    ? problem(request, {
         status: httpStatus(error.kind),
         code: error.code,
         detail: error.message,
         ...error.details,
       })
-    : problem(where, { status: 500, code: 'internal', detail: internalMessage })
+    : problem(request, { status: 500, code: 'internal', detail: internalMessage })

@@ -9,12 +9,12 @@ import { methods } from './methods.ts'
 import { securityHeaders } from './security-headers.ts'
 import { inTraceOf } from './tracing.ts'
 
-/** Nobody's answer: the caller went away before it. Not in RFC 9110, but what proxies write for it. */
+/** Recorded if the caller disconnects before the response. Not in RFC 9110, but used by proxies. */
 export const clientClosedRequest = 499
 
 const knownMethods = new Set([...methods, 'OPTIONS'])
 
-/** One log line and one measurement per request, when its answer is out or its caller gone. */
+/** Records one log line and one measurement per request, once the response is sent or the caller disconnects. */
 const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
   const requests = withoutRedaction(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
@@ -35,7 +35,7 @@ const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
     })
 }
 
-/** The request id in the context and in the answer, and every request in log and metrics. */
+/** Puts the request id into the context and the response, and records every request in the log and metrics. */
 export const recordRequests = (
   app: FastifyInstance,
   { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
@@ -47,15 +47,15 @@ export const recordRequests = (
     metrics.httpActiveRequests.inc()
     reply.raw.on('close', () => {
       metrics.httpActiveRequests.dec()
-      // For then onResponse does not come.
+      // In this case Fastify does not call onResponse.
       if (!reply.raw.writableEnded) record(request, reply, clientClosedRequest)
     })
     void reply.headers(fixedHeaders).header(requestIdHeader, request.id)
-    // We unpack nothing, so a packed body is of a type that we do not know.
+    // Compressed bodies are not supported, and count as an unsupported media type.
     if ((request.headers['content-encoding'] ?? 'identity') === 'identity') done()
     else void sendStatus(415, request, reply)
   })
-  // The body has been read by now: from here on nothing leaves the asynchronous context.
+  // The body has been read by now, so from here on the asynchronous context is kept.
   decorateWithContext(app)
   app.addHook('preHandler', (request, reply, done) => {
     requestContext.run(makeContext(request, reply), done)

@@ -25,24 +25,23 @@ import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { traceRequests } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
-/** More would use up the file descriptors that are for the stores. */
+/** More connections would use up the file descriptors that the stores need. */
 const maxConnections = 10_000
 
-/** How much of itself the server shows to whom, and when it refuses requests because it has too many. */
+/** What the server exposes and to whom, and when it rejects requests because of overload. */
 export type HttpConfig = Readonly<{
-  /** Whether /docs and /openapi.json are there. */
+  /** Whether to serve /docs and /openapi.json. */
   docs: boolean
   corsOrigins: Origins
-  /** Requests are refused while the event loop is later than this, on average; 0 for never. */
+  /** Requests are rejected while the average event loop delay exceeds this; 0 disables the limit. */
   maxEventLoopDelayMs: number
 }>
 
 export type HttpServerOptions = Readonly<{
   title: string
   version: string
-  /** Schemas with an `$id`, which routes refer to by it. */
+  /** Schemas that routes refer to by their `$id`. */
   schemas: readonly TSchema[]
-  /** What the service's own errors tell besides their message. */
   problemMembers?: ProblemMembers
   routes: FastifyPluginAsyncTypebox
   logger: Logger
@@ -55,7 +54,7 @@ const defaults: HttpConfig = { docs: true, corsOrigins: '*', maxEventLoopDelayMs
 
 const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<Server> => ({
   loggerInstance,
-  // The request id is in every line by the logger's own means: a child logger for each request would repeat it.
+  // The logger itself adds the request id to every line; a child logger per request would repeat it.
   childLoggerFactory: (logger) => logger,
   logController: new LogController({ disableRequestLogging: true }),
   requestIdHeader: false,
@@ -65,7 +64,7 @@ const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<S
   http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
   requestTimeout: 15_000,
   keepAliveTimeout: 72_000,
-  // What was accepted is served, also while stopping.
+  // Requests that have been accepted are served, even while stopping.
   return503OnClosing: false,
   routerOptions: { maxParamLength: 2_048, ignoreTrailingSlash: true },
   frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
@@ -73,14 +72,14 @@ const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<S
 })
 
 /**
- * An HTTP server with what every service has: errors, limits, documentation, health and metrics. `isOverloaded` tells whether
- * requests are refused at the moment because there are too many.
+ * Creates an HTTP server with everything that services share: errors, limits, documentation, health and
+ * metrics. `isOverloaded` returns whether requests are being rejected because of overload.
  */
 export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger))
   app.server.maxConnections = maxConnections
-  // A client that has said all and waits is answered. Node.js would close the connection.
+  // A client that closes its side after sending still gets its response. Node.js would close the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   handleErrors(app)
   app.removeAllContentTypeParsers()
@@ -91,13 +90,13 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const beginDrain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
-  const refuseOtherMethods = respondMethodNotAllowed(app)
+  const rejectOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
   await registerCors(app, config.corsOrigins)
   if (config.docs) await documentApi(app, options)
   await app.register(operationRoutes(options))
   await app.register(options.routes)
-  refuseOtherMethods()
+  rejectOtherMethods()
   return { app, beginDrain, isOverloaded }
 }

@@ -1,6 +1,9 @@
 import type { ErrorKind } from '@shop/kernel/errors.ts'
 
-/** The HTTP status of each kind of error (RFC 9110 §15, RFC 6585 §3 and §4). docs/errors.md explains those in use to clients. */
+/**
+ * The HTTP status of each kind of error (RFC 9110 §15, RFC 6585 §3 and §4). docs/errors.md explains those in
+ * use to clients.
+ */
 const statuses = {
   invalid: 400,
   unauthenticated: 401,
@@ -22,6 +25,6 @@ const kinds = new Map<number, ErrorKind>(
   Object.entries(statuses).map(([kind, status]) => [status, kind as ErrorKind]),
 )
 
-/** The inverse: what a status means. Of one that stands for no kind: that the caller was wrong (4xx), or the server. */
+/** The inverse. A status without a kind of its own means `invalid` if it is 4xx, and `internal` otherwise. */
 export const kindOfHttp = (status: number): ErrorKind =>
   kinds.get(status) ?? (status >= 400 && status < 500 ? 'invalid' : 'internal')

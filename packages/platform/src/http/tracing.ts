@@ -13,22 +13,22 @@ import {
 
 const contexts = new WeakMap<FastifyRequest, Context>()
 
-/** Runs `step` in the trace of the request, when it has one. */
+/** Runs `step` in the trace of the request, if it has one. */
 export const inTraceOf = <Result>(request: FastifyRequest, step: () => Result): Result => {
-  const traced = contexts.get(request)
-  return traced === undefined ? step() : context.with(traced, step)
+  const traceContext = contexts.get(request)
+  return traceContext === undefined ? step() : context.with(traceContext, step)
 }
 
-/** Tells the request's span the code of the problem that it is answered with. */
+/** Records the code of the request's problem in its span. */
 export const recordProblem = (
   request: FastifyRequest,
   { code, status }: Readonly<{ code: string; status: number }>,
 ): void => {
-  const traced = contexts.get(request)
-  if (traced !== undefined) recordErrorType(trace.getSpan(traced), code, status >= 500)
+  const traceContext = contexts.get(request)
+  if (traceContext !== undefined) recordErrorType(trace.getSpan(traceContext), code, status >= 500)
 }
 
-/** Nothing of a person: the path may have a user id in it, and the caller's address and agent are of somebody too. */
+/** No personal data: a path may contain a user id; an address or a user agent may identify a person. */
 const attributesOf = ({ id, method, protocol, routeOptions }: FastifyRequest) => ({
   'http.request.method': method,
   'url.scheme': protocol,
@@ -44,7 +44,10 @@ const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: numbe
   })
 }
 
-/** Gives every request a span, from its head to the end of its answer, in the trace of its caller when there is one. */
+/**
+ * Gives every request a span, from its head to the end of its response, in the trace of its caller if it sent
+ * one.
+ */
 export const traceRequests = (app: FastifyInstance, abandonedStatus: number): void => {
   if (!isTracing()) return
   app.addHook('onRequest', (request, reply, done) => {
@@ -55,8 +58,8 @@ export const traceRequests = (app: FastifyInstance, abandonedStatus: number): vo
     const span = startRequest(name, attributesOf(request), caller)
     if (span === undefined) return done()
     endWithResponse(span, reply, abandonedStatus)
-    const traced = trace.setSpan(caller, span)
-    contexts.set(request, traced)
-    context.with(traced, done)
+    const traceContext = trace.setSpan(caller, span)
+    contexts.set(request, traceContext)
+    context.with(traceContext, done)
   })
 }

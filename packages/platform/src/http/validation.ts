@@ -3,7 +3,10 @@ import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 import { compileSchema, type Properties, textReader } from '../config/schema.ts'
 
-/** Requests are checked by the schemas of their routes: bodies as they are, path and query after `textReader`. */
+/**
+ * Validates requests against the schemas of their routes: bodies as they are, path and query after
+ * `textReader`.
+ */
 export const validateStrictly = (app: FastifyInstance): void => {
   app.setValidatorCompiler<TSchema & Properties>(({ schema, httpPart }) => {
     const violationsOf = compileSchema(schema)

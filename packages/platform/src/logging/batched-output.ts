@@ -1,33 +1,34 @@
 import type { DestinationStream } from 'pino'
 
-/** So much is written at once, however long the turn. */
-const maxGatheredLength = 64 * 1024
+/** A longer buffer is written before the end of the turn. */
+const maxBufferLength = 64 * 1024
 
-const gathering = new Set<() => void>()
+const pendingFlushes = new Set<() => void>()
 process.on('exit', () => {
-  for (const flush of gathering) flush()
+  for (const flush of pendingFlushes) flush()
 })
 
 /**
- * Writes the lines of one turn of the event loop together, at its end: a write for each would take a service more time than
- * to make them. What a turn has gathered is written also when the process ends, unless it is killed in that turn.
+ * Buffers the lines of one event loop turn and writes them together at its end, because one write per line
+ * would take more time than creating the lines. The buffer is also written when the process exits, unless it
+ * is killed.
  */
 export const batchedOutput = (stream: DestinationStream): DestinationStream => {
-  let gathered = ''
+  let buffer = ''
   const flush = () => {
-    gathering.delete(flush)
-    const lines = gathered
-    gathered = ''
+    pendingFlushes.delete(flush)
+    const lines = buffer
+    buffer = ''
     if (lines !== '') stream.write(lines)
   }
   return {
     write: (line) => {
-      if (gathered === '') {
-        gathering.add(flush)
+      if (buffer === '') {
+        pendingFlushes.add(flush)
         setImmediate(flush)
       }
-      gathered += line
-      if (gathered.length > maxGatheredLength) flush()
+      buffer += line
+      if (buffer.length > maxBufferLength) flush()
     },
   }
 }

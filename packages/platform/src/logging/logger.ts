@@ -8,13 +8,13 @@ export type Logger = pino.Logger
 export type LogConfig = LogOutput &
   Readonly<{
     level: Level
-    /** Names of fields that hold credentials, besides those that do so everywhere. */
+    /** Names of fields with credentials, in addition to those that are always redacted. */
     secrets: readonly string[]
   }>
 
 const credentials = ['password', 'authorization', 'cookie']
 
-/** The user and password of a URL, wherever it stands: in a driver's message, in a stack. */
+/** Matches the user and password of a URL anywhere in a line, such as in a driver's message or a stack. */
 const userInfo = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'@]+@/gi
 
 const withoutUserInfo = (line: string): string =>
@@ -23,7 +23,7 @@ const withoutUserInfo = (line: string): string =>
 let lastTime = 0
 let lastTimestamp = ''
 
-/** The time as a field, made anew when a millisecond has passed. */
+/** The time as a JSON field, formatted at most once per millisecond. */
 const timestamp = (): string => {
   const now = Date.now()
   if (now !== lastTime) {
@@ -34,8 +34,9 @@ const timestamp = (): string => {
 }
 
 /**
- * Structured logs with the `base` fields and the request id in each line, and the trace's when there is one. Credentials are
- * not to be seen in a logged object, nor in an object right inside of it. Files roll at 50 MB and five old ones are kept.
+ * Creates a logger whose lines carry the `base` fields, the request id and the trace ids, if any. Credentials
+ * are redacted in logged objects and in objects directly inside them. Files roll at 50 MB, and five old ones
+ * are kept.
  */
 export const createLogger = async (
   base: Readonly<Record<string, unknown>>,
@@ -61,7 +62,7 @@ export const createLogger = async (
         }
       },
     },
-    // To several streams it takes a detour.
+    // A single stream is passed directly, because multistream adds overhead.
     only ?? multistream(destinations.map((stream) => ({ level, stream }))),
   )
   if (failed !== undefined)
@@ -69,5 +70,5 @@ export const createLogger = async (
   return logger
 }
 
-/** The same, for lines whose every field is known to be harmless: to look for secrets in each costs more than to write it. */
+/** The same logger for lines that contain no secrets: searching a line for them costs more than writing it. */
 export const withoutRedaction = (logger: Logger): Logger => logger.child({}, { redact: [] })

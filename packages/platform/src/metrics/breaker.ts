@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 import { type BreakerState, breakerStates } from '../resilience/breaker.ts'
 
-/** A function for the name of a breaker, which gives one to tell every state of that breaker. */
+/** Registers the gauge. `breakerGauge(registers)(name)` returns a function that records the breaker's state. */
 export const breakerGauge = (registers: Registry[]) => {
   const gauge = new Gauge({
     name: 'circuit_breaker_state',
@@ -10,7 +10,7 @@ export const breakerGauge = (registers: Registry[]) => {
     aggregator: 'max',
     registers,
   })
-  return (name: string) => (now: BreakerState) => {
-    for (const state of breakerStates) gauge.set({ circuit_breaker: name, state }, state === now ? 1 : 0)
+  return (name: string) => (current: BreakerState) => {
+    for (const state of breakerStates) gauge.set({ circuit_breaker: name, state }, state === current ? 1 : 0)
   }
 }

@@ -2,14 +2,14 @@ import { Counter, Gauge, type Registry } from '@prometheus-io/client'
 import type { Logger } from '../logging/logger.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 
-/** Minimum interval between the beginnings of two reads: 15 s, or 20 times the last read's duration, whichever is longer. */
-const pace = { ms: 15_000, times: 20 } as const
-/** How long a scrape waits for a read; what comes later is there for the next one. */
+/** Minimum interval between read starts: 15 s or 20 × the last read's duration, whichever is longer. */
+const minInterval = { ms: 15_000, readDurations: 20 } as const
+/** How long a scrape waits for a read; the result of a slower read is used by the next scrape. */
 const waitMs = 1_000
 
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number]
 
-/** A metric made of values that were read together. Samples with the same labels are added up. */
+/** A metric computed from values that were read together. Samples with the same labels are added up. */
 export type SampledMetric<Values> = Readonly<{
   name: string
   help: string
@@ -18,34 +18,34 @@ export type SampledMetric<Values> = Readonly<{
   samples: (values: Values) => readonly Sample[]
 }>
 
-/** Values that are read together from a store, and the metrics that are made of them. */
+/** Values that are read together from a store, and the metrics computed from them. */
 export type SampleSource<Values> = Readonly<{
-  /** What they are about. */
+  /** Identifies the values in logs and in the `statistics` label. */
   name: string
-  /** Takes a bounded time, also when the store hangs. Rejects with an `AbortError` when the service stops meanwhile. */
+  /** Takes bounded time, even if the store hangs. Rejects with an `AbortError` if the service stops. */
   read: () => Promise<Values>
   metrics: readonly SampledMetric<Values>[]
 }>
 
-/** Samples by metric, and when they were read, in seconds. */
-type Samples = Readonly<{ at: number; of: ReadonlyMap<string, readonly Sample[]> }>
+/** Samples by the name of the metric, and when they were read, in Unix seconds. */
+type Samples = Readonly<{ at: number; byMetric: ReadonlyMap<string, readonly Sample[]> }>
 
-/** No failure: the service stops, and what is under way with it. A read that took too long is a `TimeoutError`. */
+/** Whether the service is stopping, which is not a failure. A timeout is a `TimeoutError` instead. */
 const isAbortError = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
 
-/** The latest samples, read on demand and one read at a time. None when the last read failed. */
+/** Caches the latest samples: read on demand, one read at a time; undefined if the last read failed. */
 const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, logger: Logger) => {
   let latest: Samples | undefined
   let dueAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
   let failing = false
 
-  const readAnew = async () => {
-    const begun = performance.now()
+  const refresh = async () => {
+    const started = performance.now()
     try {
       const at = Date.now() / 1_000
       const values = await read()
-      latest = { at, of: new Map(metrics.map((metric) => [metric.name, metric.samples(values)])) }
+      latest = { at, byMetric: new Map(metrics.map((metric) => [metric.name, metric.samples(values)])) }
       failing = false
     } catch (error) {
       latest = undefined
@@ -56,12 +56,13 @@ const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, lo
         )
       failing = true
     }
-    dueAt = begun + Math.max(pace.ms, pace.times * (performance.now() - begun))
+    const duration = performance.now() - started
+    dueAt = started + Math.max(minInterval.ms, minInterval.readDurations * duration)
   }
 
   return async (): Promise<Samples | undefined> => {
     if (reading === undefined && performance.now() >= dueAt)
-      reading = readAnew().finally(() => {
+      reading = refresh().finally(() => {
         reading = undefined
       })
     if (reading !== undefined) await withDeadline(waitMs, 'still reading', reading).catch(() => {})
@@ -69,7 +70,7 @@ const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, lo
   }
 }
 
-/** Whether, and as of when, there are samples. */
+/** Exposes whether the samples can be read, and when they were last read. */
 const exposeState = (name: string, samplesNow: () => Promise<Samples | undefined>, registry: Registry) => {
   registry.registerMetric(
     new Gauge({
@@ -111,23 +112,24 @@ const exposeMetrics = <Values>(
       name,
       help,
       labelNames,
-      // Of the store, and not of a process: each worker reads the same.
+      // The values belong to the store, not to a process: every worker reads the same.
       aggregator: 'max',
       registers,
       collect: async () => {
         const samples = await samplesNow()
         metric.reset()
-        // Without labels there is a zero after a reset, which was not counted.
+        // After a reset, a metric without labels reports a zero that was never read.
         if (labelNames.length === 0) metric.remove()
-        for (const [labels, value] of samples?.of.get(name) ?? []) metric.inc(labels, value)
+        for (const [labels, value] of samples?.byMetric.get(name) ?? []) metric.inc(labels, value)
       },
     })
   }
 }
 
 /**
- * Metrics that are read from a store when scraped: every 15 seconds at most, and in a twentieth of the time at most. While
- * they cannot be read they are missing, rather than old or zero; the scrape itself goes on.
+ * Exposes metrics that are read from a store when scraped: at most every 15 s, and reading at most a
+ * twentieth of the time. While they cannot be read they are missing, not stale or zero; the scrape itself
+ * succeeds.
  */
 export const exposeSamples = <Values>(
   registry: Registry,
@@ -135,7 +137,7 @@ export const exposeSamples = <Values>(
   logger: Logger,
 ): void => exposeMetrics(source.metrics, cachedSamples(source, logger), registry)
 
-/** The same for metrics of the business: while they cannot be read, `shop_statistics_up` is 0. */
+/** The same for business metrics: also exposes `shop_statistics_up`, which is 0 while they cannot be read. */
 export const exposeBusinessMetrics = <Values>(
   registry: Registry,
   source: SampleSource<Values>,

@@ -1,9 +1,9 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 
-/** How many connections of a pool there are in each state, how many calls wait for one, and how many there may be. */
+/** The idle and used connections of a pool, the calls that wait for one, and the connection limit. */
 export type PoolState = Readonly<{ idle: number; used: number; waiting: number; max: number }>
 
-/** Connections are counted when scraped. */
+/** Registers the gauges. The returned function adds a pool, whose state is read at every scrape. */
 export const connectionGauges = (registry: Registry) => {
   const pools = new Map<string, () => PoolState>()
   const pool = 'db_client_connection_pool_name'

@@ -3,7 +3,7 @@ import { type AsyncFunctions, decorate } from '../decorate.ts'
 import type { Step } from '../pipeline.ts'
 import type { Metrics } from './metrics.ts'
 
-/** Settles like the call; records its outcome (ok, or the code of the error) and how long it took. */
+/** Settles like the call, and records its outcome (`ok` or the code of the error) and its duration. */
 export const measure = async <Result>(
   call: () => Promise<Result>,
   record: (outcome: string, seconds: number) => void,
@@ -20,8 +20,8 @@ export const measure = async <Result>(
   }
 }
 
-/** Measures each use case under its own name, with the outcome of every call. Inputs are not recorded. */
-export const measured =
+/** Measures every call of a use case under its name, with its outcome. Inputs are not recorded. */
+export const measureUseCases =
   ({ useCaseDuration }: Pick<Metrics, 'useCaseDuration'>): Step =>
   (use, use_case) => {
     const record = (outcome: string, seconds: number) =>
@@ -29,7 +29,7 @@ export const measured =
     return (input, context) => measure(() => use(input, context), record)
   }
 
-/** The same operations of a store, each measured under its own name. */
+/** Returns the same operations of a store, each measured under its own name. */
 export const measureStore = <Operations extends AsyncFunctions>(
   db_system_name: string,
   operations: Operations,

@@ -12,11 +12,11 @@ type Scrape = Readonly<{ contentType: string; text: string }>
 const scrapeOne =
   (registry: Registry, service: string) =>
   async (openMetrics: boolean): Promise<Scrape> => {
-    const chosen = openMetrics ? openMetricsOf(registry, { service }) : registry
-    return { contentType: chosen.contentType, text: await chosen.metrics() }
+    const source = openMetrics ? openMetricsOf(registry, { service }) : registry
+    return { contentType: source.contentType, text: await source.metrics() }
   }
 
-/** How long requests, calls, statements and use cases take, in seconds. */
+/** Creates the histograms of durations, in seconds. */
 const durationsIn = (registry: Registry) => {
   const durations = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
     histogramWithExemplars<Label>({ name, help, labelNames, buckets }, registry)
@@ -56,8 +56,9 @@ const durationsIn = (registry: Registry) => {
 }
 
 /**
- * The service's figures, in Prometheus' base units, under OpenTelemetry's names; docs/metrics.md lists them. Labels are
- * bounded: a route is its pattern, never the path. `scrapeAll` is for a process that is one of several on its port.
+ * Creates the metrics of a service, in Prometheus' base units and with OpenTelemetry's names; docs/metrics.md
+ * lists them. Labels are bounded: a route is its pattern, never the path. `scrapeAll` is for one of several
+ * processes on a port.
  */
 export const createMetrics = (
   service: string,
@@ -70,23 +71,22 @@ export const createMetrics = (
   collectProcessMetrics(registry, version)
   return {
     registry,
-    /** All of them as text, for Prometheus, or as OpenMetrics: of every worker when there are several, and then as text alone. */
+    /** Returns the metrics of all workers as Prometheus text; a single process also offers OpenMetrics. */
     scrape:
       scrapeText === undefined
         ? scrapeOne(registry, service)
         : async (): Promise<Scrape> => ({ contentType: registry.contentType, text: await scrapeText() }),
     ...durationsIn(registry),
     httpActiveRequests: inFlightGauge('http_server_active_requests', 'Requests being served', registry),
-    /** What has happened in the shop, by the type of the event. */
     shopEvents: new Counter({
       name: 'shop_events_total',
-      help: 'What has happened in the shop through this process, by the type of the event',
+      help: 'Events of the shop published by this process, by event type',
       labelNames: ['event'],
       registers: [registry],
     }),
-    /** From now on the pool's connections are counted at every scrape. */
+    /** Adds a connection pool to the connection metrics. */
     watchPool: connectionGauges(registry),
-    /** A function to tell every state of the breaker of this name. */
+    /** Returns a function that records the state of the named circuit breaker. */
     watchBreaker: breakerGauge([registry]),
   }
 }

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { collectDefaultMetrics, Gauge, type Registry } from '@prometheus-io/client'
 
-/** Of the library's figures those whose names break Prometheus' rules. The first three are sums of others. */
+/** Metrics of the library whose names violate Prometheus' rules. The first three are sums of other metrics. */
 const misnamed = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -12,9 +12,9 @@ const misnamed = [
 
 const sampleIntervalMs = 60_000
 
-/** The process, its event loop and its memory, and which version runs. */
+/** Registers metrics of the process, its event loop and memory, and the running version. */
 export const collectProcessMetrics = (registry: Registry, version: string): void => {
-  // What is sampled so seldom is removed anyway: utilisation is measured below, from scrape to scrape.
+  // Sampled rarely, because its result is removed: utilization is measured below, from scrape to scrape.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: sampleIntervalMs })
   for (const name of misnamed) registry.removeSingleMetric(name)
 

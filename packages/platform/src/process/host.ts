@@ -3,12 +3,12 @@ import type { Health } from '../health/health.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ServiceConfig } from './service-config.ts'
 
-/** To stop as a service does; or to retire, because another process on the same port takes over. */
+/** `stop` shuts down the service; `retire` only this process, because another one on the same port takes over. */
 export type Order = 'stop' | 'retire'
 
 const signals = ['SIGTERM', 'SIGINT'] as const
 
-/** Whether the service has found that it cannot do its work. */
+/** Lets a service that cannot do its work abort itself. */
 export const createAbort = () => {
   let isAborted = false
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -26,29 +26,29 @@ export const createAbort = () => {
 const { isAborted, whenAborted, abortService } = createAbort()
 
 /**
- * The process as a service sees it: alone, which is `singleProcess`, or one of several that serve one port, which is the
- * affair of packages/workers.
+ * The process in which a service runs: either the only one (`singleProcess`), or one of several on the same
+ * port (packages/workers).
  */
 export type Host = Readonly<{
-  /** Runs in the place of the service where this process is only to watch over others; false where it is to serve. */
+  /** In a process that only supervises others, does so and resolves with true; false if this process serves. */
   supervise: (config: ServiceConfig, logger: Logger) => Promise<boolean>
-  /** Fields of every log line, which tell this process from the others. */
+  /** Fields of every log line that identify this process. */
   logFields: Readonly<Record<string, unknown>>
-  /** A scrape of all processes together; of this one alone when it is missing. */
+  /** Scrapes all processes together. If undefined, only this process is scraped. */
   scrapeAll?: ((registry: Registry) => () => Promise<string>) | undefined
-  /** Resolves when the service may listen; with false when it is not to, because it was aborted. */
+  /** Resolves with true when the service may listen, with false if it was aborted. */
   readyToListen: (health: Health) => Promise<boolean>
-  /** Resolves with the first order to stop, and with what the log is to say of it. */
+  /** Resolves with the first order to stop, and its reason as fields for the log. */
   nextOrder: () => Promise<Readonly<{ order: Order; reason: object }>>
-  /** Calls back when the process is to end at once, whatever is still open. */
+  /** Calls `end` when the process must exit at once, without waiting for anything to close. */
   onForce: (end: (reason: string) => void) => void
-  /** Begins the shutdown, with exit code 1 at its end: for a service that cannot do its work. */
+  /** Begins a shutdown that ends with exit code 1: for a service that cannot do its work. */
   abortService: () => void
-  /** Hands over the last metrics, before the stores are closed. */
+  /** Hands over the final metrics before the stores are closed. */
   flushMetrics: () => Promise<void>
 }>
 
-/** One process, which the signals of the operating system stop. */
+/** A single process, stopped by signals of the operating system. */
 export const singleProcess: Host = {
   supervise: async () => false,
   logFields: {},

@@ -3,16 +3,19 @@ import { measure } from '../metrics/measured.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { every } from '../resilience/every.ts'
 
-/** What a service does by itself, again and again. */
+/** Background work that a service repeats. */
 export type Job = Readonly<{
   name: string
-  /** The pause between two rounds, in milliseconds. */
+  /** The pause between two runs, in milliseconds. */
   everyMs: number
-  /** One round, which ends in bounded time. */
+  /** One run, which must end in bounded time. */
   work: (signal: AbortSignal) => Promise<unknown>
 }>
 
-/** Runs the jobs, each measured, until the disposal, which waits for the rounds under way. A round that fails is logged, once until one succeeds. */
+/**
+ * Runs and measures the jobs until disposal, which waits for the current runs. A failed run is logged;
+ * further failures are not, until a run succeeds.
+ */
 export const startJobs = (
   jobs: readonly Job[],
   { logger, metrics: { jobDuration } }: Readonly<{ logger: Logger; metrics: Pick<Metrics, 'jobDuration'> }>,
@@ -20,7 +23,7 @@ export const startJobs = (
   const stopping = new AbortController()
   const start = ({ name: job, everyMs, work }: Job) => {
     let failing = false
-    const round = async (signal: AbortSignal) => {
+    const runOnce = async (signal: AbortSignal) => {
       try {
         await measure(
           () => work(signal),
@@ -32,7 +35,7 @@ export const startJobs = (
         failing = true
       }
     }
-    return every(everyMs, round, stopping.signal)
+    return every(everyMs, runOnce, stopping.signal)
   }
   const running = jobs.map(start)
   return {

@@ -3,13 +3,13 @@ import type { Logger } from '../logging/logger.ts'
 import type { Host, Order } from './host.ts'
 import type { ShutdownConfig } from './service-config.ts'
 
-/** What is not closed after this time is cut off. */
+/** The time limit for closing everything after the shutdown delay; then the process exits at once. */
 export const stopLimitMs = 10_000
 
 /**
- * On the first order to stop calls `beginDrain`, which sends clients elsewhere, and resolves after the shutdown delay. From
- * then on the process has ten seconds to finish what runs and to close; a second signal, or the end of that time, ends it at
- * once with exit code 1.
+ * Waits for the first order to stop, calls `beginDrain`, which sends clients elsewhere, and resolves after
+ * the shutdown delay. The process then has ten seconds to finish running work and to close. After that time,
+ * or on a second signal, it exits at once with code 1.
  */
 export const untilStopped = async (
   logger: Pick<Logger, 'info' | 'fatal'>,
@@ -29,7 +29,7 @@ export const untilStopped = async (
   await new Promise((resolve) => setTimeout(resolve, delayMs))
 }
 
-/** Runs a program's `main`. What the operator must put right goes to standard error as a message, anything else with its stack. */
+/** Runs a program's `main`. Prints an `OperatorError` as a message, other errors with their stack. */
 export const run = async (main: () => Promise<void>): Promise<void> => {
   try {
     await main()
@@ -37,7 +37,7 @@ export const run = async (main: () => Promise<void>): Promise<void> => {
     process.exitCode = error instanceof OperatorError ? error.exitCode : 1
     process.stderr.write(`${describe(error)}\n`)
   }
-  // Everything is closed, or was cut off: a connection to something that hangs must not hold the process.
+  // Everything was closed or cut off by now; a connection to a hung server must not keep the process alive.
   process.exit()
 }
 

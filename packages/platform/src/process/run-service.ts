@@ -8,7 +8,7 @@ import { type Job, startJobs } from './jobs.ts'
 import { run, untilStopped } from './lifecycle.ts'
 import type { ServiceConfig } from './service-config.ts'
 
-/** What adapters are opened with. */
+/** The options for opening a service's adapters. */
 export type AdapterOptions<Config> = Readonly<{
   config: Config
   logger: Logger
@@ -17,18 +17,17 @@ export type AdapterOptions<Config> = Readonly<{
   abortService?: () => void
 }>
 
-/** The ports of a service, opened, and the dependencies that health asks after. */
+/** The opened ports of a service, and the dependencies that its health checks probe. */
 export type Adapters<Ports> = AsyncDisposable &
   Readonly<{ ports: Ports; dependencies: readonly Dependency[] }>
 
-/** A service that is put together, and not listening yet. */
+/** An assembled service that is not listening yet. */
 type App<Config> = AsyncDisposable &
   Readonly<{
     health: Health
-    /** What the service does by itself. */
     jobs: readonly Job[]
     listen: (config: Config) => Promise<void>
-    /** Sends clients elsewhere: to another instance, or, when the order is to retire, to another process of this one. */
+    /** Sends clients elsewhere: to another instance or, on `retire`, to another process of this instance. */
     beginDrain: (order: Order) => void
   }>
 
@@ -37,7 +36,7 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   version: string
   /** Throws `ConfigError`. */
   readConfig: (environment: Environment) => Config
-  openAdapters: (opening: AdapterOptions<Config>) => Promise<Adapters<Ports>>
+  openAdapters: (options: AdapterOptions<Config>) => Promise<Adapters<Ports>>
   createApp: (
     adapters: Adapters<Ports>,
     logger: Logger,
@@ -46,7 +45,7 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   ) => Promise<App<Config>>
 }>
 
-/** The whole life of a service's process, from its configuration to its end. */
+/** Runs a service's process from reading the configuration to exit. */
 export const runService = <Config extends ServiceConfig, Ports>(
   { service, version, readConfig, openAdapters, createApp }: Service<Config, Ports>,
   host: Host = singleProcess,

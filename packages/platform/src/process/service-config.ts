@@ -6,7 +6,7 @@ import type { TracingConfig } from '../tracing/config.ts'
 import type { ServiceVariables } from './service-variables.ts'
 
 export type ShutdownConfig = Readonly<{
-  /** How long a service that was told to stop goes on serving, so that balancers notice. */
+  /** How long a stopping service keeps serving, so that load balancers notice. */
   delayMs: number
 }>
 
@@ -14,54 +14,54 @@ export type ShutdownConfig = Readonly<{
 export type ServiceConfig = Readonly<{
   http: HttpConfig & Readonly<{ port: number }>
   logging: LogConfig
-  /** Without it no span is made. */
+  /** Undefined turns tracing off. */
   tracing: TracingConfig | undefined
   shutdown: ShutdownConfig
-  /** How many processes serve the port. */
+  /** The number of processes that serve the port. */
   workers: number
 }>
 
-const loggingOf = (given: ServiceVariables, service: string, secrets: readonly string[]): LogConfig => {
-  const development = given.ENVIRONMENT === 'development'
+const loggingOf = (variables: ServiceVariables, service: string, secrets: readonly string[]): LogConfig => {
+  const isDevelopment = variables.ENVIRONMENT === 'development'
   return {
-    level: given.LOG_LEVEL ?? (development ? 'debug' : 'info'),
-    format: given.LOG_FORMAT ?? (development ? 'text' : 'json'),
-    output: given.LOG_OUTPUT,
-    folder: given.LOG_DIR,
-    file: given.LOG_FILE ?? `${service}.log`,
+    level: variables.LOG_LEVEL ?? (isDevelopment ? 'debug' : 'info'),
+    format: variables.LOG_FORMAT ?? (isDevelopment ? 'text' : 'json'),
+    output: variables.LOG_OUTPUT,
+    folder: variables.LOG_DIR,
+    file: variables.LOG_FILE ?? `${service}.log`,
     secrets,
   }
 }
 
-const tracingOf = (given: ServiceVariables): TracingConfig | undefined =>
-  given.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+const tracingOf = (variables: ServiceVariables): TracingConfig | undefined =>
+  variables.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
     ? undefined
     : {
-        endpoint: given.OTEL_EXPORTER_OTLP_ENDPOINT,
-        timeoutMs: given.OTEL_EXPORTER_OTLP_TIMEOUT,
-        environment: given.ENVIRONMENT,
-        serviceName: given.OTEL_SERVICE_NAME,
-        sampler: given.OTEL_TRACES_SAMPLER,
-        samplerRatio: Number(given.OTEL_TRACES_SAMPLER_ARG),
+        endpoint: variables.OTEL_EXPORTER_OTLP_ENDPOINT,
+        timeoutMs: variables.OTEL_EXPORTER_OTLP_TIMEOUT,
+        environment: variables.ENVIRONMENT,
+        serviceName: variables.OTEL_SERVICE_NAME,
+        sampler: variables.OTEL_TRACES_SAMPLER,
+        samplerRatio: Number(variables.OTEL_TRACES_SAMPLER_ARG),
       }
 
-/** The sections as the variables say. `secrets` names the variables that hold credentials. */
+/** Builds the sections from the variables. `secrets` names the variables that hold credentials. */
 export const serviceSections = (
   service: string,
-  given: ServiceVariables & Readonly<{ PORT: number }>,
+  variables: ServiceVariables & Readonly<{ PORT: number }>,
   secrets: readonly string[],
 ): ServiceConfig => ({
   http: {
-    port: given.PORT,
-    docs: isOn(given.DOCS),
-    corsOrigins: given.CORS_ORIGINS,
-    maxEventLoopDelayMs: given.MAX_EVENT_LOOP_DELAY_MS,
+    port: variables.PORT,
+    docs: isOn(variables.DOCS),
+    corsOrigins: variables.CORS_ORIGINS,
+    maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
   },
-  logging: loggingOf(given, service, secrets),
-  tracing: tracingOf(given),
-  // In production until every balancer has noticed.
+  logging: loggingOf(variables, service, secrets),
+  tracing: tracingOf(variables),
+  // By default, five seconds outside development give every load balancer time to notice.
   shutdown: {
-    delayMs: (given.SHUTDOWN_DELAY_SECONDS ?? (given.ENVIRONMENT === 'development' ? 0 : 5)) * 1_000,
+    delayMs: (variables.SHUTDOWN_DELAY_SECONDS ?? (variables.ENVIRONMENT === 'development' ? 0 : 5)) * 1_000,
   },
-  workers: given.WORKERS === 'auto' ? availableParallelism() : Number(given.WORKERS),
+  workers: variables.WORKERS === 'auto' ? availableParallelism() : Number(variables.WORKERS),
 })

@@ -1,7 +1,7 @@
 import { type Static, type TObject, Type } from 'typebox'
 import { type Environment, mustBeFolder, mustBeUrl, toggle } from '../config/variables.ts'
 
-/** Of a page: a scheme, a host and perhaps a port, as a pattern. */
+/** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
 
 /** Variables that every service reads. */
@@ -52,19 +52,23 @@ export const serviceVariables = {
 
 type StorageVariables<Server> = Readonly<{ STORAGE: 'auto' | 'embedded' | Server; ENVIRONMENT: string }>
 
-/** What STORAGE comes to: with `auto` the server when one is named, and in production, else the embedded engine. */
+/**
+ * Resolves STORAGE: `auto` means the server in production or if a server is configured, otherwise the
+ * embedded engine. `address` is any variable that configures a server.
+ */
 export const storageOf = <Server extends string>(
   { STORAGE, ENVIRONMENT }: StorageVariables<Server>,
   server: Server,
-  named: string | undefined,
+  address: string | undefined,
 ): 'embedded' | Server => {
   if (STORAGE !== 'auto') return STORAGE
-  return ENVIRONMENT === 'production' || named !== undefined ? server : 'embedded'
+  return ENVIRONMENT === 'production' || address !== undefined ? server : 'embedded'
 }
 
 /**
- * A rule for production: the password of the server is said, if only that there is none, unless an address says it. Asks the
- * environment itself, for an empty variable counts as not set.
+ * A rule for production, to apply if the URL variable is unset: the server's password variable must be set,
+ * even if to an empty value. Takes the environment, because `readVariables` treats an empty variable as
+ * unset.
  */
 export const mustHavePassword = (
   { STORAGE, ENVIRONMENT }: Readonly<{ STORAGE: string; ENVIRONMENT: string }>,
@@ -79,12 +83,12 @@ export const mustHavePassword = (
 
 export type ServiceVariables = Static<TObject<typeof serviceVariables>>
 
-/** What is wrong with the values of these variables besides what their schema tells. */
-export const serviceProblems = (given: ServiceVariables): readonly (string | false)[] => [
-  mustBeFolder('DATA_DIR', given.DATA_DIR),
-  mustBeFolder('LOG_DIR', given.LOG_DIR),
-  given.WORKERS !== '1' &&
-    given.LOG_OUTPUT !== 'console' &&
+/** The rules of these variables that their schema cannot express. */
+export const serviceProblems = (variables: ServiceVariables): readonly (string | false)[] => [
+  mustBeFolder('DATA_DIR', variables.DATA_DIR),
+  mustBeFolder('LOG_DIR', variables.LOG_DIR),
+  variables.WORKERS !== '1' &&
+    variables.LOG_OUTPUT !== 'console' &&
     'LOG_OUTPUT must be console when WORKERS is not 1: processes cannot share a rotating file',
-  mustBeUrl('OTEL_EXPORTER_OTLP_ENDPOINT', given.OTEL_EXPORTER_OTLP_ENDPOINT),
+  mustBeUrl('OTEL_EXPORTER_OTLP_ENDPOINT', variables.OTEL_EXPORTER_OTLP_ENDPOINT),
 ]

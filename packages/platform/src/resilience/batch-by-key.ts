@@ -3,9 +3,9 @@ import DataLoader from 'dataloader'
 import { currentWaiter, onBehalfOf, type Waiter } from '../request-context.ts'
 
 type BatchOptions<Key, Value> = Readonly<{
-  /** Loads the values of distinct keys, in their order; an error stands for the value of its key alone. */
+  /** Loads the values of distinct keys, in the order of the keys. An `Error` as a value fails only its key. */
   load: (keys: readonly Key[]) => Promise<ReadonlyArray<Value | Error>>
-  /** At most this many loads at a time; keys asked for meanwhile form the next batch. */
+  /** At most this many loads run at a time; keys requested meanwhile form the next batch. */
   slots: number
   maxBatchSize: number
 }>
@@ -13,8 +13,8 @@ type BatchOptions<Key, Value> = Readonly<{
 type Call<Key> = Readonly<{ key: Key; waiter: Waiter }>
 
 /**
- * Joins what is asked at the same time into one load. Nothing is kept: a call is only ever joined to a load that has not
- * begun, so what was written before the call is seen by it.
+ * Joins calls made at the same time into one load. Results are not cached, and a call only joins a load that
+ * has not begun, so it sees everything written before it.
  */
 export const batchByKey = <Key, Value>({ load, slots, maxBatchSize }: BatchOptions<Key, Value>) => {
   const waiting: (() => void)[] = []

@@ -5,13 +5,13 @@ export const breakerStates = ['closed', 'half_open', 'open'] as const
 export type BreakerState = (typeof breakerStates)[number]
 
 type BreakerOptions = Readonly<{
-  /** So many `unavailable` in a row open it. Other errors are answers, and close it. */
+  /** This many consecutive `unavailable` errors open the breaker. Any other error counts as a success. */
   failures: number
-  /** While it is open calls fail at once; after this time one is let through to try. */
+  /** While the breaker is open, calls fail at once; after this time one trial call is let through. */
   retryAfterMs: number
-  /** What callers are told meanwhile. */
+  /** The error message for callers while the breaker is open. */
   message: string
-  /** Is told the state at the beginning, and each that follows. */
+  /** Receives the initial state and every later one. */
   onState?: ((state: BreakerState) => void) | undefined
 }>
 
@@ -19,11 +19,11 @@ const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
   [CircuitState.Closed]: 'closed',
   [CircuitState.HalfOpen]: 'half_open',
   [CircuitState.Open]: 'open',
-  // Opened by hand, which nobody does.
+  // Opened by hand, which this code never does.
   [CircuitState.Isolated]: 'open',
 }
 
-/** Rejects with `unavailable` only: any other error is an answer, which the function that it resolves with throws. */
+/** Rejects with `unavailable` only. Any other error counts as a success: the returned function throws it. */
 const outcomeOf = async <Result>(call: () => Promise<Result>): Promise<() => Result> => {
   try {
     const result = await call()
@@ -36,7 +36,7 @@ const outcomeOf = async <Result>(call: () => Promise<Result>): Promise<() => Res
   }
 }
 
-/** Keeps calls from waiting for something that is known to be down: they get `unavailable` at once. */
+/** Creates a circuit breaker. Calls to a dependency that is known to be down fail at once with `unavailable`. */
 export const createBreaker = ({ failures, retryAfterMs, message, onState }: BreakerOptions) => {
   const breaker = new ConsecutiveBreaker(failures)
   const policy = circuitBreaker(handleAll, { halfOpenAfter: retryAfterMs, breaker })
@@ -44,8 +44,8 @@ export const createBreaker = ({ failures, retryAfterMs, message, onState }: Brea
   policy.onStateChange((state) => onState?.(stateNames[state]))
   return async <Result>(call: () => Promise<Result>): Promise<Result> => {
     try {
-      const answer = await policy.execute(() => outcomeOf(call))
-      return answer()
+      const outcome = await policy.execute(() => outcomeOf(call))
+      return outcome()
     } catch (error) {
       if (isBrokenCircuitError(error)) throw new AppError('unavailable', message, { cause: error })
       throw error

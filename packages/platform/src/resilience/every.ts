@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Waits, or until the signal aborts; never rejects, and keeps no process alive. */
+/** Waits for `ms` or until the signal aborts. Never rejects, and does not keep the process alive. */
 export const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
   await delay(ms, undefined, { signal, ref: false }).catch(() => {})
 }
 
 /**
- * Does the work again and again, with a pause of `ms` from the end of one round to the beginning of the next, until the signal
- * aborts. Resolves when the last round is over; rejects with what the work rejects with.
+ * Repeats the work until the signal aborts, with a pause of `ms` from the end of one run to the start of the
+ * next. Resolves after the last run; rejects if a run fails.
  */
 export const every = async (
   ms: number | (() => number),

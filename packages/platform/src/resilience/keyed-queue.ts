@@ -1,16 +1,16 @@
 import { AppError } from '@shop/kernel/errors.ts'
 
 /**
- * Runs the tasks of one key one after the other, in the order in which they come, and those of different keys at the
- * same time. At most `limit` tasks of a key may run or wait; more are refused with `unavailable`
- * and the text `refusal`.
+ * Runs the tasks of one key one at a time, in order of arrival; tasks of different keys run concurrently. At
+ * most `limit` tasks of a key may run or wait; further tasks are rejected with `unavailable` and this
+ * message.
  */
-export const keyedQueue = (limit: number, refusal: string) => {
+export const keyedQueue = (limit: number, message: string) => {
   const queues = new Map<string, { last: Promise<unknown>; length: number }>()
 
   return <Result>(key: string, task: () => Promise<Result>): Promise<Result> => {
     const queue = queues.get(key) ?? { last: Promise.resolve(), length: 0 }
-    if (queue.length >= limit) return Promise.reject(new AppError('unavailable', refusal))
+    if (queue.length >= limit) return Promise.reject(new AppError('unavailable', message))
     queue.length += 1
     queues.set(key, queue)
     const result = queue.last.then(task)

@@ -3,21 +3,22 @@ import { currentWaiter, onBehalfOf, type Waiter } from '../request-context.ts'
 
 type Batch<Result> = Readonly<{ waiters: Waiter[]; result: Promise<Result> }>
 
-/** Late enough to see the end of a connection that comes right behind a request, and has closed before it is read. */
+/** Long enough to notice that a client closed its connection right after it sent the request. */
 const twoTicks = async () => {
   await tick()
   await tick()
 }
 
 /**
- * Joins identical calls: while one is under way, all that come share the next one. A call is never joined to one that has
- * begun, so it sees what was written before it was made. Calls with different keys do not wait for each other.
+ * Joins identical calls: all calls made while one is running share the next one. A call never joins one that
+ * has already begun, so it sees everything written before it. Calls with different keys do not wait for each
+ * other.
  */
 export const shareIdentical = <Input, Result>(
   keyOf: (input: Input) => string,
   call: (input: Input) => Promise<Result>,
 ) => {
-  const underWay = new Map<string, Promise<unknown>>()
+  const running = new Map<string, Promise<unknown>>()
   const next = new Map<string, Batch<Result>>()
 
   const begin = (key: string, input: Input, { waiters }: Pick<Batch<Result>, 'waiters'>) => {
@@ -26,9 +27,9 @@ export const shareIdentical = <Input, Result>(
     const settled = result
       .catch(() => {})
       .finally(() => {
-        if (underWay.get(key) === settled) underWay.delete(key)
+        if (running.get(key) === settled) running.delete(key)
       })
-    underWay.set(key, settled)
+    running.set(key, settled)
     return result
   }
 
@@ -40,7 +41,7 @@ export const shareIdentical = <Input, Result>(
       return waiting.result
     }
     const waiters = [currentWaiter()]
-    const result = (underWay.get(key) ?? twoTicks()).then(() => begin(key, input, { waiters }))
+    const result = (running.get(key) ?? twoTicks()).then(() => begin(key, input, { waiters }))
     next.set(key, { waiters, result })
     return result
   }

@@ -2,10 +2,10 @@ import type { Step } from '../pipeline.ts'
 import { requestContext } from '../request-context.ts'
 
 /**
- * A command, once begun, runs to its end, whether or not its caller still waits: nothing below it sees the caller's signal.
- * `isCommand` tells by name.
+ * Runs every command to its end, even if its caller no longer waits, by hiding the caller's signal from it.
+ * `isCommand` decides by the name of the use case.
  */
-export const unstoppable =
+export const finishCommands =
   (isCommand: (name: string) => boolean): Step =>
   (use, name) => {
     if (!isCommand(name)) return use

@@ -1,22 +1,22 @@
-/** What makes the spans. */
-export type Origin = Readonly<{ service: string; version: string }>
+/** The service that creates the spans. */
+export type TracedService = Readonly<{ service: string; version: string }>
 
 /** How traces are sampled, and where they are sent. */
 export type TracingConfig = Readonly<{
-  /** The base URL of a collector that takes OTLP over HTTP. */
+  /** The base URL of a collector that accepts OTLP over HTTP. */
   endpoint: string
   timeoutMs: number
   /** `deployment.environment.name`. */
   environment: string
-  /** In the place of the service's own name. */
+  /** Replaces the service's own name. */
   serviceName?: string | undefined
-  /** By the names of OpenTelemetry: `parentbased_traceidratio`, … */
+  /** A sampler by its OpenTelemetry name, such as `parentbased_traceidratio`. */
   sampler: string
-  /** From 0 to 1, for the samplers that take one. */
+  /** From 0 to 1, for the samplers that take a ratio. */
   samplerRatio: number
 }>
 
-/** What tracing has to say for itself. */
+/** The log that tracing itself writes to. */
 export type TracingLog = Readonly<{
   info: (message: string) => void
   warn: (fields: object, message: string) => void

@@ -19,7 +19,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
 import { context, diag, propagation } from './api.ts'
-import type { Origin, TracingConfig, TracingLog } from './config.ts'
+import type { TracedService, TracingConfig, TracingLog } from './config.ts'
 
 const samplerOf = ({ sampler: name, samplerRatio }: TracingConfig): Sampler => {
   const [, parentBased, root] = /^(parentbased_)?(.*)$/.exec(name) ?? []
@@ -31,8 +31,8 @@ const samplerOf = ({ sampler: name, samplerRatio }: TracingConfig): Sampler => {
   return parentBased === undefined ? sampler : new ParentBasedSampler({ root: sampler })
 }
 
-/** The names of OpenTelemetry. The environment may add more, and has the last word. */
-const resourceOf = ({ service, version }: Origin, { environment, serviceName }: TracingConfig) =>
+/** Attributes by OpenTelemetry's names. OTEL_RESOURCE_ATTRIBUTES may add to them and overrides them. */
+const resourceOf = ({ service, version }: TracedService, { environment, serviceName }: TracingConfig) =>
   defaultResource()
     .merge(
       resourceFromAttributes({
@@ -44,8 +44,8 @@ const resourceOf = ({ service, version }: Origin, { environment, serviceName }: 
     .merge(detectResources({ detectors: [serviceInstanceIdDetector, resourceAttributesEnvDetector] }))
     .merge(resourceFromAttributes(serviceName === undefined ? {} : { 'service.name': serviceName }))
 
-/** Says once that spans do not arrive, and when they do again. They are lost meanwhile; the service goes on. */
-const reporting = (exporter: SpanExporter, log: TracingLog): SpanExporter => {
+/** Logs once when exports begin to fail, and once when they work again. Spans are lost in between. */
+const logFailures = (exporter: SpanExporter, log: TracingLog): SpanExporter => {
   let failing = false
   return {
     export: (spans, done) =>
@@ -60,35 +60,35 @@ const reporting = (exporter: SpanExporter, log: TracingLog): SpanExporter => {
   }
 }
 
-const quiet = () => {}
+const noop = () => {}
 
-/** The SDK of OpenTelemetry: batches of spans, at most 2,048 waiting, over OTLP/HTTP. */
-export const openTelemetry = (origin: Origin, config: TracingConfig, log: TracingLog) => {
+/** Sets up OpenTelemetry's SDK: it sends spans in batches over OTLP/HTTP and queues at most 2,048. */
+export const openTelemetry = (tracedService: TracedService, config: TracingConfig, log: TracingLog) => {
   const exporter = new OTLPTraceExporter({
     url: `${config.endpoint.replace(/\/+$/, '')}/v1/traces`,
     timeoutMillis: config.timeoutMs,
   })
   const provider = new TracerProvider({
-    resource: resourceOf(origin, config),
+    resource: resourceOf(tracedService, config),
     sampler: samplerOf(config),
-    spanProcessors: [new BatchSpanProcessor({ exporter: reporting(exporter, log) })],
+    spanProcessors: [new BatchSpanProcessor({ exporter: logFailures(exporter, log) })],
   })
-  // Its errors are those of the export, and told above; it warns when the queue overflows.
+  // Its errors are failed exports, which are logged above; it warns when the queue overflows.
   diag.setLogger({
-    error: quiet,
+    error: noop,
     warn: (message) => log.warn({}, `tracing: ${message}`),
-    info: quiet,
-    debug: quiet,
-    verbose: quiet,
+    info: noop,
+    debug: noop,
+    verbose: noop,
   })
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  // No baggage: it would carry to the other service, and on, whatever a caller writes into it.
+  // No baggage: the services would pass on anything that a caller writes into it.
   propagation.setGlobalPropagator(new W3CTraceContextPropagator())
   return {
-    tracer: provider.getTracer('@shop/platform', origin.version),
+    tracer: provider.getTracer('@shop/platform', tracedService.version),
     close: async () => {
-      // What it rejects with has been told.
-      await provider.shutdown().catch(quiet)
+      // A failed export has already been logged.
+      await provider.shutdown().catch(noop)
       for (const api of [context, propagation, diag]) api.disable()
     },
   }

@@ -1,18 +1,18 @@
 import { useTracer } from './api.ts'
-import type { Origin, TracingConfig, TracingLog } from './config.ts'
+import type { TracedService, TracingConfig, TracingLog } from './config.ts'
 
 /**
- * Makes spans from now on, and exports them, when there is a configuration; otherwise nothing is loaded. To be disposed of
- * last: it then sends the spans that wait.
+ * Starts to create and export spans if tracing is configured; otherwise loads nothing. Dispose of it last:
+ * disposal sends the spans that are still queued.
  */
 export const startTracing = async (
-  origin: Origin,
+  tracedService: TracedService,
   config: TracingConfig | undefined,
   log: TracingLog,
 ): Promise<AsyncDisposable> => {
   if (config === undefined) return { [Symbol.asyncDispose]: async () => {} }
   const { openTelemetry } = await import('./sdk.ts')
-  const telemetry = openTelemetry(origin, config, log)
+  const telemetry = openTelemetry(tracedService, config, log)
   useTracer(telemetry.tracer)
   return {
     [Symbol.asyncDispose]: async () => {
