@@ -7,13 +7,13 @@ import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
-import { measureUseCases } from '@shop/platform/metrics/measured.ts'
+import { measured } from '@shop/platform/metrics/measured.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
 import { pipeline, type Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
-import { finishCommands } from '@shop/platform/resilience/unstoppable.ts'
-import { traceUseCases } from '@shop/platform/tracing/traced.ts'
+import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
+import { traced } from '@shop/platform/tracing/traced.ts'
 import { anyAddress } from '@shop/platform/transports.ts'
 import type { FastifyInstance } from 'fastify'
 import manifest from '../package.json' with { type: 'json' }
@@ -89,7 +89,7 @@ export const createApp = async (
   exposeHealth(metrics.registry, health)
   const { commands, queries } = useCases(ports)
   const isCommand = (name: string) => name in commands
-  const steps = [...(config.steps ?? []), traceUseCases, measureUseCases(metrics), finishCommands(isCommand)]
+  const steps = [...(config.steps ?? []), traced, measured(metrics), unstoppable(isCommand)]
   const use = pipeline({ ...commands, ...queries }, steps)
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))

@@ -21,7 +21,7 @@ export const measure = async <Result>(
 }
 
 /** Measures every call of a use case under its name, with its outcome. Inputs are not recorded. */
-export const measureUseCases =
+export const measured =
   ({ useCaseDuration }: Pick<Metrics, 'useCaseDuration'>): Step =>
   (use, use_case) => {
     const record = (outcome: string, seconds: number) =>

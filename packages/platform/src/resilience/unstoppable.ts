@@ -5,7 +5,7 @@ import { requestContext } from '../request-context.ts'
  * Runs every command to its end, even if its caller no longer waits, by hiding the caller's signal from it.
  * `isCommand` decides by the name of the use case.
  */
-export const finishCommands =
+export const unstoppable =
   (isCommand: (name: string) => boolean): Step =>
   (use, name) => {
     if (!isCommand(name)) return use

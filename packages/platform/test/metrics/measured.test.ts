@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemContext } from '@shop/kernel/context.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { measureUseCases } from '../../src/metrics/measured.ts'
+import { measured } from '../../src/metrics/measured.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 import { pipeline } from '../../src/pipeline.ts'
 
@@ -22,7 +22,7 @@ const useCases = {
 describe('a measured use case', () => {
   it('counts every call by its outcome: ok, or the code of the error', async () => {
     const metrics = createMetrics('test', '1.0.0')
-    const use = pipeline(useCases, [measureUseCases(metrics)])
+    const use = pipeline(useCases, [measured(metrics)])
     assert.equal(await use.getProduct({ id: 7 }, context), 'product 7')
     assert.equal(await use.getProduct({ id: 8 }, context), 'product 8')
     await assert.rejects(use.getProduct({ id: 0 }, context), { code: 'not_found' })
@@ -42,7 +42,7 @@ describe('a measured use case', () => {
 
   it('measures the duration of a call in seconds', async () => {
     const metrics = createMetrics('test', '1.0.0')
-    await pipeline(useCases, [measureUseCases(metrics)]).getProduct({ id: 7 }, context)
+    await pipeline(useCases, [measured(metrics)]).getProduct({ id: 7 }, context)
     const { values } = await metrics.useCaseDuration.get()
     const seconds = values.find(({ metricName }) => metricName === 'use_case_duration_seconds_sum')?.value
     assert.ok(seconds !== undefined && seconds > 0.015 && seconds < 15, `${seconds} s`)

@@ -8,7 +8,7 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { treeOf } from '@shop/testing/observability/otlp.ts'
 import { spansOf } from '@shop/testing/observability/tracing.ts'
 import { pipeline } from '../../src/pipeline.ts'
-import { traceUseCases } from '../../src/tracing/traced.ts'
+import { traced } from '../../src/tracing/traced.ts'
 import { startRequest, startServer } from '../support/http-server.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
@@ -27,7 +27,7 @@ const context = systemContext('test')
 
 /** Starts a server with one use case, which also serves as its health probe. */
 const startShop = async () => {
-  const use = pipeline(useCases, [traceUseCases])
+  const use = pipeline(useCases, [traced])
   return startServer({
     routes: async (app) => {
       app.get('/users/:id', ({ params }) => use.find(params as { id: string }, context))
@@ -200,10 +200,10 @@ it('spans carry the name, version and environment of their service', async () =>
 })
 
 it('a use case outside of a request has no span', async () => {
-  const spans = await spansOf(() => pipeline(useCases, [traceUseCases]).find({ id: 'ann' }, context))
+  const spans = await spansOf(() => pipeline(useCases, [traced]).find({ id: 'ann' }, context))
   assert.deepEqual(names(spans), [])
 })
 
 it('a use case is not wrapped while tracing is off', () => {
-  assert.equal(pipeline(useCases, [traceUseCases]).find, useCases.find)
+  assert.equal(pipeline(useCases, [traced]).find, useCases.find)
 })
