@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { describe, it } from 'node:test'
+import helmet from 'helmet'
+import { securityHeaders } from '../../src/http/security-headers.ts'
+
+/** What helmet sets for an API without the headers for HTML pages and for browsers that are no longer in use. */
+const headersByHelmet = () => {
+  const request = new IncomingMessage(new Socket())
+  const response = new ServerResponse(request)
+  const setHeaders = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
+  })
+  setHeaders(request, response, () => {})
+  return { ...response.getHeaders() }
+}
+
+describe('the security headers', () => {
+  it('are the headers that helmet sets for an API', () => {
+    assert.deepEqual({ ...securityHeaders }, headersByHelmet())
+  })
+})
