@@ -73,16 +73,21 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
   })
   after(() => stack.disposeAsync())
 
-  it('answers from both, and tells the figures of both as one', async () => {
-    const route = '/products/:id'
-    const counted = await countOf(product, route)
-    for (let asked = 0; asked < 20; asked++) {
+  const route = '/products/:id'
+  /** Reads the product twenty times, each over a connection of its own, so that both workers serve some. */
+  const readProduct = async () => {
+    for (let reads = 0; reads < 20; reads++) {
       const headers = { connection: 'close' }
       assert.equal(
         (await request('GET', `${product.url}/products/${productId}`, undefined, headers)).status,
         200,
       )
     }
+  }
+
+  it('answers from both, and tells the figures of both as one', async () => {
+    const counted = await countOf(product, route)
+    await readProduct()
     const served = new Set(linesOf(product).flatMap((line) => (line.route === route ? (line.pid ?? []) : [])))
     assert.deepEqual(served, new Set(workersOf(product)))
     assert.equal(await countOf(product, route), counted + 20)
@@ -97,7 +102,6 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     const old = { product: workersOf(product), basket: workersOf(basket) }
     await using shoppers = startShoppers(8, shopAt(basket.url, productId, prefix))
     await more(shoppers, 20)
-    const route = '/baskets/:user_id'
     for (const service of [product, basket]) {
       assert.ok(service.process.kill('SIGHUP'))
       await eventually(patience, async () => {
@@ -108,15 +112,20 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     await more(shoppers, 20)
     assert.deepEqual(await shoppers.stop(), [])
     // One look and one farewell in each round, whichever worker counted them, and be it gone.
-    await eventually(patience, async () => assert.equal(await countOf(basket, route), 2 * shoppers.rounds()))
+    await eventually(patience, async () =>
+      assert.equal(await countOf(basket, '/baskets/:user_id'), 2 * shoppers.rounds()),
+    )
     assert.deepEqual([...old.product, ...old.basket].filter(isAlive), [])
   })
 
-  it('starts another one for one that is killed', async () => {
+  it('replaces a worker that is killed, and keeps its counters', async () => {
+    await readProduct()
+    const counted = await countOf(product, route)
     const serving = workersOf(product)
     process.kill(serving.at(-1) ?? 0, 'SIGKILL')
     await eventually(patience, async () => assert.equal(workersOf(product).length, serving.length + 1))
     assert.ok(linesOf(product).some(({ msg }) => msg === 'worker exited; starting a replacement'))
+    assert.equal(await countOf(product, route), counted)
     assert.equal((await request('GET', `${product.url}/products/${productId}`)).status, 200)
   })
 
@@ -136,6 +145,23 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
       process.kill(loading, 'SIGCONT')
     }
     await eventually(patience, async () => assert.equal(replacements(product), replaced + 1))
+  })
+
+  it('answers a scrape with the counters of all workers while one is hung', async () => {
+    await readProduct()
+    const counted = await countOf(product, route)
+    const hung = workersOf(product).find(isAlive) ?? 0
+    process.kill(hung, 'SIGSTOP')
+    try {
+      // The supervisor may hand the hung worker one more connection.
+      const scrapes = [countOf(product, route), countOf(product, route)]
+      assert.equal(await Promise.any(scrapes), counted)
+      process.kill(hung, 'SIGCONT')
+      assert.deepEqual(await Promise.all(scrapes), [counted, counted])
+    } finally {
+      process.kill(hung, 'SIGCONT')
+    }
+    assert.ok(linesOf(product).some(({ msg }) => msg === 'worker did not report metrics'))
   })
 
   it('has no worker too many when one dies while they are replaced', async () => {

@@ -5,7 +5,7 @@ import { singleProcess } from '@shop/platform/process/host.ts'
 import { stopLimitMs, untilStopped } from '@shop/platform/process/lifecycle.ts'
 import type { ShutdownConfig } from '@shop/platform/process/service-config.ts'
 import { Fleet, NotStarted } from './fleet.ts'
-import { shareMetrics, workers } from './metrics.ts'
+import { serveTotals, workers } from './metrics.ts'
 
 /** What is wrong the worker has said itself; its exit code is that of all. */
 class WorkersNotStarted extends OperatorError {
@@ -27,7 +27,7 @@ type SupervisorConfig = Readonly<{ workers: number; shutdown: ShutdownConfig }>
  */
 export const supervise = async (config: SupervisorConfig, logger: Logger): Promise<void> => {
   const fleet = new Fleet(logger, config.shutdown.delayMs + stopLimitMs)
-  shareMetrics()
+  serveTotals(logger)
   cluster.on('exit', (worker, code, signal) => void fleet.startAgain(worker, code, signal))
   // From the beginning: those that serve already are to end well, also while others are still starting.
   process.on('SIGHUP', () => void fleet.replaceAll())

@@ -3,19 +3,17 @@ import type { Registry } from '@prometheus-io/client'
 import type { Health } from '@shop/platform/health/health.ts'
 import { createAbort, type Order } from '@shop/platform/process/host.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
-
-/** Every metric of a process, as plain data. */
-export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+import type { Snapshot } from './totals.ts'
 
 export type ToWorker =
   | Readonly<{ type: 'order'; order: Order }>
-  | Readonly<{ type: 'report'; id: number }>
-  | Readonly<{ type: 'metrics'; id: number; text: string | undefined }>
+  | Readonly<{ type: 'report' }>
+  | Readonly<{ type: 'metrics'; text: string | undefined }>
 
 export type ToSupervisor =
   | Readonly<{ type: 'started' }>
-  | Readonly<{ type: 'report'; id: number | undefined; snapshot: Snapshot }>
-  | Readonly<{ type: 'metrics'; id: number }>
+  | Readonly<{ type: 'report'; snapshot: Snapshot }>
+  | Readonly<{ type: 'metrics' }>
 
 const readyLimitMs = 10_000
 const metricsLimitMs = 4_000
@@ -25,9 +23,9 @@ const { isAborted, whenAborted, abortService } = createAbort()
 
 export { abortService }
 
-let reportLast = async (): Promise<void> => {}
+let sendReport = async (): Promise<void> => {}
 
-const tell = (message: ToSupervisor): Promise<void> =>
+const send = (message: ToSupervisor): Promise<void> =>
   new Promise((resolve) => {
     if (process.connected) process.send?.(message, () => resolve())
     else resolve()
@@ -35,40 +33,39 @@ const tell = (message: ToSupervisor): Promise<void> =>
 
 const onMessage = (listen: (message: ToWorker) => void): void => void process.on('message', listen)
 
-/** Of a worker that can be asked for its metrics, and can ask for those of all. */
+/** Reports the metrics of this worker when the supervisor requests it. Returns a function that requests the totals of all workers. */
 export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
-  const asked = new Map<number, (text: string | undefined) => void>()
-  let last = 0
+  let request: PromiseWithResolvers<string | undefined> | undefined
+  sendReport = async () => send({ type: 'report', snapshot: await registry.getMetricsAsJSON() })
   onMessage((message) => {
-    if (message.type === 'report')
-      void registry.getMetricsAsJSON().then((snapshot) => tell({ type: 'report', id: message.id, snapshot }))
-    if (message.type === 'metrics') asked.get(message.id)?.(message.text)
-  })
-  reportLast = async () => {
-    await tell({ type: 'report', id: undefined, snapshot: await registry.getMetricsAsJSON() })
-  }
-  return async () => {
-    const id = ++last
-    const { promise, resolve } = Promise.withResolvers<string | undefined>()
-    asked.set(id, resolve)
-    try {
-      await tell({ type: 'metrics', id })
-      const text = await withDeadline(metricsLimitMs, 'the metrics of all workers are not there', promise)
-      if (text === undefined) throw new Error('a worker did not tell its metrics')
-      return text
-    } finally {
-      asked.delete(id)
+    if (message.type === 'report') void sendReport()
+    if (message.type === 'metrics') {
+      request?.resolve(message.text)
+      request = undefined
     }
+  })
+  return async () => {
+    if (request === undefined) {
+      request = Promise.withResolvers()
+      void send({ type: 'metrics' })
+    }
+    const text = await withDeadline(
+      metricsLimitMs,
+      'the supervisor did not send the metrics',
+      request.promise,
+    )
+    if (text === undefined) throw new Error('the metrics of the workers cannot be combined')
+    return text
   }
 }
 
-/** Tells the supervisor the last metrics, which would otherwise be missing in the sums. To be called at the very end. */
-export const flushMetrics = (): Promise<void> => reportLast()
+/** Sends the last metrics, which would otherwise be missing in the sums. Call it at the very end. */
+export const flushMetrics = (): Promise<void> => sendReport()
 
 /** A worker gets connections as soon as it listens, whatever a balancer thinks: so it waits until it can serve, for ten seconds at most. False when it never can. */
 export const readyToListen = async (health: Health): Promise<boolean> => {
-  const giveUpAt = Date.now() + readyLimitMs
-  const mayWait = () => !isAborted() && Date.now() < giveUpAt
+  const deadline = Date.now() + readyLimitMs
+  const mayWait = () => !isAborted() && Date.now() < deadline
   while ((await health.report()).status === 'unhealthy' && mayWait()) await delay(50)
   return !isAborted()
 }
@@ -84,7 +81,7 @@ export const nextOrder = async (): Promise<Readonly<{ order: Order; reason: obje
     if (message.type === 'order') resolve(message.order)
   })
   void whenAborted.then(() => resolve('retire'))
-  void tell({ type: 'started' })
+  void send({ type: 'started' })
   const order = await promise
   return { order, reason: { order } }
 }

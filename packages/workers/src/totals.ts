@@ -1,0 +1,75 @@
+import { Registry } from '@prometheus-io/client'
+import { withDeadline } from '@shop/platform/resilience/deadline.ts'
+
+/** Every metric of a process, as plain data. */
+export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+/** Gauges end with their worker. Metrics with another aggregator than the sum describe the store, not the worker. */
+const summedCounts = (snapshot: Snapshot): Snapshot =>
+  snapshot.filter(({ type, aggregator }) => type !== 'gauge' && (aggregator ?? 'sum') === 'sum')
+
+type TotalsOptions<Worker> = Readonly<{
+  /** The worker answers by `addReport`. */
+  requestReport: (worker: Worker) => void
+  onMissingReport: (worker: Worker) => void
+  reportLimitMs: number
+}>
+
+/**
+ * The metrics of all workers, each combined by its aggregator. Counters of exited workers stay in the sums; Prometheus would
+ * take a drop for a counter reset.
+ */
+export class Totals<Worker> {
+  readonly #options: TotalsOptions<Worker>
+  /** The last report of each serving worker. A worker that is still loading is not listed, so no scrape waits for it. */
+  readonly #reports = new Map<Worker, Snapshot>()
+  readonly #requests = new Map<Worker, PromiseWithResolvers<void>>()
+  #exited: Snapshot = []
+
+  constructor(options: TotalsOptions<Worker>) {
+    this.#options = options
+  }
+
+  addWorker(worker: Worker): void {
+    this.#reports.set(worker, [])
+  }
+
+  addReport(worker: Worker, snapshot: Snapshot): void {
+    if (this.#reports.has(worker)) this.#reports.set(worker, snapshot)
+    this.#settleRequest(worker)
+  }
+
+  /** Synchronous, so that no scrape misses the counters of the worker. */
+  removeWorker(worker: Worker): void {
+    const counts = summedCounts(this.#reports.get(worker) ?? [])
+    // The sums are plain data too, unlike the type says.
+    this.#exited = Registry.aggregate([this.#exited, counts]).getMetricsAsArray() as unknown as Snapshot
+    this.#reports.delete(worker)
+    this.#settleRequest(worker)
+  }
+
+  /** The totals in Prometheus' text format. A worker that does not report in time counts with its last report. */
+  async text(): Promise<string> {
+    await Promise.all([...this.#reports.keys()].map((worker) => this.#refresh(worker)))
+    return Registry.aggregate([this.#exited, ...this.#reports.values()]).metrics()
+  }
+
+  /** Scrapes share a request that has no answer yet, so requests do not pile up at a hung worker. */
+  async #refresh(worker: Worker): Promise<void> {
+    let request = this.#requests.get(worker)
+    if (request === undefined) {
+      request = Promise.withResolvers<void>()
+      this.#requests.set(worker, request)
+      this.#options.requestReport(worker)
+    }
+    const { reportLimitMs, onMissingReport } = this.#options
+    await withDeadline(reportLimitMs, 'a worker did not report its metrics', request.promise).catch(() =>
+      onMissingReport(worker),
+    )
+  }
+
+  #settleRequest(worker: Worker): void {
+    this.#requests.get(worker)?.resolve()
+    this.#requests.delete(worker)
+  }
+}
