@@ -20,7 +20,6 @@ export const histogramWithExemplars = <Label extends string>(
       enableExemplars
         ? histogram.observe({ labels, value, exemplarLabels: exemplarIds() ?? {} })
         : histogram.observe(labels, value),
-    get: () => histogram.get(),
   }
 }
 

@@ -3,15 +3,16 @@ import { Gauge, type Registry } from '@prometheus-io/client'
 /** In-flight count: a plain number, copied into the gauge at scrape time. */
 export const inFlightGauge = (name: string, help: string, registry: Registry) => {
   let count = 0
-  const gauge = new Gauge({
-    name,
-    help,
-    registers: [],
-    collect() {
-      this.set(count)
-    },
-  })
-  registry.registerMetric(gauge)
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(count)
+      },
+    }),
+  )
   return {
     inc: () => {
       count += 1
@@ -19,6 +20,5 @@ export const inFlightGauge = (name: string, help: string, registry: Registry) =>
     dec: () => {
       count -= 1
     },
-    get: () => gauge.get(),
   }
 }

@@ -42,7 +42,10 @@ export const startServer = async ({
     lines: recording.lines,
     metrics,
     health,
-    activeRequests: async () => (await metrics.httpActiveRequests.get()).values[0]?.value ?? 0,
+    activeRequests: async () => {
+      const text = await metrics.registry.getSingleMetricAsString('http_server_active_requests')
+      return Number(/^http_server_active_requests\S* (\d+)$/m.exec(text)?.[1])
+    },
     [Symbol.asyncDispose]: () => app.close(),
   }
 }
