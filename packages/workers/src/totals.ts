@@ -1,4 +1,4 @@
-import { Registry } from '@prometheus-io/client'
+import { Gauge, Registry } from '@prometheus-io/client'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 
 /** Every metric of a process, as plain data. */
@@ -7,6 +7,14 @@ export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 /** Gauges end with their worker. Metrics with another aggregator than the sum describe the store, not the worker. */
 const summedCounts = (snapshot: Snapshot): Snapshot =>
   snapshot.filter(({ type, aggregator }) => type !== 'gauge' && (aggregator ?? 'sum') === 'sum')
+
+/** How many workers did not report: an alert tells that a worker hangs, although the scrape succeeds. */
+const missingReports = (count: number): Promise<Snapshot> => {
+  const registry = new Registry()
+  const help = 'Workers that did not report their metrics within two seconds; their last values are used'
+  new Gauge({ name: 'workers_not_responding', help, registers: [registry] }).set(count)
+  return registry.getMetricsAsJSON()
+}
 
 type TotalsOptions<Worker> = Readonly<{
   /** The worker answers by `addReport`. */
@@ -50,12 +58,16 @@ export class Totals<Worker> {
 
   /** The totals in Prometheus' text format. A worker that does not report in time counts with its last report. */
   async text(): Promise<string> {
-    await Promise.all([...this.#reports.keys()].map((worker) => this.#refresh(worker)))
-    return Registry.aggregate([this.#exited, ...this.#reports.values()]).metrics()
+    const reported = await Promise.all([...this.#reports.keys()].map((worker) => this.#refresh(worker)))
+    const missing = await missingReports(reported.filter((isReported) => !isReported).length)
+    return Registry.aggregate([missing, this.#exited, ...this.#reports.values()]).metrics()
   }
 
-  /** Scrapes share a request that has no answer yet, so requests do not pile up at a hung worker. */
-  async #refresh(worker: Worker): Promise<void> {
+  /**
+   * Whether the worker reported in time. Scrapes share a request that has no response yet, so that requests
+   * do not pile up at a hung worker.
+   */
+  async #refresh(worker: Worker): Promise<boolean> {
     let request = this.#requests.get(worker)
     if (request === undefined) {
       request = Promise.withResolvers<void>()
@@ -63,9 +75,13 @@ export class Totals<Worker> {
       this.#options.requestReport(worker)
     }
     const { reportLimitMs, onMissingReport } = this.#options
-    await withDeadline(reportLimitMs, 'a worker did not report its metrics', request.promise).catch(() =>
-      onMissingReport(worker),
-    )
+    try {
+      await withDeadline(reportLimitMs, 'a worker did not report its metrics', request.promise)
+      return true
+    } catch {
+      onMissingReport(worker)
+      return false
+    }
   }
 
   #settleRequest(worker: Worker): void {

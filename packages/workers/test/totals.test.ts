@@ -45,7 +45,14 @@ const valuesIn = async (totals: Totals<string>) => valuesOf(await totals.text())
 describe('the totals of several workers', () => {
   it('add counters, gauges and histograms, and take the maximum of a metric of the store', async () => {
     const { totals } = startTotals({ a: 1, b: 2 })
-    const expected = { requests: 3, connections: 3, expired: 2, duration_sum: 3, duration_count: 3 }
+    const expected = {
+      requests: 3,
+      connections: 3,
+      expired: 2,
+      duration_sum: 3,
+      duration_count: 3,
+      workers_not_responding: 0,
+    }
     assert.deepEqual(await valuesIn(totals), expected)
   })
 
@@ -55,7 +62,14 @@ describe('the totals of several workers', () => {
       await report(worker)
       totals.removeWorker(worker)
     }
-    const expected = { requests: 10, connections: 4, expired: 4, duration_sum: 10, duration_count: 10 }
+    const expected = {
+      requests: 10,
+      connections: 4,
+      expired: 4,
+      duration_sum: 10,
+      duration_count: 10,
+      workers_not_responding: 0,
+    }
     assert.deepEqual(await valuesIn(totals), expected)
   })
 
@@ -73,7 +87,10 @@ describe('the totals of several workers', () => {
     const { totals, report, hung, requested, missing } = startTotals({ a: 1, b: 2 })
     await report('a')
     hung.add('a')
-    for (let scrape = 0; scrape < 2; scrape++) assert.equal((await valuesIn(totals))['requests'], 3)
+    for (let scrape = 0; scrape < 2; scrape++) {
+      const { requests: total, workers_not_responding: missingNow } = await valuesIn(totals)
+      assert.deepEqual([total, missingNow], [3, 1])
+    }
     assert.deepEqual(requested, ['a', 'b', 'b'])
     assert.deepEqual(missing, ['a', 'a'])
     hung.delete('a')
@@ -87,6 +104,6 @@ describe('the totals of several workers', () => {
     await report('loading')
     totals.removeWorker('a')
     await report('a')
-    assert.deepEqual(await valuesIn(totals), {})
+    assert.deepEqual(await valuesIn(totals), { workers_not_responding: 0 })
   })
 })

@@ -4,8 +4,8 @@ import { describe, it } from 'node:test'
 import { productVariables, readConfig } from '../src/config.ts'
 import { postgresConfigOf } from './support/config.ts'
 
-/** With PostgreSQL: none of these is the default, except the protocol, which has one value only. */
-const everyVariable = {
+/** Every variable of a PostgreSQL deployment, set to a non-default value. The OTLP protocol has only one. */
+const allVariables = {
   PORT: '9090',
   GRPC_PORT: '9091',
   ENVIRONMENT: 'staging',
@@ -42,7 +42,7 @@ const everyVariable = {
 const kindOf = (variables: Readonly<Record<string, string>>) => readConfig(variables).storage.kind
 
 describe("the product service's configuration", () => {
-  it('uses PostgreSQL when one is named, and in production; else the embedded engine', () => {
+  it('defaults to PostgreSQL in production or when a server is named, otherwise to the embedded engine', () => {
     assert.equal(kindOf({}), 'embedded')
     assert.equal(kindOf({ DB_HOST: 'localhost' }), 'postgres')
     assert.equal(kindOf({ DATABASE_URL: 'postgres://host/db' }), 'postgres')
@@ -51,7 +51,7 @@ describe("the product service's configuration", () => {
     assert.equal(kindOf({ STORAGE: 'postgres' }), 'postgres')
   })
 
-  it('needs no variable at all', () => {
+  it('has a default for every variable', () => {
     assert.deepEqual(readConfig({}), {
       http: { port: 8080, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
       grpc: { port: 50_050, reflection: true },
@@ -71,8 +71,8 @@ describe("the product service's configuration", () => {
     })
   })
 
-  it('has each variable in its place', () => {
-    assert.deepEqual(readConfig(everyVariable), {
+  it('maps each variable to its setting', () => {
+    assert.deepEqual(readConfig(allVariables), {
       http: { port: 9_090, docs: false, corsOrigins: 'https://shop.example', maxEventLoopDelayMs: 250 },
       grpc: { port: 9_091, reflection: false },
       logging: {
@@ -114,11 +114,15 @@ describe("the product service's configuration", () => {
       },
     })
     const names = Object.keys(productVariables.properties)
-    const others = names.filter((name) => !Object.hasOwn(everyVariable, name))
-    assert.deepEqual(others.toSorted(), ['DATABASE_URL', 'DATA_DIR', 'WORKERS'], 'the tests below have these')
+    const others = names.filter((name) => !Object.hasOwn(allVariables, name))
+    assert.deepEqual(
+      others.toSorted(),
+      ['DATABASE_URL', 'DATA_DIR', 'WORKERS'],
+      'these variables are covered by the tests below',
+    )
   })
 
-  it('takes a server to be on this machine, without TLS, and to be migrated, unless told otherwise', () => {
+  it('connects to localhost without TLS and migrates the database by default', () => {
     assert.deepEqual(readConfig({ STORAGE: 'postgres' }).storage, {
       kind: 'postgres',
       postgres: {
@@ -133,14 +137,14 @@ describe("the product service's configuration", () => {
     })
   })
 
-  it('finds the server by its URL alone when there is one', () => {
+  it('uses DATABASE_URL instead of DB_HOST, DB_PORT and the other parts of the address', () => {
     const url = 'postgres://user:password@host:5433/db'
-    const { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME } = everyVariable
+    const { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME } = allVariables
     const parts = { DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME }
     assert.deepEqual(postgresConfigOf({ ...parts, DATABASE_URL: url }).address, { url })
   })
 
-  it('keeps the embedded engine in DATA_DIR, with samples except in production', () => {
+  it('stores embedded data in DATA_DIR, and adds samples except in production', () => {
     const embedded = { STORAGE: 'embedded', DATA_DIR: '/var/lib/shop' }
     const folder = join('/var/lib/shop', 'products')
     assert.deepEqual(readConfig(embedded).storage, { kind: 'embedded', folder, samples: true })
@@ -149,7 +153,7 @@ describe("the product service's configuration", () => {
     assert.equal(inProduction.production, true)
   })
 
-  it('makes booleans of off and on', () => {
+  it('parses off and on as booleans', () => {
     for (const [state, isOn] of [
       ['off', false],
       ['on', true],
@@ -170,13 +174,13 @@ describe("the product service's configuration", () => {
     }
   })
 
-  it('wants to be told of the password in production, even that there is none', () => {
+  it('requires DB_PASSWORD in production, even if it is empty', () => {
     assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), /DB_PASSWORD must be set in production/)
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', DB_PASSWORD: '' }))
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'staging' }))
   })
 
-  it('wants one process alone on the embedded engine, and no file of the log for several', () => {
+  it('refuses several workers with embedded storage or a log file, and an invalid number of workers', () => {
     for (const WORKERS of ['2', 'auto']) {
       assert.throws(() => readConfig({ WORKERS }), /WORKERS must be 1 with embedded storage/)
       assert.doesNotThrow(() => readConfig({ WORKERS, DB_HOST: 'localhost' }))
@@ -190,7 +194,7 @@ describe("the product service's configuration", () => {
       assert.throws(() => readConfig({ WORKERS, DB_HOST: 'localhost' }), /WORKERS must be a whole number/)
   })
 
-  it('takes origins, and nothing that only looks like some', () => {
+  it('accepts CORS origins and refuses malformed ones', () => {
     for (const CORS_ORIGINS of ['*', 'off', 'https://a.example', 'https://a.example,http://localhost:3000'])
       assert.doesNotThrow(() => readConfig({ CORS_ORIGINS }))
     for (const CORS_ORIGINS of [
@@ -205,11 +209,11 @@ describe("the product service's configuration", () => {
       )
   })
 
-  it('wants two ports', () => {
+  it('requires different ports for HTTP and gRPC', () => {
     assert.throws(() => readConfig({ PORT: '9090', GRPC_PORT: '9090' }), /PORT and GRPC_PORT must differ/)
   })
 
-  it('lists every problem, and no value', () => {
+  it('reports every problem at once and reveals no secrets', () => {
     const variables = {
       GRPC_PORT: '99999',
       DATABASE_URL: 'postgres://u:secret@host:99999/db',

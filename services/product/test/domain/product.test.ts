@@ -14,8 +14,8 @@ import {
 } from '../../src/domain/product.ts'
 import { fieldsOf } from '../support/store.ts'
 
-/** The paths of the rules that are broken, none when the call succeeds. */
-const brokenBy = (call: () => unknown): string[] => {
+/** Returns the paths of the violations that the call throws; empty if it succeeds. */
+const thrownViolations = (call: () => unknown): string[] => {
   try {
     call()
     return []
@@ -29,9 +29,10 @@ const brokenBy = (call: () => unknown): string[] => {
 
 const maxCents = 999_999_999_999n
 
-const brokenRules = (given: Partial<ProductFields>): string[] => brokenBy(() => newProduct(fieldsOf(given)))
+const fieldViolations = (fields: Partial<ProductFields>): string[] =>
+  thrownViolations(() => newProduct(fieldsOf(fields)))
 
-const stored: Product = {
+const lamp: Product = {
   ...fieldsOf(),
   id: 7,
   version: 3,
@@ -39,12 +40,12 @@ const stored: Product = {
   updatedAt: new Date('2026-11-22T09:59:00.456Z'),
 }
 
-/** One character each, of one to four bytes in UTF-8, and of one or two units in UTF-16. */
+/** Single code points of one to four bytes in UTF-8, and of one or two code units in UTF-16. */
 const character = fc.constantFrom('a', '"', 'é', '\u0301', '書', '\u{1F600}', '\u{10FFFF}')
 const space = fc.constantFrom('', ' ', '\t\r\n', '\u00a0 ', '\u3000')
-const notStorable = fc.constantFrom('\0', '\ud83d', '\ude00', '\ude00\ud83d')
+const unstorable = fc.constantFrom('\0', '\ud83d', '\ude00', '\ude00\ud83d')
 
-describe('the texts of a product', () => {
+describe('the strings of a product', () => {
   const cases = [
     ['name', 1, 200],
     ['description', 0, 5_000],
@@ -52,26 +53,29 @@ describe('the texts of a product', () => {
   ] as const
 
   for (const [field, shortest, longest] of cases) {
-    test(`the ${field} has ${shortest} to ${longest} characters, whatever their size in bytes`, () => {
+    test(`${field} must have ${shortest} to ${longest} characters, regardless of their size in bytes`, () => {
       fc.assert(
-        fc.property(character, fc.integer({ min: 0, max: 2 * longest }), (one, length) => {
+        fc.property(character, fc.integer({ min: 0, max: 2 * longest }), (repeated, length) => {
           const allowed = length >= shortest && length <= longest
-          assert.deepEqual(brokenRules({ [field]: one.repeat(length) }), allowed ? [] : [`/${field}`])
+          assert.deepEqual(
+            fieldViolations({ [field]: repeated.repeat(length) }),
+            allowed ? [] : [`/${field}`],
+          )
         }),
         { examples: [shortest, longest, longest + 1].map((length) => ['\u{1F600}', length]) },
       )
     })
 
-    test(`the ${field} has neither NUL characters nor lone surrogates, wherever they stand`, () => {
+    test(`${field} must not contain a NUL character or a lone surrogate at any position`, () => {
       fc.assert(
-        fc.property(fc.string(), notStorable, fc.string(), (before, bad, after) => {
-          assert.deepEqual(brokenRules({ [field]: `x${before}${bad}${after}x` }), [`/${field}`])
+        fc.property(fc.string(), unstorable, fc.string(), (before, bad, after) => {
+          assert.deepEqual(fieldViolations({ [field]: `x${before}${bad}${after}x` }), [`/${field}`])
         }),
       )
     })
   }
 
-  test('the name is trimmed, and counted afterwards', () => {
+  test('the name is trimmed before its characters are counted', () => {
     fc.assert(
       fc.property(space, fc.integer({ min: 1, max: 200 }), space, (before, length, after) => {
         const name = 'x'.repeat(length)
@@ -80,39 +84,39 @@ describe('the texts of a product', () => {
     )
   })
 
-  test('a name of spaces alone is empty', () => {
-    fc.assert(fc.property(space, (name) => assert.deepEqual(brokenRules({ name }), ['/name'])))
+  test('a name of only whitespace is refused as empty', () => {
+    fc.assert(fc.property(space, (name) => assert.deepEqual(fieldViolations({ name }), ['/name'])))
   })
 
-  test('description and category are kept as they are', () => {
+  test('description and category are not trimmed', () => {
     const fields = fieldsOf({ description: ' two\nlines ', category: ' Home ' })
     assert.deepEqual(newProduct(fields).fields, fields)
   })
 })
 
 describe('the numbers of a product', () => {
-  test('the price is from 0 to 9999999999.99', () => {
+  test('the price must be from 0 to 9999999999.99', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -maxCents, max: 2n * maxCents }), (price) => {
-        assert.deepEqual(brokenRules({ price }), price >= 0n && price <= maxCents ? [] : ['/price'])
+        assert.deepEqual(fieldViolations({ price }), price >= 0n && price <= maxCents ? [] : ['/price'])
       }),
       { examples: [-1n, 0n, maxCents, maxCents + 1n].map((price) => [price]) },
     )
   })
 
-  test('the stock is a whole number from 0 to 2147483647', () => {
+  test('the stock must be a whole number from 0 to 2147483647', () => {
     const edges = [-1, 0, 2_147_483_647, 2_147_483_648, 1.5, Number.NaN, Number.POSITIVE_INFINITY]
     fc.assert(
       fc.property(fc.oneof(fc.integer(), fc.maxSafeInteger(), fc.double()), (stock) => {
         const allowed = Number.isInteger(stock) && stock >= 0 && stock <= 2_147_483_647
-        assert.deepEqual(brokenRules({ stock }), allowed ? [] : ['/stock'])
+        assert.deepEqual(fieldViolations({ stock }), allowed ? [] : ['/stock'])
       }),
       { examples: edges.map((stock) => [stock]) },
     )
   })
 })
 
-test('every rule that is broken is named at once', () => {
+test('one error reports every broken rule', () => {
   const broken = {
     name: ' ',
     description: '\0',
@@ -127,17 +131,17 @@ test('every rule that is broken is named at once', () => {
       'category must have at most 100 characters; price must be from 0 to 9999999999.99; ' +
       'stock must be a whole number from 0 to 2147483647',
   })
-  assert.deepEqual(brokenRules(broken), ['/name', '/description', '/category', '/price', '/stock'])
+  assert.deepEqual(fieldViolations(broken), ['/name', '/description', '/category', '/price', '/stock'])
 })
 
-test('any set of broken rules is reported as that set', () => {
+test('exactly the broken rules are reported', () => {
   const broken = { name: '', description: '\0', category: '\ud800', price: -1n, stock: 0.5 }
   const fields = Object.keys(broken) as (keyof typeof broken)[]
   fc.assert(
     fc.property(fc.subarray(fields), (chosen) => {
-      const given = Object.fromEntries(chosen.map((field) => [field, broken[field]]))
+      const values = Object.fromEntries(chosen.map((field) => [field, broken[field]]))
       assert.deepEqual(
-        brokenRules(given),
+        fieldViolations(values),
         chosen.map((field) => `/${field}`),
       )
     }),
@@ -145,7 +149,7 @@ test('any set of broken rules is reported as that set', () => {
 })
 
 describe('a revision', () => {
-  test('changes the given fields and nothing else', () => {
+  test('changes only the given fields', () => {
     const changes = {
       name: ' Floor Lamp ',
       description: '',
@@ -156,33 +160,33 @@ describe('a revision', () => {
     const fields = Object.keys(changes) as (keyof typeof changes)[]
     fc.assert(
       fc.property(fc.subarray(fields), (chosen) => {
-        const given = Object.fromEntries(chosen.map((field) => [field, changes[field]]))
-        const expected = { ...stored, ...given, ...('name' in given && { name: 'Floor Lamp' }) }
-        assert.deepEqual(reviseProduct(stored, given).product, expected)
+        const revision = Object.fromEntries(chosen.map((field) => [field, changes[field]]))
+        const expected = { ...lamp, ...revision, ...('name' in revision && { name: 'Floor Lamp' }) }
+        assert.deepEqual(reviseProduct(lamp, revision).product, expected)
       }),
     )
   })
 
-  test('leaves the product that it started from alone', () => {
-    const before = structuredClone(stored)
-    reviseProduct(stored, { name: ' x ', stock: 1 })
-    assert.deepEqual(stored, before)
+  test('does not modify the original product', () => {
+    const before = structuredClone(lamp)
+    reviseProduct(lamp, { name: ' x ', stock: 1 })
+    assert.deepEqual(lamp, before)
   })
 
-  test('obeys the rules of a new product', () => {
+  test('follows the same rules as a new product', () => {
     assert.deepEqual(
-      brokenBy(() => reviseProduct(stored, { name: '  ', price: maxCents + 1n, stock: -1 })),
+      thrownViolations(() => reviseProduct(lamp, { name: '  ', price: maxCents + 1n, stock: -1 })),
       ['/name', '/price', '/stock'],
     )
   })
 })
 
-/** The events of a revision. */
+/** Returns the events of a revision. */
 const eventsOf = (before: Partial<Product>, changes: Partial<ProductFields>) =>
-  reviseProduct({ ...stored, ...before }, changes).events
+  reviseProduct({ ...lamp, ...before }, changes).events
 
-describe('what happens to a product', () => {
-  test('is its creation, and nothing more, however few pieces there are', () => {
+describe('product events', () => {
+  test('creation emits only product_created, even with low stock', () => {
     fc.assert(
       fc.property(fc.constantFrom(0, 1, 10, 11, 2_147_483_647), (stock) => {
         assert.deepEqual(newProduct(fieldsOf({ stock })).events, [{ type: 'product_created' }])
@@ -190,27 +194,27 @@ describe('what happens to a product', () => {
     )
   })
 
-  test('is its update, with the fields that are others than before', () => {
-    const changes = { name: 'Floor Lamp', description: '', category: 'Lighting', price: 0n, stock: 6 }
-    const fields = Object.keys(changes) as (keyof typeof changes)[]
-    const { name, description, category, price, stock } = stored
-    const same = { name: ` ${name} `, description, category, price, stock }
+  test('a revision emits product_updated with the fields whose values changed', () => {
+    const newValues = { name: 'Floor Lamp', description: '', category: 'Lighting', price: 0n, stock: 6 }
+    const fields = Object.keys(newValues) as (keyof typeof newValues)[]
+    const { name, description, category, price, stock } = lamp
+    const oldValues = { name: ` ${name} `, description, category, price, stock }
     fc.assert(
-      fc.property(fc.subarray(fields), fc.subarray(fields), (others, given) => {
-        const pick = (from: typeof changes, chosen: readonly (keyof typeof changes)[]) =>
-          Object.fromEntries(chosen.map((field) => [field, from[field]]))
-        assert.deepEqual(eventsOf({}, { ...pick(same, given), ...pick(changes, others) }), [
-          { type: 'product_updated', changed: others },
+      fc.property(fc.subarray(fields), fc.subarray(fields), (changed, repeated) => {
+        const pick = (values: typeof newValues, chosen: readonly (keyof typeof newValues)[]) =>
+          Object.fromEntries(chosen.map((field) => [field, values[field]]))
+        assert.deepEqual(eventsOf({}, { ...pick(oldValues, repeated), ...pick(newValues, changed) }), [
+          { type: 'product_updated', changed },
         ])
       }),
     )
   })
 
-  test('is an update without a field when a revision changes nothing', () => {
+  test('a revision without changes emits product_updated with no changed fields', () => {
     assert.deepEqual(eventsOf({}, {}), [{ type: 'product_updated', changed: [] }])
   })
 
-  test('is low stock too when a revision crosses the threshold of ten, and in no other case', () => {
+  test('a revision emits low_stock if and only if it lowers the stock from above ten to ten or fewer', () => {
     const stock = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constant(2_147_483_647))
     fc.assert(
       fc.property(stock, stock, (before, now) => {
@@ -233,48 +237,48 @@ describe('what happens to a product', () => {
     )
   })
 
-  test('is no low stock when it is low, and something else changes', () => {
+  test('a revision of another field does not emit low_stock while the stock is low', () => {
     assert.deepEqual(eventsOf({ stock: 3 }, { price: 1n }), [{ type: 'product_updated', changed: ['price'] }])
   })
 
-  test('is its deletion, which leaves no product', () => {
+  test('removal emits product_deleted and leaves no product', () => {
     assert.deepEqual(removeProduct(), { product: undefined, events: [{ type: 'product_deleted' }] })
   })
 })
 
-describe('what a write expects of a product', () => {
+describe('the precondition of a write', () => {
   const stale = {
     kind: 'stale',
     code: 'stale_version',
     message: 'precondition failed: product 7 is at version 3',
   }
 
-  test('holds for one that is there, unless it names versions: then for one of those alone', () => {
-    assert.equal(requireExisting(7, stored, 'anything'), stored)
-    assert.equal(requireExisting(7, stored, 'existing'), stored)
+  test('holds for an existing product unless a list of versions lacks the stored one', () => {
+    assert.equal(requireExisting(7, lamp, 'anything'), lamp)
+    assert.equal(requireExisting(7, lamp, 'existing'), lamp)
     const versions = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 4 })
     fc.assert(
       fc.property(versions, (expected) => {
         const write = () =>
           requireExisting(
             7,
-            stored,
+            lamp,
             expected.map((version) => ({ version })),
           )
-        if (expected.includes(3)) assert.equal(write(), stored)
+        if (expected.includes(3)) assert.equal(write(), lamp)
         else assert.throws(write, stale)
       }),
       { examples: [[[]], [[3]], [[2]], [[4]], [[2, 3]], [[3, 1]]] },
     )
   })
 
-  test('holds for none when the list of versions is empty', () => {
-    assert.throws(() => requireExisting(7, stored, []), stale)
+  test('does not hold if the list of versions is empty', () => {
+    assert.throws(() => requireExisting(7, lamp, []), stale)
   })
 
-  test('does not matter when there is no product: that is not_found', () => {
-    const expectations = ['anything', 'existing', [], [{ version: 3 }]] as const
-    for (const expected of expectations)
+  test('is not checked for an unknown product, which is not_found', () => {
+    const preconditions = ['anything', 'existing', [], [{ version: 3 }]] as const
+    for (const expected of preconditions)
       assert.throws(() => requireExisting(7, undefined, expected), {
         kind: 'not_found',
         code: 'not_found',
@@ -283,17 +287,17 @@ describe('what a write expects of a product', () => {
   })
 })
 
-test('a text is a category to ask for when a product could have it', () => {
+test('a category filter accepts exactly the categories that a product can have', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string({ unit: character, maxLength: 200 }), notStorable), (category) => {
-      const broken = brokenBy(() => parseCategory(category))
-      assert.deepEqual(broken, brokenRules({ category }))
+    fc.property(fc.oneof(fc.string({ unit: character, maxLength: 200 }), unstorable), (category) => {
+      const broken = thrownViolations(() => parseCategory(category))
+      assert.deepEqual(broken, fieldViolations({ category }))
       if (broken.length === 0) assert.equal(parseCategory(category), category)
     }),
   )
 })
 
-test('an unknown product is not_found, by its id', () => {
+test('the error for an unknown product is not_found and names the id', () => {
   assert.equal(productNotFound(7).kind, 'not_found')
   assert.equal(productNotFound(7).code, 'not_found')
   assert.equal(productNotFound(7).message, 'product 7 not found')

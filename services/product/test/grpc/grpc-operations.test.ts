@@ -17,10 +17,10 @@ import { creationOf, openApp } from '../support/store.ts'
 
 const service = 'product.ProductService'
 
-const fetchReady = async ({ http }: Awaited<ReturnType<typeof createApp>>) =>
+const readyStatus = async ({ http }: Awaited<ReturnType<typeof createApp>>) =>
   (await http.inject('/health/ready')).statusCode
 
-/** A client of grpc.health.v1.Health, as published. */
+/** Opens a client of the standard service grpc.health.v1.Health. */
 const healthClient = (port: number) => {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure())
   const method = (name: string) => {
@@ -47,7 +47,7 @@ const buf = async (...args: string[]): Promise<string> => {
   return (await promisify(execFile)('buf', options, { timeout: 20_000 })).stdout
 }
 
-describe('the standard services beside ours', () => {
+describe('gRPC reflection and health', () => {
   let app: Awaited<ReturnType<typeof openApp>>
   let port = 0
   let jobs: AsyncDisposable
@@ -63,7 +63,7 @@ describe('the standard services beside ours', () => {
   })
 
   for (const version of ['grpc-v1', 'grpc-v1alpha']) {
-    it(`reflection ${version} lists, describes and lets call the service without its contract`, async () => {
+    it(`reflection ${version} lets a client without the .proto file list and call the methods`, async () => {
       const reflect = ['--reflect', '--reflect-protocol', version]
       const address = `http://127.0.0.1:${port}`
       assert.equal((await buf(...reflect, '--list-services', address)).trim(), service)
@@ -71,16 +71,16 @@ describe('the standard services beside ours', () => {
       assert.equal(methods.length, 9)
       assert.ok(methods.includes(`${service}/BatchGetProducts`))
       const page = await buf(...reflect, '-d', '{"page_size": 1}', `${address}/${service}/ListProducts`)
-      assert.match(page, /"createdAt"/, 'the fields have the names of the contract, and their JSON ones')
-      const answer = await buf(...reflect, '-d', '{"ids": [1, 2]}', `${address}/${service}/BatchGetProducts`)
+      assert.match(page, /"createdAt"/, 'fields have their JSON names')
+      const batch = await buf(...reflect, '-d', '{"ids": [1, 2]}', `${address}/${service}/BatchGetProducts`)
       assert.deepEqual(
-        JSON.parse(answer).products.map(({ name }: { name: string }) => name),
+        JSON.parse(batch).products.map(({ name }: { name: string }) => name),
         ['Lamp'],
       )
     })
   }
 
-  it('health tells of the server and of its service, and of no other', async () => {
+  it('health reports the server and the product service, and NOT_FOUND for other services', async () => {
     const health = healthClient(port)
     for (const name of ['', service])
       await eventually(20_000, async () =>
@@ -94,14 +94,14 @@ describe('the standard services beside ours', () => {
   })
 })
 
-it('reflection is not there with REFLECTION=off', async () => {
+it('REFLECTION=off disables gRPC reflection', async () => {
   const { grpc } = readConfig({ REFLECTION: 'off' })
   await using app = await openApp({ grpc })
   const address = `http://127.0.0.1:${await app.grpc.listen(0)}`
   await assert.rejects(buf('--reflect', '--list-services', address), /unimplemented|not implement/i)
 })
 
-it('health follows readiness: a watcher sees the shutdown begin, and does not hold it up', async () => {
+it('a health watcher sees NOT_SERVING on shutdown and does not delay it', async () => {
   const app = await openApp()
   const jobs = app.startJobs()
   const health = healthClient(await app.grpc.listen(0))
@@ -116,19 +116,19 @@ it('health follows readiness: a watcher sees the shutdown begin, and does not ho
   health.close()
 })
 
-describe('when the deadline of a call passes', { skip: withoutPostgres }, () => {
+describe('when the deadline of a call expires', { skip: withoutPostgres }, () => {
   let schema: Awaited<ReturnType<typeof ownSchema>>
   let adapters: Awaited<ReturnType<typeof openAdapters>>
   let app: Awaited<ReturnType<typeof createApp>>
   let client: ProductServiceClient
   before(async () => {
     schema = await ownSchema()
-    // Without the limit by which the server would end the statement too: only the cancelling is left.
+    // No statement_timeout: only cancellation can end a statement.
     const config = readConfig({ DATABASE_URL: `${schema.url}&statement_timeout=0` })
     adapters = await openAdapters({ config, logger: silentLogger })
     app = await createApp(adapters, silentLogger)
     client = new ProductServiceClient(`127.0.0.1:${await app.grpc.listen(0)}`, credentials.createInsecure())
-    while ((await fetchReady(app)) !== 200) await delay(20)
+    while ((await readyStatus(app)) !== 200) await delay(20)
   })
   after(async () => {
     client.close()
@@ -137,39 +137,39 @@ describe('when the deadline of a call passes', { skip: withoutPostgres }, () => 
     await schema[Symbol.asyncDispose]()
   })
 
-  type Send = (
+  type Call = (
     metadata: Metadata,
     options: { deadline: number },
     callback: (error: ServiceError | null) => void,
   ) => unknown
 
-  /** Gives the call so long; resolves with how it ends. */
-  const statusOf = (ms: number, call: Send) =>
-    new Promise<status | 'answered'>((resolve) => {
-      call(new Metadata(), { deadline: Date.now() + ms }, (error) => resolve(error?.code ?? 'answered'))
+  /** Calls with a deadline in `ms` milliseconds. Resolves with the status of the call. */
+  const callWithDeadline = (ms: number, call: Call) =>
+    new Promise<status>((resolve) => {
+      call(new Metadata(), { deadline: Date.now() + ms }, (error) => resolve(error?.code ?? status.OK))
     })
 
-  it('the statement of a read is stopped in PostgreSQL', async () => {
+  it('the statement of a read is cancelled in PostgreSQL', async () => {
     const { id } = await adapters.ports.products.add(creationOf())
     const paging = { pageSize: 0, pageToken: '' }
-    const reads: Send[] = [
+    const reads: Call[] = [
       (...rest) => client.getProduct({ id }, ...rest),
       (...rest) => client.batchGetProducts({ ids: [id] }, ...rest),
       (...rest) => client.listProducts(paging, ...rest),
     ]
     await using table = await holdLocks(schema.url, 'lock table products in access exclusive mode')
     for (const read of reads) {
-      let seenWaiting = 0
-      const ended = statusOf(2_500, read)
-      while ((await Promise.race([ended, delay(20)])) === undefined)
-        seenWaiting += (await table.waiting()).length
-      assert.equal(await ended, status.DEADLINE_EXCEEDED)
-      await eventually(20_000, async () => assert.deepEqual(await table.waiting(), []))
-      assert.ok(seenWaiting > 0)
+      let blockedCount = 0
+      const finalStatus = callWithDeadline(2_500, read)
+      while ((await Promise.race([finalStatus, delay(20)])) === undefined)
+        blockedCount += (await table.blockedStatements()).length
+      assert.equal(await finalStatus, status.DEADLINE_EXCEEDED)
+      await eventually(20_000, async () => assert.deepEqual(await table.blockedStatements(), []))
+      assert.ok(blockedCount > 0)
     }
   })
 
-  const writes: Readonly<Record<string, (id: number) => Send>> = {
+  const writes: Readonly<Record<string, (id: number) => Call>> = {
     update:
       (id) =>
       (...rest) =>
@@ -179,27 +179,27 @@ describe('when the deadline of a call passes', { skip: withoutPostgres }, () => 
       (...rest) =>
         client.deleteProduct({ id, version: 0 }, ...rest),
   }
-  const stored = {
+  const expectedProducts = {
     update: { name: 'Lamp', version: 2 },
     delete: undefined,
   }
   for (const [name, write] of Object.entries(writes))
-    for (const [lock, what] of [
-      ['lock table products in access exclusive mode', 'reading the product'],
-      ['select from products for update', 'writing it'],
+    for (const [lock, step] of [
+      ['lock table products in access exclusive mode', 'reading'],
+      ['select from products for update', 'writing'],
     ] as const)
-      it(`${name === 'update' ? 'an update' : 'a delete'} that has begun takes effect all the same, also while ${what}`, async () => {
+      it(`${name === 'update' ? 'an update' : 'a delete'} that is blocked while ${step} the product still takes effect`, async () => {
         const { id } = await adapters.ports.products.add(creationOf())
         await using locks = await holdLocks(schema.url, lock)
-        assert.equal(await statusOf(1_500, write(id)), status.DEADLINE_EXCEEDED)
+        assert.equal(await callWithDeadline(1_500, write(id)), status.DEADLINE_EXCEEDED)
         await delay(200)
-        assert.equal((await locks.waiting()).length, 1)
+        assert.equal((await locks.blockedStatements()).length, 1)
         await locks.release()
         await eventually(20_000, async () => {
           const product = await adapters.ports.reader.find(id)
           assert.deepEqual(
             product && { name: product.name, version: product.version },
-            stored[name as keyof typeof stored],
+            expectedProducts[name as keyof typeof expectedProducts],
           )
         })
       })

@@ -9,13 +9,13 @@ const { rpc, store } = service
 beforeEach(() => store.database.deleteFrom('products').execute())
 after(() => service[Symbol.asyncDispose]())
 
-const belowZero = [-1, -2_147_483_648]
+const negativeNumbers = [-1, -2_147_483_648]
 const paging = { pageSize: 0, pageToken: '' }
 
 const stocksOf = (products: readonly { stock: number }[]) => products.map(({ stock }) => stock)
 const idsOf = (products: readonly { id: number }[]) => products.map(({ id }) => id)
 
-/** Adds products that differ in price and stock, from 1 to `count`. */
+/** Adds `count` products. Price in cents and stock count up from 1. */
 const addNumbered = async (count: number): Promise<Product[]> => {
   const added = []
   for (let index = 1; index <= count; index += 1)
@@ -24,7 +24,7 @@ const addNumbered = async (count: number): Promise<Product[]> => {
 }
 
 describe('ListProducts', () => {
-  test('answers a hundred in order of id when no size is given, and goes on with the token', async () => {
+  test('answers 100 products by default, in id order, and continues from the page token', async () => {
     const added = await addNumbered(101)
     const first = await rpc.listProducts(paging)
     assert.deepEqual(idsOf(first.products), idsOf(added.slice(0, 100)))
@@ -33,13 +33,13 @@ describe('ListProducts', () => {
     assert.equal(rest.nextPageToken, '')
   })
 
-  test('is INVALID_ARGUMENT for a page size outside 1 to 1000', async () => {
-    for (const pageSize of [1_001, ...belowZero])
+  test('fails with INVALID_ARGUMENT for a page size outside 1 to 1000', async () => {
+    for (const pageSize of [1_001, ...negativeNumbers])
       await assertFails(rpc.listProducts({ ...paging, pageSize }), invalid, 'page_size must')
     await rpc.listProducts({ ...paging, pageSize: 1_000 })
   })
 
-  test('is INVALID_ARGUMENT for a token that was changed, or that another list gave', async () => {
+  test('fails with INVALID_ARGUMENT for a page token that was altered or comes from another list', async () => {
     await addNumbered(3)
     const { nextPageToken } = await rpc.getLowStockProducts({ ...paging, maxStock: 3, pageSize: 1 })
     assert.notEqual(nextPageToken, '')
@@ -53,7 +53,7 @@ describe('ListProducts', () => {
 })
 
 describe('GetTopMostExpensiveProducts', () => {
-  test('answers the most expensive first: ten when no limit is given', async () => {
+  test('answers the most expensive products first, ten by default', async () => {
     await addNumbered(101)
     for (const [limit, count] of [
       [0, 10],
@@ -69,14 +69,14 @@ describe('GetTopMostExpensiveProducts', () => {
     }
   })
 
-  test('is INVALID_ARGUMENT for a limit outside 1 to 100', async () => {
-    for (const limit of [101, ...belowZero])
+  test('fails with INVALID_ARGUMENT for a limit outside 1 to 100', async () => {
+    for (const limit of [101, ...negativeNumbers])
       await assertFails(rpc.getTopMostExpensiveProducts({ limit }), invalid, 'limit must')
   })
 })
 
 describe('GetLowStockProducts', () => {
-  test('answers those with at most so many pieces, lowest first, page by page', async () => {
+  test('answers products with at most max_stock pieces, lowest stock first, page by page', async () => {
     await addNumbered(5)
     const first = await rpc.getLowStockProducts({ maxStock: 3, pageSize: 2, pageToken: '' })
     assert.deepEqual(stocksOf(first.products), [1, 2])
@@ -91,20 +91,20 @@ describe('GetLowStockProducts', () => {
     )
   })
 
-  test('takes 0 for those that are sold out', async () => {
+  test('answers products that are sold out for max_stock 0', async () => {
     const soldOut = await store.products.add(creationOf({ stock: 0 }))
     const { products } = await rpc.getLowStockProducts({ ...paging, maxStock: 0 })
     assert.deepEqual(idsOf(products), [soldOut.id])
   })
 
-  test('is INVALID_ARGUMENT below 0', async () => {
-    for (const maxStock of belowZero)
+  test('fails with INVALID_ARGUMENT for a negative max_stock', async () => {
+    for (const maxStock of negativeNumbers)
       await assertFails(rpc.getLowStockProducts({ ...paging, maxStock }), invalid, 'max_stock must')
   })
 })
 
 describe('GetProductsByCategory', () => {
-  test('answers those of exactly this category, page by page', async () => {
+  test('answers the products of exactly this category, page by page', async () => {
     const category = 'Bücher & CD/DVD'
     const added = []
     for (let index = 0; index < 3; index += 1) added.push(await store.products.add(creationOf({ category })))
@@ -121,15 +121,15 @@ describe('GetProductsByCategory', () => {
     )
   })
 
-  test('answers none for an unknown category, and the uncategorised for the empty one', async () => {
-    const uncategorised = await store.products.add(creationOf({ category: '' }))
+  test('answers no products for an unknown category, and those without a category for the empty string', async () => {
+    const uncategorized = await store.products.add(creationOf({ category: '' }))
     const unknown = await rpc.getProductsByCategory({ ...paging, category: 'home' })
     assert.deepEqual(unknown.products, [])
     const { products } = await rpc.getProductsByCategory({ ...paging, category: '' })
-    assert.deepEqual(idsOf(products), [uncategorised.id])
+    assert.deepEqual(idsOf(products), [uncategorized.id])
   })
 
-  test('is INVALID_ARGUMENT for a text that no product can have', async () => {
+  test('fails with INVALID_ARGUMENT for a category that no product can have', async () => {
     for (const category of ['\0', 'x'.repeat(101)])
       await assertFails(rpc.getProductsByCategory({ ...paging, category }), invalid, 'category must')
   })

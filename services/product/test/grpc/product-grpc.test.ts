@@ -16,9 +16,9 @@ beforeEach(async () => {
 })
 
 const unknownId = 2_147_483_647
-const belowZero = [-1, -2_147_483_648]
+const negativeNumbers = [-1, -2_147_483_648]
 
-/** The lamp as a message, with some fields changed. */
+/** Returns the lamp as a message, with these changes. */
 const lampMessage = (changes: object = {}) => ({
   id: lamp.id,
   name: 'Desk Lamp',
@@ -32,27 +32,27 @@ const lampMessage = (changes: object = {}) => ({
   ...changes,
 })
 
-const nothing = { name: '', description: '', price: 0, stock: 0, category: '' }
+const emptyFields = { name: '', description: '', price: 0, stock: 0, category: '' }
 const update = (changes: object) =>
-  rpc.updateProduct({ id: lamp.id, version: 0, ...nothing, name: 'x', ...changes })
+  rpc.updateProduct({ id: lamp.id, version: 0, ...emptyFields, name: 'x', ...changes })
 
 const remove = (request: object) => rpc.deleteProduct({ id: lamp.id, version: 0, ...request })
 
-const stored = () => store.reader.find(lamp.id)
+const findLamp = () => store.reader.find(lamp.id)
 
 describe('GetProduct', () => {
   test('answers the product', async () => {
     assert.deepEqual((await rpc.getProduct({ id: lamp.id })).product, lampMessage())
   })
 
-  test('is NOT_FOUND for an unknown product', () =>
+  test('fails with NOT_FOUND for an unknown product', () =>
     assertFails(rpc.getProduct({ id: unknownId }), notFound, `product ${unknownId} not found`))
 
-  test('is INVALID_ARGUMENT for an id that is not given, or below 1', async () => {
-    for (const id of [0, ...belowZero]) await assertFails(rpc.getProduct({ id }), invalid, 'id must')
+  test('fails with INVALID_ARGUMENT for an id that is missing or below 1', async () => {
+    for (const id of [0, ...negativeNumbers]) await assertFails(rpc.getProduct({ id }), invalid, 'id must')
   })
 
-  test('answers money exactly, from nothing to the most there is', async () => {
+  test('answers prices exactly, from zero to the maximum', async () => {
     for (const [price, decimal] of [
       [0n, 0],
       [1n, 0.01],
@@ -66,7 +66,7 @@ describe('GetProduct', () => {
 })
 
 describe('CreateProduct', () => {
-  test('answers the product as it is stored', async () => {
+  test('answers the product as stored', async () => {
     const fields = { name: 'x', description: 'y', price: 9_999_999_999.99, stock: 7, category: 'z' }
     const { product } = await rpc.createProduct({ ...fields, name: ' x ' })
     assert.ok(product)
@@ -74,23 +74,23 @@ describe('CreateProduct', () => {
     assert.deepEqual(rest, fields)
     assert.equal(version, 1)
     assert.equal(updatedAt, createdAt)
-    const inStore = await store.reader.find(id)
-    assert.ok(inStore)
-    assert.equal(inStore.price, 999_999_999_999n)
-    assert.equal(inStore.createdAt.toISOString(), createdAt)
+    const storedProduct = await store.reader.find(id)
+    assert.ok(storedProduct)
+    assert.equal(storedProduct.price, 999_999_999_999n)
+    assert.equal(storedProduct.createdAt.toISOString(), createdAt)
   })
 
-  test('takes 0 and empty for what is not given', async () => {
-    const { product } = await rpc.createProduct({ ...nothing, name: 'x' })
-    assert.deepEqual({ ...product, ...nothing, name: 'x' }, product)
+  test('uses 0 and the empty string for missing fields', async () => {
+    const { product } = await rpc.createProduct({ ...emptyFields, name: 'x' })
+    assert.deepEqual({ ...product, ...emptyFields, name: 'x' }, product)
   })
 
-  test('is INVALID_ARGUMENT for a price that is no amount of money', async () => {
+  test('fails with INVALID_ARGUMENT for a price that is not a valid amount', async () => {
     for (const price of [Number.NaN, Infinity, -Infinity, 14.999, -0.01, 1e10, 1e300, 5e-324])
-      await assertFails(rpc.createProduct({ ...nothing, name: 'x', price }), invalid, 'price must')
+      await assertFails(rpc.createProduct({ ...emptyFields, name: 'x', price }), invalid, 'price must')
   })
 
-  test('is INVALID_ARGUMENT for fields that break the rules of a product, and names them all', async () => {
+  test('fails with INVALID_ARGUMENT for fields that break rules, and names each of them', async () => {
     const broken = { name: ' ', description: 'a\0b', price: 1, stock: -1, category: 'x'.repeat(101) }
     await assertFails(
       rpc.createProduct(broken),
@@ -100,73 +100,73 @@ describe('CreateProduct', () => {
       'stock must',
       'category must',
     )
-    await assertFails(rpc.createProduct(nothing), invalid, 'name must')
-    await assertFails(rpc.createProduct({ ...nothing, name: 'x'.repeat(201) }), invalid, 'name must')
+    await assertFails(rpc.createProduct(emptyFields), invalid, 'name must')
+    await assertFails(rpc.createProduct({ ...emptyFields, name: 'x'.repeat(201) }), invalid, 'name must')
   })
 })
 
 describe('UpdateProduct', () => {
-  test('replaces every field: what is not given is 0 or empty', async () => {
+  test('replaces every field; missing ones become 0 or empty', async () => {
     const { product } = await update({})
     assert.ok(product)
     assert.deepEqual(
       product,
-      lampMessage({ ...nothing, name: 'x', version: 2, updatedAt: product.updatedAt }),
+      lampMessage({ ...emptyFields, name: 'x', version: 2, updatedAt: product.updatedAt }),
     )
     assert.ok(product.updatedAt >= product.createdAt)
-    assert.equal((await stored())?.price, 0n)
+    assert.equal((await findLamp())?.price, 0n)
   })
 
-  test('goes on with the version that is stored, and with 0 whatever that is', async () => {
+  test('takes effect if the version is the stored one, or 0', async () => {
     assert.equal((await update({ version: 1 })).product?.version, 2)
     assert.equal((await update({ version: 2 })).product?.version, 3)
     assert.equal((await update({ version: 0 })).product?.version, 4)
   })
 
-  test('is ABORTED when another version is stored, and changes nothing', async () => {
+  test('fails with ABORTED if another version is stored, and changes nothing', async () => {
     await assertFails(update({ version: 2 }), stale, `precondition failed: product ${lamp.id}`, 'version 1')
     await assertFails(update({ version: unknownId }), stale)
-    assert.deepEqual(await stored(), lamp)
+    assert.deepEqual(await findLamp(), lamp)
   })
 
-  test('is NOT_FOUND for an unknown product, whatever the version, and makes none', async () => {
+  test('fails with NOT_FOUND for an unknown product, with or without a version, and creates nothing', async () => {
     await assertFails(update({ id: unknownId }), notFound)
     await assertFails(update({ id: unknownId, version: 1 }), notFound)
     assert.equal(await store.reader.find(unknownId), undefined)
   })
 
-  test('is INVALID_ARGUMENT for an id, a version or fields out of range', async () => {
-    for (const id of [0, ...belowZero]) await assertFails(update({ id }), invalid, 'id must')
-    for (const version of belowZero) await assertFails(update({ version }), invalid, 'version must')
+  test('fails with INVALID_ARGUMENT for an id, version or field out of range', async () => {
+    for (const id of [0, ...negativeNumbers]) await assertFails(update({ id }), invalid, 'id must')
+    for (const version of negativeNumbers) await assertFails(update({ version }), invalid, 'version must')
     for (const price of [Number.NaN, Infinity, 14.999]) await assertFails(update({ price }), invalid, 'price')
     await assertFails(update({ name: '' }), invalid, 'name must')
     await assertFails(update({ stock: -1 }), invalid, 'stock must')
-    assert.deepEqual(await stored(), lamp)
+    assert.deepEqual(await findLamp(), lamp)
   })
 })
 
 describe('DeleteProduct', () => {
-  test('removes the product and says so', async () => {
+  test('removes the product and confirms it in the message', async () => {
     assert.deepEqual(await remove({}), { message: `product ${lamp.id} deleted` })
-    assert.equal(await stored(), undefined)
+    assert.equal(await findLamp(), undefined)
     await assertFails(remove({}), notFound)
   })
 
-  test('is ABORTED when another version is stored, and keeps the product', async () => {
+  test('fails with ABORTED if another version is stored, and keeps the product', async () => {
     await assertFails(remove({ version: 2 }), stale)
-    assert.deepEqual(await stored(), lamp)
+    assert.deepEqual(await findLamp(), lamp)
     await remove({ version: 1 })
-    assert.equal(await stored(), undefined)
+    assert.equal(await findLamp(), undefined)
   })
 
-  test('is INVALID_ARGUMENT for an id or a version out of range', async () => {
-    for (const id of [0, ...belowZero]) await assertFails(remove({ id }), invalid, 'id must')
-    for (const version of belowZero) await assertFails(remove({ version }), invalid, 'version must')
+  test('fails with INVALID_ARGUMENT for an id or version out of range', async () => {
+    for (const id of [0, ...negativeNumbers]) await assertFails(remove({ id }), invalid, 'id must')
+    for (const version of negativeNumbers) await assertFails(remove({ version }), invalid, 'version must')
   })
 })
 
 describe('BatchGetProducts', () => {
-  test('answers the products in order of id, each once, and leaves out unknown ids', async () => {
+  test('answers the products in id order without duplicates, and omits unknown ids', async () => {
     const other = await store.products.add(creationOf())
     const { products } = await rpc.batchGetProducts({
       ids: [other.id, unknownId, lamp.id, other.id],
@@ -179,7 +179,7 @@ describe('BatchGetProducts', () => {
     assert.deepEqual(await rpc.batchGetProducts({ ids: [unknownId] }), { products: [] })
   })
 
-  test('takes 1000 ids, and is INVALID_ARGUMENT for none or more', async () => {
+  test('accepts 1000 ids, and fails with INVALID_ARGUMENT for no id or more than 1000', async () => {
     const ids = Array.from({ length: 1_001 }, (_, index) => lamp.id + index)
     const { products } = await rpc.batchGetProducts({ ids: ids.slice(0, 1_000) })
     assert.deepEqual(products, [lampMessage()])
@@ -187,19 +187,19 @@ describe('BatchGetProducts', () => {
       await assertFails(rpc.batchGetProducts({ ids: refused }), invalid, 'ids must')
   })
 
-  test('is INVALID_ARGUMENT for an id out of range, and says which one', async () => {
-    for (const id of [0, ...belowZero])
+  test('fails with INVALID_ARGUMENT for an id out of range, and names its index', async () => {
+    for (const id of [0, ...negativeNumbers])
       await assertFails(rpc.batchGetProducts({ ids: [lamp.id, id] }), invalid, 'ids/1 must')
   })
 })
 
 const identity = (bytes: Buffer) => bytes
 
-test('an RPC that there is not is UNIMPLEMENTED', async () => {
+test('an unknown RPC fails with UNIMPLEMENTED', async () => {
   for (const path of ['/product.ProductService/RenameProduct', '/product.OtherService/GetProduct']) {
-    const answer = new Promise((_, reject) => {
+    const call = new Promise((_, reject) => {
       client.makeUnaryRequest(path, identity, identity, Buffer.alloc(0), reject)
     })
-    await assert.rejects(answer, { code: status.UNIMPLEMENTED })
+    await assert.rejects(call, { code: status.UNIMPLEMENTED })
   }
 })

@@ -4,8 +4,8 @@ import * as contract from '@shop/contracts/product/product.ts'
 import { double, int32, int32s, message, string } from '../support/wire.ts'
 
 /**
- * One message of each kind, with every field, as it must be on the wire: numbers, types and order are those of the first
- * implementation (contract §2), whose clients are still there. Written by hand; do not generate it.
+ * The required encoding of one message of each type, with every field set. Field numbers, types and order
+ * are those of the first implementation, whose clients are still in use. Written by hand: do not generate it.
  */
 const productBytes = [
   ...int32(1, 7),
@@ -95,9 +95,9 @@ const codecOf = (name: string): Codec => {
   return codec ?? assert.fail(`the contract has no message ${name}`)
 }
 
-const sample = (name: string) => messages[name] ?? assert.fail(`there is no sample of ${name}`)
+const sample = (name: string) => messages[name] ?? assert.fail(`no sample of ${name}`)
 
-describe('messages are those of the first implementation, byte by byte', () => {
+describe('the encoding matches the first implementation byte for byte', () => {
   for (const [name, [value, bytes]] of Object.entries(messages))
     test(name, () => {
       const codec = codecOf(name)
@@ -106,12 +106,12 @@ describe('messages are those of the first implementation, byte by byte', () => {
     })
 })
 
-test('the messages are all there are', () => {
+test('every generated message has a sample', () => {
   const generated = Object.entries(contract).filter(([, value]) => Object.hasOwn(value as object, 'decode'))
   assert.deepEqual(generated.map(([name]) => name).toSorted(), Object.keys(messages).toSorted())
 })
 
-test('RPCs are those of the first implementation: their paths, and the messages they take and give', () => {
+test('RPCs have the paths, requests and responses of the first implementation', () => {
   const definitions = Object.values(contract.ProductServiceService)
   assert.deepEqual(
     definitions.map(({ path }) => path).toSorted(),
@@ -121,15 +121,15 @@ test('RPCs are those of the first implementation: their paths, and the messages 
     const definition = definitions.find(({ path }) => path.endsWith(`/${name}`))
     assert.ok(definition)
     assert.equal(definition.requestStream || definition.responseStream, false)
-    const [asked, askedBytes] = sample(request)
-    const [given, givenBytes] = sample(response)
-    assert.deepEqual(definition.requestDeserialize(Buffer.from(askedBytes)), asked)
-    assert.deepEqual([...definition.responseSerialize(given as never)], givenBytes)
+    const [requestValue, requestBytes] = sample(request)
+    const [responseValue, responseBytes] = sample(response)
+    assert.deepEqual(definition.requestDeserialize(Buffer.from(requestBytes)), requestValue)
+    assert.deepEqual([...definition.responseSerialize(responseValue as never)], responseBytes)
   }
 })
 
-describe('clients that encode otherwise are understood', () => {
-  test('who leave out what is 0 or empty, as all do', () => {
+describe('decoding', () => {
+  test('reads missing fields as 0 or empty, which encoding omits', () => {
     for (const name of Object.keys(messages)) {
       const codec = codecOf(name)
       const empty = codec.decode(new Uint8Array())
@@ -146,17 +146,17 @@ describe('clients that encode otherwise are understood', () => {
     })
   })
 
-  test('who do not pack repeated numbers', () => {
+  test('accepts repeated numbers that are not packed', () => {
     const bytes = Uint8Array.from([...int32(1, 1), ...int32(1, 300)])
     assert.deepEqual(contract.BatchGetProductsRequest.decode(bytes), { ids: [1, 300] })
   })
 
-  test('who send the fields in another order, or fields that came later', () => {
+  test('accepts fields in another order and ignores unknown fields', () => {
     const fields = [...string(99, 'new'), ...int32(2, 3), ...double(98, 1.5), ...int32(97, 1), ...int32(1, 7)]
     assert.deepEqual(contract.DeleteProductRequest.decode(Uint8Array.from(fields)), { id: 7, version: 3 })
   })
 
-  test('who send numbers below 0', () => {
+  test('accepts negative numbers', () => {
     const bytes = Uint8Array.from(int32(1, -1))
     assert.equal(bytes.length, 11)
     assert.deepEqual(contract.GetProductRequest.decode(bytes), { id: -1 })

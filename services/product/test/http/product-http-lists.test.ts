@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { type Product, reviseProduct } from '../../src/domain/product.ts'
 import { assertRefused, send } from '../support/http.ts'
-import { inOrder, insertProducts, someProducts } from '../support/listing.ts'
+import { anyProducts, insertProducts, sortProducts } from '../support/listing.ts'
 import { sortEntries } from '../support/sorts.ts'
 import { openApp } from '../support/store.ts'
 
@@ -21,18 +21,18 @@ const store = (products: readonly Product[]) => insertProducts(app.store.databas
 const list = async (url: string): Promise<List> => {
   const response = await send(app.http, { url })
   assert.equal(response.statusCode, 200, response.body)
-  const answer: List = response.json()
-  assert.deepEqual(Object.keys(answer), ['products', 'count', 'next_cursor'])
-  assert.equal(answer.count, answer.products.length)
-  return answer
+  const body: List = response.json()
+  assert.deepEqual(Object.keys(body), ['products', 'count', 'next_cursor'])
+  assert.equal(body.count, body.products.length)
+  return body
 }
 
 const idsOf = (products: readonly { id: number }[]) => products.map(({ id }) => id)
 
 const idsAt = async (url: string) => idsOf((await list(url)).products)
 
-/** The ids of all products of the list, page by page as a client goes. */
-const walk = async (url: string, limit: number): Promise<number[]> => {
+/** Returns the ids of the whole list, read page by page. */
+const allIdsAt = async (url: string, limit: number): Promise<number[]> => {
   const ids: number[] = []
   let cursor: string | null = null
   do {
@@ -41,7 +41,7 @@ const walk = async (url: string, limit: number): Promise<number[]> => {
     )
     assert.ok(page.count <= limit)
     ids.push(...idsOf(page.products))
-    assert.ok(ids.length <= 1_000, 'the list does not end')
+    assert.ok(ids.length <= 1_000, 'the list has more than 1,000 products')
     cursor = page.next_cursor
   } while (cursor !== null)
   return ids
@@ -49,8 +49,8 @@ const walk = async (url: string, limit: number): Promise<number[]> => {
 
 const invalid = (...paths: string[]) => ({ status: 400, code: 'invalid', paths })
 
-/** As many products as asked for, with ids from 1; each costs as many cents as its id, and has as much in stock. */
-const numbered = (count: number): Product[] =>
+/** Returns `count` products with ids from 1. The price in cents and the stock equal the id. */
+const numberedProducts = (count: number): Product[] =>
   Array.from({ length: count }, (_, index) => ({
     id: index + 1,
     name: 'x',
@@ -64,8 +64,8 @@ const numbered = (count: number): Product[] =>
   }))
 
 describe('GET /products', () => {
-  test('answers a hundred in order of id, unless told otherwise', async () => {
-    const products = numbered(101)
+  test('answers 100 products by default, in id order', async () => {
+    const products = numberedProducts(101)
     await store(products)
     const first = await list('/products')
     assert.deepEqual(idsOf(first.products), idsOf(products.slice(0, 100)))
@@ -74,35 +74,38 @@ describe('GET /products', () => {
     assert.equal(second.next_cursor, null)
   })
 
-  test('answers up to a thousand', async () => {
-    await store(numbered(1_001))
+  test('answers up to 1000 products', async () => {
+    await store(numberedProducts(1_001))
     const { count, next_cursor } = await list('/products?limit=1000')
     assert.equal(count, 1_000)
     assert.notEqual(next_cursor, null)
   })
 
-  test('answers an empty array, and not null, for an empty catalog', async () => {
+  test('answers an empty array, not null, for an empty catalog', async () => {
     await store([])
     for (const url of ['/products', '/products/top-5', '/products/low-stock-10', '/products/category/Books'])
       assert.deepEqual(await list(url), { products: [], count: 0, next_cursor: null })
   })
 
-  test('walks every product in every sort', async () => {
+  test('pages through every product in every sort', async () => {
     await fc.assert(
       fc.asyncProperty(
-        someProducts,
+        anyProducts,
         fc.constantFrom(...sortEntries),
         fc.integer({ min: 1, max: 9 }),
         async (products, [word, sort], limit) => {
           await store(products)
-          assert.deepEqual(await walk(`/products?sort=${word}`, limit), idsOf(inOrder(sort, products)))
+          assert.deepEqual(
+            await allIdsAt(`/products?sort=${word}`, limit),
+            idsOf(sortProducts(sort, products)),
+          )
         },
       ),
       { numRuns: 40 },
     )
   })
 
-  test('refuses a limit outside 1 to 1000, and one that is not a whole number', async () => {
+  test('refuses a limit that is not a whole number from 1 to 1000', async () => {
     for (const limit of [
       '0',
       '1001',
@@ -118,33 +121,33 @@ describe('GET /products', () => {
       await assertRefused(app.http, { url: `/products?limit=${limit}` }, invalid('/limit'))
   })
 
-  test('refuses a sort that it does not have', async () => {
+  test('refuses an unknown sort', async () => {
     for (const sort of ['', 'cost', 'ID', '--id', 'createdAt', 'id,name', 'id&sort=name'])
       await assertRefused(app.http, { url: `/products?sort=${sort}` }, invalid('/sort'))
   })
 
-  test('names every parameter that is wrong', () =>
+  test('names every invalid parameter', () =>
     assertRefused(app.http, { url: '/products?sort=cost&limit=0' }, invalid('/limit', '/sort')))
 
-  test('refuses a cursor that was changed, or that another list gave', async () => {
-    await store(numbered(5))
+  test('refuses a cursor that was altered or comes from another list', async () => {
+    await store(numberedProducts(5))
     const { next_cursor: cursor } = await list('/products?limit=2&sort=price')
     assert.ok(cursor)
     await list(`/products?limit=3&sort=price&cursor=${cursor}`)
-    const others = ['', 'x'.repeat(3_000), `A${cursor}`, `${cursor}A`, `${cursor}&cursor=${cursor}`].map(
+    const urls = ['', 'x'.repeat(3_000), `A${cursor}`, `${cursor}A`, `${cursor}&cursor=${cursor}`].map(
       (changed) => `/products?sort=price&cursor=${changed}`,
     )
-    others.push(
+    urls.push(
       `/products?cursor=${cursor}`,
       `/products?sort=-price&cursor=${cursor}`,
       `/products/low-stock-10?cursor=${cursor}`,
       `/products/category/Books?cursor=${cursor}`,
     )
-    for (const url of others) await assertRefused(app.http, { url }, invalid('/cursor'))
+    for (const url of urls) await assertRefused(app.http, { url }, invalid('/cursor'))
   })
 
-  test('answers each request for itself, also those that share a query', async () => {
-    await store(numbered(30))
+  test('gives concurrent requests their own responses, even if they share a query', async () => {
+    await store(numberedProducts(30))
     const urls = [
       '/products?sort=-price&limit=10',
       '/products/top-10',
@@ -153,11 +156,11 @@ describe('GET /products', () => {
       '/products?limit=10',
       '/products/category/Books?limit=10',
     ]
-    const alone: List[] = []
-    for (const url of urls) alone.push(await list(url))
-    assert.deepEqual(await Promise.all(urls.map(list)), alone)
-    assert.notEqual(alone[0]?.next_cursor, null)
-    assert.equal(alone[1]?.next_cursor, null)
+    const sequential: List[] = []
+    for (const url of urls) sequential.push(await list(url))
+    assert.deepEqual(await Promise.all(urls.map(list)), sequential)
+    assert.notEqual(sequential[0]?.next_cursor, null)
+    assert.equal(sequential[1]?.next_cursor, null)
   })
 
   test('answers HEAD without a body', async () => {
@@ -168,8 +171,8 @@ describe('GET /products', () => {
 })
 
 describe('GET /products/top-{n}', () => {
-  test('answers the n most expensive, most expensive first, and no cursor', async () => {
-    await store(numbered(120))
+  test('answers the n most expensive products, most expensive first, without a cursor', async () => {
+    await store(numberedProducts(120))
     for (const n of [1, 5, 10, 100])
       assert.deepEqual(
         await idsAt(`/products/top-${n}`),
@@ -178,20 +181,20 @@ describe('GET /products/top-{n}', () => {
     assert.equal((await list('/products/top-5')).next_cursor, null)
   })
 
-  test('answers what there is when there are fewer', async () => {
-    await store(numbered(3))
+  test('answers all products if there are fewer than n', async () => {
+    await store(numberedProducts(3))
     assert.deepEqual(await idsAt('/products/top-10'), [3, 2, 1])
   })
 
-  test('refuses n outside 1 to 100', async () => {
+  test('refuses n that is not a whole number from 1 to 100', async () => {
     for (const n of ['0', '101', '-1', 'abc', '1.5', '1e1', '', '99999999999'])
       await assertRefused(app.http, { url: `/products/top-${n}` }, invalid('/n'))
   })
 })
 
 describe('GET /products/low-stock-{n}', () => {
-  test('answers those with at most n pieces, lowest first', async () => {
-    const [none, one, ten, eleven] = numbered(4).map(
+  test('answers products with at most n pieces, lowest stock first', async () => {
+    const [none, one, ten, eleven] = numberedProducts(4).map(
       (product, index) => reviseProduct(product, { stock: [0, 1, 10, 11][index] ?? 0 }).product,
     )
     assert.ok(none && one && ten && eleven)
@@ -203,14 +206,14 @@ describe('GET /products/low-stock-{n}', () => {
   })
 
   test('is paged', async () => {
-    await store(numbered(12))
-    assert.deepEqual(await walk('/products/low-stock-10', 3), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    await store(numberedProducts(12))
+    assert.deepEqual(await allIdsAt('/products/low-stock-10', 3), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     const { next_cursor: cursor } = await list('/products/low-stock-10?limit=3')
     await assertRefused(app.http, { url: `/products/low-stock-9?cursor=${cursor}` }, invalid('/cursor'))
     await assertRefused(app.http, { url: '/products/low-stock-9?limit=0' }, invalid('/limit'))
   })
 
-  test('refuses n that is not a whole number from 0', async () => {
+  test('refuses n that is not a whole number from 0 to 2147483647', async () => {
     for (const n of ['-1', 'abc', '1.5', '1e1', '', '2147483648', '99999999999'])
       await assertRefused(app.http, { url: `/products/low-stock-${n}` }, invalid('/n'))
   })
@@ -229,8 +232,8 @@ describe('GET /products/category/{category}', () => {
     '1',
   ]
 
-  test('answers those of exactly this category, whatever its characters', async () => {
-    const products = numbered(categories.length).map(
+  test('answers the products of exactly this category, with any characters in its name', async () => {
+    const products = numberedProducts(categories.length).map(
       (product, index) => reviseProduct(product, { category: categories[index] ?? '' }).product,
     )
     await store(products)
@@ -242,21 +245,21 @@ describe('GET /products/category/{category}', () => {
       )
   })
 
-  test('answers an empty list for an unknown category', async () => {
+  test('answers an empty array for an unknown category', async () => {
     assert.deepEqual(await idsAt('/products/category/Unknown'), [])
     assert.deepEqual(await idsAt(`/products/category/${'x'.repeat(100)}`), [])
   })
 
-  test('is paged, in order of id', async () => {
-    const products = numbered(7)
+  test('is paged in id order', async () => {
+    const products = numberedProducts(7)
     await store(products.toReversed())
-    assert.deepEqual(await walk('/products/category/Books', 2), idsOf(products))
+    assert.deepEqual(await allIdsAt('/products/category/Books', 2), idsOf(products))
     const { next_cursor: cursor } = await list('/products/category/Books?limit=3')
     await assertRefused(app.http, { url: `/products/category/Home?cursor=${cursor}` }, invalid('/cursor'))
     await assertRefused(app.http, { url: '/products/category/Books?limit=0' }, invalid('/limit'))
   })
 
-  test('refuses a text that no product can have as its category', async () => {
+  test('refuses a category that no product can have', async () => {
     for (const category of ['%00', 'a%00b', 'x'.repeat(101)])
       await assertRefused(app.http, { url: `/products/category/${category}` }, invalid('/category'))
     for (const category of ['%ff', '%', '%zz', '%ed%a0%80'])

@@ -10,14 +10,14 @@ const lamp = await app.store.products.add(creationOf())
 after(async () => {
   const { products } = await app.store.reader.list({ sort: byId, limit: 10 })
   await app[Symbol.asyncDispose]()
-  assert.deepEqual(products, [lamp], 'what is refused changes nothing')
+  assert.deepEqual(products, [lamp], 'refused requests change nothing')
 })
 
 const invalid = (...paths: string[]) => ({ status: 400, code: 'invalid', paths })
 const unreadable = { status: 400, code: 'invalid' }
 const tooLarge = { status: 413, code: 'payload_too_large' }
 
-describe('an id that is not a whole number in range is a 400', () => {
+describe('an id that is not a whole number in range gets a 400', () => {
   const ids = [
     '0',
     'abc',
@@ -45,14 +45,14 @@ describe('an id that is not a whole number in range is a 400', () => {
         await assertRefused(app.http, { ...request, url: `/products/${id}` }, invalid('/id'))
     })
 
-  test('and so is one that is not even text', async () => {
+  test('also if it is not valid percent-encoded UTF-8', async () => {
     for (const id of ['%ff', '%', '%c0%80'])
       await assertRefused(app.http, { url: `/products/${id}` }, unreadable)
   })
 })
 
-/** Members that break a rule, as JSON text, with the paths that the answer names. */
-const bad: readonly (readonly [json: string, ...paths: string[]])[] = [
+/** JSON members that break a rule, with the paths that the response names. */
+const invalidMembers: readonly (readonly [json: string, ...paths: string[]])[] = [
   ['"price": -0.01', '/price'],
   ['"price": 14.999', '/price'],
   ['"price": 0.001', '/price'],
@@ -95,7 +95,7 @@ const bad: readonly (readonly [json: string, ...paths: string[]])[] = [
   ['"name": 1, "price": "x", "stock": 1.5', '/name', '/price', '/stock'],
 ]
 
-describe('a body that breaks a rule is a 400 that names the field', () => {
+describe('a body that breaks a rule gets a 400 that names the field', () => {
   const requests = [
     ['POST', '/products', '"name": "x", "price": 1, '],
     ['PUT', `/products/${lamp.id}`, '"name": "x", "price": 1, '],
@@ -104,9 +104,9 @@ describe('a body that breaks a rule is a 400 that names the field', () => {
 
   for (const [method, url, required] of requests)
     test(`for ${method}`, async () => {
-      for (const [json, ...paths] of bad) {
-        // The last of two members with the same name counts.
-        const request = { method, url: url, payload: `{${required}${json}}` }
+      for (const [json, ...paths] of invalidMembers) {
+        // Of two members with the same name, the last one counts.
+        const request = { method, url, payload: `{${required}${json}}` }
         await assertRefused(app.http, request, invalid(...paths))
       }
     })
@@ -124,7 +124,7 @@ describe('a body that breaks a rule is a 400 that names the field', () => {
         await assertRefused(app.http, { method, url, payload }, invalid(...paths))
   })
 
-  test('for POST and PUT with null for what may be left out', async () => {
+  test('for POST and PUT with null in an optional member', async () => {
     for (const [method, url] of [
       ['POST', '/products'],
       ['PUT', `/products/${lamp.id}`],
@@ -135,7 +135,7 @@ describe('a body that breaks a rule is a 400 that names the field', () => {
   })
 })
 
-describe('a body that is not an object of JSON is a 400', () => {
+describe('a body that is not a JSON object gets a 400', () => {
   for (const [method, url] of [
     ['POST', '/products'],
     ['PUT', `/products/${lamp.id}`],
@@ -143,32 +143,32 @@ describe('a body that is not an object of JSON is a 400', () => {
   ] as const)
     test(`for ${method}`, async () => {
       for (const payload of ['null', '[]', '5', '"x"', 'true', '[{"name": "x", "price": 1}]', ''])
-        await assertRefused(app.http, { method, url: url, payload }, invalid(''))
+        await assertRefused(app.http, { method, url, payload }, invalid(''))
       for (const payload of ['{', '{"name": x}', "{'name': 'x'}", 'name=x', '{"price": NaN}', '{} {}'])
-        await assertRefused(app.http, { method, url: url, payload }, unreadable)
-      await assertRefused(app.http, { method, url: url }, invalid(''))
+        await assertRefused(app.http, { method, url, payload }, unreadable)
+      await assertRefused(app.http, { method, url }, invalid(''))
     })
 })
 
-describe('a body of more than 64 KiB is a 413', () => {
-  test('whether it says its length or not', async () => {
-    const megabytes = Buffer.alloc(10 * 1024 * 1024, 0x20)
+describe('a body of more than 64 KiB gets a 413', () => {
+  test('with or without Content-Length', async () => {
+    const tenMebibytes = Buffer.alloc(10 * 1024 * 1024, 0x20)
     for (const method of ['POST', 'PUT', 'PATCH'] as const) {
       const url = method === 'POST' ? '/products' : `/products/${lamp.id}`
-      await assertRefused(app.http, { method, url, payload: megabytes }, tooLarge)
-      const chunked = { method, url, payload: Readable.from([megabytes]) }
+      await assertRefused(app.http, { method, url, payload: tenMebibytes }, tooLarge)
+      const chunked = { method, url, payload: Readable.from([tenMebibytes]) }
       await assertRefused(app.http, chunked, tooLarge)
     }
   })
 
-  test('from the first byte more', async () => {
+  test('from the first byte over the limit', async () => {
     const payload = `{"name": " ", "price": 1}`.padEnd(64 * 1024)
     await assertRefused(app.http, { method: 'POST', url: '/products', payload }, invalid('/name'))
     await assertRefused(app.http, { method: 'POST', url: '/products', payload: `${payload} ` }, tooLarge)
   })
 })
 
-test('a body of another media type is a 415', async () => {
+test('a body of another media type gets a 415', async () => {
   const types = [
     'text/plain',
     'application/xml',
@@ -184,7 +184,7 @@ test('a body of another media type is a 415', async () => {
     }
 })
 
-test('a method that the path does not have is a 405 with those it has', async () => {
+test('an unsupported method gets a 405 that lists the supported ones in Allow', async () => {
   for (const [method, url, allow] of [
     ['DELETE', '/products', 'GET, HEAD, POST'],
     ['POST', `/products/${lamp.id}`, 'DELETE, GET, HEAD, PATCH, PUT'],
@@ -198,7 +198,7 @@ test('a method that the path does not have is a 405 with those it has', async ()
   }
 })
 
-test('a path that there is not is a 404', async () => {
+test('an unknown path gets a 404', async () => {
   for (const url of ['/product', '/products/1/2', '/products/category/a/b', '/Products', '//products'])
     await assertRefused(app.http, { url }, { status: 404, code: 'not_found' })
 })

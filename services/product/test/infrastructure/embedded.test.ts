@@ -13,16 +13,17 @@ import { byId } from '../../src/domain/product-reader.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { changeProduct, creationOf } from '../support/store.ts'
 
-const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'product-test-'))
+const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'product-test-'))
 
 const open = (dataDir: string, environment: Record<string, string> = {}, logger = silentLogger) =>
   openAdapters({ config: readConfig({ STORAGE: 'embedded', DATA_DIR: dataDir, ...environment }), logger })
 
 type Adapters = Awaited<ReturnType<typeof open>>
 
-const all = async ({ ports }: Adapters) => (await ports.reader.list({ sort: byId, limit: 1_000 })).products
+const listAll = async ({ ports }: Adapters) =>
+  (await ports.reader.list({ sort: byId, limit: 1_000 })).products
 
-/** Runs the service's own process on the folder until it ends. */
+/** Runs the service in a child process on this folder until it exits. */
 const runService = async (dataDir: string) => {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
     env: { PATH: process.env['PATH'], STORAGE: 'embedded', DATA_DIR: dataDir },
@@ -37,11 +38,11 @@ const runService = async (dataDir: string) => {
   return { stdout, stderr, code }
 }
 
-test('a new catalog has ten samples, valid and of different kinds', async () => {
-  await using folder = await ownFolder()
+test('a new catalog has ten valid samples, with several categories and low stock', async () => {
+  await using folder = await temporaryFolder()
   const { logger, lines } = recordingLogger()
   await using adapters = await open(folder.path, {}, logger)
-  const samples = await all(adapters)
+  const samples = await listAll(adapters)
   assert.equal(samples.length, 10)
   for (const sample of samples) assert.deepEqual({ ...sample, ...newProduct(sample).fields }, sample)
   assert.ok(samples.some(({ stock }) => stock <= 1))
@@ -50,10 +51,10 @@ test('a new catalog has ten samples, valid and of different kinds', async () => 
 })
 
 test('products survive a restart, and samples are not added again', async () => {
-  await using folder = await ownFolder()
+  await using folder = await temporaryFolder()
   const before = await (async () => {
     await using adapters = await open(folder.path)
-    const [sample] = await all(adapters)
+    const [sample] = await listAll(adapters)
     assert.ok(sample)
     const events: (readonly [type: string, productId: number])[] = []
     adapters.ports.events.subscribe(({ type, productId }) => events.push([type, productId]))
@@ -63,21 +64,21 @@ test('products survive a restart, and samples are not added again', async () => 
       ['product_updated', sample.id],
       ['product_created', id],
     ])
-    return await all(adapters)
+    return await listAll(adapters)
   })()
   await using adapters = await open(folder.path)
-  assert.deepEqual(await all(adapters), before)
+  assert.deepEqual(await listAll(adapters), before)
   assert.equal(before.length, 11)
 })
 
-test('production begins without samples', async () => {
-  await using folder = await ownFolder()
+test('production starts without samples', async () => {
+  await using folder = await temporaryFolder()
   await using adapters = await open(folder.path, { ENVIRONMENT: 'production' })
-  assert.deepEqual(await all(adapters), [])
+  assert.deepEqual(await listAll(adapters), [])
 })
 
-test('a second process is refused while one has the folder, and told what to do', async () => {
-  await using folder = await ownFolder()
+test('a second process on the folder exits with an error that says what to do', async () => {
+  await using folder = await temporaryFolder()
   await using adapters = await open(folder.path)
   const { code, stderr } = await runService(folder.path)
   assert.equal(code, 1)

@@ -8,7 +8,7 @@ import { type Request, send } from '../support/http.ts'
 import { creationOf, engines, openApp } from '../support/store.ts'
 
 for (const { engine, open, skip } of engines)
-  test(`what becomes of products is in the log, by what changed and not by what it says, in ${engine}`, {
+  test(`product events are logged with the names of changed fields but without their values, in ${engine}`, {
     skip,
   }, async () => {
     await using store = await open()
@@ -33,32 +33,36 @@ for (const { engine, open, skip } of engines)
       ['low_stock', id, 10],
     ])
     await change({ stock: 3 })
-    assert.deepEqual(events(), [['product_updated', id, 'stock']], 'only a write that crosses the threshold')
+    assert.deepEqual(
+      events(),
+      [['product_updated', id, 'stock']],
+      'only a write that crosses the threshold logs low_stock',
+    )
     await change({ stock: 50 })
     await change({ stock: 0 })
     assert.equal(events().at(-1)?.[0], 'low_stock')
 
-    const refusal = new Error('not like this')
+    const refusal = new Error('refused by the change')
     await assert.rejects(
       products.update(id, () => {
         throw refusal
       }),
       refusal,
     )
-    assert.deepEqual(events(), [], 'what did not happen is not told')
+    assert.deepEqual(events(), [], 'a write that fails logs no event')
     await products.update(id, removeProduct)
     assert.deepEqual(events(), [['product_deleted', id, undefined]])
     assert.doesNotMatch(JSON.stringify(lines), /Secret/)
   })
 
-test('each event has a line of its own kind', () => {
+test('each type of event has its own log line', () => {
   const { logger, lines } = recordingLogger()
   const log = productEventLog(logger)
-  const of = { productId: 7, version: 3 }
-  log({ type: 'product_created', ...of })
-  log({ type: 'product_updated', changed: ['price', 'stock'], ...of })
-  log({ type: 'low_stock', stock: 4, threshold: 10, ...of })
-  log({ type: 'product_deleted', ...of })
+  const target = { productId: 7, version: 3 }
+  log({ type: 'product_created', ...target })
+  log({ type: 'product_updated', changed: ['price', 'stock'], ...target })
+  log({ type: 'low_stock', stock: 4, threshold: 10, ...target })
+  log({ type: 'product_deleted', ...target })
   assert.deepEqual(
     lines.map(({ level, time: _time, pid: _pid, hostname: _hostname, ...line }) => [level, line]),
     [
@@ -76,7 +80,7 @@ test('each event has a line of its own kind', () => {
   )
 })
 
-test('what happens in the service is in its log, and counted', async () => {
+test('the service logs and counts product events', async () => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('product-service', '0')
   await using app = await openApp({}, { logger, metrics })

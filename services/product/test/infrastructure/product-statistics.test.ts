@@ -14,8 +14,8 @@ const product = fc.record({
 const sumOf = (values: readonly bigint[]) => values.reduce((sum, value) => sum + value, 0n)
 
 for (const { engine, open, skip } of engines)
-  describe(`the statistics of a catalog in ${engine}`, { skip }, () => {
-    test('are those of its products, to the cent', async () => {
+  describe(`catalog statistics in ${engine}`, { skip }, () => {
+    test('match the products to the cent', async () => {
       await using store = await open()
       const read = catalogStatistics(store)
       await fc.assert(
@@ -43,7 +43,7 @@ for (const { engine, open, skip } of engines)
       )
     })
 
-    test('name the twenty categories that are worth most, and sum up the others', async () => {
+    test('list the twenty most valuable categories and the total of the others', async () => {
       await using store = await open()
       for (let number = 1; number <= 23; number++)
         await store.products.add(creationOf({ category: `c${number}`, price: BigInt(number), stock: 1 }))

@@ -6,8 +6,8 @@ import { sql } from 'kysely'
 import { type Product, removeProduct, requireExisting } from '../../src/domain/product.ts'
 import { byId, lowestStockFirst } from '../../src/domain/product-reader.ts'
 import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
-import { inOrder, insertProducts, someProducts, walk } from '../support/listing.ts'
-import { everySort, sortEntries } from '../support/sorts.ts'
+import { anyProducts, insertProducts, readAllPages, sortProducts } from '../support/listing.ts'
+import { allSorts, sortEntries } from '../support/sorts.ts'
 import { changeProduct, creationOf, deleteProduct, engines, fieldsOf, type Store } from '../support/store.ts'
 
 const unknownId = 2_147_483_647
@@ -25,11 +25,11 @@ for (const { engine, open, skip } of engines)
     })
     after(() => store[Symbol.asyncDispose]())
 
-    const all = async (): Promise<readonly Product[]> =>
+    const listAll = async (): Promise<readonly Product[]> =>
       (await store.reader.list({ sort: byId, limit: 1_000 })).products
 
     describe('add', () => {
-      test('gives an id, version 1, and the time to the millisecond', async () => {
+      test('assigns an id, version 1 and the time to the millisecond', async () => {
         const { id, version, createdAt, updatedAt, ...fields } = await store.products.add(creationOf())
         assert.deepEqual(fields, fieldsOf())
         assert.ok(Number.isInteger(id) && id > 0)
@@ -43,25 +43,25 @@ for (const { engine, open, skip } of engines)
         assert.equal(rows.length, 0)
       })
 
-      test('gives every product an id of its own, also to many at once', async () => {
+      test('assigns unique ids to concurrent additions', async () => {
         const added = await Promise.all(Array.from({ length: 30 }, () => store.products.add(creationOf())))
         assert.equal(new Set(added.map(({ id }) => id)).size, 30)
       })
 
-      test('keeps texts as they are, up to the longest', async () => {
-        const texts = [
+      test('stores strings unchanged, up to the maximum length', async () => {
+        const products = [
           { name: '\u{1F600}'.repeat(200), description: 'é'.repeat(5_000), category: '書'.repeat(100) },
           { name: `'; drop table products; --`, description: '$1 \\ " \u0001\n', category: '%_' },
           { name: 'x', description: '', category: '' },
         ]
-        for (const text of texts) {
-          const { id } = await store.products.add(creationOf(text))
+        for (const strings of products) {
+          const { id } = await store.products.add(creationOf(strings))
           const { name, description, category } = (await store.reader.find(id)) ?? {}
-          assert.deepEqual({ name, description, category }, text)
+          assert.deepEqual({ name, description, category }, strings)
         }
       })
 
-      test('keeps money exact to the cent', async () => {
+      test('stores prices exactly to the cent', async () => {
         const price = fc.bigInt({ min: 0n, max: 999_999_999_999n })
         await fc.assert(
           fc.asyncProperty(price, async (cents) => {
@@ -75,17 +75,17 @@ for (const { engine, open, skip } of engines)
     })
 
     describe('find', () => {
-      test('gives the product as it was stored', async () => {
+      test('returns the product as stored', async () => {
         const added = await store.products.add(creationOf())
         await store.products.add(creationOf({ name: 'Another' }))
         assert.deepEqual(await store.reader.find(added.id), added)
       })
 
-      test('gives undefined for an unknown id', async () => {
+      test('returns undefined for an unknown id', async () => {
         assert.equal(await store.reader.find(unknownId), undefined)
       })
 
-      test('gives many in order of id, each once, and leaves out unknown ids', async () => {
+      test('returns several products in id order without duplicates, and omits unknown ids', async () => {
         const { id: _, ...product } = await store.products.add(creationOf())
         const [four, three, two, one] = [4, 3, 2, 1].map((id) => ({ id, ...product }))
         assert.ok(four && three && two && one)
@@ -97,7 +97,7 @@ for (const { engine, open, skip } of engines)
     })
 
     describe('update', () => {
-      test('stores what the change makes of the product, as its next version', async () => {
+      test('stores the changed product as its next version', async () => {
         const added = await store.products.add(creationOf())
         const fields = { name: 'x', description: '', price: 0n, stock: 0, category: '' }
         const updated = await changeProduct(store.products, added.id, (product) => {
@@ -109,13 +109,13 @@ for (const { engine, open, skip } of engines)
         assert.deepEqual(await store.reader.find(added.id), updated)
       })
 
-      test('changes one product alone', async () => {
+      test('changes no other product', async () => {
         const [one, other] = [await store.products.add(creationOf()), await store.products.add(creationOf())]
         await changeProduct(store.products, one.id, (product) => ({ ...product, name: 'x' }))
         assert.deepEqual(await store.reader.find(other.id), other)
       })
 
-      test('takes id, version and times from the store and not from the change', async () => {
+      test('takes id, version and times from the store, not from the change', async () => {
         const added = await store.products.add(creationOf())
         const updated = await changeProduct(store.products, added.id, (product) => ({
           ...product,
@@ -128,7 +128,7 @@ for (const { engine, open, skip } of engines)
         assert.ok(updated.updatedAt >= added.updatedAt)
       })
 
-      test('is atomic: fifty at once all take effect', async () => {
+      test('is atomic: fifty concurrent updates all take effect', async () => {
         const { id, stock } = await store.products.add(creationOf())
         const addOne = () =>
           changeProduct(store.products, id, (product) => ({ ...product, stock: product.stock + 1 }))
@@ -139,7 +139,7 @@ for (const { engine, open, skip } of engines)
         assert.equal(product.version, 51)
       })
 
-      test('lets one of many that expect the same version go on', async () => {
+      test('lets only one of ten concurrent updates that expect the same version succeed', async () => {
         const { id } = await store.products.add(creationOf())
         const updates = Array.from({ length: 10 }, (_, index) =>
           store.products.update(id, (stored) => ({
@@ -156,7 +156,7 @@ for (const { engine, open, skip } of engines)
         ])
       })
 
-      test('brings nothing back that is deleted meanwhile', async () => {
+      test('does not recreate a product that is removed concurrently', async () => {
         for (let round = 0; round < 20; round++) {
           const { id } = await store.products.add(creationOf())
           const raise = () =>
@@ -169,9 +169,9 @@ for (const { engine, open, skip } of engines)
             assert.ok(outcome.status === 'fulfilled' || codeOf(outcome.reason) === 'not_found')
           assert.equal(await store.reader.find(id), undefined)
           const raised = outcomes.filter(({ status }) => status === 'fulfilled').length - 1
-          const told = store.published.splice(0).map(({ type, version }) => `${type} ${version}`)
+          const events = store.published.splice(0).map(({ type, version }) => `${type} ${version}`)
           assert.deepEqual(
-            told.toSorted(),
+            events.toSorted(),
             [
               'product_created 1',
               ...Array.from({ length: raised }, (_, index) => `product_updated ${index + 2}`),
@@ -181,9 +181,9 @@ for (const { engine, open, skip } of engines)
         }
       })
 
-      test('passes on what the change throws, and writes nothing', async () => {
+      test('rejects with the error that the change throws, and writes nothing', async () => {
         const added = await store.products.add(creationOf())
-        const reason = new Error('not like this')
+        const reason = new Error('refused by the change')
         const update = store.products.update(added.id, () => {
           throw reason
         })
@@ -196,19 +196,19 @@ for (const { engine, open, skip } of engines)
         await changeProduct(store.products, added.id, (product) => product)
       })
 
-      test('of an unknown id asks for a change of nothing, passes on what that throws, and makes nothing', async () => {
-        const asked: unknown[] = []
+      test('passes undefined to the change for an unknown id and rejects with its error', async () => {
+        const inputs: unknown[] = []
         const update = store.products.update(unknownId, (stored) => {
-          asked.push(stored)
+          inputs.push(stored)
           return { product: requireExisting(unknownId, stored, 'anything'), events: [] }
         })
         await assert.rejects(update, notFound)
-        assert.deepEqual(asked, [undefined])
-        assert.deepEqual(await all(), [])
+        assert.deepEqual(inputs, [undefined])
+        assert.deepEqual(await listAll(), [])
         assert.deepEqual(store.published, [])
       })
 
-      test('makes no product where there is none, whatever the change says', async () => {
+      test('creates no product for an unknown id, even if the change returns one', async () => {
         const product = await store.products.add(creationOf())
         store.published.length = 0
         const update = store.products.update(unknownId, () => ({
@@ -216,65 +216,65 @@ for (const { engine, open, skip } of engines)
           events: [{ type: 'product_updated', changed: [] }],
         }))
         await assert.rejects(update, /cannot create a product/)
-        assert.deepEqual(await all(), [product])
+        assert.deepEqual(await listAll(), [product])
         assert.deepEqual(store.published, [])
       })
 
-      test('does not bring back a product that was removed meanwhile', async () => {
+      test('rejects with not_found for a removed product', async () => {
         const { id } = await store.products.add(creationOf())
         await deleteProduct(store.products, id)
         await assert.rejects(
           changeProduct(store.products, id, (product) => product),
           { code: 'not_found' },
         )
-        assert.deepEqual(await all(), [])
+        assert.deepEqual(await listAll(), [])
       })
     })
 
     describe('remove', () => {
-      test('removes that product and no other', async () => {
+      test('removes no other product', async () => {
         const [one, other] = [await store.products.add(creationOf()), await store.products.add(creationOf())]
         const removal = store.products.update(one.id, (product) => {
           assert.deepEqual(product, one)
           return removeProduct()
         })
         assert.equal(await removal, undefined)
-        assert.deepEqual(await all(), [other])
+        assert.deepEqual(await listAll(), [other])
       })
 
-      test('keeps the product when it is not as expected, and passes that on', async () => {
+      test('keeps the product and rejects with the error if the change throws stale_version', async () => {
         const added = await store.products.add(creationOf())
         const removal = store.products.update(added.id, (stored) => {
           requireExisting(added.id, stored, [{ version: 2 }])
           return removeProduct()
         })
         await assert.rejects(removal, { code: 'stale_version' })
-        assert.deepEqual(await all(), [added])
+        assert.deepEqual(await listAll(), [added])
         assert.deepEqual(
           store.published.map(({ type }) => type),
           ['product_created'],
         )
       })
 
-      test('of an unknown id is not_found', async () => {
+      test('rejects with not_found for an unknown id', async () => {
         await store.products.add(creationOf())
         await assert.rejects(deleteProduct(store.products, unknownId), notFound)
-        assert.equal((await all()).length, 1)
+        assert.equal((await listAll()).length, 1)
       })
 
-      test('of an unknown id asks for a change of nothing, and a removal of that makes and tells nothing', async () => {
-        const asked: unknown[] = []
+      test('passes undefined to the change for an unknown id and ignores a removal', async () => {
+        const inputs: unknown[] = []
         const removal = store.products.update(unknownId, (stored) => {
-          asked.push(stored)
+          inputs.push(stored)
           return removeProduct()
         })
         assert.equal(await removal, undefined)
-        assert.deepEqual(asked, [undefined])
-        assert.deepEqual(await all(), [])
+        assert.deepEqual(inputs, [undefined])
+        assert.deepEqual(await listAll(), [])
         assert.deepEqual(store.published, [])
       })
 
-      test('never gives the id of a removed product to another', async () => {
+      test('never reuses the id of a removed product', async () => {
         const removed = await store.products.add(creationOf())
         await deleteProduct(store.products, removed.id)
         assert.ok((await store.products.add(creationOf())).id > removed.id)
@@ -282,7 +282,7 @@ for (const { engine, open, skip } of engines)
     })
 
     describe('events', () => {
-      test('are published once for each write, with the id, and the version that it led to', async () => {
+      test('are published once for each write, with the id and version of the product', async () => {
         const [one, other] = [await store.products.add(creationOf()), await store.products.add(creationOf())]
         const low = { type: 'low_stock', stock: 3, threshold: 10 } as const
         const updated = { type: 'product_updated', changed: ['stock'] } as const
@@ -304,17 +304,17 @@ for (const { engine, open, skip } of engines)
         ])
       })
 
-      /** Writes the product as it is, and tells which version it was. */
-      const tellVersion = (products: Store['products'], id: number) =>
+      /** Writes the product unchanged, with an event whose `stock` is the version that the change received. */
+      const writeWithVersionEvent = (products: Store['products'], id: number) =>
         products.update(id, (stored) => {
           const product = requireExisting(id, stored, 'anything')
           return { product, events: [{ type: 'low_stock', stock: product.version, threshold: 10 }] }
         })
 
-      test('come once for each version when fifty writes race, in whichever order', async () => {
+      test('are published once for each version if fifty writes race, in any order', async () => {
         const { id } = await store.products.add(creationOf())
         store.published.length = 0
-        await Promise.all(Array.from({ length: 50 }, () => tellVersion(store.products, id)))
+        await Promise.all(Array.from({ length: 50 }, () => writeWithVersionEvent(store.products, id)))
         assert.deepEqual(
           store.published.toSorted((one, other) => one.version - other.version),
           Array.from({ length: 50 }, (_, index) => ({
@@ -327,8 +327,8 @@ for (const { engine, open, skip } of engines)
         )
       })
 
-      /** The first read gives a product at the version before: as if another process had written it since. */
-      const outdatedProducts = ({ database, published }: Store) => {
+      /** The first read through this repository is one version behind, as if another process had written since. */
+      const outdatedRepository = ({ database, published }: Store) => {
         let reads = 0
         const outdated = database.withPlugin({
           transformQuery: ({ node }) => node,
@@ -340,25 +340,25 @@ for (const { engine, open, skip } of engines)
         return postgresProductRepository(outdated, (events) => published.push(...events))
       }
 
-      test('are those of the change that took effect, when another write came first', async () => {
+      test('come only from the change that took effect if another write came first', async () => {
         const { id } = await store.products.add(creationOf())
         await changeProduct(store.products, id, (product) => product)
         store.published.length = 0
-        const { version } = await tellVersion(outdatedProducts(store), id)
+        const { version } = await writeWithVersionEvent(outdatedRepository(store), id)
         assert.equal(version, 3)
-        await deleteProduct(outdatedProducts(store), id)
+        await deleteProduct(outdatedRepository(store), id)
         assert.deepEqual(store.published, [
           { type: 'low_stock', stock: 2, threshold: 10, productId: id, version: 3 },
           { type: 'product_deleted', productId: id, version: 3 },
         ])
       })
 
-      test('are none when the change throws that is made of what another write left', async () => {
+      test('are not published if the change throws when it is repeated after another write', async () => {
         const { id } = await store.products.add(creationOf())
         await changeProduct(store.products, id, (product) => product)
         store.published.length = 0
         const seen: number[] = []
-        const write = outdatedProducts(store).update(id, (stored) => {
+        const write = outdatedRepository(store).update(id, (stored) => {
           seen.push(requireExisting(id, stored, 'anything').version)
           return {
             product: requireExisting(id, stored, [{ version: 1 }]),
@@ -371,43 +371,46 @@ for (const { engine, open, skip } of engines)
         assert.deepEqual(store.published, [])
       })
 
-      test('are told of one removal when several race', async () => {
+      test('are published for only one of several concurrent removals', async () => {
         const { id } = await store.products.add(creationOf())
         store.published.length = 0
         await Promise.all(Array.from({ length: 10 }, () => store.products.update(id, removeProduct)))
         assert.deepEqual(store.published, [{ type: 'product_deleted', productId: id, version: 1 }])
       })
 
-      test('are published when others can see what was written', async () => {
-        await using own = await open()
-        const { id } = await own.products.add(creationOf())
+      test('are published once the write is visible to readers', async () => {
+        await using separateStore = await open()
+        const { id } = await separateStore.products.add(creationOf())
         const seen: Promise<readonly [published: number, stored: number | undefined]>[] = []
-        own.events.subscribe(({ version }) =>
-          seen.push(own.reader.find(id).then((product) => [version, product?.version] as const)),
+        separateStore.events.subscribe(({ version }) =>
+          seen.push(separateStore.reader.find(id).then((product) => [version, product?.version] as const)),
         )
         await Promise.all(
-          Array.from({ length: 20 }, () => changeProduct(own.products, id, (product) => product)),
+          Array.from({ length: 20 }, () => changeProduct(separateStore.products, id, (product) => product)),
         )
         for (const [published, stored] of await Promise.all(seen))
-          assert.ok(stored !== undefined && stored >= published, `${stored} at the event of ${published}`)
+          assert.ok(
+            stored !== undefined && stored >= published,
+            `version ${stored} is visible at the event for version ${published}`,
+          )
         assert.equal(seen.length, 20)
       })
 
-      test('are none of a write that fails at its very end', async () => {
-        await using own = await open()
-        const { id } = await own.products.add(creationOf())
+      test('are not published if the commit fails', async () => {
+        await using separateStore = await open()
+        const { id } = await separateStore.products.add(creationOf())
         await sql`
           create function refuse() returns trigger language plpgsql as
-          $$ begin raise exception 'refused at the commit'; end $$`.execute(own.database)
+          $$ begin raise exception 'refused at the commit'; end $$`.execute(separateStore.database)
         await sql`
           create constraint trigger refuse after update on products deferrable initially deferred
-          for each row when (new.name = 'Refused') execute function refuse()`.execute(own.database)
+          for each row when (new.name = 'Refused') execute function refuse()`.execute(separateStore.database)
         const refused = (product: Product) => ({ ...product, name: 'Refused' })
-        for (const products of [own.products, outdatedProducts(own)])
+        for (const products of [separateStore.products, outdatedRepository(separateStore)])
           await assert.rejects(changeProduct(products, id, refused), /refused at the commit/)
-        await deleteProduct(own.products, id)
+        await deleteProduct(separateStore.products, id)
         assert.deepEqual(
-          own.published.map(({ type, version }) => [type, version]),
+          separateStore.published.map(({ type, version }) => [type, version]),
           [
             ['product_created', 1],
             ['product_deleted', 1],
@@ -420,50 +423,53 @@ for (const { engine, open, skip } of engines)
       const pageSize = fc.integer({ min: 1, max: 7 })
 
       for (const [word, sort] of sortEntries)
-        test(`walks all products by ${word}, in the order of the reference`, async () => {
+        test(`pages through all products by ${word} in the reference order`, async () => {
           await fc.assert(
-            fc.asyncProperty(someProducts, pageSize, async (products, limit) => {
+            fc.asyncProperty(anyProducts, pageSize, async (products, limit) => {
               await insertProducts(store.database, products)
-              assert.deepEqual(await walk(store.reader, { sort, limit }), inOrder(sort, products))
+              assert.deepEqual(
+                await readAllPages(store.reader, { sort, limit }),
+                sortProducts(sort, products),
+              )
             }),
             { numRuns: 12 },
           )
         })
 
-      test('skips and repeats nothing that stays, while others come and go between the pages', async () => {
-        const sort = fc.constantFrom(...everySort)
-        const stays = fc.infiniteStream(fc.boolean())
+      test('neither skips nor repeats a product while others are added and removed between pages', async () => {
+        const sort = fc.constantFrom(...allSorts)
+        const coins = fc.infiniteStream(fc.boolean())
         await fc.assert(
-          fc.asyncProperty(sort, someProducts, stays, pageSize, async (by, products, staying, limit) => {
-            const kept = products.filter(() => staying.next().value)
+          fc.asyncProperty(sort, anyProducts, coins, pageSize, async (by, products, coin, limit) => {
+            const kept = products.filter(() => coin.next().value)
             const others = products.filter((product) => !kept.includes(product))
-            const [leaving, coming] = [others.filter((_, i) => i % 2 === 0), others.filter((_, i) => i % 2)]
-            await insertProducts(store.database, [...kept, ...leaving])
+            const [toRemove, toAdd] = [others.filter((_, i) => i % 2 === 0), others.filter((_, i) => i % 2)]
+            await insertProducts(store.database, [...kept, ...toRemove])
 
-            const disturb = async () => {
-              const [left, came] = [leaving.pop(), coming.pop()]
-              if (left !== undefined) await deleteProduct(store.products, left.id)
-              if (came !== undefined) await insertProducts(store.database, [came], { besides: true })
+            const changeOthers = async () => {
+              const [removed, added] = [toRemove.pop(), toAdd.pop()]
+              if (removed !== undefined) await deleteProduct(store.products, removed.id)
+              if (added !== undefined) await insertProducts(store.database, [added], { keepExisting: true })
             }
-            const walked = await walk(store.reader, { sort: by, limit }, disturb)
-            assert.equal(new Set(walked.map(({ id }) => id)).size, walked.length)
+            const listed = await readAllPages(store.reader, { sort: by, limit }, changeOthers)
+            assert.equal(new Set(listed.map(({ id }) => id)).size, listed.length)
             assert.deepEqual(
-              walked.filter(({ id }) => kept.some((one) => one.id === id)),
-              inOrder(by, kept),
+              listed.filter(({ id }) => kept.some((one) => one.id === id)),
+              sortProducts(by, kept),
             )
           }),
           { numRuns: 60 },
         )
       })
 
-      test('keeps to the category, and to the highest stock', async () => {
+      test('filters by category and maximum stock', async () => {
         const filters = fc.record(
           { category: fc.constantFrom('', 'Home', 'home', 'Höme'), maxStock: fc.constantFrom(0, 1, 2) },
           { requiredKeys: [] },
         )
-        const sort = fc.constantFrom(...everySort)
+        const sort = fc.constantFrom(...allSorts)
         await fc.assert(
-          fc.asyncProperty(someProducts, sort, filters, pageSize, async (products, by, filter, limit) => {
+          fc.asyncProperty(anyProducts, sort, filters, pageSize, async (products, by, filter, limit) => {
             await insertProducts(store.database, products)
             const { category, maxStock } = filter
             const matching = products.filter(
@@ -471,32 +477,35 @@ for (const { engine, open, skip } of engines)
                 (category === undefined || product.category === category) &&
                 (maxStock === undefined || product.stock <= maxStock),
             )
-            assert.deepEqual(await walk(store.reader, { sort: by, limit, ...filter }), inOrder(by, matching))
+            assert.deepEqual(
+              await readAllPages(store.reader, { sort: by, limit, ...filter }),
+              sortProducts(by, matching),
+            )
           }),
           { numRuns: 60 },
         )
       })
 
-      test('walks a category by id and low stock by stock, as they are served', async () => {
+      test('pages through a category by id, and through low stock by stock', async () => {
         await fc.assert(
-          fc.asyncProperty(someProducts, pageSize, async (products, limit) => {
+          fc.asyncProperty(anyProducts, pageSize, async (products, limit) => {
             await insertProducts(store.database, products)
             for (const category of ['Home', '']) {
               const ofCategory = products.filter((product) => product.category === category)
-              const walked = await walk(store.reader, { sort: byId, category, limit })
-              assert.deepEqual(walked, inOrder(byId, ofCategory))
+              const listed = await readAllPages(store.reader, { sort: byId, category, limit })
+              assert.deepEqual(listed, sortProducts(byId, ofCategory))
             }
             const low = products.filter(({ stock }) => stock <= 2)
             assert.deepEqual(
-              await walk(store.reader, { sort: lowestStockFirst, maxStock: 2, limit }),
-              inOrder(lowestStockFirst, low),
+              await readAllPages(store.reader, { sort: lowestStockFirst, maxStock: 2, limit }),
+              sortProducts(lowestStockFirst, low),
             )
           }),
           { numRuns: 30 },
         )
       })
 
-      test('says that there is more only when there is', async () => {
+      test('returns a next position only if there are more products', async () => {
         for (const name of ['a', 'b']) await store.products.add(creationOf({ name }))
         const { next: afterOne } = await store.reader.list({ sort: byId, limit: 1 })
         assert.ok(afterOne)
@@ -504,8 +513,8 @@ for (const { engine, open, skip } of engines)
         assert.equal((await store.reader.list({ sort: byId, limit: 1, after: afterOne })).next, undefined)
       })
 
-      test('of an empty catalog is an empty page', async () => {
-        for (const sort of everySort)
+      test('returns an empty page for an empty catalog', async () => {
+        for (const sort of allSorts)
           assert.deepEqual(await store.reader.list({ sort, limit: 10 }), { products: [] })
       })
     })

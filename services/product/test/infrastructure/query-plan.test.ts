@@ -16,7 +16,7 @@ const count = 50_000
 
 const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 
-/** The plan of a statement of the reader, as PostgreSQL would run it. */
+/** Returns the nodes of the plan that PostgreSQL chooses for a statement of the reader. */
 const planOf = async (database: Database, { sql: text, parameters }: CompiledQuery): Promise<Plan[]> => {
   const literal = text.replace(/\$(\d+)/g, (_, index: string) => {
     const value = parameters[Number(index) - 1]
@@ -32,7 +32,7 @@ const planOf = async (database: Database, { sql: text, parameters }: CompiledQue
   return nodesOf(plan)
 }
 
-describe('every page is a range of one index, whatever its depth', { skip: withoutPostgres }, () => {
+describe('every page, first or deep, is a single index range scan', { skip: withoutPostgres }, () => {
   let schema: Awaited<ReturnType<typeof ownSchema>>
   let database: Database
   const statements: CompiledQuery[] = []
@@ -80,7 +80,7 @@ describe('every page is a range of one index, whatever its depth', { skip: witho
       limit: 100,
       after: { key: 40_000, id: 40_000 },
     },
-    'a category that nothing has': { sort: byId, category: 'Nothing', limit: 100 },
+    'an empty category': { sort: byId, category: 'Nothing', limit: 100 },
   }
 
   for (const [name, listing] of Object.entries(listings)) {
@@ -97,7 +97,7 @@ describe('every page is a range of one index, whatever its depth', { skip: witho
       assert.equal(
         nodes.find(({ Filter }) => Filter !== undefined),
         undefined,
-        'rows are read and thrown away',
+        'rows are read and then filtered out',
       )
     })
   }

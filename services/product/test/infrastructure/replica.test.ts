@@ -10,46 +10,46 @@ import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { fieldsOf } from '../support/store.ts'
 import { context, useCasesOf } from '../support/use-cases.ts'
 
-const until = (condition: () => Promise<boolean>) =>
+const waitUntil = (condition: () => Promise<boolean>) =>
   eventually(15_000, async () => assert.ok(await condition()))
 
-it('queries read from a streaming replica, commands never do, and the primary serves while it is down', {
+it('queries read from a streaming replica, or from the primary while it is down; commands use the primary', {
   skip: withoutPostgresPrograms,
 }, async () => {
   await using primary = await startCluster()
   await using replica = await startCluster({ primary })
   const config = readConfig({ DATABASE_URL: primary.url, DB_REPLICA_URL: replica.url })
   await using adapters = await openAdapters({ config, logger: silentLogger })
-  const use = useCasesOf(adapters.ports)
+  const useCases = useCasesOf(adapters.ports)
   const health = createHealth('product-service', '0', adapters.dependencies)
   const status = async () => (await health.report()).status
-  await until(async () => (await status()) === 'healthy')
+  await waitUntil(async () => (await status()) === 'healthy')
 
-  const written = await use.createProduct(fieldsOf({ stock: 1 }), context)
-  await until(() =>
-    use.getProduct({ id: written.id }, context).then(
+  const created = await useCases.createProduct(fieldsOf({ stock: 1 }), context)
+  await waitUntil(() =>
+    useCases.getProduct({ id: created.id }, context).then(
       () => true,
       () => false,
     ),
   )
 
-  // Only a read of the replica answers while the primary is away; a command must not.
+  // While the primary is down, reads from the replica succeed and commands fail.
   await primary.stop()
-  assert.deepEqual(await use.getProduct({ id: written.id }, context), written)
-  assert.deepEqual((await use.listProducts({ sort: byId, limit: 10 }, context)).products, [written])
-  await assert.rejects(use.createProduct(fieldsOf(), context), { code: 'unavailable' })
+  assert.deepEqual(await useCases.getProduct({ id: created.id }, context), created)
+  assert.deepEqual((await useCases.listProducts({ sort: byId, limit: 10 }, context)).products, [created])
+  await assert.rejects(useCases.createProduct(fieldsOf(), context), { code: 'unavailable' })
   assert.equal(await status(), 'unhealthy')
   await primary.start()
-  await until(async () => (await status()) === 'healthy')
+  await waitUntil(async () => (await status()) === 'healthy')
 
   await replica.stop()
-  const changed = await use.updateProduct(
-    { id: written.id, changes: { stock: 2 }, expected: 'anything' },
+  const changed = await useCases.updateProduct(
+    { id: created.id, changes: { stock: 2 }, expected: 'anything' },
     context,
   )
-  assert.deepEqual(await use.getProduct({ id: written.id }, context), changed)
+  assert.deepEqual(await useCases.getProduct({ id: created.id }, context), changed)
   assert.equal(await status(), 'degraded')
 
   await replica.start()
-  await until(async () => (await status()) === 'healthy')
+  await waitUntil(async () => (await status()) === 'healthy')
 })

@@ -6,13 +6,13 @@ import { engines } from '../support/store.ts'
 
 const firstOf = (seed: number, count: number) => generateProducts(seed).take(count).toArray()
 
-describe('invented products', () => {
-  it('are the same for the same seed, and others for another', () => {
+describe('generated products', () => {
+  it('are the same for the same seed and differ for another seed', () => {
     assert.deepEqual(firstOf(7, 1_000), firstOf(7, 1_000))
     assert.notDeepEqual(firstOf(7, 10), firstOf(8, 10))
   })
 
-  it('have names of their own, several categories, and some are out of stock', () => {
+  it('have unique names and several categories, and some are out of stock', () => {
     const products = firstOf(1, 5_000)
     assert.equal(new Set(products.map(({ name }) => name)).size, 5_000)
     assert.ok(new Set(products.map(({ category }) => category)).size > 5)
@@ -20,15 +20,15 @@ describe('invented products', () => {
   })
 
   for (const { engine, open, skip } of engines) {
-    it(`are stored as they are, in batches, on ${engine}`, { skip }, async () => {
+    it(`are stored unchanged, in batches, on ${engine}`, { skip }, async () => {
       await using store = await open()
-      const told: number[] = []
+      const progress: number[] = []
       await seedGenerated(store.database, {
         count: 5_001,
         seed: 7,
-        onProgress: (stored) => told.push(stored),
+        onProgress: (stored) => progress.push(stored),
       })
-      assert.deepEqual(told, [5_000, 5_001])
+      assert.deepEqual(progress, [5_000, 5_001])
       const { products } = await store.reader.list({ sort: sorts['-id'], limit: 1 })
       const [last] = products
       assert.ok(last)

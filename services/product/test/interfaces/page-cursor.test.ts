@@ -13,7 +13,7 @@ import {
 } from '../../src/domain/product-reader.ts'
 import { decodeCursor, encodeCursor, type Listing } from '../../src/interfaces/page-cursor.ts'
 import { sortWord } from '../../src/interfaces/sort-words.ts'
-import { everySort, sortEntries, sorts } from '../support/sorts.ts'
+import { allSorts, sortEntries, sorts } from '../support/sorts.ts'
 
 const invalid = {
   code: 'invalid',
@@ -40,11 +40,11 @@ const positionIn = ({ by }: ProductSort): fc.Arbitrary<Position> =>
   fc.record({ key: keys[by], id: integer }, { noNullPrototype: true })
 
 const listings: fc.Arbitrary<Listing> = fc.record(
-  { sort: fc.constantFrom(...everySort), category: fc.string(), maxStock: integer },
+  { sort: fc.constantFrom(...allSorts), category: fc.string(), maxStock: integer },
   { requiredKeys: ['sort'] },
 )
 
-const places = listings.chain((listing) =>
+const encodedPositions = listings.chain((listing) =>
   positionIn(listing.sort).map((position) => ({
     listing,
     position,
@@ -52,7 +52,7 @@ const places = listings.chain((listing) =>
   })),
 )
 
-/** A cursor as somebody makes it who has read the source. */
+/** Builds a cursor with a valid checksum, as anyone who has read the source can. */
 const forge = ({ sort, category, maxStock }: Listing, contents: string): string => {
   const position = Buffer.from(contents).toString('base64url')
   const bound = JSON.stringify([sortWord(sort), category ?? null, maxStock ?? null, position])
@@ -60,7 +60,7 @@ const forge = ({ sort, category, maxStock }: Listing, contents: string): string 
 }
 
 /** One key for each sort. */
-const someKey = {
+const exampleKeys = {
   id: 7,
   price: 14_99n,
   stock: 30,
@@ -68,8 +68,8 @@ const someKey = {
   createdAt: new Date('2026-11-22T09:58:00.123Z'),
 } as const satisfies Record<SortKey, Position['key']>
 
-/** Made by an earlier version of the service: clients hold such cursors, so these texts must never change. */
-const cursorsOfClients: readonly (readonly [Listing, string])[] = [
+/** Cursors from an earlier version of the service. Clients hold such cursors, so they must never change. */
+const issuedCursors: readonly (readonly [Listing, string])[] = [
   [{ sort: sorts['id'] }, 'WyI3Iiw3XQ.fkPrZxEMpeOw'],
   [{ sort: sorts['-id'] }, 'WyI3Iiw3XQ.uyWspdVzOOpd'],
   [{ sort: sorts['price'] }, 'WyIxNDk5Iiw3XQ.7eXEFFMCdCEh'],
@@ -86,16 +86,16 @@ const cursorsOfClients: readonly (readonly [Listing, string])[] = [
 ]
 
 describe('a cursor', () => {
-  test('is byte for byte what earlier versions made of the same place', () => {
-    for (const [listing, cursor] of cursorsOfClients) {
-      const position = { key: someKey[listing.sort.by], id: 7 }
+  test('is encoded byte for byte as in earlier versions', () => {
+    for (const [listing, cursor] of issuedCursors) {
+      const position = { key: exampleKeys[listing.sort.by], id: 7 }
       assert.equal(encodeCursor(listing, position), cursor)
       assert.deepEqual(decodeCursor(listing, cursor, '/cursor'), position)
     }
   })
 
   for (const [word, sort] of sortEntries)
-    test(`brings back the place that it was made of, sorted by ${word}`, () => {
+    test(`decodes to the position that it encodes, sorted by ${word}`, () => {
       fc.assert(
         fc.property(positionIn(sort), (position) => {
           assert.deepEqual(decodeCursor({ sort }, encodeCursor({ sort }, position), '/cursor'), position)
@@ -103,31 +103,31 @@ describe('a cursor', () => {
       )
     })
 
-  test('brings it back for filtered lists too', () => {
+  test('decodes to the position that it encodes in filtered lists', () => {
     fc.assert(
-      fc.property(places, ({ listing, position, cursor }) => {
+      fc.property(encodedPositions, ({ listing, position, cursor }) => {
         assert.deepEqual(decodeCursor(listing, cursor, '/cursor'), position)
       }),
     )
   })
 
-  test('fits into a query string as it is, and into its limit', () => {
+  test('needs no escaping in a query string and has at most 2048 characters', () => {
     const longest = encodeCursor(
       { sort: sorts.name },
       { key: '\u0001'.repeat(limits.name), id: limits.integer },
     )
     assert.ok(longest.length <= 2_048)
-    fc.assert(fc.property(places, ({ cursor }) => assert.equal(encodeURIComponent(cursor), cursor)))
+    fc.assert(fc.property(encodedPositions, ({ cursor }) => assert.equal(encodeURIComponent(cursor), cursor)))
   })
 
-  test('is refused when any character is changed, added or left out', () => {
+  test('is refused if any character is changed, added or removed', () => {
     const edit = fc.record({
       at: fc.nat({ max: 60 }),
       removed: fc.constantFrom(0, 1, 2),
       added: fc.oneof(fc.constantFrom('', '.', '=', 'A'), fc.string({ maxLength: 3 })),
     })
     fc.assert(
-      fc.property(places, edit, ({ listing, cursor }, { at, removed, added }) => {
+      fc.property(encodedPositions, edit, ({ listing, cursor }, { at, removed, added }) => {
         const start = at % (cursor.length + 1)
         const changed = cursor.slice(0, start) + added + cursor.slice(start + removed)
         fc.pre(changed !== cursor)
@@ -137,67 +137,71 @@ describe('a cursor', () => {
     )
   })
 
-  test('is refused with more behind it', () => {
+  test('is refused with trailing characters', () => {
     fc.assert(
-      fc.property(places, fc.constantFrom('.', '.x', '.a.b', '=', ' ', '\n'), ({ listing, cursor }, more) =>
-        assertRefused(listing, cursor + more),
+      fc.property(
+        encodedPositions,
+        fc.constantFrom('.', '.x', '.a.b', '=', ' ', '\n'),
+        ({ listing, cursor }, suffix) => assertRefused(listing, cursor + suffix),
       ),
     )
   })
 
-  test('is refused by a list of another sort, category or highest stock', () => {
+  test('is refused by a list with another sort, category or maximum stock', () => {
     fc.assert(
-      fc.property(places, listings, ({ listing, cursor }, other) => {
+      fc.property(encodedPositions, listings, ({ listing, cursor }, other) => {
         fc.pre(JSON.stringify(other) !== JSON.stringify(listing))
         assertRefused(other, cursor)
       }),
     )
     const key = { id: 1, price: 1n, stock: 1, name: '1', createdAt: new Date(1) }
-    for (const sort of everySort)
-      for (const other of everySort.filter((one) => one !== sort))
+    for (const sort of allSorts)
+      for (const other of allSorts.filter((one) => one !== sort))
         assertRefused({ sort: other }, encodeCursor({ sort }, { key: key[sort.by], id: 1 }))
     const cursor = encodeCursor({ sort: lowestStockFirst, maxStock: 1 }, { key: 1, id: 1 })
     for (const other of [{}, { maxStock: 2 }, { maxStock: 1, category: '' }])
       assertRefused({ sort: lowestStockFirst, ...other }, cursor)
   })
 
-  test('is refused when it is garbage', () => {
+  test('is refused if it is garbage', () => {
     for (const cursor of ['', '.', '..', 'null', '\0', 'W10.', '\ud800', 'x'.repeat(2_048)])
       assertRefused({ sort: byId }, cursor)
     fc.assert(fc.property(listings, fc.string({ unit: 'binary' }), assertRefused))
   })
 })
 
-describe('a made-up cursor with the right checksum', () => {
-  test('is taken when its contents are right, or the tests below would show nothing', () => {
+describe('a forged cursor with a valid checksum', () => {
+  // The tests below prove nothing unless `forge` builds cursors that are otherwise valid.
+  test('is accepted if its contents are valid', () => {
     const listing = { sort: sorts.price, category: 'Home', maxStock: 3 }
     assert.deepEqual(decodeCursor(listing, forge(listing, '["1499",7]'), '/cursor'), { key: 14_99n, id: 7 })
   })
 
-  test('is refused when its contents are not a text and an id', () => {
+  test('is refused if its contents are not a string and an id', () => {
     const contents = ['', '[', 'null', '5', '{}', '[]', '["1"]', '[1,1]', '[null,1]', '[["1"],1]', '"11"']
     for (const content of contents) assertRefused({ sort: byId }, forge({ sort: byId }, content))
   })
 
-  test('is refused when the id is not a whole number in range', () => {
+  test('is refused if the id is not a whole number in range', () => {
     for (const id of ['-1', '1.5', '2147483648', '1e99', '"1"', '[1]', 'null', 'true', '{}', '""'])
       assertRefused({ sort: byId }, forge({ sort: byId }, `["1",${id}]`))
   })
 
-  test('is refused when the key is not one of its sort', () => {
-    const number = ['', ' ', '-1', '1.5', '1e3', '0x1', 'NaN', 'x', "1'; drop table products"]
-    const bad: Record<SortKey, readonly string[]> = {
-      id: [...number, '2147483648'],
-      stock: [...number, '2147483648'],
-      price: [...number, '9999999999999'],
+  test('is refused if the key is invalid for the sort', () => {
+    const badNumbers = ['', ' ', '-1', '1.5', '1e3', '0x1', 'NaN', 'x', "1'; drop table products"]
+    const invalidKeys: Record<SortKey, readonly string[]> = {
+      id: [...badNumbers, '2147483648'],
+      stock: [...badNumbers, '2147483648'],
+      price: [...badNumbers, '9999999999999'],
       name: ['\0', 'a\0b', '\ud800', 'x'.repeat(2 * limits.name + 1)],
       createdAt: ['', 'yesterday', 'NaN', 'infinity', '+275760-09-13', '-271821-04-20', '-004714-01-01'],
     }
-    for (const sort of everySort)
-      for (const key of bad[sort.by]) assertRefused({ sort }, forge({ sort }, JSON.stringify([key, 1])))
+    for (const sort of allSorts)
+      for (const key of invalidKeys[sort.by])
+        assertRefused({ sort }, forge({ sort }, JSON.stringify([key, 1])))
   })
 
-  test('is never any other error', () => {
+  test('never throws an error other than invalid', () => {
     fc.assert(
       fc.property(listings, fc.json(), fc.json(), (listing, key, id) => {
         for (const contents of [key, `[${key},${id}]`, `[${JSON.stringify(key)},${id}]`]) {

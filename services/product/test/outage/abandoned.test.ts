@@ -12,15 +12,15 @@ import type { Product } from '../../src/domain/product.ts'
 import { byId } from '../../src/domain/product-reader.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { holdLocks } from '../support/locks.ts'
-import { abandon, parsed, requestText, sendOn } from '../support/sockets.ts'
+import { parseResponse, requestText, sendAndDisconnect, sendRequest } from '../support/sockets.ts'
 import { creationOf } from '../support/store.ts'
 
-/** The service on the real PostgreSQL, at a port of its own, with its log and its metrics. */
+/** Starts the service on PostgreSQL and on a free port, and returns it with its log lines and metrics. */
 const start = async () => {
   const schema = await ownSchema()
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics(service, '0')
-  // Without the limit by which the server would end a statement too: only the cancelling is left.
+  // No statement_timeout: only cancellation can end a statement.
   const config = readConfig({ DATABASE_URL: `${schema.url}&statement_timeout=0` })
   const adapters = await openAdapters({ config, logger, metrics })
   const app = await createApp(adapters, logger, metrics)
@@ -41,16 +41,17 @@ const start = async () => {
   }
 }
 
-/** How many statements of this kind have been run. */
-const statements = async ({ registry }: Metrics, operation: string): Promise<number> => {
-  const text = await registry.getSingleMetricAsString('db_client_operation_duration_seconds')
-  const counts = text.matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} (\d+)$/gm)
-  return [...counts]
-    .filter(([, labels]) => labels?.includes(`db_operation_name="${operation}"`))
-    .reduce((sum, [, , count]) => sum + Number(count), 0)
+/** Returns how many statements of this kind have been run. */
+const countStatements = async ({ dbOperationDuration }: Metrics, operation: string): Promise<number> => {
+  const { values } = await dbOperationDuration.get()
+  const counts = values.filter(({ metricName, labels }) => {
+    const { db_operation_name }: Partial<Record<string, string | number>> = labels
+    return metricName?.endsWith('_count') === true && db_operation_name === operation
+  })
+  return counts.reduce((sum, { value }) => sum + value, 0)
 }
 
-describe('over HTTP', { skip: withoutPostgres }, () => {
+describe('a request whose client disconnects', { skip: withoutPostgres }, () => {
   let shop: Awaited<ReturnType<typeof start>>
   let lamp: Product
   before(async () => {
@@ -62,11 +63,11 @@ describe('over HTTP', { skip: withoutPostgres }, () => {
   })
   after(() => shop[Symbol.asyncDispose]())
 
-  const one = () => `/products/${lamp.id}`
-  const stored = () => shop.reader.find(lamp.id)
+  const lampPath = () => `/products/${lamp.id}`
+  const findLamp = () => shop.reader.find(lamp.id)
 
-  /** The statuses that are in the log for a route. */
-  const logged = (route: string) =>
+  /** Returns the statuses that are logged for a route. */
+  const loggedStatuses = (route: string) =>
     shop.lines
       .filter((line) => line['msg'] === 'request' && line['route'] === route)
       .map(({ status }) => status)
@@ -76,27 +77,30 @@ describe('over HTTP', { skip: withoutPostgres }, () => {
       [],
     )
   const assertServing = async () => {
-    const { status, body } = await request('GET', `${shop.address}${one()}`)
+    const { status, body } = await request('GET', `${shop.address}${lampPath()}`)
     assert.equal(status, 200)
     assert.equal(body.id, lamp.id)
   }
 
-  it('three hundred lists that nobody waits for lead to a few statements', async () => {
-    const already = await statements(shop.metrics, 'select')
+  it('300 list requests from disconnected clients cause at most 20 statements', async () => {
+    const countBefore = await countStatements(shop.metrics, 'select')
     await Promise.all(
       Array.from({ length: 300 }, (_, n) =>
-        abandon(shop.port, requestText('GET', `/products/low-stock-${n}?limit=1000`)),
+        sendAndDisconnect(shop.port, requestText('GET', `/products/low-stock-${n}?limit=1000`)),
       ),
     )
-    await eventually(20_000, async () => assert.equal(logged('/products/low-stock-:n').length, 300))
+    await eventually(20_000, async () => assert.equal(loggedStatuses('/products/low-stock-:n').length, 300))
     await delay(500)
-    const made = (await statements(shop.metrics, 'select')) - already
-    assert.ok(made <= 20, `${made} statements`)
-    const answered = logged('/products/low-stock-:n').filter((status) => status !== 499)
+    const executedCount = (await countStatements(shop.metrics, 'select')) - countBefore
+    assert.ok(executedCount <= 20, `${executedCount} statements`)
+    const answered = loggedStatuses('/products/low-stock-:n').filter((status) => status !== 499)
     assert.ok(answered.length <= 20, answered.join())
     assertNoErrors()
     await assertServing()
-    assert.ok((await statements(shop.metrics, 'select')) > already + made, 'statements are counted')
+    assert.ok(
+      (await countStatements(shop.metrics, 'select')) > countBefore + executedCount,
+      'the metric counts statements',
+    )
   })
 
   const lists = {
@@ -106,38 +110,38 @@ describe('over HTTP', { skip: withoutPostgres }, () => {
     '/products/category/:category': '/products/category/Home',
   }
   for (const [route, path] of Object.entries(lists))
-    for (const [leaves, leave] of [
-      ['ends its side', 'halfClose'],
+    for (const [action, disconnect] of [
+      ['half-closes the connection', 'halfClose'],
       ['closes the connection', 'close'],
-      ['is gone', 'reset'],
+      ['resets the connection', 'reset'],
     ] as const)
-      it(`the statement of GET ${path} is stopped in PostgreSQL when the client ${leaves}`, async () => {
+      it(`the statement of GET ${path} is cancelled in PostgreSQL if the client ${action}`, async () => {
         await using table = await holdLocks(shop.url, 'lock table products')
-        const client = sendOn(shop.port, requestText('GET', path))
-        await eventually(2_000, async () => assert.equal((await table.waiting()).length, 1))
-        void client[leave]()
-        await eventually(10_000, async () => assert.deepEqual(await table.waiting(), []))
-        await eventually(2_000, async () => assert.deepEqual(logged(route), [499]))
+        const client = sendRequest(shop.port, requestText('GET', path))
+        await eventually(2_000, async () => assert.equal((await table.blockedStatements()).length, 1))
+        void client[disconnect]()
+        await eventually(10_000, async () => assert.deepEqual(await table.blockedStatements(), []))
+        await eventually(2_000, async () => assert.deepEqual(loggedStatuses(route), [499]))
         await table.release()
         assertNoErrors()
         await assertServing()
         client.close()
       })
 
-  it('the statement of GET /products/{id} is stopped in PostgreSQL when the client is gone', async () => {
+  it('the statement of GET /products/{id} is cancelled in PostgreSQL if the client resets the connection', async () => {
     await using table = await holdLocks(shop.url, 'lock table products')
-    const client = sendOn(shop.port, requestText('GET', one()))
-    await eventually(2_000, async () => assert.equal((await table.waiting()).length, 1))
+    const client = sendRequest(shop.port, requestText('GET', lampPath()))
+    await eventually(2_000, async () => assert.equal((await table.blockedStatements()).length, 1))
     client.reset()
-    await eventually(10_000, async () => assert.deepEqual(await table.waiting(), []))
-    await eventually(2_000, async () => assert.deepEqual(logged('/products/:id'), [499]))
+    await eventually(10_000, async () => assert.deepEqual(await table.blockedStatements(), []))
+    await eventually(2_000, async () => assert.deepEqual(loggedStatuses('/products/:id'), [499]))
     await table.release()
     assertNoErrors()
     await assertServing()
   })
 
   const payload = { name: 'Floor Lamp', price: 1 }
-  /** Each write, with a lock that lets it begin, and what it makes of the lamp. */
+  /** Each write, with a statement whose lock blocks it after it has started, and the resulting lamp. */
   const writes = [
     ['PATCH', payload, 'select from products for update', { name: 'Floor Lamp', version: 2 }],
     ['PUT', payload, 'select from products for update', { name: 'Floor Lamp', version: 2 }],
@@ -146,35 +150,35 @@ describe('over HTTP', { skip: withoutPostgres }, () => {
     ['DELETE', undefined, 'lock table products', undefined],
   ] as const
   for (const [method, body, statement, expected] of writes)
-    for (const [leaves, leave] of [
+    for (const [action, disconnect] of [
       ['closes the connection', 'close'],
-      ['is gone', 'reset'],
+      ['resets the connection', 'reset'],
     ] as const)
-      it(`a ${method} that has begun, and waits for "${statement}", goes on when the client ${leaves}`, async () => {
+      it(`a ${method} that is blocked by "${statement}" still takes effect if the client ${action}`, async () => {
         await using locks = await holdLocks(shop.url, statement)
-        const client = sendOn(shop.port, requestText(method, one(), body))
-        await eventually(2_000, async () => assert.equal((await locks.waiting()).length, 1))
-        client[leave]()
+        const client = sendRequest(shop.port, requestText(method, lampPath(), body))
+        await eventually(2_000, async () => assert.equal((await locks.blockedStatements()).length, 1))
+        client[disconnect]()
         await delay(400)
-        assert.equal((await locks.waiting()).length, 1)
+        assert.equal((await locks.blockedStatements()).length, 1)
         await locks.release()
         await eventually(5_000, async () => {
-          const product = await stored()
+          const product = await findLamp()
           assert.deepEqual(product && { name: product.name, version: product.version }, expected)
         })
-        await eventually(2_000, async () => assert.equal(logged('/products/:id').length, 1))
-        if (leave === 'reset') assert.deepEqual(logged('/products/:id'), [499])
+        await eventually(2_000, async () => assert.equal(loggedStatuses('/products/:id').length, 1))
+        if (disconnect === 'reset') assert.deepEqual(loggedStatuses('/products/:id'), [499])
         assertNoErrors()
       })
 
-  it('a POST that has begun goes on when the client is gone', async () => {
-    const name = 'made for nobody'
+  it('a POST that is blocked still takes effect if the client resets the connection', async () => {
+    const name = 'Created after a reset'
     await using locks = await holdLocks(shop.url, 'lock table products in share mode')
-    const client = sendOn(shop.port, requestText('POST', '/products', { name, price: 1 }))
-    await eventually(2_000, async () => assert.equal((await locks.waiting()).length, 1))
+    const client = sendRequest(shop.port, requestText('POST', '/products', { name, price: 1 }))
+    await eventually(2_000, async () => assert.equal((await locks.blockedStatements()).length, 1))
     client.reset()
     await delay(300)
-    assert.equal((await locks.waiting()).length, 1)
+    assert.equal((await locks.blockedStatements()).length, 1)
     await locks.release()
     await eventually(5_000, async () => {
       const { products } = await shop.reader.list({ sort: byId, limit: 1_000 })
@@ -183,28 +187,29 @@ describe('over HTTP', { skip: withoutPostgres }, () => {
     assertNoErrors()
   })
 
-  /** Of a client who has said all that there is to say, and waits. */
-  const answerTo = async (text: string) => parsed(await sendOn(shop.port, text).halfClose())
+  /** Sends the request, half-closes the connection and waits for the response. */
+  const sendAndHalfClose = async (text: string) =>
+    parseResponse(await sendRequest(shop.port, text).halfClose())
 
-  it('a client that ends its side after GET /products/{id} gets the product', async () => {
-    const { status, body } = await answerTo(requestText('GET', one()))
+  it('GET /products/{id} is answered after a half-close', async () => {
+    const { status, body } = await sendAndHalfClose(requestText('GET', lampPath()))
     assert.equal(status, 200, body)
     assert.equal(JSON.parse(body).id, lamp.id)
-    assert.deepEqual(logged('/products/:id'), [200])
+    assert.deepEqual(loggedStatuses('/products/:id'), [200])
   })
 
-  it('a client that ends its side after a write has it stored, and answered', async () => {
-    const { status, body } = await answerTo(requestText('PATCH', one(), payload))
+  it('a write is stored and answered after a half-close', async () => {
+    const { status, body } = await sendAndHalfClose(requestText('PATCH', lampPath(), payload))
     assert.equal(status, 200, body)
     assert.equal(JSON.parse(body).version, 2)
-    assert.equal((await stored())?.name, 'Floor Lamp')
-    assert.deepEqual(logged('/products/:id'), [200])
+    assert.equal((await findLamp())?.name, 'Floor Lamp')
+    assert.deepEqual(loggedStatuses('/products/:id'), [200])
     assert.deepEqual(
       shop.lines
         .filter(({ event }) => event !== undefined)
         .map(({ event, product_id }) => [event, product_id]),
       [['product_updated', lamp.id]],
-      'and told',
+      'the event is published',
     )
   })
 
@@ -212,16 +217,16 @@ describe('over HTTP', { skip: withoutPostgres }, () => {
     ['GET', undefined],
     ['PATCH', payload],
   ] as const)
-    it(`a client that ends its side while its ${method} of a product is under way is answered too`, async () => {
+    it(`a ${method} of a product is answered if the client half-closes the connection while it runs`, async () => {
       await using table = await holdLocks(shop.url, 'lock table products')
-      const client = sendOn(shop.port, requestText(method, one(), body))
-      await eventually(2_000, async () => assert.equal((await table.waiting()).length, 1))
-      const answer = client.halfClose()
+      const client = sendRequest(shop.port, requestText(method, lampPath(), body))
+      await eventually(2_000, async () => assert.equal((await table.blockedStatements()).length, 1))
+      const response = client.halfClose()
       await delay(300)
-      assert.equal((await table.waiting()).length, 1)
+      assert.equal((await table.blockedStatements()).length, 1)
       await table.release()
-      assert.equal(parsed(await answer).status, 200)
-      assert.equal((await stored())?.name, body?.name ?? lamp.name)
+      assert.equal(parseResponse(await response).status, 200)
+      assert.equal((await findLamp())?.name, body?.name ?? lamp.name)
       assertNoErrors()
     })
 })

@@ -20,14 +20,14 @@ import { assertRefused, type Request, send } from '../support/http.ts'
 import { fieldsOf } from '../support/store.ts'
 import { context, useCasesOf } from '../support/use-cases.ts'
 
-/** The service on this database, as `main` puts it together, with its log. */
+/** Starts the service on this database, assembled as in `main`. Returns it with its log lines. */
 const start = async (url: string) => {
   const { logger, lines } = recordingLogger()
   const adapters = await openAdapters({ config: readConfig({ DATABASE_URL: url }), logger })
   const app = await createApp(adapters, logger)
   return {
     ...app,
-    use: useCasesOf(adapters.ports),
+    useCases: useCasesOf(adapters.ports),
     lines,
     health: async (path = '/health') => {
       const response = await send(app.http, { url: path })
@@ -43,21 +43,23 @@ const start = async (url: string) => {
 type Service = Awaited<ReturnType<typeof start>>
 
 const expected = 'anything'
-const everyUseCase = (use: Service['use']): Record<keyof Service['use'], () => Promise<unknown>> => ({
-  createProduct: () => use.createProduct(fieldsOf(), context),
-  updateProduct: () => use.updateProduct({ id: 1, changes: {}, expected }, context),
-  deleteProduct: () => use.deleteProduct({ id: 1, expected }, context),
-  getProduct: () => use.getProduct({ id: 1 }, context),
-  getProducts: () => use.getProducts({ ids: [1] }, context),
-  listProducts: () => use.listProducts({ sort: byId, limit: 1 }, context),
-  topProducts: () => use.topProducts({ count: 1 }, context),
-  lowStockProducts: () => use.lowStockProducts({ maxStock: 1, limit: 1 }, context),
-  productsByCategory: () => use.productsByCategory({ category: 'Home', limit: 1 }, context),
-  catalogStatistics: () => use.catalogStatistics({}, context),
+const useCaseCalls = (
+  useCases: Service['useCases'],
+): Record<keyof Service['useCases'], () => Promise<unknown>> => ({
+  createProduct: () => useCases.createProduct(fieldsOf(), context),
+  updateProduct: () => useCases.updateProduct({ id: 1, changes: {}, expected }, context),
+  deleteProduct: () => useCases.deleteProduct({ id: 1, expected }, context),
+  getProduct: () => useCases.getProduct({ id: 1 }, context),
+  getProducts: () => useCases.getProducts({ ids: [1] }, context),
+  listProducts: () => useCases.listProducts({ sort: byId, limit: 1 }, context),
+  topProducts: () => useCases.topProducts({ count: 1 }, context),
+  lowStockProducts: () => useCases.lowStockProducts({ maxStock: 1, limit: 1 }, context),
+  productsByCategory: () => useCases.productsByCategory({ category: 'Home', limit: 1 }, context),
+  catalogStatistics: () => useCases.catalogStatistics({}, context),
 })
 
 const payload = { name: 'x', price: 1 }
-const everyRequest: readonly Request[] = [
+const allRequests: readonly Request[] = [
   { url: '/products' },
   { url: '/products/1' },
   { url: '/products/top-5' },
@@ -69,8 +71,8 @@ const everyRequest: readonly Request[] = [
   { method: 'DELETE', url: '/products/1' },
 ]
 
-const down = { status: 503, code: 'unavailable' }
-const healthy = async (service: Service) => {
+const unavailableProblem = { status: 503, code: 'unavailable' }
+const assertHealthy = async (service: Service) => {
   const { status, code } = await service.health()
   assert.deepEqual([status, code], ['healthy', 200])
 }
@@ -78,7 +80,7 @@ const healthy = async (service: Service) => {
 const assertUnavailable = (operation: () => Promise<unknown>) =>
   assert.rejects(operation(), { code: 'unavailable' })
 
-describe('while nothing listens where the database should be', () => {
+describe('while no server listens at the address of the database', () => {
   let service: Service
   let port: number
   before(async () => {
@@ -88,12 +90,12 @@ describe('while nothing listens where the database should be', () => {
   after(() => service[Symbol.asyncDispose]())
 
   test('every use case is unavailable', async () => {
-    for (const operation of Object.values(everyUseCase(service.use))) await assertUnavailable(operation)
+    for (const operation of Object.values(useCaseCalls(service.useCases))) await assertUnavailable(operation)
   })
 
-  test('every request is answered 503 with Retry-After, and nothing from the inside', async () => {
-    for (const request of everyRequest) {
-      await assertRefused(service.http, request, down)
+  test('every request is answered 503 with Retry-After and without internal details', async () => {
+    for (const request of allRequests) {
+      await assertRefused(service.http, request, unavailableProblem)
       const { headers, body } = await send(service.http, request)
       assert.match(String(headers['retry-after']), /^[1-9]\d*$/)
       assert.doesNotMatch(body, new RegExp(`shop-|127\\.0\\.0\\.1|localhost|${port}|ECONN|products \\(`))
@@ -108,7 +110,7 @@ describe('while nothing listens where the database should be', () => {
     client.close()
   })
 
-  test('the service lives, and is neither healthy nor ready', async () => {
+  test('the service is live, but neither healthy nor ready', async () => {
     for (const path of ['/health', '/health/ready']) {
       const { code, status, checks, body } = await service.health(path)
       assert.deepEqual([code, status, checks.postgres.status], [503, 'unhealthy', 'down'])
@@ -117,34 +119,37 @@ describe('while nothing listens where the database should be', () => {
     assert.equal((await service.health('/health/live')).code, 200)
   })
 
-  test('what is wrong in a request is still the caller’s', () =>
+  test('an invalid request is still answered 400', () =>
     assertRefused(service.http, { url: '/products/0' }, { status: 400, code: 'invalid', paths: ['/id'] }))
 
-  test('the log says that it waits, and keeps the password to itself', () => {
+  test('the log says that the service waits, without the password', () => {
     assert.ok(service.lines.some(({ msg }) => msg === 'waiting for the database'))
     assert.doesNotMatch(JSON.stringify(service.lines), /shop-secret/)
   })
 })
 
-test('a database that takes connections and says nothing is unavailable, within its time limits', async () => {
+test('a database that accepts connections but never responds is unavailable, within the time limits', async () => {
   const port = await freePort()
   await using service = await start(`postgres://shop@127.0.0.1:${port}/shop`)
-  await using silence = silenceOn(port)
-  await silence.start()
+  await using silentServer = silenceOn(port)
+  await silentServer.start()
   const [{ status }] = await Promise.all([
     service.health(),
-    assertUnavailable(() => service.use.getProduct({ id: 1 }, context)),
-    assertRefused(service.http, { url: '/products' }, down),
+    assertUnavailable(() => service.useCases.getProduct({ id: 1 }, context)),
+    assertRefused(service.http, { url: '/products' }, unavailableProblem),
   ])
   assert.equal(status, 'unhealthy')
 })
 
-/** A schema on the real server, and a proxy before it that is not started yet. */
-const behindProxy = async (lastWords?: string) => {
+/**
+ * Creates a schema on the PostgreSQL server and a proxy in front of it, which is not started yet. The proxy
+ * cuts connections that send `cutAt`.
+ */
+const openProxiedSchema = async (cutAt?: string) => {
   const schema = await ownSchema()
   const real = new URL(schema.url)
   const port = await freePort()
-  const proxy = proxyOn(port, { host: real.hostname, port: Number(real.port) || 5_432 }, lastWords)
+  const proxy = proxyOn(port, { host: real.hostname, port: Number(real.port) || 5_432 }, cutAt)
   const { href } = Object.assign(new URL(real), { hostname: '127.0.0.1', port })
   return {
     schema,
@@ -157,54 +162,54 @@ const behindProxy = async (lastWords?: string) => {
   }
 }
 
-test('the service finds the database by itself when that comes, goes, and comes again', {
+test('the service connects once the database starts, and reconnects after an outage', {
   skip: withoutPostgres,
 }, async () => {
-  await using database = await behindProxy()
+  await using database = await openProxiedSchema()
   const { proxy } = database
   await using service = await start(database.url)
-  await assertUnavailable(() => service.use.getProduct({ id: 1 }, context))
+  await assertUnavailable(() => service.useCases.getProduct({ id: 1 }, context))
   await proxy.start()
-  await eventually(20_000, () => healthy(service))
-  const { id } = await service.use.createProduct(fieldsOf(), context)
+  await eventually(20_000, () => assertHealthy(service))
+  const { id } = await service.useCases.createProduct(fieldsOf(), context)
 
-  const underWay = Array.from({ length: 20 }, () =>
-    service.use.updateProduct({ id, changes: {}, expected }, context),
+  const updates = Array.from({ length: 20 }, () =>
+    service.useCases.updateProduct({ id, changes: {}, expected }, context),
   )
   await proxy.stop()
-  const failures = (await Promise.allSettled(underWay)).filter((result) => result.status === 'rejected')
+  const failures = (await Promise.allSettled(updates)).filter((result) => result.status === 'rejected')
   assert.ok(failures.length > 0)
   for (const { reason } of failures) assert.equal(codeOf(reason), 'unavailable')
-  for (const operation of Object.values(everyUseCase(service.use))) await assertUnavailable(operation)
+  for (const operation of Object.values(useCaseCalls(service.useCases))) await assertUnavailable(operation)
   assert.equal((await service.health()).status, 'unhealthy')
 
   await proxy.start()
-  const { version } = await service.use.getProduct({ id }, context)
-  assert.ok(version >= 1 + underWay.length - failures.length)
-  await healthy(service)
+  const { version } = await service.useCases.getProduct({ id }, context)
+  assert.ok(version >= 1 + updates.length - failures.length)
+  await assertHealthy(service)
 })
 
-test('a connection that is lost while it cancels a statement harms nobody else', {
+test('losing the connection that cancels a statement does not affect other requests', {
   skip: withoutPostgres,
 }, async () => {
-  await using database = await behindProxy('pg_cancel_backend')
+  await using database = await openProxiedSchema('pg_cancel_backend')
   await database.proxy.start()
   await using service = await start(database.url)
-  await eventually(20_000, () => healthy(service))
-  const { id } = await service.use.createProduct(fieldsOf(), context)
+  await eventually(20_000, () => assertHealthy(service))
+  const { id } = await service.useCases.createProduct(fieldsOf(), context)
 
   const direct = openPostgres(postgresConfigOf({ DATABASE_URL: database.schema.url }), silentLogger)
   await direct.transaction().execute(async (transaction) => {
     await sql`lock table products`.execute(transaction)
     const request = { requestId: 'x', signal: AbortSignal.timeout(100) }
-    await requestContext.run(request, () => assert.rejects(service.use.getProduct({ id }, context)))
+    await requestContext.run(request, () => assert.rejects(service.useCases.getProduct({ id }, context)))
     await delay(200)
   })
   await direct.destroy()
-  assert.equal((await service.use.getProduct({ id }, context)).id, id)
+  assert.equal((await service.useCases.getProduct({ id }, context)).id, id)
 })
 
-test('a database that is made after the service started is found and migrated', {
+test('a database that is created after the service has started is found and migrated', {
   skip: withoutPostgres,
 }, async () => {
   await using database = await ownDatabase()

@@ -9,14 +9,14 @@ import { changeProduct, creationOf, deleteProduct, engines } from '../support/st
 const writes = 300
 
 for (const { engine, open, skip } of engines)
-  test(`every read sees the write that was acknowledged before it, in a storm of reads, in ${engine}`, {
+  test(`every read sees the writes acknowledged before it, under constant concurrent reads, in ${engine}`, {
     skip,
   }, async () => {
     await using store = await open()
     const { id } = await store.products.add(creationOf({ stock: 0 }))
     let queries = 0
     const direct = postgresProductReader(store.database)
-    const counting: ProductReader = {
+    const countingReader: ProductReader = {
       ...direct,
       findMany: (ids) => {
         queries += 1
@@ -27,43 +27,43 @@ for (const { engine, open, skip } of engines)
         return direct.list(listing)
       },
     }
-    const reader = batchedProductReader(counting)
+    const reader = batchedProductReader(countingReader)
     const listing = { sort: lowestStockFirst, limit: 10 }
 
     let reads = 0
-    const over = new AbortController()
-    const storm = async () => {
-      while (!over.signal.aborted) {
+    const stop = new AbortController()
+    const readUntilStopped = async () => {
+      while (!stop.signal.aborted) {
         await Promise.all([reader.find(id), reader.find(id + 1), reader.list(listing)])
         reads += 3
       }
     }
-    const readers = Array.from({ length: 8 }, storm)
+    const readers = Array.from({ length: 8 }, readUntilStopped)
     for (let stock = 1; stock <= writes; stock++) {
       await changeProduct(store.products, id, (product) => ({ ...product, stock }))
       const [found, listed] = await Promise.all([reader.find(id), reader.list(listing)])
       assert.equal(found?.stock, stock)
       assert.equal(listed.products[0]?.stock, stock)
     }
-    over.abort()
+    stop.abort()
     await Promise.all(readers)
     assert.ok(queries < reads / 2, `${queries} queries for ${reads} reads`)
   })
 
 for (const { engine, open, skip } of engines)
-  test(`products that are written at the same time are read together, and written one by one, in ${engine}`, {
+  test(`concurrent writes read their products in one query and write them one by one, in ${engine}`, {
     skip,
   }, async () => {
     await using store = await open()
     const statements = { SelectQueryNode: 0, UpdateQueryNode: 0, DeleteQueryNode: 0 }
-    const counted = store.database.withPlugin({
+    const countingDatabase = store.database.withPlugin({
       transformQuery: ({ node }) => {
         if (Object.hasOwn(statements, node.kind)) statements[node.kind as keyof typeof statements] += 1
         return node
       },
       transformResult: async ({ result }) => result,
     })
-    const products = postgresProductRepository(counted, () => {})
+    const products = postgresProductRepository(countingDatabase, () => {})
     const added = await Promise.all(Array.from({ length: 60 }, () => products.add(creationOf())))
     const [updated, removed] = [added.slice(0, 40), added.slice(40)]
     await Promise.all([

@@ -8,14 +8,14 @@ import {
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import { openApp } from './store.ts'
 
-/** The RPCs as a client sees them: it gives the request alone. */
+/** The RPCs as functions of the request alone. */
 type Calls = {
   readonly [Name in keyof Rpcs<ProductServiceServer>]: (
     request: Parameters<Rpcs<ProductServiceServer>[Name]>[0],
   ) => ReturnType<Rpcs<ProductServiceServer>[Name]>
 }
 
-/** The methods of the generated client, as functions that reject with the `ServiceError`. */
+/** Wraps the methods of the generated client in promises, which reject with the `ServiceError`. */
 const callsOf = (client: ProductServiceClient): Calls => {
   const call = (name: string) => (request: never) =>
     new Promise((resolve, reject) => {
@@ -28,13 +28,13 @@ const callsOf = (client: ProductServiceClient): Calls => {
   return Object.fromEntries(Object.keys(ProductServiceService).map((name) => [name, call(name)])) as Calls
 }
 
-/** A client of the server on this port, over a real channel. */
+/** Opens a client of the server on this port, over a real channel. */
 export const connectTo = (port: number) => {
   const client = new ProductServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
   return { client, rpc: callsOf(client) }
 }
 
-/** The whole service on an embedded store, and a client of it. */
+/** Starts the whole service on an embedded store, and a client of it. */
 export const openGrpc = async () => {
   const app = await openApp()
   const { client, rpc } = connectTo(await app.grpc.listen(0))
@@ -54,16 +54,16 @@ export const notFound = [status.NOT_FOUND, 'not_found'] as const
 export const unavailable = [status.UNAVAILABLE, 'unavailable'] as const
 export const stale = [status.ABORTED, 'stale_version'] as const
 
-/** Checks that the call ends with this status and code, and that its text names all of `texts`. */
+/** Checks that the call fails with this status and code, and that its message contains every fragment. */
 export const assertFails = async (
-  answer: Promise<unknown>,
+  call: Promise<unknown>,
   expected: readonly [status: status, code: string],
-  ...texts: string[]
+  ...fragments: string[]
 ): Promise<void> => {
-  const error: ServiceError = await answer.then(
+  const error: ServiceError = await call.then(
     () => assert.fail('the call succeeded'),
     (reason) => reason,
   )
   assert.deepEqual([error.code, error.metadata.get('error-code')[0]], expected, error.message)
-  for (const text of texts) assert.ok(error.details.includes(text), error.details)
+  for (const fragment of fragments) assert.ok(error.details.includes(fragment), error.details)
 }

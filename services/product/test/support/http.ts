@@ -8,7 +8,7 @@ export type Request = Readonly<{
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   url: string
   headers?: Record<string, string>
-  /** An object is sent as JSON; a text or bytes as they are, as JSON too unless `headers` says otherwise. */
+  /** Objects are serialized as JSON. Strings and buffers are sent unchanged. Default content type: JSON. */
   payload?: string | Buffer | object
 }>
 
@@ -25,19 +25,22 @@ type Response = Awaited<ReturnType<typeof send>>
 type Refusal = Readonly<{
   status: number
   code: string
-  /** The fields that the violations name, in their order. */
+  /** The paths of the violations in `errors`, in order. */
   paths?: readonly string[]
 }>
 
-const common = ['type', 'title', 'status', 'detail', 'code', 'instance', 'request_id']
-const inside = /\bselect\b|\binsert\b|\bat .+:\d+|node_modules|ECONN|ajv|fastify|pglite|postgres:/i
+const problemMembers = ['type', 'title', 'status', 'detail', 'code', 'instance', 'request_id']
+const internals = /\bselect\b|\binsert\b|\bat .+:\d+|node_modules|ECONN|ajv|fastify|pglite|postgres:/i
 
-/** That the response is a problem as contract §4 has it: these members and no others, and nothing from the inside. */
+/** Checks for a problem document (docs/errors.md) with exactly the documented members and no internal details. */
 export const assertProblem = (response: Response, url: string, { status, code, paths }: Refusal): void => {
   assert.equal(response.statusCode, status, response.body)
   assert.match(String(response.headers['content-type']), /^application\/problem\+json(; charset=utf-8)?$/)
   const problem = response.json()
-  assert.deepEqual(Object.keys(problem).toSorted(), [...common, ...(paths ? ['errors'] : [])].toSorted())
+  assert.deepEqual(
+    Object.keys(problem).toSorted(),
+    [...problemMembers, ...(paths ? ['errors'] : [])].toSorted(),
+  )
   const { type, title, detail, instance, request_id, errors = [] } = problem
   assert.deepEqual(
     { type, title, instance },
@@ -47,15 +50,15 @@ export const assertProblem = (response: Response, url: string, { status, code, p
   assert.equal(problem.code, code)
   assert.equal(request_id, response.headers['x-request-id'])
   assert.ok(typeof detail === 'string' && detail !== '')
-  assert.doesNotMatch(detail, inside)
-  const named = errors.map(({ path, message }: { path: string; message: string }) => {
+  assert.doesNotMatch(detail, internals)
+  const violationPaths = errors.map(({ path, message }: { path: string; message: string }) => {
     assert.ok(detail.includes(path.slice(1)) && detail.includes(message), detail)
     assert.ok(message !== '')
     return path
   })
-  assert.deepEqual(named, paths ?? [])
+  assert.deepEqual(violationPaths, paths ?? [])
 }
 
-/** Sends the request, and checks that it is refused like this. */
+/** Sends the request and checks that it is refused with this status, code and violations. */
 export const assertRefused = async (http: Http, request: Request, refusal: Refusal): Promise<void> =>
   assertProblem(await send(http, request), request.url, refusal)

@@ -4,12 +4,12 @@ import type { Product } from '../../src/domain/product.ts'
 import type { ProductListing, ProductReader, ProductSort, SortKey } from '../../src/domain/product-reader.ts'
 import type { Database } from '../../src/infrastructure/products-table.ts'
 
-/** Up to 25 products of few different values, so that there are many ties. */
-export const someProducts: fc.Arbitrary<Product[]> = fc.uniqueArray(
+/** Up to 25 products with few distinct values, so that ties are common. */
+export const anyProducts: fc.Arbitrary<Product[]> = fc.uniqueArray(
   fc.record(
     {
       id: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 2_147_483_647 })),
-      // U+FF5E comes before the emoji by code point, and after it by UTF-16 unit; é comes after z.
+      // U+FF5E sorts before the emoji by code point, but after it by UTF-16 code unit; é sorts after z.
       name: fc.constantFrom('a', 'A', 'b', 'aa', 'a b', 'z', 'é', '\uff5e', '\u{1F600}'),
       description: fc.constant(''),
       price: fc.constantFrom(0n, 1n, 99n, 9_00n, 10_00n, 999_999_999_999n),
@@ -24,13 +24,13 @@ export const someProducts: fc.Arbitrary<Product[]> = fc.uniqueArray(
   { selector: ({ id }) => id, maxLength: 25 },
 )
 
-/** Stores products as they are, id and times included: instead of those that are there, or `besides` them. */
+/** Stores products with their ids and times. Replaces the existing products unless `keepExisting` is set. */
 export const insertProducts = async (
   database: Database,
   products: readonly Product[],
-  { besides = false } = {},
+  { keepExisting = false } = {},
 ): Promise<void> => {
-  if (!besides) await database.deleteFrom('products').execute()
+  if (!keepExisting) await database.deleteFrom('products').execute()
   const rows = products.map(({ price, createdAt, updatedAt, ...row }) => ({
     ...row,
     price: `${price}e-2`,
@@ -51,21 +51,21 @@ const comparisons: Readonly<Record<SortKey, (one: Product, other: Product) => nu
   id: () => 0,
   price: (one, other) => compare(one.price, other.price),
   stock: (one, other) => compare(one.stock, other.stock),
-  // The bytes of UTF-8 have the order of the code points.
+  // UTF-8 bytes sort in code point order.
   name: (one, other) => Buffer.from(one.name).compare(Buffer.from(other.name)),
   createdAt: (one, other) => compare(one.createdAt.getTime(), other.createdAt.getTime()),
 }
 
-/** The reference: the products as a list of this sort has them. */
-export const inOrder = ({ by, descending }: ProductSort, products: readonly Product[]): Product[] => {
+/** Reference implementation: returns the products in the order of a list with this sort. */
+export const sortProducts = ({ by, descending }: ProductSort, products: readonly Product[]): Product[] => {
   const ascending = products.toSorted(
     (one, other) => comparisons[by](one, other) || compare(one.id, other.id),
   )
   return descending ? ascending.toReversed() : ascending
 }
 
-/** All products of a list, page by page. */
-export const walk = async (
+/** Reads a whole list page by page. */
+export const readAllPages = async (
   reader: Pick<ProductReader, 'list'>,
   listing: Omit<ProductListing, 'after'>,
   betweenPages: () => Promise<void> = async () => {},
@@ -76,8 +76,9 @@ export const walk = async (
     const page = await reader.list({ ...listing, after })
     products.push(...page.products)
     after = page.next
-    if (after !== undefined && page.products.length !== listing.limit) throw new Error('a short page')
-    if (products.length > 1_000) throw new Error('the list does not end')
+    if (after !== undefined && page.products.length !== listing.limit)
+      throw new Error('a page with a successor is not full')
+    if (products.length > 1_000) throw new Error('the list has more than 1,000 products')
     await betweenPages()
   } while (after !== undefined)
   return products

@@ -1,7 +1,7 @@
 import { query } from '@shop/testing/stores/postgres.ts'
 import { Client } from 'pg'
 
-/** A transaction of its own that has run this statement, and holds its locks until it is over. */
+/** Runs the statement in a new transaction, which holds its locks until `release` or disposal. */
 export const holdLocks = async (url: string, statement: string) => {
   const client = new Client({ connectionString: url })
   await client.connect()
@@ -10,8 +10,9 @@ export const holdLocks = async (url: string, statement: string) => {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
   const waiters = `select query from pg_stat_activity where ${rows[0]?.pid} = any(pg_blocking_pids(pid))`
   return {
-    /** The statements that wait for it, as the server lists them. */
-    waiting: async (): Promise<string[]> => (await query(waiters, url)).map((row) => String(row['query'])),
+    /** The statements that wait for these locks, according to `pg_stat_activity`. */
+    blockedStatements: async (): Promise<string[]> =>
+      (await query(waiters, url)).map((row) => String(row['query'])),
     release: () => client.query('rollback'),
     [Symbol.asyncDispose]: () => client.end(),
   }

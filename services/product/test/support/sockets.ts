@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-/** A request as its text; a body is sent as JSON. */
+/** Serializes an HTTP/1.1 request. The body is sent as JSON. */
 export const requestText = (method: string, path: string, body?: object): string => {
   const json = body === undefined ? '' : JSON.stringify(body)
   const headers =
@@ -11,26 +11,26 @@ export const requestText = (method: string, path: string, body?: object): string
   return `${method} ${path} HTTP/1.1\r\nHost: s\r\n${headers}\r\n${json}`
 }
 
-/** Sends the request on a connection of its own, with all the ways to leave it. */
-export const sendOn = (port: number, request: string) => {
+/** Sends the request on a new connection. Returns functions that end the connection. */
+export const sendRequest = (port: number, request: string) => {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   socket.on('error', () => {})
   socket.write(request)
   return {
-    /** Says that there is nothing more to come, and reads what comes until the other side says so too. */
+    /** Ends the sending side, and resolves with everything that the server sends until it ends its side. */
     halfClose: (): Promise<string> => {
       socket.end()
       return text(socket)
     },
-    /** To the other side this looks just the same, until it says something. */
+    /** Closes both sides. The server cannot tell this from a half-close until it writes. */
     close: () => void socket.destroy(),
-    /** As when the program at this end is killed, or its machine is gone: the other side is told at once. */
+    /** Sends a TCP reset, which the server notices at once. */
     reset: () => void socket.resetAndDestroy(),
   }
 }
 
-/** Sends the request, and ends the connection as soon as it is sent. */
-export const abandon = async (port: number, request: string): Promise<void> => {
+/** Sends the request and closes the connection as soon as it is written. */
+export const sendAndDisconnect = async (port: number, request: string): Promise<void> => {
   const { promise, resolve } = Promise.withResolvers<void>()
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => {}).once('close', () => resolve())
@@ -38,8 +38,8 @@ export const abandon = async (port: number, request: string): Promise<void> => {
   await promise
 }
 
-/** Status and body of an answer, as it was on the wire. */
-export const parsed = (answer: string) => {
-  const [head = '', ...body] = answer.split('\r\n\r\n')
+/** Parses the status and the body of a raw HTTP/1.1 response. */
+export const parseResponse = (response: string) => {
+  const [head = '', ...body] = response.split('\r\n\r\n')
   return { status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]), body: body.join('\r\n\r\n') }
 }

@@ -1,7 +1,7 @@
 import type { ProductSort } from '../../src/domain/product-reader.ts'
 import type { SortWord } from '../../src/interfaces/sort-words.ts'
 
-/** Every sort, under the word that clients have for it. Written by hand; do not take it from the service. */
+/** Every sort by the word that clients use for it. Written by hand: do not derive it from the service. */
 export const sorts = {
   id: { by: 'id', descending: false },
   '-id': { by: 'id', descending: true },
@@ -16,4 +16,4 @@ export const sorts = {
 } as const satisfies Record<SortWord, ProductSort>
 
 export const sortEntries = Object.entries(sorts) as readonly (readonly [SortWord, ProductSort])[]
-export const everySort: readonly ProductSort[] = Object.values(sorts)
+export const allSorts: readonly ProductSort[] = Object.values(sorts)

@@ -28,12 +28,12 @@ import { postgresProductStatistics } from '../../src/infrastructure/postgres-pro
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
 import { postgresConfigOf } from './config.ts'
 
-/** The ports on a migrated, empty database, and what they do not offer: the database itself, and the events so far. */
+/** The ports on a migrated, empty database, with that database and the events published so far. */
 export type Store = Ports &
   Readonly<{ database: Database; published: PublishedProductEvent[] }> &
   AsyncDisposable
 
-const storeOn = async (database: Database, close: () => Promise<void>): Promise<Store> => {
+const createStore = async (database: Database, close: () => Promise<void>): Promise<Store> => {
   await migrations.apply(database)
   const events = eventHub<PublishedProductEvent>((error) => {
     throw error
@@ -51,35 +51,35 @@ const storeOn = async (database: Database, close: () => Promise<void>): Promise<
   }
 }
 
-/** In the memory of this process. */
-const onPglite = async (): Promise<Store> => {
+/** Opens a store in the memory of this process. */
+const openPgliteStore = async (): Promise<Store> => {
   const pglite = await PGlite.create({ loadDataDir: await dataDir() })
   const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) })
-  return storeOn(database, () => database.destroy())
+  return createStore(database, () => database.destroy())
 }
 
-/** On the real server, in a schema of its own. */
-const onPostgres = async (): Promise<Store> => {
+/** Opens a store in a new schema of the PostgreSQL server. */
+const openPostgresStore = async (): Promise<Store> => {
   const schema = await ownSchema()
   const database = openPostgres<Tables>(postgresConfigOf({ DATABASE_URL: schema.url }), silentLogger)
-  return storeOn(database, async () => {
+  return createStore(database, async () => {
     await database.destroy()
     await schema[Symbol.asyncDispose]()
   })
 }
 
-/** Every engine that the ports run on; `skip` is for a suite's options. */
+/** The database engines that the ports support. Pass `skip` in the options of a suite or test. */
 export const engines = [
-  { engine: 'PGlite', open: onPglite, skip: false },
-  { engine: 'PostgreSQL', open: onPostgres, skip: withoutPostgres },
+  { engine: 'PGlite', open: openPgliteStore, skip: false },
+  { engine: 'PostgreSQL', open: openPostgresStore, skip: withoutPostgres },
 ] as const
 
-/** The whole service on an embedded store of its own, not listening yet. */
+/** Opens the whole service on a new embedded store. It does not listen yet. */
 export const openApp = async (
   config: Parameters<typeof createApp>[3] = {},
   { logger = silentLogger, metrics = createMetrics(service, version) } = {},
 ) => {
-  const store = await onPglite()
+  const store = await openPgliteStore()
   const app = await createApp({ ports: store, dependencies: [] }, logger, metrics, config)
   return {
     ...app,
@@ -92,30 +92,32 @@ export const openApp = async (
   }
 }
 
-export const fieldsOf = (given: Partial<ProductFields> = {}): ProductFields => ({
+/** Returns valid product fields with these overrides. */
+export const fieldsOf = (overrides: Partial<ProductFields> = {}): ProductFields => ({
   name: 'Desk Lamp',
   description: 'LED, dimmable',
   price: 34_50n,
   stock: 5,
   category: 'Home',
-  ...given,
+  ...overrides,
 })
 
-/** A product to be, and that it is made. */
-export const creationOf = (given: Partial<ProductFields> = {}): Creation => newProduct(fieldsOf(given))
+/** Returns a new product for `ProductRepository.add`: valid fields with these overrides. */
+export const creationOf = (overrides: Partial<ProductFields> = {}): Creation =>
+  newProduct(fieldsOf(overrides))
 
-/** Puts what `make` makes of the product in its place, by no rule of the domain. Rejects with `not_found`. */
+/** Replaces the product with the result of `change`, without domain rules. Rejects with `not_found`. */
 export const changeProduct = (
   products: Pick<ProductRepository, 'update'>,
   id: number,
-  make: (product: Product) => Product,
+  change: (product: Product) => Product,
 ): Promise<Product> =>
   products.update(id, (stored) => ({
-    product: make(requireExisting(id, stored, 'anything')),
+    product: change(requireExisting(id, stored, 'anything')),
     events: [{ type: 'product_updated', changed: [] }],
   }))
 
-/** Removes the product, whatever it is. Rejects with `not_found`. */
+/** Removes the product, whichever version is stored. Rejects with `not_found`. */
 export const deleteProduct = (products: Pick<ProductRepository, 'update'>, id: number): Promise<void> =>
   products.update(id, (stored) => {
     requireExisting(id, stored, 'anything')

@@ -4,10 +4,10 @@ import { pipeline } from '@shop/platform/pipeline.ts'
 import { type UseCases, useCases } from '../../src/application/use-cases.ts'
 import type { Ports } from '../../src/domain/ports.ts'
 
-/** Of a caller who waits as long as it takes. */
+/** The context of an anonymous caller that never cancels. */
 export const context: Context = { requestId: 'test', principal: anonymous }
 
-/** The use cases alone, with nothing around them. */
+/** Returns the use cases without pipeline steps. */
 export const useCasesOf = (ports: Ports): UseCases => {
   const { commands, queries } = useCases(ports)
   return pipeline({ ...commands, ...queries }, [])

@@ -1,6 +1,6 @@
-/** Protocol Buffers' wire format, from its specification and from nothing that the product uses. */
+/** An encoder for the Protocol Buffers wire format. Follows the specification; shares no code with the service. */
 
-/** Base 128, the lowest seven bits first; a negative number as the 64 bits of its two's complement. */
+/** Base 128, lowest seven bits first. Negative numbers are encoded as 64-bit two's complement. */
 const varint = (value: number): number[] => {
   const bytes = []
   let rest = BigInt.asUintN(64, BigInt(value))
@@ -33,6 +33,6 @@ export const double = (field: number, value: number): number[] => {
 
 export const message = delimited
 
-/** A repeated int32, packed, as proto3 has it. */
+/** A repeated int32 in packed encoding, the default of proto3. */
 export const int32s = (field: number, values: readonly number[]): number[] =>
   delimited(field, values.flatMap(varint))
