@@ -31,7 +31,7 @@ const startProducts = async () => {
   }
 }
 
-describe(`${adds} adds by 64 clients, over two basket services, to 50 baskets are in them, and nothing else`, () => {
+describe(`50 baskets contain exactly the ${adds} adds of 64 clients through two basket services`, () => {
   let products: Awaited<ReturnType<typeof startProducts>>
   before(async () => {
     products = await startProducts()
@@ -40,9 +40,9 @@ describe(`${adds} adds by 64 clients, over two basket services, to 50 baskets ar
 
   const addAndCount = async (environment: Readonly<Record<string, string>>, prefix: string) => {
     const startBasket = () => startService('basket', { ...products.environment, ...environment })
-    await using one = await startBasket()
-    await using two = await startBasket()
-    const urls = [one.url, two.url]
+    await using first = await startBasket()
+    await using second = await startBasket()
+    const urls = [first.url, second.url]
     const userIds = Array.from({ length: 50 }, (_, index) => `${prefix}user-${index}`)
     const { productIds } = products
     const added = await addToBaskets({ urls, userIds, productIds, clients: 64, adds })
@@ -50,14 +50,14 @@ describe(`${adds} adds by 64 clients, over two basket services, to 50 baskets ar
     assert.ok(added.problems.length < adds / 100, JSON.stringify(added.problems.slice(0, 3)))
   }
 
-  it('on SQLite', () => addAndCount({}, ''))
+  it('in SQLite', () => addAndCount({}, ''))
 
-  it('on a cluster of Redis', { skip: withoutOwnRedis }, async () => {
+  it('in Redis Cluster', { skip: withoutOwnRedis }, async () => {
     await using cluster = await startOwnCluster()
     await addAndCount(cluster.variables, '')
   })
 
-  it('on Redis', { skip: withoutRedis }, async () => {
+  it('in Redis', { skip: withoutRedis }, async () => {
     const prefix = ownPrefix()
     try {
       await addAndCount({ REDIS_URL: redisUrl }, prefix)
