@@ -41,12 +41,12 @@ describe('size limits', () => {
   })
 
   for (const path of ['packages/platform/src/http/long.ts', 'services/basket/src/domain/long.ts'])
-    it(`of the linter allow at most 150 lines in a file like ${path}`, async () => {
+    it(`allow at most 150 lines in a file like ${path}, enforced by the linter`, async () => {
       assert.match(await lint(path, lines(151)), /max-lines/)
       assert.doesNotMatch(await lint(path, lines(150)), /max-lines/)
     })
 
-  it('of the linter allow at most 40 lines in a function', async () => {
+  it('allow at most 40 lines in a function, enforced by the linter', async () => {
     const functionOfLines = (count: number) =>
       `export const f = (n: number) => {\n${'  n += 1\n'.repeat(count - 3)}  return n\n}\n`
     const path = 'packages/redis/src/long.ts'

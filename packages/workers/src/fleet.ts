@@ -8,7 +8,7 @@ import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { send, workers } from './metrics.ts'
 import type { ToSupervisor } from './worker.ts'
 
-/** The pause before a replacement starts, in milliseconds. It doubles each time a worker exits within `stableAfterMs`. */
+/** The pause before a replacement starts. It doubles with each attempt until a worker has run for `stableAfterMs`. */
 const restartPauseMs = { first: 100, last: 10_000 }
 const stableAfterMs = 30_000
 
@@ -133,7 +133,7 @@ export class Fleet {
       else worker.process.kill('SIGKILL')
   }
 
-  /** Resolves when all workers have exited: with false if one that had started exited with an error. */
+  /** Resolves when all workers have exited: with false if one of them exited with an error while the fleet was stopping. */
   async untilAllExited(): Promise<boolean> {
     await Promise.all(workers().map(untilExited))
     return !this.#stoppedWithError
