@@ -1,7 +1,8 @@
 /**
- * Our services beside the limits of the machine and beside the obvious way to write them, all in the same run. Prints a
- * table, writes bench/results/latest.json, and says what has changed since that was committed. From the environment:
- * PRODUCTS, CONNECTIONS, ROUNDS, SECONDS (of a turn), WORKERS, and ONLY, a part of the names of scenarios.
+ * Compares our services with minimal servers, with the databases alone and with obvious implementations, in interleaved
+ * rounds. Prints a table with the ratio from the committed results beside the new one, and writes
+ * bench/results/latest.json. Variables: PRODUCTS, CONNECTIONS, ROUNDS, SECONDS (per measurement), WORKERS, and ONLY
+ * (part of a scenario's name; the results are then not written).
  */
 
 import { execFileSync } from 'node:child_process'
@@ -12,8 +13,8 @@ import { run } from '@shop/platform/process/lifecycle.ts'
 import { root } from '@shop/testing/files.ts'
 import { redisUrl } from '@shop/testing/stores/redis.ts'
 import { basketScenarios, catalogScenarios, shoppingMix, uniformId } from './scenarios.ts'
-import { type Contestant, contest, httpContestant, type Standing } from './support/contest.ts'
-import { isHere, pgbench, redisBenchmark } from './support/engines.ts'
+import { type Candidate, compareCandidates, httpCandidate, type Summary } from './support/comparison.ts'
+import { isInstalled, pgbench, redisBenchmark } from './support/engines.ts'
 import { driveGrpc } from './support/grpc-load.ts'
 import { driveMix, type HttpRequest, loadGenerator } from './support/load.ts'
 import type { Server } from './support/process.ts'
@@ -30,37 +31,38 @@ const { connections, seconds } = settings
 const only = process.env['ONLY'] ?? ''
 const resultFile = 'bench/results/latest.json'
 
-type Contest = Readonly<{ name: string; contestants: () => Promise<Contestant[]> }>
+type Comparison = Readonly<{ name: string; candidates: () => Promise<Candidate[]> }>
 
-/** Makes the constant server answer as ours does. */
-const answerLike = async (
+/** Makes the constant server return the body with which our service responds to this request. */
+const copyResponse = async (
   constant: Server,
   ours: Server,
   { method, path, body }: HttpRequest,
 ): Promise<void> => {
   const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(ours.url + path, {
+  const response = await fetch(ours.url + path, {
     method,
     ...(body !== undefined && { headers, body: JSON.stringify(body) }),
   })
-  await fetch(`${constant.url}/answer`, { method: 'PUT', headers, body: await answer.text() })
+  await fetch(`${constant.url}/answer`, { method: 'PUT', headers, body: await response.text() })
 }
 
-const engineContestant = (engine: string | undefined, { databaseUrl, stock }: Shop): Contestant[] => {
+const engineCandidate = (engine: string | undefined, { databaseUrl, stock }: Shop): Candidate[] => {
   const key = `basket:${stock.users[0]}`
   const engines: Record<string, () => Promise<number>> = {
     pgbench: () => pgbench({ url: databaseUrl, connections, seconds }, stock.products),
     'redis-benchmark': () => redisBenchmark({ url: redisUrl, connections, seconds }, key),
   }
-  const rate = engine === undefined || !programs.has(engine) ? undefined : engines[engine]
+  const rate = engine === undefined || !installedPrograms.has(engine) ? undefined : engines[engine]
   if (engine === undefined || rate === undefined) return []
   return [{ name: engine, run: async () => ({ rate: await rate(), failed: 0, p50: 0, p99: 0 }) }]
 }
 
-const programs = new Set<string>()
-for (const program of ['pgbench', 'redis-benchmark']) if (await isHere(program)) programs.add(program)
+const installedPrograms = new Set<string>()
+for (const program of ['pgbench', 'redis-benchmark'])
+  if (await isInstalled(program)) installedPrograms.add(program)
 
-const httpContests = (shop: Shop): Contest[] => {
+const httpComparisons = (shop: Shop): Comparison[] => {
   const { product, obviousProduct, basket, obviousBasket, constant } = shop.servers
   const groups = [
     { scenarios: catalogScenarios, ours: product, obvious: obviousProduct },
@@ -69,26 +71,26 @@ const httpContests = (shop: Shop): Contest[] => {
   return groups.flatMap(({ scenarios, ours, obvious }) =>
     scenarios.map(({ name, requests, engine, freshBaskets }) => ({
       name,
-      contestants: async () => {
+      candidates: async () => {
         const list = requests(shop.stock)
         const load = { requests: list, connections, seconds }
-        if (list[0] !== undefined) await answerLike(constant, ours, list[0])
+        if (list[0] !== undefined) await copyResponse(constant, ours, list[0])
         const prepare = freshBaskets && shop.removeBaskets
         return [
-          httpContestant('ours', ours, load, prepare),
-          httpContestant('constant', constant, load),
-          httpContestant('obvious', obvious, load, prepare),
-          ...engineContestant(engine, shop),
+          httpCandidate('ours', ours, load, prepare),
+          httpCandidate('constant', constant, load),
+          httpCandidate('obvious', obvious, load, prepare),
+          ...engineCandidate(engine, shop),
         ]
       },
     })),
   )
 }
 
-const grpcContests = ({ servers: { product, obviousProduct, empty }, grpc, stock }: Shop): Contest[] =>
+const grpcComparisons = ({ servers: { product, obviousProduct, empty }, grpc, stock }: Shop): Comparison[] =>
   Object.entries({ GetProduct: 1, 'BatchGetProducts of 20': 20 }).map(([name, size]) => ({
     name,
-    contestants: async () => {
+    candidates: async () => {
       const calls = Array.from({ length: 10_000 }, () =>
         Array.from({ length: size }, () => uniformId(stock.products)),
       )
@@ -101,9 +103,9 @@ const grpcContests = ({ servers: { product, obviousProduct, empty }, grpc, stock
     },
   }))
 
-const mixContest = (shop: Shop): Contest => ({
+const mixComparison = (shop: Shop): Comparison => ({
   name: 'shopping mix',
-  contestants: async () => {
+  candidates: async () => {
     await shop.fillBaskets()
     const { catalog, baskets } = shoppingMix(shop.stock)
     const { product, basket, obviousProduct, obviousBasket } = shop.servers
@@ -120,10 +122,10 @@ const mixContest = (shop: Shop): Contest => ({
   },
 })
 
-type Results = Readonly<{ scenarios: Readonly<Record<string, Readonly<Record<string, Standing>>>> }>
+type Results = Readonly<{ scenarios: Readonly<Record<string, Readonly<Record<string, Summary>>>> }>
 
-/** What was committed last; nothing, when nothing was. */
-const committed = (): Results => {
+/** The results in the last commit; empty if there are none. */
+const committedResults = (): Results => {
   try {
     const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore']
     return JSON.parse(
@@ -134,13 +136,13 @@ const committed = (): Results => {
   }
 }
 
-const row = (name: string, standings: Readonly<Record<string, Standing>>, before: Results): string[] => {
-  const { ours, obvious, constant, empty } = standings
+const row = (name: string, summaries: Readonly<Record<string, Summary>>, before: Results): string[] => {
+  const { ours, obvious, constant, empty } = summaries
   const limit = constant ?? empty
-  const engine = standings['pgbench'] ?? standings['redis-benchmark']
+  const engine = summaries['pgbench'] ?? summaries['redis-benchmark']
   const last = before.scenarios[name]?.['obvious']
-  const ratio = (standing: Standing | undefined) => (standing === undefined ? '' : ratioText(standing.ratio))
-  const both = (read: (standing: Standing) => number, digits: number) =>
+  const ratio = (summary: Summary | undefined) => (summary === undefined ? '' : ratioText(summary.ratio))
+  const both = (read: (summary: Summary) => number, digits: number) =>
     [ours, obvious].map((one) => (one === undefined ? '' : read(one).toFixed(digits))).join(' / ')
   return [
     name,
@@ -171,22 +173,22 @@ const head = [
 
 await run(async () => {
   await using shop = await openShop(settings.products)
-  const contests = [...httpContests(shop), ...grpcContests(shop), mixContest(shop)].filter(({ name }) =>
-    name.includes(only),
+  const comparisons = [...httpComparisons(shop), ...grpcComparisons(shop), mixComparison(shop)].filter(
+    ({ name }) => name.includes(only),
   )
-  const before = committed()
-  const scenarios: Record<string, Record<string, Standing>> = {}
+  const before = committedResults()
+  const scenarios: Record<string, Record<string, Summary>> = {}
   const rows = [head]
-  for (const { name, contestants } of contests) {
-    const standings = await contest(await contestants(), settings.rounds)
-    scenarios[name] = standings
-    rows.push(row(name, standings, before))
+  for (const { name, candidates } of comparisons) {
+    const summaries = await compareCandidates(await candidates(), settings.rounds)
+    scenarios[name] = summaries
+    rows.push(row(name, summaries, before))
     process.stderr.write(`${rows.at(-1)?.join('  ')}\n`)
   }
   const ready = shop.servers.product.readyMs
   process.stdout.write(
-    `\n${JSON.stringify(settings)}, load by ${loadGenerator}; medians (least–greatest) of rounds; pairs are ours / obvious\n` +
-      `${table(rows)}\nThe product service was ready ${ready.toFixed(0)} ms after its start\n`,
+    `\n${JSON.stringify(settings)}, load by ${loadGenerator}; medians (minimum–maximum) of the rounds; pairs are ours / obvious\n` +
+      `${table(rows)}\nThe product service was ready ${ready.toFixed(0)} ms after its start.\n`,
   )
   if (only === '') {
     mkdirSync(join(root, 'bench/results'), { recursive: true })

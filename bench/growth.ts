@@ -1,6 +1,6 @@
 /**
- * How the product service behaves as the catalog grows, and as more connections ask it: everything in turns, in the same
- * run. Prints it, and draws it into docs/performance.
+ * Measures the product service with growing catalogs and with growing numbers of connections, in interleaved rounds.
+ * Prints the results and writes plots to docs/performance.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { run } from '@shop/platform/process/lifecycle.ts'
 import { root } from '@shop/testing/files.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { uniformId } from './scenarios.ts'
-import { unlessInterrupted } from './support/interrupt.ts'
+import { throwIfInterrupted } from './support/interrupt.ts'
 import { drive, type HttpRequest } from './support/load.ts'
 import { plot } from './support/plot.ts'
 import { type Server, startServer } from './support/process.ts'
@@ -32,12 +32,12 @@ const openService = async (count: number) => {
   await using stack = new AsyncDisposableStack()
   const catalog = stack.use(await openCatalog(count))
   const ours = stack.use(await start('services/product/src/main.ts', '/health/ready', catalog.url))
-  const own = stack.move()
-  return { count, ours, databaseUrl: catalog.url, [Symbol.asyncDispose]: () => own.disposeAsync() }
+  const owned = stack.move()
+  return { count, ours, databaseUrl: catalog.url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-/** Follows `next_cursor` to the middle of the catalog. */
-const deepPage = async (url: string, count: number): Promise<string> => {
+/** Follows `next_cursor` to the middle of the catalog. Returns the path of the page there. */
+const pathOfDeepPage = async (url: string, count: number): Promise<string> => {
   let cursor = ''
   for (let read = 0; read < count / 2; read += 1_000) {
     const page = await fetch(`${url}/products?limit=1000&sort=price${cursor}`)
@@ -49,47 +49,47 @@ const deepPage = async (url: string, count: number): Promise<string> => {
 
 const rate = async (url: string, requests: readonly HttpRequest[], connections: number): Promise<number> => {
   const outcome = await drive({ url, requests, connections, seconds })
-  if (outcome.failed > 0) throw new Error(`${url} answered with an error`)
+  if (outcome.failed > 0) throw new Error(`${outcome.failed} requests to ${url} failed`)
   return outcome.rate
 }
 
 const get = (path: string): HttpRequest => ({ method: 'GET', path })
 
-/** Of each measurement in each round but the first, which warms up. */
-const inTurns = async (measurements: readonly (() => Promise<number>)[]): Promise<number[][]> => {
-  const taken: number[][] = measurements.map(() => [])
+/** Takes each measurement once per round. Returns the values by measurement, without those of the first, warm-up round. */
+const measureInRounds = async (measurements: readonly (() => Promise<number>)[]): Promise<number[][]> => {
+  const values: number[][] = measurements.map(() => [])
   for (let round = 0; round <= rounds; round++)
     for (const [index, measurement] of measurements.entries()) {
-      unlessInterrupted()
+      throwIfInterrupted()
       const value = await measurement()
-      if (round > 0) taken[index]?.push(value)
+      if (round > 0) values[index]?.push(value)
     }
-  return taken
+  return values
 }
 
-const draw = (name: string, svg: string): void => {
+const writePlot = (name: string, svg: string): void => {
   const folder = join(root, 'docs/performance')
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, `${name}.svg`), svg)
 }
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`)
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 type Service = Awaited<ReturnType<typeof openService>>
 
-/** Time per request at each size, as a ratio to the time at the smallest. */
-const bySize = async (services: readonly Service[]): Promise<void> => {
+/** Plots the time per request at each catalog size, relative to the smallest one. */
+const plotBySize = async (services: readonly Service[]): Promise<void> => {
   const pathsOf: Record<string, (service: Service) => Promise<string>> = {
     'top-10': async () => '/products/top-10',
-    'deep page': ({ ours, count }) => deepPage(ours.url, count),
+    'deep page': ({ ours, count }) => pathOfDeepPage(ours.url, count),
     category: async () => '/products/category/Books?limit=20',
     'low stock': async () => '/products/low-stock-1?limit=20',
   }
-  say(`Time per request ÷ that at ${sizes[0]} products: median (least–greatest) of ${rounds} rounds`)
+  print(`Time per request ÷ that at ${sizes[0]} products: median (minimum–maximum) of ${rounds} rounds`)
   const lines: { name: string; values: number[] }[] = []
   for (const [name, pathOf] of Object.entries(pathsOf)) {
     const paths = await Promise.all(services.map(pathOf))
-    const rates = await inTurns(
+    const rates = await measureInRounds(
       services.map(
         ({ ours }, index) =>
           () =>
@@ -100,34 +100,34 @@ const bySize = async (services: readonly Service[]): Promise<void> => {
       spreadOf(own.map((value, round) => (rates[0]?.[round] ?? 0) / value)),
     )
     lines.push({ name, values: ratios.map(({ median }) => median) })
-    say(`${name.padEnd(12)} ${ratios.map(ratioText).join('   ')}`)
+    print(`${name.padEnd(12)} ${ratios.map(ratioText).join('   ')}`)
   }
   const ticks = sizes.map((size) => `${size / 1_000}k products`)
-  draw('by-size', plot({ title: 'Time per request', unit: 'ratio to 10k products', ticks, lines }))
+  writePlot('by-size', plot({ title: 'Time per request', unit: 'ratio to 10k products', ticks, lines }))
 }
 
-/** Requests a second for single products, by how many connections ask. */
-const byConnections = async ({ count, ours, databaseUrl }: Service): Promise<void> => {
+/** Plots the requests per second for single products at each number of connections, ours and the obvious ones. */
+const plotByConnections = async ({ count, ours, databaseUrl }: Service): Promise<void> => {
   await using obvious = await start('bench/baselines/obvious-products.ts', '/products/1', databaseUrl)
   const requests = Array.from({ length: 5_000 }, () => get(`/products/${uniformId(count)}`))
-  say(`Gets by id a second at ${connectionCounts.join(', ')} connections: medians of ${rounds} rounds`)
+  print(`Gets by id per second at ${connectionCounts.join(', ')} connections: medians of ${rounds} rounds`)
   const lines: { name: string; values: number[] }[] = []
-  const contestants = Object.entries({ 'this service': ours, 'a query for each': obvious })
-  const rates = await inTurns(
-    contestants.flatMap(([, { url }]) =>
+  const candidates = Object.entries({ 'this service': ours, 'one query per request': obvious })
+  const rates = await measureInRounds(
+    candidates.flatMap(([, { url }]) =>
       connectionCounts.map((connections) => () => rate(url, requests, connections)),
     ),
   )
-  for (const [index, [name]] of contestants.entries()) {
+  for (const [index, [name]] of candidates.entries()) {
     const own = rates.slice(index * connectionCounts.length, (index + 1) * connectionCounts.length)
-    const values = own.map((taken) => Math.round(spreadOf(taken).median))
+    const values = own.map((measured) => Math.round(spreadOf(measured).median))
     lines.push({ name, values })
-    say(`${name.padEnd(18)} ${values.join('  ')}`)
+    print(`${name.padEnd(18)} ${values.join('  ')}`)
   }
   const ticks = connectionCounts.map((connections) => `${connections}`)
-  draw(
+  writePlot(
     'by-connections',
-    plot({ title: 'Gets by id, by connections', unit: 'requests a second', ticks, lines }),
+    plot({ title: 'Gets by id, by connections', unit: 'requests per second', ticks, lines }),
   )
 }
 
@@ -135,7 +135,7 @@ await run(async () => {
   await using stack = new AsyncDisposableStack()
   const services: Service[] = []
   for (const size of sizes) services.push(stack.use(await openService(size)))
-  await bySize(services)
+  await plotBySize(services)
   const [, middle] = services
-  if (middle !== undefined) await byConnections(middle)
+  if (middle !== undefined) await plotByConnections(middle)
 })

@@ -1,6 +1,6 @@
 /**
- * What recording metrics costs. One process of this file, started with `serve`, has the product service twice, with and
- * without it; they are asked in turns, a few hundred requests at a time, so that what else the machine does befalls both.
+ * Measures the cost of recording metrics. A child process, started with `serve`, runs the product service twice, with and
+ * without recording. Requests go to them alternately, a few hundred at a time, so that other load affects both alike.
  */
 
 import { type ChildProcess, fork } from 'node:child_process'
@@ -20,14 +20,14 @@ import { openAdapters } from '../services/product/src/infrastructure/adapters.ts
 import { migrations } from '../services/product/src/infrastructure/migrations.ts'
 import type { Tables } from '../services/product/src/infrastructure/products-table.ts'
 import { seedGenerated } from '../services/product/src/infrastructure/seed.ts'
-import { unlessInterrupted } from './support/interrupt.ts'
+import { throwIfInterrupted } from './support/interrupt.ts'
 
 const rounds = { warmUp: 20, measured: 200 }
-const requestsPerTurn = 400
+const requestsPerMeasurement = 400
 const connections = 8
 
-/** Metrics in which nothing is recorded. */
-const deafMetrics = (): Metrics => {
+/** Metrics that record no requests, calls, operations or use cases. */
+const createNoopMetrics = (): Metrics => {
   const metrics = createMetrics(service, version)
   const { httpRequestDuration, rpcServerDuration, rpcClientDuration, dbOperationDuration, useCaseDuration } =
     metrics
@@ -43,9 +43,9 @@ const deafMetrics = (): Metrics => {
   return metrics
 }
 
-const open = async (recording: boolean) => {
+const openService = async (recording: boolean) => {
   const stack = new AsyncDisposableStack()
-  const metrics = recording ? createMetrics(service, version) : deafMetrics()
+  const metrics = recording ? createMetrics(service, version) : createNoopMetrics()
   const config = readConfig(process.env)
   const adapters = stack.use(
     await openAdapters({ config, logger: silentLogger, ...(recording && { metrics }) }),
@@ -56,12 +56,12 @@ const open = async (recording: boolean) => {
   return { port, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-/** Both services; the parent is told their ports, and what processor time the process has taken whenever it asks. */
+/** Runs both services. Sends their ports to the parent, then the CPU usage of the process for each message received. */
 const serve = async (): Promise<void> => {
-  await using recording = await open(true)
-  await using deaf = await open(false)
+  await using recording = await openService(true)
+  await using noop = await openService(false)
   process.on('message', () => void process.send?.(process.cpuUsage()))
-  process.send?.([recording.port, deaf.port])
+  process.send?.([recording.port, noop.port])
   await untilStopped(silentLogger, { delayMs: 0 }, singleProcess, () => {})
   process.disconnect?.()
 }
@@ -69,13 +69,13 @@ const serve = async (): Promise<void> => {
 const startBoth = async (DATABASE_URL: string) => {
   const child = fork(import.meta.filename, ['serve'], { env: { PATH: process.env['PATH'], DATABASE_URL } })
   const exited = once(child, 'exit')
-  const [ports] = (await once(child, 'message')) as [[recording: number, deaf: number]]
-  const [recording, deaf] = ports.map((port) => `http://127.0.0.1:${port}/products/1`)
-  if (recording === undefined || deaf === undefined) throw new Error('a service has no port')
+  const [ports] = (await once(child, 'message')) as [[recording: number, noop: number]]
+  const [recording, noop] = ports.map((port) => `http://127.0.0.1:${port}/products/1`)
+  if (recording === undefined || noop === undefined) throw new Error('a service has no port')
   return {
     child,
     recording,
-    deaf,
+    noop,
     [Symbol.asyncDispose]: async () => {
       child.kill()
       await exited
@@ -83,70 +83,70 @@ const startBoth = async (DATABASE_URL: string) => {
   }
 }
 
-/** In microseconds. */
+/** The CPU time that the child has used, in microseconds. */
 const processorTime = async (child: ChildProcess): Promise<number> => {
-  const answered = once(child, 'message')
-  child.send('?')
-  const [{ user, system }] = (await answered) as [NodeJS.CpuUsage]
+  const response = once(child, 'message')
+  child.send('usage')
+  const [{ user, system }] = (await response) as [NodeJS.CpuUsage]
   return user + system
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: connections })
 
-const ask = (url: string): Promise<void> =>
+const sendRequest = (url: string): Promise<void> =>
   new Promise((resolve, reject) => {
     const request = get(url, { agent }, (response) => {
-      if (response.statusCode !== 200) reject(new Error(`${url} answered ${response.statusCode}`))
+      if (response.statusCode !== 200) reject(new Error(`${url} responded with ${response.statusCode}`))
       response.resume().once('end', resolve)
     })
     request.once('error', reject)
   })
 
-const askInTurn = async (url: string): Promise<void> => {
-  for (let asked = 0; asked < requestsPerTurn / connections; asked++) await ask(url)
+const sendShareOfRequests = async (url: string): Promise<void> => {
+  for (let sent = 0; sent < requestsPerMeasurement / connections; sent++) await sendRequest(url)
 }
 
-/** What the requests of one turn take: of the clock, and of the service's processor. */
+/** Sends the requests of one measurement. Returns the elapsed time in ms and the CPU time of the child in µs. */
 const measure = async (child: ChildProcess, url: string) => {
-  const [begun, before] = [performance.now(), await processorTime(child)]
-  await Promise.all(Array.from({ length: connections }, () => askInTurn(url)))
-  return { clock: performance.now() - begun, processor: (await processorTime(child)) - before }
+  const [startTime, before] = [performance.now(), await processorTime(child)]
+  await Promise.all(Array.from({ length: connections }, () => sendShareOfRequests(url)))
+  return { clock: performance.now() - startTime, processor: (await processorTime(child)) - before }
 }
 
 const quantile = (values: readonly number[], part: number): number =>
   values.toSorted((a, b) => a - b)[Math.round(part * (values.length - 1))] ?? Number.NaN
 
-/** The median of ratios to 1, and the range that has the true one 95 times in 100. */
+/** The median of the ratios, as a difference from 1 in percent, with its 95 % confidence interval. */
 const inPercent = (ratios: readonly number[]): string => {
   const spread = 0.98 / Math.sqrt(ratios.length)
-  const [at, low, high] = [0.5, 0.5 - spread, 0.5 + spread].map((part) =>
+  const [median, low, high] = [0.5, 0.5 - spread, 0.5 + spread].map((part) =>
     ((quantile(ratios, part) - 1) * 100).toFixed(1),
   )
-  return `${at} % (${low} to ${high})`
+  return `${median} % (${low} to ${high})`
 }
 
 const compare = async (url: string): Promise<void> => {
   await using services = await startBoth(url)
-  const { child, recording, deaf } = services
+  const { child, recording, noop } = services
   const processor: number[] = []
   const clock: number[] = []
   const perRequest: number[] = []
   for (let round = -rounds.warmUp; round < rounds.measured; round++) {
-    unlessInterrupted()
-    // Each is the first one in every other round.
-    const urls = round % 2 === 0 ? [recording, deaf] : [deaf, recording]
-    const turns = new Map<string, Awaited<ReturnType<typeof measure>>>()
-    for (const one of urls) turns.set(one, await measure(child, one))
-    const [with_, without] = [turns.get(recording), turns.get(deaf)]
-    if (round < 0 || !with_ || !without) continue
-    processor.push(with_.processor / without.processor)
-    clock.push(with_.clock / without.clock)
-    perRequest.push(without.processor / requestsPerTurn)
+    throwIfInterrupted()
+    // The two take turns at being first.
+    const urls = round % 2 === 0 ? [recording, noop] : [noop, recording]
+    const measurements = new Map<string, Awaited<ReturnType<typeof measure>>>()
+    for (const target of urls) measurements.set(target, await measure(child, target))
+    const [recorded, unrecorded] = [measurements.get(recording), measurements.get(noop)]
+    if (round < 0 || !recorded || !unrecorded) continue
+    processor.push(recorded.processor / unrecorded.processor)
+    clock.push(recorded.clock / unrecorded.clock)
+    perRequest.push(unrecorded.processor / requestsPerMeasurement)
   }
   process.stdout.write(
-    `Recording metrics adds to a GET of a product, median (95 % confidence) of ${rounds.measured} rounds:\n` +
-      `processor    ${inPercent(processor)} of ${quantile(perRequest, 0.5).toFixed(0)} µs\n` +
-      `clock        ${inPercent(clock)}\n`,
+    `Cost of recording metrics for a GET of a product: median of ${rounds.measured} rounds (95 % confidence interval)\n` +
+      `CPU time     ${inPercent(processor)} of ${quantile(perRequest, 0.5).toFixed(0)} µs\n` +
+      `elapsed time ${inPercent(clock)}\n`,
   )
 }
 

@@ -1,14 +1,14 @@
 import type { HttpRequest } from './support/load.ts'
 
-/** What the shop is asked for. `products` are stored; those of `plentiful` never run out. */
+/** The data that requests refer to: the number of stored products, the ids of products that never run out, and users. */
 export type Stock = Readonly<{ products: number; plentiful: readonly number[]; users: readonly string[] }>
 
 type Scenario = Readonly<{
   name: string
   requests: (stock: Stock) => readonly HttpRequest[]
-  /** The program of the store itself, doing the same. */
+  /** The database's own benchmark program that does the same work. */
   engine?: 'pgbench' | 'redis-benchmark'
-  /** Baskets are removed before every turn. */
+  /** Removes all baskets before every run. */
   freshBaskets?: true
 }>
 
@@ -21,7 +21,7 @@ const get = (path: string): HttpRequest => ({ method: 'GET', path })
 
 export const uniformId = (products: number): number => 1 + Math.floor(Math.random() * products)
 
-/** By Zipf's law with exponent 1, as an inverse of its continuous form: few products are asked for very often. */
+/** An id distributed by Zipf's law with exponent 1 (inverse of the continuous form): a few products are very popular. */
 const zipfId = (products: number): number => Math.floor(products ** Math.random())
 
 const body = { name: 'Kettle', description: 'It boils', price: 24.9, stock: 40, category: 'Home' }
@@ -71,7 +71,7 @@ export const basketScenarios: readonly Scenario[] = [
   },
 ]
 
-/** 80 % catalog reads; the other fifth is half reads of baskets and half adds. */
+/** For a load of 80 % catalog reads, 10 % basket reads and 10 % adds to baskets. */
 export const shoppingMix = (stock: Stock) => ({
   catalog: many(listLength, (index) =>
     get(index % 8 === 0 ? '/products?limit=20' : `/products/${zipfId(stock.products)}`),

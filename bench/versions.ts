@@ -1,7 +1,7 @@
 /**
- * This checkout beside another one, which BASE names: processor time per request, and time until ready. The rounds of both
- * are interleaved, on the same database and the same Redis; of each the best round counts, for a machine that others use too
- * only ever adds to it. ONLY=pattern leaves out the scenarios whose names do not match.
+ * Compares this checkout with the one that BASE names: CPU time per request, and time until ready. The rounds of both are
+ * interleaved, on the same database and the same Redis. The best round of each counts, because other load on the machine
+ * can only add time. ONLY=pattern selects the scenarios whose names match.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,10 +14,10 @@ import { freePort } from '@shop/testing/services/services.ts'
 import { ownPrefix, redisUrl, removeKeys } from '@shop/testing/stores/redis.ts'
 import { basketScenarios, catalogScenarios, type Stock, uniformId } from './scenarios.ts'
 import { driveGrpc } from './support/grpc-load.ts'
-import { unlessInterrupted } from './support/interrupt.ts'
+import { throwIfInterrupted } from './support/interrupt.ts'
 import { drive, type HttpRequest } from './support/load.ts'
 import { processorSeconds, type Server, startServer } from './support/process.ts'
-import { asInProduction, openCatalog, post } from './support/shop.ts'
+import { openCatalog, post, productionSettings } from './support/shop.ts'
 
 const products = 10_000
 const connections = 32
@@ -25,7 +25,7 @@ const starts = 5
 
 type Version = Readonly<{ product: Server; basket: Server; grpc: string; stock: Stock }>
 
-/** Both services of a checkout, on the catalog and with baskets of its own. */
+/** Starts both services of a checkout on the shared catalog, with separate baskets. */
 const openVersion = async (
   folder: string,
   catalogUrl: string,
@@ -36,7 +36,7 @@ const openVersion = async (
   const start = async (service: string, environment: Readonly<Record<string, string>>) =>
     stack.use(
       await startServer(join(folder, `services/${service}/src/main.ts`), await freePort(), '/health/ready', {
-        ...asInProduction(logs),
+        ...productionSettings(logs),
         ...environment,
       }),
     )
@@ -52,7 +52,7 @@ const openVersion = async (
   return { product, basket, grpc, stock: { products, plentiful: [id], users } }
 }
 
-/** The best round of each version, in microseconds of processor time per request. */
+/** Returns the best round of each version. */
 const compare = async (
   versions: readonly Version[],
   rounds: number,
@@ -62,7 +62,7 @@ const compare = async (
   for (const version of versions) await round(version)
   for (let count = 0; count < rounds; count++)
     for (const index of count % 2 === 0 ? [0, 1] : [1, 0]) {
-      unlessInterrupted()
+      throwIfInterrupted()
       const version = versions[index]
       if (version !== undefined) best[index] = Math.min(best[index] ?? 0, await round(version))
     }
@@ -105,14 +105,14 @@ const overGrpc = (seconds: number) => (version: Version) =>
     return outcome.rate * seconds
   })
 
-/** The shortest time until ready of each version, in milliseconds, with what compiling leaves behind for the next start. */
+/** Returns the shortest time until ready of each version, in milliseconds. Later starts use the compile cache. */
 const compareStarts = async (folders: readonly string[], catalogUrl: string, logs: string) => {
   const best = folders.map(() => Number.POSITIVE_INFINITY)
   for (let count = 0; count < starts; count++)
     for (const [index, folder] of folders.entries()) {
-      unlessInterrupted()
+      throwIfInterrupted()
       const environment = {
-        ...asInProduction(logs),
+        ...productionSettings(logs),
         DATABASE_URL: catalogUrl,
         GRPC_PORT: String(await freePort()),
         NODE_COMPILE_CACHE: join(logs, `compiled-${index}`),
@@ -127,7 +127,9 @@ const compareStarts = async (folders: readonly string[], catalogUrl: string, log
 await run(async () => {
   const { BASE } = process.env
   if (BASE === undefined)
-    throw new OperatorError('Say which checkout to compare with, installed: BASE=../before')
+    throw new OperatorError(
+      'Set BASE to the checkout to compare with, with its dependencies installed: BASE=../before',
+    )
   const rounds = numberVariable('ROUNDS', 9, 100)
   const seconds = numberVariable('SECONDS', 2, 60)
   const folders = [resolve(BASE), root]

@@ -1,4 +1,4 @@
-# The product service. Build it from the folder of the project: docker build -f dockerfiles/product.dockerfile .
+# The product service. Build it in the project root: docker build -f dockerfiles/product.dockerfile .
 ARG NODE_IMAGE=node:26-slim
 
 FROM ${NODE_IMAGE} AS dependencies
@@ -10,13 +10,15 @@ COPY packages/contracts/package.json packages/contracts/
 COPY packages/postgres/package.json packages/postgres/
 COPY packages/workers/package.json packages/workers/
 COPY services/product/package.json services/product/
-# Optional are the embedded engines, which no server needs; none of the others has to build anything.
+# Optional dependencies are the embedded databases, which the container does not use. No other dependency needs its
+# install script.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --workspace services/product
-# For editors and debuggers alone.
+# Type declarations and source maps are only for editors and debuggers.
 RUN find node_modules -name '*.d.?ts' -delete -o -name '*.d.ts' -delete -o -name '*.map' -delete
 
 FROM ${NODE_IMAGE}
-# The first process of a container gets no signal that it has no handler for, and Node.js has none while it starts.
+# tini runs as process 1 and forwards signals. The kernel drops signals for which process 1 has no handler, and Node.js has
+# none while it starts.
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 WORKDIR /app
 ARG VERSION=0.1.0
@@ -32,8 +34,8 @@ COPY package.json ./
 COPY packages packages
 COPY services/product services/product
 COPY api/proto api/proto
-# To migrate apart from the service: node services/product/src/admin/migrate.ts
-# A start that is refused, for its port is none, leaves what it compiled for those to come.
+# To migrate the database separately, run: node services/product/src/admin/migrate.ts
+# Fills the compile cache with a start that fails on an invalid port (exit code 78), so that later starts are faster.
 ENV NODE_COMPILE_CACHE=/app/.cache
 RUN PORT=none node services/product/src/main.ts 2>/dev/null; test $? -eq 78
 USER 1000:1000

@@ -1,4 +1,4 @@
-/** Writes the dashboards of Grafana from their descriptions. */
+/** Writes the Grafana dashboards that `scripts/dashboards` describes. */
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

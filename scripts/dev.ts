@@ -9,21 +9,22 @@ import { run } from '@shop/platform/process/lifecycle.ts'
 import { readConfig as readBasketConfig } from '../services/basket/src/config.ts'
 import { readConfig as readProductConfig } from '../services/product/src/config.ts'
 
-const readyLimitMs = 60_000
+const healthyLimitMs = 60_000
 
 const root = join(import.meta.dirname, '..')
 
-const requireFree = async (port: number): Promise<void> => {
+/** Rejects if the port is in use. */
+const requireFreePort = async (port: number): Promise<void> => {
   const server = createServer().listen(port, '0.0.0.0')
   await once(server, 'listening')
   server.close()
 }
 
-/** In a process group of its own, so that Ctrl-C reaches it once, through `stopAll`. */
+/** Starts a service in its own process group, so that Ctrl-C stops it only once, through `stopAll`. */
 const start = (service: string, env: NodeJS.ProcessEnv): ChildProcess =>
   spawn(
     process.execPath,
-    // Folders, because the files of many editors are new ones at every save.
+    // Watches folders, not files, because many editors replace a file when they save it.
     [
       ...[`services/${service}/src`, 'packages'].map((folder) => `--watch-path=${join(root, folder)}`),
       '--watch-preserve-output',
@@ -32,7 +33,7 @@ const start = (service: string, env: NodeJS.ProcessEnv): ChildProcess =>
     { env, stdio: ['ignore', 'inherit', 'inherit'], detached: true },
   )
 
-/** Healthy and not only ready: the basket service is ready before it has found the product service. */
+/** Checks health, not readiness: the basket service is ready before it can reach the product service. */
 const isHealthy = async (port: number): Promise<boolean> => {
   try {
     const url = `http://127.0.0.1:${port}/health`
@@ -44,9 +45,9 @@ const isHealthy = async (port: number): Promise<boolean> => {
 }
 
 const untilHealthy = async (port: number): Promise<void> => {
-  const giveUp = Date.now() + readyLimitMs
+  const deadline = Date.now() + healthyLimitMs
   while (!(await isHealthy(port))) {
-    if (Date.now() > giveUp)
+    if (Date.now() > deadline)
       throw new OperatorError(
         `The service on port ${port} did not become healthy within a minute; see the log above.`,
       )
@@ -56,12 +57,12 @@ const untilHealthy = async (port: number): Promise<void> => {
 
 const stopAll = async (children: readonly ChildProcess[]): Promise<void> => {
   const running = children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
-  const ended = running.map((child) => once(child, 'exit'))
+  const exited = running.map((child) => once(child, 'exit'))
   for (const child of running) child.kill('SIGTERM')
-  await Promise.all(ended)
+  await Promise.all(exited)
 }
 
-const welcome = (product: number, grpc: number, basket: number): string => `
+const welcomeMessage = (product: number, grpc: number, basket: number): string => `
 The shop is running.
 
   Product service  http://localhost:${product}  docs: http://localhost:${product}/docs  gRPC: localhost:${grpc}
@@ -78,7 +79,7 @@ Ctrl-C stops both.
 `
 
 await run(async () => {
-  // `PORT` names one service's port, and here are two: so they have a variable each.
+  // `PORT` cannot be used for two services, so each has a variable here.
   const productPort = numberVariable('PRODUCT_PORT', 8080, 65_535)
   const basketPort = numberVariable('BASKET_PORT', 8081, 65_535)
   const productEnv = { ...process.env, PORT: String(productPort) }
@@ -92,7 +93,7 @@ await run(async () => {
   const ports = [product.http.port, product.grpc.port, basket.http.port]
   if (new Set(ports).size < ports.length)
     throw new OperatorError('PRODUCT_PORT, GRPC_PORT and BASKET_PORT must differ.')
-  for (const port of ports) await requireFree(port)
+  for (const port of ports) await requireFreePort(port)
 
   const children = [start('product', productEnv), start('basket', basketEnv)]
   const stopped = new Promise<void>((resolve) => {
@@ -100,12 +101,13 @@ await run(async () => {
     for (const child of children) child.once('exit', () => resolve())
   })
   try {
-    const open = async () => {
-      // The basket service cannot be healthy before the product service: to ask it meanwhile would only fill its log.
+    const announce = async () => {
+      // One after the other: the basket service becomes healthy only after the product service, and checking it earlier
+      // would fill its log.
       for (const { http } of [product, basket]) await untilHealthy(http.port)
-      process.stdout.write(welcome(product.http.port, product.grpc.port, basket.http.port))
+      process.stdout.write(welcomeMessage(product.http.port, product.grpc.port, basket.http.port))
     }
-    await Promise.race([stopped, open()])
+    await Promise.race([stopped, announce()])
     await stopped
   } finally {
     await stopAll(children)

@@ -8,8 +8,9 @@ import { createApp as createProductApp } from '../services/product/src/app.ts'
 const folder = join(import.meta.dirname, '../api/openapi')
 const logger = pino({ level: 'silent' })
 
-// The documents are made from the routes alone: no use case runs.
-const unused = () => Promise.reject(new Error('only the documentation is asked for'))
+// The documents are generated from the routes alone. No use case runs, so the ports are never called.
+const unused = () =>
+  Promise.reject(new Error('no port may be called while the OpenAPI documents are generated'))
 
 await using product = await createProductApp(
   {

@@ -15,8 +15,8 @@ import { errorCodes as productCodes } from '../services/product/src/domain/error
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const documents = [join(root, 'README.md'), ...filesOf('docs', '.md')]
 
-/** The rows of the README's table of variables: name → what stands in the column of defaults. */
-const documentedVariables = (readme: string): Map<string, string> =>
+/** The README's table of variables: name → content of the default column. */
+const defaultsInReadme = (readme: string): Map<string, string> =>
   new Map(
     [...readme.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \| (.*?) ?\|/gm)].map(([, name = '', value = '']) => [
       name,
@@ -24,15 +24,17 @@ const documentedVariables = (readme: string): Map<string, string> =>
     ]),
   )
 
-/** Name → default of every variable in the schemas, written as the table writes it. */
-const readVariables = (): Map<string, string> => {
-  const both = [productVariables, basketVariables].flatMap(({ properties }) => Object.entries(properties))
+/** The variables in the services' schemas: name → default, formatted as in the README's table. */
+const defaultsInSchemas = (): Map<string, string> => {
+  const variables = [productVariables, basketVariables].flatMap(({ properties }) =>
+    Object.entries(properties),
+  )
   return new Map(
-    both.map(([name, schema]) => [name, 'default' in schema ? `\`${String(schema.default)}\`` : '']),
+    variables.map(([name, schema]) => [name, 'default' in schema ? `\`${String(schema.default)}\`` : '']),
   )
 }
 
-/** Every code that a service may answer with today, and its kind. */
+/** Every error code that the services can return, with its kind. */
 const kindsByCode = (): Map<string, ErrorKind> => {
   const kinds: ErrorKind[] = ['invalid', 'not_found', 'stale', 'unavailable', 'internal']
   return new Map<string, ErrorKind>([
@@ -42,29 +44,29 @@ const kindsByCode = (): Map<string, ErrorKind> => {
   ])
 }
 
-describe('the documents', () => {
-  it('list every variable that the services read, with its default, and no other', () => {
-    const documented = documentedVariables(read('README.md'))
-    const expected = readVariables()
+describe('the documentation', () => {
+  it('lists exactly the variables that the services read, with their defaults', () => {
+    const documented = defaultsInReadme(read('README.md'))
+    const expected = defaultsInSchemas()
     expected.set('PORT', '`8080` product, `8081` basket')
     assert.deepEqual(Object.fromEntries(documented), Object.fromEntries(expected))
   })
 
-  it('name only make targets that there are', () => {
+  it('mentions only make targets that exist', () => {
     const targets = new Set([...read('Makefile').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name))
-    const named = documents.flatMap((file) =>
+    const mentioned = documents.flatMap((file) =>
       [...readFileSync(file, 'utf8').matchAll(/\bmake ([a-z]+(?:-[a-z]+)*)(?=[`\s]*[`#\n,.;:)])/g)].map(
         ([, name]) => name,
       ),
     )
-    assert.ok(named.length > 3)
+    assert.ok(mentioned.length > 3)
     assert.deepEqual(
-      named.filter((name) => !targets.has(name)),
+      mentioned.filter((name) => !targets.has(name)),
       [],
     )
   })
 
-  it('link to files that there are', () => {
+  it('links only to files that exist', () => {
     const links = documents.flatMap((file) =>
       [...readFileSync(file, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = '']) =>
         join(dirname(file), link),
@@ -77,28 +79,29 @@ describe('the documents', () => {
     )
   })
 
-  it('name every room of the packages where concerns are listed', () => {
+  it('covers every folder of the platform package, and the other packages, on the architecture page', () => {
     const page = read('docs/architecture.md')
-    const rooms = filesOf('packages/platform/src', '.ts')
+    const folders = filesOf('packages/platform/src', '.ts')
       .map((file) => relative(join(root, 'packages/platform/src'), dirname(file)))
-      .filter((room) => room !== '')
-    assert.ok(new Set(rooms).size >= 9)
-    for (const room of new Set(rooms)) assert.match(page, new RegExp(`\\[${room}/[a-z-]+\\.ts\\]`), room)
+      .filter((folder) => folder !== '')
+    assert.ok(new Set(folders).size >= 9)
+    for (const folder of new Set(folders))
+      assert.match(page, new RegExp(`\\[${folder}/[a-z-]+\\.ts\\]`), folder)
     for (const name of ['kernel', 'postgres', 'redis', 'workers'])
       assert.ok(page.includes(`packages/${name}/src`))
   })
 
-  it('have a paragraph for every alert, and for no other', () => {
+  it('has one section per alert in the runbook, in the order of the rules', () => {
     const alerts = [...read('deploy/observability/rules/alerts.yml').matchAll(/- alert: (\w+)/g)]
-    const paragraphs = [...read('docs/runbook.md').matchAll(/^## (\w+)$/gm)]
+    const sections = [...read('docs/runbook.md').matchAll(/^## (\w+)$/gm)]
     assert.ok(alerts.length >= 10)
     assert.deepEqual(
-      paragraphs.map(([, name]) => name),
+      sections.map(([, name]) => name),
       alerts.map(([, name]) => name),
     )
   })
 
-  it('show every code of an error, with the statuses of its kind', () => {
+  it('lists exactly the error codes of the services, with the HTTP and gRPC statuses of their kinds', () => {
     const rows = [...read('docs/errors.md').matchAll(/^\| `([a-z_]+)` \| (\d+)[^|]*\| `([A-Z_]+)`/gm)]
     const kinds = kindsByCode()
     assert.deepEqual(new Set(rows.map(([, code]) => code)), new Set(kinds.keys()))

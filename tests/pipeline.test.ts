@@ -10,8 +10,8 @@ import { openApp as openProductApp } from '../services/product/test/support/stor
 
 type Call = Readonly<{ name: string; requestId: string }>
 
-/** A step that keeps what it sees. */
-const recorder = () => {
+/** A step that records the calls that pass through it. */
+const createRecorder = () => {
   const calls: Call[] = []
   const step: Step = (use, name) => (input, context) => {
     calls.push({ name, requestId: context.requestId })
@@ -23,8 +23,8 @@ const recorder = () => {
 type Http = Awaited<ReturnType<typeof createBasketApp>>['http']
 type Operation = Readonly<{ operationId: string; tags: readonly string[] }>
 
-/** What each path needs to name something. */
-const names: Readonly<Record<string, string>> = {
+/** Values for the parameters in the paths. */
+const pathParameters: Readonly<Record<string, string>> = {
   id: '1',
   n: '5',
   category: 'Home',
@@ -41,20 +41,23 @@ const bodies: Readonly<Record<string, object>> = {
   setQuantity: { quantity: 2 },
 }
 
-/** Requests every operation of the service's own OpenAPI document but those of operators, deletions last; resolves with their ids. */
-const requestEverything = async (http: Http): Promise<string[]> => {
+/**
+ * Requests every operation in the service's OpenAPI document, deletions last, without those tagged `operations`.
+ * Resolves with the operation ids, which are also the request ids.
+ */
+const requestEveryOperation = async (http: Http): Promise<string[]> => {
   const { paths } = (await http.inject('/openapi.json')).json()
   const operations = Object.entries<Record<string, Operation>>(paths)
     .flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
     )
     .filter(({ operation }) => !operation.tags.includes('operations'))
-    .toSorted((one, other) => Number(one.method === 'delete') - Number(other.method === 'delete'))
+    .toSorted((a, b) => Number(a.method === 'delete') - Number(b.method === 'delete'))
   for (const { path, method, operation } of operations) {
     const payload = bodies[operation.operationId]
     await http.inject({
       method: method.toUpperCase() as 'GET',
-      url: path.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? ''),
+      url: path.replaceAll(/\{(\w+)\}/g, (_, name: string) => pathParameters[name] ?? ''),
       headers: { 'x-request-id': operation.operationId },
       ...(payload && { payload }),
     })
@@ -62,8 +65,8 @@ const requestEverything = async (http: Http): Promise<string[]> => {
   return operations.map(({ operation }) => operation.operationId)
 }
 
-/** Calls every RPC; resolves with their names. */
-const callEverything = async (port: number): Promise<string[]> => {
+/** Calls every RPC. Resolves with their names, which are also the request ids. */
+const callEveryRpc = async (port: number): Promise<string[]> => {
   const client = new ProductServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
   const requests: Readonly<Record<string, object>> = {
     createProduct: { name: 'Lamp', description: '', price: 1, stock: 1, category: '' },
@@ -92,38 +95,38 @@ const callEverything = async (port: number): Promise<string[]> => {
   return Object.keys(ProductServiceService)
 }
 
-const seenBy = (calls: readonly Call[]) => new Set(calls.map(({ requestId }) => requestId))
+const requestIdsOf = (calls: readonly Call[]) => new Set(calls.map(({ requestId }) => requestId))
 
-describe('a step planted in the pipeline', () => {
-  it('sees every request and every RPC of the product service', async () => {
-    const { step, calls } = recorder()
+describe('a step in the pipeline', () => {
+  it('sees every HTTP operation and every RPC of the product service', async () => {
+    const { step, calls } = createRecorder()
     await using app = await openProductApp({ steps: [step] })
-    const requested = await requestEverything(app.http)
+    const requested = await requestEveryOperation(app.http)
     assert.ok(requested.length >= 9)
-    assert.deepEqual(seenBy(calls.splice(0)), new Set(requested))
-    const called = await callEverything(await app.grpc.listen(0))
+    assert.deepEqual(requestIdsOf(calls.splice(0)), new Set(requested))
+    const called = await callEveryRpc(await app.grpc.listen(0))
     assert.ok(called.length >= 9)
-    assert.deepEqual(seenBy(calls.splice(0)), new Set(called))
+    assert.deepEqual(requestIdsOf(calls.splice(0)), new Set(called))
     assert.equal((await app.http.inject('/metrics')).statusCode, 200)
     assert.deepEqual(calls, [{ name: 'catalogStatistics', requestId: 'catalog-statistics' }])
   })
 
-  it('sees every request and every job of the basket service', async () => {
-    const { step, calls } = recorder()
-    await using opened = await openPorts(async (id) => ({
+  it('sees every HTTP operation and every job of the basket service', async () => {
+    const { step, calls } = createRecorder()
+    await using basketPorts = await openPorts(async (id) => ({
       id,
       name: 'Lamp',
       price: 1n,
       category: '',
       stock: 9,
     }))
-    const { ports } = opened
+    const { ports } = basketPorts
     await using app = await createBasketApp({ ports, dependencies: [] }, silentLogger, undefined, {
       steps: [step],
     })
-    const requested = await requestEverything(app.http)
+    const requested = await requestEveryOperation(app.http)
     assert.ok(requested.length >= 7)
-    assert.deepEqual(seenBy(calls.splice(0)), new Set(requested))
+    assert.deepEqual(requestIdsOf(calls.splice(0)), new Set(requested))
     for (const { work } of app.jobs) await work(AbortSignal.abort())
     assert.deepEqual(
       calls.map(({ name }) => name),

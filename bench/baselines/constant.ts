@@ -1,4 +1,4 @@
-/** The limit of the framework: Fastify, which answers every request with the text that it was last given by `PUT /answer`. */
+/** The limit of the framework: Fastify answers every request with the body that `PUT /answer` last set. */
 
 import { run } from '@shop/platform/process/lifecycle.ts'
 import Fastify from 'fastify'

@@ -1,4 +1,4 @@
-/** The limit of the library: a gRPC server whose handlers answer with the same product, having done nothing. */
+/** The limit of the gRPC library: the handlers return the same product without doing any work. */
 
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { Product, type ProductServiceServer, ProductServiceService } from '@shop/contracts/product/product.ts'
@@ -27,7 +27,7 @@ await run(async () => {
   await new Promise((resolve) =>
     grpc.bindAsync(`127.0.0.1:${process.env['GRPC_PORT']}`, ServerCredentials.createInsecure(), resolve),
   )
-  // To be asked whether it is there, as the others are.
+  // For the readiness check, which uses HTTP for every server.
   const app = Fastify()
   app.get('/health/live', () => 'alive')
   await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) })

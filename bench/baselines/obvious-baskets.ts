@@ -1,4 +1,7 @@
-/** Baskets as most would write them: ask for the product, read, change, write; two writers at once lose an item. */
+/**
+ * The obvious implementation of baskets: get the product, then read, change and write the basket. Two concurrent writers
+ * can lose an item.
+ */
 
 import { credentials } from '@grpc/grpc-js'
 import { createClient } from '@redis/client'
@@ -12,7 +15,7 @@ type ForUser = { Params: { user_id: string } }
 
 const keyOf = (user: string) => `obvious:${user}`
 
-const shown = (basket: Basket) => ({
+const basketJson = (basket: Basket) => ({
   ...basket,
   items: basket.items.map((item) => ({ ...item, subtotal: item.price * item.quantity })),
   total: basket.items.reduce((sum, { price, quantity }) => sum + price * quantity, 0),
@@ -38,7 +41,7 @@ await run(async () => {
   app.get('/health', () => 'fine')
   app.get<ForUser>('/baskets/:user_id', async ({ params }, reply) => {
     const basket = await read(params.user_id)
-    return basket ? shown(basket) : reply.code(404).send({ message: 'not found' })
+    return basket ? basketJson(basket) : reply.code(404).send({ message: 'not found' })
   })
   app.post<ForUser & { Body: { product_id: number; quantity: number } }>(
     '/baskets/:user_id/items',
@@ -54,7 +57,7 @@ await run(async () => {
       else item.quantity += body.quantity
       basket.updated_at = now
       await redis.set(keyOf(user_id), JSON.stringify(basket), { expiration: { type: 'EX', value: 86_400 } })
-      return shown(basket)
+      return basketJson(basket)
     },
   )
   await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) })

@@ -1,4 +1,4 @@
-/** The catalog as most would write it: a query for every request. No logs, no metrics, no limits. */
+/** The obvious implementation of the catalog: one query per request, without logs, metrics or limits. */
 
 import { callbackify } from 'node:util'
 import { type handleUnaryCall, Server, ServerCredentials, status } from '@grpc/grpc-js'
@@ -26,11 +26,11 @@ const messageOf = (row: Row) =>
   }) as unknown as Product
 
 const unary = <Request, Response>(
-  answer: (request: Request) => Promise<Response>,
+  respond: (request: Request) => Promise<Response>,
 ): handleUnaryCall<Request, Response> => {
-  const answerTo = callbackify(answer)
+  const respondTo = callbackify(respond)
   return ({ request }, callback) =>
-    answerTo(request, (error, response) => callback(error && { code: status.INTERNAL }, response))
+    respondTo(request, (error, response) => callback(error && { code: status.INTERNAL }, response))
 }
 
 await run(async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import autocannon from 'autocannon'
 
-/** The load generator, in a process of its own: options come from the parent, the outcome goes there. */
+/** Runs autocannon in a child process: receives its options from the parent and sends the outcome back. */
 const [options] = (await once(process, 'message')) as [autocannon.Options]
 const { requests, latency, errors, timeouts, non2xx } = await autocannon(options)
 process.send?.({

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
 
-export const isHere = async (program: string): Promise<boolean> =>
+export const isInstalled = async (program: string): Promise<boolean> =>
   execute('sh', ['-c', `command -v ${program}`]).then(
     () => true,
     () => false,
@@ -14,7 +14,7 @@ export const isHere = async (program: string): Promise<boolean> =>
 
 type Options = Readonly<{ url: string; connections: number; seconds: number }>
 
-/** Selects of one product by its key, a second, as PostgreSQL's own program does them: prepared statements, one after the other. */
+/** Runs pgbench with prepared selects of one product by primary key. Returns the selects per second. */
 export const pgbench = async ({ url, connections, seconds }: Options, products: number): Promise<number> => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   try {
@@ -34,13 +34,13 @@ export const pgbench = async ({ url, connections, seconds }: Options, products: 
   }
 }
 
-/** GETs of a key a second, as Redis' own program does them, without pipelining. */
+/** Runs redis-benchmark with GETs of one key, without pipelining. Returns the GETs per second. */
 export const redisBenchmark = async (
   { url, connections, seconds }: Options,
   key: string,
 ): Promise<number> => {
   const { hostname, port, pathname } = new URL(url)
-  // It counts requests and not seconds: about as many as take so long.
+  // redis-benchmark takes a number of requests, not a duration; this number takes about as long.
   const requests = seconds * 50_000
   const { stdout } = await execute(
     'redis-benchmark',

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isHere } from './engines.ts'
+import { isInstalled } from './engines.ts'
 
 export type HttpRequest = Readonly<{ method: 'GET' | 'POST' | 'PUT'; path: string; body?: unknown }>
 
@@ -15,14 +15,14 @@ export type Load = Readonly<{
   seconds: number
 }>
 
-/** Answers a second, those that were no success, and how long they took, in milliseconds. */
+/** Responses per second, the number of failures, and the percentiles of the duration in milliseconds. */
 export type Outcome = Readonly<{ rate: number; failed: number; p50: number; p99: number }>
 
 const execute = promisify(execFile)
 
 const jsonHeader = { 'content-type': 'application/json' }
 
-/** Each connection's next request is the next of the list. */
+/** A wrk script that sends the requests in order, over and over, and prints the outcome as JSON. */
 const luaScript = (requests: readonly HttpRequest[]): string => {
   const formatted = requests.map(({ method, path, body }) =>
     body === undefined
@@ -48,7 +48,7 @@ end
 `
 }
 
-const byWrk = async ({ url, requests, connections, seconds }: Load): Promise<Outcome> => {
+const driveWithWrk = async ({ url, requests, connections, seconds }: Load): Promise<Outcome> => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   try {
     const script = join(folder, 'load.lua')
@@ -61,10 +61,10 @@ const byWrk = async ({ url, requests, connections, seconds }: Load): Promise<Out
   }
 }
 
-/** For so many seconds, or until so many requests are answered. */
+/** A duration in seconds, or a number of requests. */
 type Extent = Readonly<{ duration: number }> | Readonly<{ amount: number }>
 
-const autocannonOn = async ({
+const runAutocannon = async ({
   requests,
   ...options
 }: Pick<Load, 'url' | 'requests' | 'connections'> & Extent): Promise<Outcome> => {
@@ -80,38 +80,39 @@ const autocannonOn = async ({
   return outcome
 }
 
-const byAutocannon = ({ seconds, ...load }: Load): Promise<Outcome> =>
-  autocannonOn({ ...load, duration: seconds })
+const driveWithAutocannon = ({ seconds, ...load }: Load): Promise<Outcome> =>
+  runAutocannon({ ...load, duration: seconds })
 
-export const loadGenerator = (await isHere('wrk')) ? 'wrk' : 'autocannon'
+export const loadGenerator = (await isInstalled('wrk')) ? 'wrk' : 'autocannon'
 
-/** Sends the requests, over and over, on as many connections; in a process of its own. */
-export const drive: (load: Load) => Promise<Outcome> = loadGenerator === 'wrk' ? byWrk : byAutocannon
+/** Sends the requests over and over on `connections` connections, from a child process. */
+export const drive: (load: Load) => Promise<Outcome> =
+  loadGenerator === 'wrk' ? driveWithWrk : driveWithAutocannon
 
 type Part = Pick<Load, 'url' | 'requests'>
 
 const catalogShare = 0.8
-/** Of a second, of a mixed turn: so many that it takes about as long as the others. */
+/** Requests per second of a mixed run, chosen so that it takes about as long as the other runs. */
 const mixedRequests = 8_000
 
-/** Four fifths of the requests to one server, one fifth to the other, at the same time and on as many of the connections. */
+/** Sends four fifths of the requests to the catalog and one fifth to the baskets at once; connections likewise. */
 export const driveMix = async (
   catalog: Part,
   baskets: Part,
   { connections, seconds }: Pick<Load, 'connections' | 'seconds'>,
 ): Promise<Outcome> => {
-  const began = performance.now()
+  const startTime = performance.now()
   const amount = seconds * mixedRequests
   const share = (part: number) => ({
     connections: Math.round(connections * part),
     amount: Math.round(amount * part),
   })
   const outcomes = await Promise.all([
-    autocannonOn({ ...catalog, ...share(catalogShare) }),
-    autocannonOn({ ...baskets, ...share(1 - catalogShare) }),
+    runAutocannon({ ...catalog, ...share(catalogShare) }),
+    runAutocannon({ ...baskets, ...share(1 - catalogShare) }),
   ])
   return {
-    rate: amount / ((performance.now() - began) / 1_000),
+    rate: amount / ((performance.now() - startTime) / 1_000),
     failed: outcomes.reduce((sum, { failed }) => sum + failed, 0),
     p50: Math.max(...outcomes.map(({ p50 }) => p50)),
     p99: Math.max(...outcomes.map(({ p99 }) => p99)),

@@ -1,9 +1,9 @@
-/** One line of a plot: a value, or none, for each tick of the horizontal axis. */
+/** A line of a plot, with one value for each tick of the horizontal axis. */
 type Line = Readonly<{ name: string; values: readonly number[] }>
 
 type Plot = Readonly<{
   title: string
-  /** What the vertical axis tells; it begins at 0. */
+  /** The unit of the vertical axis, which starts at 0. */
   unit: string
   ticks: readonly string[]
   lines: readonly Line[]
@@ -11,18 +11,18 @@ type Plot = Readonly<{
 
 const size = { width: 640, height: 320 }
 const margin = { left: 56, right: 150, top: 40, bottom: 36 }
-const colours = ['#1f77b4', '#d62728', '#2ca02c', '#9467bd', '#ff7f0e']
+const colors = ['#1f77b4', '#d62728', '#2ca02c', '#9467bd', '#ff7f0e']
 
-/** The next round number that is not less. */
+/** The smallest round number that is not less than `value`. */
 const roundUp = (value: number): number => {
   const magnitude = 10 ** Math.floor(Math.log10(value))
   return ([1, 1.5, 2, 3, 5, 7.5, 10].find((step) => step * magnitude >= value) ?? 10) * magnitude
 }
 
-const short = (value: number): string =>
+const abbreviate = (value: number): string =>
   value >= 1_000 ? `${value / 1_000}k` : String(Math.round(value * 100) / 100)
 
-/** A plot of lines as SVG, readable on white as on black. */
+/** Draws lines as SVG, readable on white and on black. */
 export const plot = ({ title, unit, ticks, lines }: Plot): string => {
   const top = roundUp(Math.max(...lines.flatMap(({ values }) => values)))
   const inner = {
@@ -37,19 +37,19 @@ export const plot = ({ title, unit, ticks, lines }: Plot): string => {
     const height = y(part * top)
     return (
       `<line x1="${margin.left}" x2="${margin.left + inner.width}" y1="${height}" y2="${height}" stroke="#8884"/>` +
-      text([margin.left - 6, height + 4], 'end', short(part * top))
+      text([margin.left - 6, height + 4], 'end', abbreviate(part * top))
     )
   })
   const drawn = lines.map(({ name, values }, index) => {
-    const colour = colours[index % colours.length]
+    const color = colors[index % colors.length]
     const points = values.map((value, tick) => `${x(tick).toFixed(1)},${y(value).toFixed(1)}`)
     const label = text(
       [margin.left + inner.width + 10, margin.top + 14 + 18 * index],
       'start',
       name,
-      ` style="fill:${colour}"`,
+      ` style="fill:${color}"`,
     )
-    return `<polyline fill="none" stroke="${colour}" stroke-width="2" points="${points.join(' ')}"/>${label}`
+    return `<polyline fill="none" stroke="${color}" stroke-width="2" points="${points.join(' ')}"/>${label}`
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="12">`,

@@ -9,28 +9,31 @@ const readyLimitMs = 60_000
 
 export type Server = AsyncDisposable & Readonly<{ child: ChildProcess; url: string; readyMs: number }>
 
-const untilAnswering = async (child: ChildProcess, url: string): Promise<void> => {
-  const giveUp = Date.now() + readyLimitMs
-  const answers = () =>
+const untilReady = async (child: ChildProcess, url: string): Promise<void> => {
+  const deadline = Date.now() + readyLimitMs
+  const isReady = () =>
     fetch(url).then(
       ({ ok }) => ok,
       () => false,
     )
-  while (!(await answers())) {
-    if (child.exitCode !== null) throw new Error(`a server ended before it was ready: ${url}`)
-    if (Date.now() > giveUp) throw new Error(`a server is not ready: ${url}`)
+  while (!(await isReady())) {
+    if (child.exitCode !== null) throw new Error(`a server exited before it was ready: ${url}`)
+    if (Date.now() > deadline) throw new Error(`a server is not ready: ${url}`)
     await delay(10)
   }
 }
 
-/** Starts a script, by its path from the root of the project, as a process of its own, and resolves when the path answers 200. What it prints is not kept. */
+/**
+ * Starts a script as a child process and resolves when `readyPath` responds with success. `script` is relative to the
+ * project root. Standard output is discarded.
+ */
 export const startServer = async (
   script: string,
   port: number,
   readyPath: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<Server> => {
-  const began = performance.now()
+  const startTime = performance.now()
   const child = spawn(process.execPath, [resolve(root, script)], {
     env: {
       PATH: process.env['PATH'],
@@ -47,12 +50,12 @@ export const startServer = async (
     await exited
   }
   try {
-    await untilAnswering(child, url + readyPath)
+    await untilReady(child, url + readyPath)
   } catch (error) {
     await stop()
     throw error
   }
-  return { child, url, readyMs: performance.now() - began, [Symbol.asyncDispose]: stop }
+  return { child, url, readyMs: performance.now() - startTime, [Symbol.asyncDispose]: stop }
 }
 
 const ticksPerSecond = 100
@@ -65,15 +68,15 @@ const withChildren = (pid: number): number[] => [
     .map(Number),
 ]
 
-/** Processor time that the process and its children have taken, in seconds: Linux alone tells it. */
+/** The CPU time of the process and its children, in seconds. Works on Linux only. */
 export const processorSeconds = ({ child }: Pick<Server, 'child'>): number =>
   withChildren(Number(child.pid)).reduce((sum, pid) => {
-    // proc(5): the name may hold anything, so the fields are counted from its closing bracket.
+    // proc(5): the process name may contain spaces, so the fields are counted from the closing parenthesis after it.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
     return sum + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
   }, 0)
 
-/** Resident memory of the largest of the process and its children, in MB. */
+/** The resident memory of the largest among the process and its children, in MB. */
 export const residentMegabytes = ({ child }: Pick<Server, 'child'>): number =>
   Math.max(
     ...withChildren(Number(child.pid)).map((pid) => {

@@ -1,4 +1,4 @@
-/** The middle of the values, with the least and the greatest. */
+/** The median, minimum and maximum of some values. */
 export type Spread = Readonly<{ median: number; min: number; max: number }>
 
 export const spreadOf = (values: readonly number[]): Spread => {
@@ -15,7 +15,7 @@ export const spreadOf = (values: readonly number[]): Spread => {
 export const ratioText = ({ median, min, max }: Spread): string =>
   `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`
 
-/** Columns as wide as they must be. */
+/** Formats rows of cells as aligned columns. */
 export const table = (rows: readonly (readonly string[])[]): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows

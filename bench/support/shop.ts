@@ -10,23 +10,23 @@ import { sql } from 'kysely'
 import { migrations } from '../../services/product/src/infrastructure/migrations.ts'
 import type { Tables } from '../../services/product/src/infrastructure/products-table.ts'
 import { seedGenerated } from '../../services/product/src/infrastructure/seed.ts'
-import { unlessInterrupted } from './interrupt.ts'
+import { throwIfInterrupted } from './interrupt.ts'
 import { startServer } from './process.ts'
 
 const plentifulProducts = 20
 const userCount = 2_000
 
 export const post = async (url: string, body: unknown): Promise<{ id: number }> => {
-  const answer = await fetch(url, {
+  const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`)
-  return (await answer.json()) as { id: number }
+  if (!response.ok) throw new Error(`${url} responded with ${response.status}`)
+  return (await response.json()) as { id: number }
 }
 
-/** A database of `count` invented products, migrated and analysed; dropped when disposed of. */
+/** Creates a database with `count` generated products, migrated and analyzed. Disposal drops it. */
 export const openCatalog = async (count: number) => {
   await using stack = new AsyncDisposableStack()
   const database = stack.use(await ownDatabase())
@@ -36,12 +36,12 @@ export const openCatalog = async (count: number) => {
     await seedGenerated(connection, { count, seed: 1, onProgress: () => {} })
     await sql`vacuum analyze products`.execute(connection)
   }
-  const own = stack.move()
-  return { url: database.url, [Symbol.asyncDispose]: () => own.disposeAsync() }
+  const owned = stack.move()
+  return { url: database.url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-/** Logs as in production, of every request; in files, which roll. */
-export const asInProduction = (folder: string) => ({
+/** Logging as in production: every request, to rolling files. */
+export const productionSettings = (folder: string) => ({
   ENVIRONMENT: 'staging',
   SHUTDOWN_DELAY_SECONDS: '0',
   LOG_LEVEL: 'info',
@@ -51,7 +51,7 @@ export const asInProduction = (folder: string) => ({
   ...(process.env['WORKERS'] !== undefined && { WORKERS: process.env['WORKERS'] }),
 })
 
-/** Our two services, the obvious ones and the limits, each a process, on a database and on keys of their own. */
+/** Starts our services, the obvious implementations and the minimal servers, on a new database and new Redis keys. */
 export const openShop = async (products: number) => {
   await using stack = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
@@ -67,7 +67,7 @@ export const openShop = async (products: number) => {
   ]
   const store = { DATABASE_URL, REDIS_URL: redisUrl }
   const product = await start('services/product/src/main.ts', '/health/ready', {
-    ...asInProduction(folder),
+    ...productionSettings(folder),
     DATABASE_URL,
     GRPC_PORT: ourGrpc,
   })
@@ -76,7 +76,7 @@ export const openShop = async (products: number) => {
     GRPC_PORT: obviousGrpc,
   })
   const plentiful: number[] = []
-  for (let made = 0; made < plentifulProducts; made++) {
+  for (let created = 0; created < plentifulProducts; created++) {
     const fields = { name: 'Pin', price: 0.1, stock: 2_147_483_647, category: 'Home' }
     plentiful.push((await post(`${product.url}/products`, fields)).id)
   }
@@ -86,7 +86,7 @@ export const openShop = async (products: number) => {
   }
   stack.defer(removeBaskets)
   const basket = await start('services/basket/src/main.ts', '/health/ready', {
-    ...asInProduction(folder),
+    ...productionSettings(folder),
     REDIS_URL: redisUrl,
     PRODUCT_SERVICE_URL: `127.0.0.1:${ourGrpc}`,
   })
@@ -102,12 +102,12 @@ export const openShop = async (products: number) => {
     for (const { url } of [basket, obviousBasket])
       for (const user of users)
         for (const product_id of plentiful.slice(0, 3)) {
-          unlessInterrupted()
+          throwIfInterrupted()
           await post(`${url}/baskets/${user}/items`, { product_id, quantity: 1 })
         }
   }
   await fillBaskets()
-  const own = stack.move()
+  const owned = stack.move()
   return {
     servers: { product, obviousProduct, basket, obviousBasket, constant, empty },
     grpc: {
@@ -119,7 +119,7 @@ export const openShop = async (products: number) => {
     databaseUrl: DATABASE_URL,
     fillBaskets,
     removeBaskets,
-    [Symbol.asyncDispose]: () => own.disposeAsync(),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 

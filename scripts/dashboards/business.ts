@@ -7,27 +7,27 @@ export const productsNow = stat(
   'Products',
   'number',
   [['sum(max by (stock_band) (shop_products))', 'products']],
-  'In the catalog.',
+  'Products in the catalog.',
 )
 
 export const basketsNow = stat(
   'Active baskets',
   'number',
   [['max(shop_active_baskets)', 'baskets']],
-  'Those that have not expired.',
+  'Baskets that have not expired.',
 )
 
 export const basketValueNow = stat(
   'Value in baskets',
   'number',
   [['max(shop_basket_value)', 'value']],
-  'In the currency of the prices.',
+  'The total of all active baskets, in the currency of the prices.',
 )
 
 export const businessDashboard = dashboard(
   'shop-business',
   'Shop: business',
-  'What is for sale, what is in baskets, and what customers were refused.',
+  'The catalog, the baskets, and the items that could not be added.',
   [
     row(
       'Now',
@@ -36,10 +36,10 @@ export const businessDashboard = dashboard(
         'Inventory value',
         'number',
         [['sum(max by (category) (shop_inventory_value))', 'value']],
-        'Prices × pieces in stock.',
+        'Price × stock, summed over all products.',
       ),
       basketsNow,
-      stat('Pieces in baskets', 'number', [['max(shop_basket_items)', 'pieces']], 'Of all products.'),
+      stat('Items in baskets', 'number', [['max(shop_basket_items)', 'items']], 'The sum of all quantities.'),
       basketValueNow,
     ),
     row(
@@ -48,16 +48,16 @@ export const businessDashboard = dashboard(
         'Products by stock',
         'number',
         [['max by (stock_band) (shop_products)', '{{stock_band}}']],
-        'out: none left. low: at most ten. What is out cannot be sold.',
+        'out: no stock, cannot be sold. low: at most ten left.',
       ),
       graph(
         'Inventory value by category',
         'number',
         [['max by (category) (shop_inventory_value)', '{{category}}']],
-        'The twenty largest, and all others together.',
+        'The twenty largest categories, and the sum of all others.',
       ),
       graph(
-        'Changes',
+        'Catalog changes',
         'operations',
         [
           [
@@ -77,34 +77,34 @@ export const businessDashboard = dashboard(
         'Active baskets',
         'number',
         [['max(shop_active_baskets)', 'baskets']],
-        'An estimate from a sample when there are many.',
+        'Estimated from a sample when there are many.',
       ),
       graph(
         'Items added',
         'operations',
         [[rate('use_case', `${useCases}{use_case="addItem", outcome="ok"}`), 'added']],
-        'Of them the shop lives.',
+        'Successful adds to baskets.',
       ),
       graph(
         'Items refused, by reason',
         'operations',
         [[rate('outcome', `${useCases}{use_case=~"addItem|setQuantity", outcome!="ok"}`), '{{outcome}}']],
-        'insufficient_stock: lost sales. unavailable: our fault, see DependencyDown in the runbook.',
+        'insufficient_stock: lost sales. unavailable: a failure of ours; see DependencyDown in the runbook.',
       ),
     ),
     row(
-      'These statistics',
+      'State of these statistics',
       stat(
         'Readable',
         'number',
         [['min by (statistics) (shop_statistics_up)', '{{statistics}}']],
-        'See ShopStatisticsMissing in the runbook.',
+        '0 while they cannot be read; see ShopStatisticsMissing in the runbook.',
       ),
       stat(
         'Age',
         'seconds',
         [['time() - max by (statistics) (shop_statistics_read_timestamp_seconds)', '{{statistics}}']],
-        'They are read when scraped, at most every 15 seconds.',
+        'Time since the last read. A scrape reads them, at most every 15 seconds.',
       ),
     ),
   ],

@@ -5,7 +5,7 @@ import { customers, httpDuration, quantile } from './service.ts'
 const failed = `${httpDuration}_count{${customers}, http_response_status_code=~"5.."}`
 const all = `${httpDuration}_count{${customers}}`
 
-/** Of the failures that 30 days may have by the objective, 99.9 %. */
+/** The unused share of the error budget: the objective of 99.9 % allows one failure in 1,000 requests over 30 days. */
 const budgetLeft = `1 - (
   sum by (service) (increase(${failed}[30d]))
   or 0 * sum by (service) (increase(${all}[30d]))
@@ -14,7 +14,7 @@ const budgetLeft = `1 - (
 export const overviewDashboard = dashboard(
   'shop-overview',
   'Shop: overview',
-  'Do customers get what they ask for? Rate, errors and duration of both services.',
+  'Rate, errors and duration of the requests to both services, and the error budget.',
   [
     row(
       'Now',
@@ -22,25 +22,25 @@ export const overviewDashboard = dashboard(
         'Alerts',
         'number',
         [['count(ALERTS{alertstate="firing"}) or vector(0)', 'firing']],
-        'The runbook has a paragraph on each.',
+        'Firing alerts. The runbook has a section for each.',
       ),
       stat(
         'Instances',
         'number',
-        [['sum by (job) (up{job="shop"})', 'answering']],
-        'That Prometheus gets an answer from.',
+        [['sum by (job) (up{job="shop"})', 'up']],
+        'Instances that respond to scrapes.',
       ),
       stat(
         'Ready',
         'number',
         [['sum by (service) (service_ready)', '{{service}}']],
-        'Instances that balancers may send requests to.',
+        'Instances that are ready for requests from load balancers.',
       ),
       stat(
         'Dependencies',
         'number',
         [['min by (service, dependency) (dependency_up)', '{{service}}: {{dependency}}']],
-        '0 when an instance cannot use it.',
+        '0 if at least one instance cannot use the dependency.',
       ),
     ),
     row(
@@ -52,10 +52,10 @@ export const overviewDashboard = dashboard(
         'Without health checks and scrapes.',
       ),
       graph(
-        'Failed by us',
+        'Error ratio',
         'share',
         [['service:http_errors:ratio_rate5m', '{{service}}']],
-        'The objective is less than 0.1 % over 30 days; see ErrorBudgetBurnsFast in the runbook.',
+        'Requests answered with 5xx. The objective is less than 0.1 % over 30 days; see ErrorBudgetBurnsFast in the runbook.',
       ),
       durations(
         'Duration',
@@ -64,7 +64,7 @@ export const overviewDashboard = dashboard(
           [quantile(0.5, 'service', httpDuration, customers), '{{service}} median'],
           [quantile(0.99, 'service', httpDuration, customers), '{{service}} 99th percentile'],
         ],
-        'The points are requests that were traced.',
+        'The points are traced requests.',
       ),
     ),
     row(
@@ -73,13 +73,13 @@ export const overviewDashboard = dashboard(
         'Error budget left',
         'share',
         [[budgetLeft, '{{service}}']],
-        'Of 30 days. Below zero the objective is missed.',
+        'Over 30 days. Below zero the objective is missed.',
       ),
       stat(
-        'Burns',
+        'Burn rate',
         'number',
         [['service:http_errors:ratio_rate1h / 0.001', '{{service}}']],
-        'How many times as fast as the budget allows: 1 uses it up in 30 days, 14.4 in two. Over the last hour.',
+        'Over the last hour. At 1 the error budget lasts 30 days, at 14.4 two days.',
       ),
     ),
     row('The shop', productsNow, basketsNow, basketValueNow),

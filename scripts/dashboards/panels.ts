@@ -1,20 +1,20 @@
-/** A query, in PromQL, and how its lines are named: by labels in double braces. */
+/** A PromQL query and the legend of its lines, in which `{{label}}` is replaced by the label's value. */
 type Query = readonly [expression: string, legend: string]
 
 type Panel = Readonly<{
   title: string
-  /** What to look for, and what to do then. */
+  /** What the panel shows, and where to look when it is wrong. */
   description: string
   kind: 'timeseries' | 'stat'
   unit: string
   queries: readonly Query[]
-  /** Points of the lines lead to traces. */
+  /** Whether to show exemplars, which link to traces. */
   exemplars: boolean
 }>
 
 type Row = Readonly<{ title: string; panels: readonly Panel[] }>
 
-/** Units by Grafana's names. */
+/** Our names for units → Grafana's. */
 const units = {
   requests: 'reqps',
   operations: 'ops',
@@ -39,9 +39,9 @@ const panel =
 
 /** Lines over time. */
 export const graph = panel('timeseries')
-/** Lines over time, whose points lead to traces. */
+/** Lines over time, with exemplars that link to traces. */
 export const durations = panel('timeseries', true)
-/** The newest value, large. */
+/** The newest value as a large number. */
 export const stat = panel('stat')
 
 export const row = (title: string, ...panels: Panel[]): Row => ({ title, panels })
@@ -76,8 +76,8 @@ const panelJson = ({ title, description, kind, unit, queries, exemplars }: Panel
   })),
 })
 
-/** The panels of the rows, side by side in each, with their places in the grid. */
-const placed = (rows: readonly Row[]) => {
+/** Positions the panels in the grid: the rows below each other, the panels of a row side by side. */
+const layOut = (rows: readonly Row[]) => {
   let y = 0
   let id = 0
   return rows.flatMap(({ title, panels }) => {
@@ -91,17 +91,17 @@ const placed = (rows: readonly Row[]) => {
     }
     const w = Math.floor(gridWidth / panels.length)
     const h = Math.max(...panels.map(({ kind }) => heights[kind]))
-    const own = panels.map((one, index) => ({
+    const placedPanels = panels.map((item, index) => ({
       id: ++id,
-      ...panelJson(one),
+      ...panelJson(item),
       gridPos: { x: index * w, y: y + titleHeight, w, h },
     }))
     y += titleHeight + h
-    return [heading, ...own]
+    return [heading, ...placedPanels]
   })
 }
 
-/** A dashboard in Grafana's JSON. */
+/** A dashboard as Grafana's JSON model. */
 export const dashboard = (uid: string, title: string, description: string, rows: readonly Row[]) => ({
   uid,
   title,
@@ -123,5 +123,5 @@ export const dashboard = (uid: string, title: string, description: string, rows:
       keepTime: true,
     },
   ],
-  panels: placed(rows),
+  panels: layOut(rows),
 })

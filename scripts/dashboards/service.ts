@@ -1,13 +1,13 @@
 import { dashboard, durations, graph, row, stat } from './panels.ts'
 
 const window = '$__rate_interval'
-/** Health checks and scrapes are nobody's requests. */
+/** Leaves out health checks and scrapes. */
 export const customers = 'http_route!~"/health.*|/metrics"'
 
-/** Events a second by labels, of a histogram or a counter. */
+/** Events per second, by labels: of a counter, or of the `_count` of a histogram. */
 export const rate = (by: string, series: string): string => `sum by (${by}) (rate(${series}[${window}]))`
 
-/** The duration that a share of the events do not exceed. */
+/** The duration that the given share of the events does not exceed. */
 export const quantile = (share: number, by: string, name: string, matchers: string): string =>
   `histogram_quantile(${share}, sum by (le, ${by}) (rate(${name}_bucket{${matchers}}[${window}])))`
 
@@ -16,7 +16,7 @@ export const httpDuration = 'http_server_request_duration_seconds'
 const requests = (service: string) => {
   const matchers = `service="${service}", ${customers}`
   return row(
-    'Requests over HTTP',
+    'HTTP requests',
     graph(
       'Rate by route',
       'requests',
@@ -26,10 +26,10 @@ const requests = (service: string) => {
           '{{http_request_method}} {{http_route}}',
         ],
       ],
-      'What customers do. A route that falls to nothing is as bad as one that fails.',
+      'A route whose rate drops to zero can be as bad as one that fails.',
     ),
     graph(
-      'Answers by status',
+      'Responses by status',
       'requests',
       [
         [
@@ -37,13 +37,13 @@ const requests = (service: string) => {
           '{{http_response_status_code}}',
         ],
       ],
-      '4xx: callers are wrong, or refused by a rule. 5xx: we are; see ErrorBudgetBurnsFast in the runbook.',
+      '4xx: an invalid request, or one that a rule refuses. 5xx: our failure; see ErrorBudgetBurnsFast in the runbook.',
     ),
     durations(
       '99th percentile by route',
       'seconds',
       [[quantile(0.99, 'http_route', httpDuration, matchers), '{{http_route}}']],
-      'See RequestsSlow in the runbook. The points are requests that were traced.',
+      'See RequestsSlow in the runbook. The points are traced requests.',
     ),
   )
 }
@@ -56,48 +56,53 @@ const useCases = (service: string) => {
       'Rate by outcome',
       'operations',
       [[rate('use_case, outcome', `${name}_count{service="${service}"}`), '{{use_case}} {{outcome}}']],
-      'The same whichever protocol asked for it.',
+      'All protocols together.',
     ),
     durations(
       '99th percentile',
       'seconds',
       [[quantile(0.99, 'use_case', name, `service="${service}"`), '{{use_case}}']],
-      'What is slow in a request is in here, or it is the network, or the event loop.',
+      'If requests are slow but use cases are not, look at the network and the event loop.',
     ),
   )
 }
 
 const store = (service: string) => {
   const name = 'db_client_operation_duration_seconds'
-  const of = `service="${service}"`
+  const matchers = `service="${service}"`
   return row(
     'Store',
     graph(
       'Operations by outcome',
       'operations',
-      [[rate('db_operation_name, outcome', `${name}_count{${of}}`), '{{db_operation_name}} {{outcome}}']],
-      'Reads that come together are one operation.',
+      [
+        [
+          rate('db_operation_name, outcome', `${name}_count{${matchers}}`),
+          '{{db_operation_name}} {{outcome}}',
+        ],
+      ],
+      'Concurrent reads that are batched count as one operation.',
     ),
     durations(
       '99th percentile',
       'seconds',
-      [[quantile(0.99, 'db_operation_name', name, of), '{{db_operation_name}}']],
-      'From when a connection is there to the last row.',
+      [[quantile(0.99, 'db_operation_name', name, matchers), '{{db_operation_name}}']],
+      'From getting a connection to receiving the last row.',
     ),
     graph(
       'Connections',
       'number',
       [
         [
-          `sum by (db_client_connection_pool_name, db_client_connection_state) (db_client_connections{${of}})`,
+          `sum by (db_client_connection_pool_name, db_client_connection_state) (db_client_connections{${matchers}})`,
           '{{db_client_connection_pool_name}} {{db_client_connection_state}}',
         ],
         [
-          `sum by (db_client_connection_pool_name) (db_client_connections_pending_requests{${of}})`,
-          '{{db_client_connection_pool_name}} waited for',
+          `sum by (db_client_connection_pool_name) (db_client_connections_pending_requests{${matchers}})`,
+          '{{db_client_connection_pool_name}} waiting requests',
         ],
       ],
-      'Who waits for a connection longer than a moment: see ConnectionPoolExhausted in the runbook.',
+      'If requests keep waiting for connections, see ConnectionPoolExhausted in the runbook.',
     ),
   )
 }
@@ -109,64 +114,64 @@ const dependencies = (service: string) =>
       'Ready',
       'number',
       [[`min(service_ready{service="${service}"})`, 'ready']],
-      '1 when every instance is.',
+      '1 if every instance is ready.',
     ),
     stat(
       'Dependencies',
       'number',
       [[`min by (dependency) (dependency_up{service="${service}"})`, '{{dependency}}']],
-      '1 when every instance can use it; see DependencyDown in the runbook.',
+      '1 if every instance can use the dependency; see DependencyDown in the runbook.',
     ),
     stat(
       'Version',
       'number',
       [[`count by (version) (build_info{service="${service}"})`, '{{version}}']],
-      'Instances of each.',
+      'The number of instances of each version.',
     ),
   )
 
 const runtime = (service: string) => {
-  const of = `service="${service}"`
+  const matchers = `service="${service}"`
   return row(
     'Runtime',
     graph(
-      'Processor',
+      'CPU',
       'share',
-      [[`sum by (instance) (rate(process_cpu_seconds_total{${of}}[${window}]))`, '{{instance}}']],
-      'Of one core. JavaScript runs on one: near 100 % more instances are due.',
+      [[`sum by (instance) (rate(process_cpu_seconds_total{${matchers}}[${window}]))`, '{{instance}}']],
+      '100 % is one core, the most that JavaScript uses. Close to it, add instances.',
     ),
     graph(
       'Memory',
       'bytes',
       [
-        [`process_resident_memory_bytes{${of}}`, '{{instance}} resident'],
-        [`nodejs_heap_size_used_bytes{${of}}`, '{{instance}} heap'],
+        [`process_resident_memory_bytes{${matchers}}`, '{{instance}} resident'],
+        [`nodejs_heap_size_used_bytes{${matchers}}`, '{{instance}} heap'],
       ],
-      'A line that only ever rises is a leak.',
+      'A line that never stops rising is a leak.',
     ),
     graph(
       'Event loop',
       'seconds',
-      [[`nodejs_eventloop_lag_p99_seconds{${of}}`, '{{instance}} lag, 99th percentile']],
+      [[`nodejs_eventloop_lag_p99_seconds{${matchers}}`, '{{instance}} lag, 99th percentile']],
       'See EventLoopLags in the runbook.',
     ),
     graph(
-      'Event loop in use, and garbage collection',
+      'Event loop utilization and garbage collection',
       'share',
       [
-        [`nodejs_eventloop_utilization_ratio{${of}}`, '{{instance}} in use'],
+        [`nodejs_eventloop_utilization_ratio{${matchers}}`, '{{instance}} event loop'],
         [
-          `sum by (instance) (rate(nodejs_gc_duration_seconds_sum{${of}}[${window}]))`,
-          '{{instance}} collection',
+          `sum by (instance) (rate(nodejs_gc_duration_seconds_sum{${matchers}}[${window}]))`,
+          '{{instance}} garbage collection',
         ],
       ],
-      'Shares of the time.',
+      'The share of time that each takes.',
     ),
   )
 }
 
-const served = row(
-  'Calls over gRPC',
+const grpcServer = row(
+  'gRPC calls',
   graph(
     'Rate by status',
     'requests',
@@ -176,17 +181,17 @@ const served = row(
         '{{rpc_method}} {{rpc_response_status_code}}',
       ],
     ],
-    'The basket service asks for the products that go into baskets.',
+    'The basket service calls this service for the products that are added to baskets.',
   ),
   durations(
     '99th percentile',
     'seconds',
     [[quantile(0.99, 'rpc_method', 'rpc_server_call_duration_seconds', ''), '{{rpc_method}}']],
-    'Compare with what the basket service sees of the same calls.',
+    'Compare with the duration of the same calls on the dashboard of the basket service.',
   ),
 )
 
-const asked = row(
+const grpcClient = row(
   'Calls to the product service',
   graph(
     'Rate by status',
@@ -197,19 +202,19 @@ const asked = row(
         '{{rpc_method}} {{rpc_response_status_code}}',
       ],
     ],
-    'Adds that come together are one call.',
+    'Concurrent adds share one call.',
   ),
   durations(
     '99th percentile',
     'seconds',
     [[quantile(0.99, 'rpc_method', 'rpc_client_call_duration_seconds', ''), '{{rpc_method}}']],
-    'With retries. Calls end after 0.4 seconds.',
+    'Including retries. The deadline is 0.4 seconds.',
   ),
   graph(
     'Circuit breaker',
     'number',
     [['max by (circuit_breaker, state) (circuit_breaker_state)', '{{circuit_breaker}} {{state}}']],
-    'While it is open adds are refused at once; see CircuitBreakerOpen in the runbook.',
+    'While it is open, adds fail at once; see CircuitBreakerOpen in the runbook.',
   ),
 )
 
@@ -222,13 +227,13 @@ const redis = row(
       ['max by (server) (redis_memory_used_bytes)', '{{server}} used'],
       ['max by (server) (redis_memory_max_bytes)', '{{server}} limit'],
     ],
-    'A limit of 0 is none. See RedisMemoryHigh in the runbook.',
+    'A limit of 0 means no limit. See RedisMemoryHigh in the runbook.',
   ),
   graph(
-    'Baskets expired',
+    'Expired baskets',
     'operations',
     [['sum(rate(shop_baskets_expired_total[$__rate_interval]))', 'baskets']],
-    'Nobody wrote to them for a day.',
+    'Baskets that were not written to for BASKET_TTL_SECONDS, by default a day.',
   ),
 )
 
@@ -244,12 +249,12 @@ export const productDashboard = dashboard(
   'shop-product',
   'Shop: product service',
   'From its requests down to PostgreSQL and the runtime.',
-  parts('product-service').toSpliced(2, 0, served),
+  parts('product-service').toSpliced(2, 0, grpcServer),
 )
 
 export const basketDashboard = dashboard(
   'shop-basket',
   'Shop: basket service',
   'From its requests down to Redis, the product service and the runtime.',
-  parts('basket-service').toSpliced(4, 0, asked, redis),
+  parts('basket-service').toSpliced(4, 0, grpcClient, redis),
 )

@@ -7,12 +7,12 @@ import { importsOf, packageOf } from './imports.ts'
 
 const names = ['kernel', 'platform', 'postgres', 'redis', 'workers', 'contracts', 'testing']
 
-/** What a package shows: `./http/server.ts` → `./src/http/server.ts`. */
+/** The `exports` of a package's manifest: `./http/server.ts` → `./src/http/server.ts`. */
 const exportsOf = (name: string): Record<string, string> =>
   JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')).exports
 
-/** Who imports what of a package from outside of it. */
-const importsFromOutside = (name: string): Set<string> =>
+/** The paths of a package that files outside it import, written as in `exports`. */
+const pathsImportedFrom = (name: string): Set<string> =>
   new Set(
     ['packages', 'services', 'tests', 'scripts', 'bench']
       .flatMap((folder) => filesOf(folder, '.ts'))
@@ -23,19 +23,19 @@ const importsFromOutside = (name: string): Set<string> =>
       .map((specifier) => `.${specifier.slice(`@shop/${name}`.length)}`),
   )
 
-describe('a package', () => {
+describe('package exports', () => {
   for (const name of names)
-    it(`${name} shows just what others use of it, file by file`, () => {
-      const shown = exportsOf(name)
-      for (const [path, file] of Object.entries(shown)) {
+    it(`of ${name} are exactly the files that the rest of the project imports`, () => {
+      const exported = exportsOf(name)
+      for (const [path, file] of Object.entries(exported)) {
         assert.equal(file, path.replace('./', './src/'))
         assert.ok(existsSync(join(root, 'packages', name, file)), file)
       }
-      assert.deepEqual(new Set(Object.keys(shown)), importsFromOutside(name))
+      assert.deepEqual(new Set(Object.keys(exported)), pathsImportedFrom(name))
     })
 
-  it('does not let in who asks for what it does not show', async () => {
-    const hidden = '@shop/platform/http/drain.ts'
-    await assert.rejects(import(hidden), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+  it('prevent the import of a file that they do not list', async () => {
+    const internal = '@shop/platform/http/drain.ts'
+    await assert.rejects(import(internal), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
   })
 })

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
 
-/** The files with an error when the product service is compiled after this change of a copy of it. */
-const brokenBy = async (file: string, from: string, to: string): Promise<Set<string>> => {
+/** Replaces `from` by `to` in a copy of the product service and compiles it. Returns the files with errors. */
+const filesBrokenBy = async (file: string, from: string, to: string): Promise<Set<string>> => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-fields-'))
   const service = join(folder.path, 'services/product')
   await mkdir(join(folder.path, 'services'), { recursive: true })
@@ -16,7 +16,7 @@ const brokenBy = async (file: string, from: string, to: string): Promise<Set<str
     await cp(join(root, path), join(folder.path, path))
   for (const path of ['node_modules', 'packages']) await symlink(join(root, path), join(folder.path, path))
   const text = await readFile(join(service, 'src', file), 'utf8')
-  assert.ok(text.includes(from), `${file} has no ${from}`)
+  assert.ok(text.includes(from), `${file} does not contain ${from}`)
   await writeFile(join(service, 'src', file), text.replace(from, to))
   const config = { extends: './tsconfig.json', include: ['services/product/src'] }
   await writeFile(join(folder.path, 'tsconfig.one.json'), JSON.stringify(config))
@@ -26,9 +26,12 @@ const brokenBy = async (file: string, from: string, to: string): Promise<Set<str
 }
 
 describe('a new field of a product', () => {
-  it('compiles nowhere before it has its place in rules, schemas, patch, message, columns and events', async () => {
-    assert.deepEqual(await brokenBy('domain/product.ts', '  name: string\n', '  name: string\n'), new Set())
-    const broken = await brokenBy(
+  it('does not compile until the rules, schemas, patch, message, columns and events handle it', async () => {
+    assert.deepEqual(
+      await filesBrokenBy('domain/product.ts', '  name: string\n', '  name: string\n'),
+      new Set(),
+    )
+    const broken = await filesBrokenBy(
       'domain/product.ts',
       '  name: string\n',
       '  name: string\n  brand: string\n',
@@ -40,11 +43,11 @@ describe('a new field of a product', () => {
       'interfaces/grpc/product-message.ts',
       'interfaces/http/product-json.ts',
     ])
-      assert.ok(broken.has(file), `${file} compiles without it`)
+      assert.ok(broken.has(file), `${file} compiles without the new field`)
   })
 
-  it('that can be left out compiles nowhere either', async () => {
-    const broken = await brokenBy(
+  it('does not compile either when it is optional', async () => {
+    const broken = await filesBrokenBy(
       'domain/product.ts',
       '  name: string\n',
       '  name: string\n  brand?: string\n',
@@ -55,13 +58,17 @@ describe('a new field of a product', () => {
       'interfaces/grpc/product-message.ts',
       'interfaces/http/product-json.ts',
     ])
-      assert.ok(broken.has(file), `${file} compiles without it`)
+      assert.ok(broken.has(file), `${file} compiles without the new field`)
   })
 })
 
-describe('a new key to sort by', () => {
-  it('compiles nowhere before it has its column, its word and its text in a cursor', async () => {
-    const broken = await brokenBy('domain/product-reader.ts', "'createdAt'>", "'createdAt' | 'updatedAt'>")
+describe('a new sort key', () => {
+  it('does not compile until it has a column, a query word and a cursor encoding', async () => {
+    const broken = await filesBrokenBy(
+      'domain/product-reader.ts',
+      "'createdAt'>",
+      "'createdAt' | 'updatedAt'>",
+    )
     assert.deepEqual(
       broken,
       new Set([

@@ -11,7 +11,7 @@ import { startCluster, withoutPostgresPrograms } from '@shop/testing/stores/post
 
 const digest = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
 
-it('a catalog is seeded, backed up, damaged and restored as it was', {
+it('a damaged catalog is restored from a backup to its original content', {
   skip: withoutPostgres,
 }, async () => {
   await using database = await ownDatabase()
@@ -27,8 +27,8 @@ it('a catalog is seeded, backed up, damaged and restored as it was', {
     assert.match((await program('status')).stdout, /^0001_products {2}applied /m)
 
     await program('seed', { COUNT: '500', SEED: '7' })
-    const whole = await query(digest, database.url)
-    assert.equal(whole[0]?.['count'], 500)
+    const original = await query(digest, database.url)
+    assert.equal(original[0]?.['count'], 500)
 
     await program('backup')
     const files = await readdir(join(folder, 'backups'))
@@ -40,14 +40,16 @@ it('a catalog is seeded, backed up, damaged and restored as it was', {
     await assert.rejects(program('restore', { FILE: file }), /FORCE=1/)
     assert.deepEqual(await query(digest, database.url), damaged)
 
-    await writeFile(join(folder, 'junk.dump'), 'no backup')
+    await writeFile(join(folder, 'junk.dump'), 'not a backup')
     await assert.rejects(program('restore', { FILE: 'junk.dump', FORCE: '1' }), /pg_restore failed/)
-    assert.deepEqual(await query(digest, database.url), damaged, 'a failed restore loses nothing')
+    assert.deepEqual(await query(digest, database.url), damaged, 'a failed restore changes nothing')
 
     await program('restore', { FILE: file, FORCE: '1' })
-    assert.deepEqual(await query(digest, database.url), whole)
-    const kept = await query(`select datname from pg_database where datname like '${database.name}_before_%'`)
-    assert.equal(kept.length, 1)
+    assert.deepEqual(await query(digest, database.url), original)
+    const replacedDatabases = await query(
+      `select datname from pg_database where datname like '${database.name}_before_%'`,
+    )
+    assert.equal(replacedDatabases.length, 1)
 
     await writeFile(join(folder, file), 'changed')
     await assert.rejects(program('restore', { FILE: file, FORCE: '1' }), /damaged/)
@@ -56,7 +58,7 @@ it('a catalog is seeded, backed up, damaged and restored as it was', {
   }
 })
 
-it('backup and restore speak TLS as the service does, and leave nothing half done', {
+it('backup and restore use TLS like the service, and a failed backup leaves no file', {
   skip: withoutPostgresPrograms,
 }, async () => {
   await using cluster = await startCluster({ tls: true })

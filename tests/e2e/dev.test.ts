@@ -9,7 +9,7 @@ import { root } from '@shop/testing/files.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 
-it('make dev opens the shop, says what to try, and closes it on Ctrl-C', async () => {
+it('make dev starts both services, prints commands to try, and stops both on Ctrl-C', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'dev-'))
   const [product, basket, grpc] = [await freePort(), await freePort(), await freePort()].map(String)
   const dev = spawn('make', ['dev'], {
@@ -22,10 +22,10 @@ it('make dev opens the shop, says what to try, and closes it on Ctrl-C', async (
       GRPC_PORT: grpc,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
-    // A process group, as a terminal would make it: Ctrl-C goes to all of it.
+    // A process group, as in a terminal, where Ctrl-C reaches all of its processes.
     detached: true,
   })
-  const ended = once(dev, 'exit')
+  const exited = once(dev, 'exit')
   try {
     let output = ''
     dev.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
@@ -38,7 +38,7 @@ it('make dev opens the shop, says what to try, and closes it on Ctrl-C', async (
     assert.equal((await request('POST', items, { product_id: 1, quantity: 2 })).status, 200)
   } finally {
     if (dev.pid !== undefined) process.kill(-dev.pid, 'SIGINT')
-    await ended
+    await exited
   }
   for (const port of [product, basket])
     await assert.rejects(request('GET', `http://127.0.0.1:${port}/health`))

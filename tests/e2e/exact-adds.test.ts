@@ -31,18 +31,18 @@ const startProducts = async () => {
   }
 }
 
-describe(`${adds} adds by 64 clients, over two basket services, to 50 baskets are in them, and nothing else`, () => {
+describe(`64 clients make ${adds} adds to 50 baskets through two basket services, and each is stored exactly once`, () => {
   let products: Awaited<ReturnType<typeof startProducts>>
   before(async () => {
     products = await startProducts()
   })
   after(() => products[Symbol.asyncDispose]())
 
-  const addAndCount = async (environment: Readonly<Record<string, string>>, prefix: string) => {
+  const addAndVerify = async (environment: Readonly<Record<string, string>>, prefix: string) => {
     const startBasket = () => startService('basket', { ...products.environment, ...environment })
-    await using one = await startBasket()
-    await using two = await startBasket()
-    const urls = [one.url, two.url]
+    await using first = await startBasket()
+    await using second = await startBasket()
+    const urls = [first.url, second.url]
     const userIds = Array.from({ length: 50 }, (_, index) => `${prefix}user-${index}`)
     const { productIds } = products
     const added = await addToBaskets({ urls, userIds, productIds, clients: 64, adds })
@@ -50,17 +50,17 @@ describe(`${adds} adds by 64 clients, over two basket services, to 50 baskets ar
     assert.ok(added.problems.length < adds / 100, JSON.stringify(added.problems.slice(0, 3)))
   }
 
-  it('on SQLite', () => addAndCount({}, ''))
+  it('in SQLite', () => addAndVerify({}, ''))
 
-  it('on a cluster of Redis', { skip: withoutOwnRedis }, async () => {
+  it('in Redis Cluster', { skip: withoutOwnRedis }, async () => {
     await using cluster = await startOwnCluster()
-    await addAndCount(cluster.variables, '')
+    await addAndVerify(cluster.variables, '')
   })
 
-  it('on Redis', { skip: withoutRedis }, async () => {
+  it('in Redis', { skip: withoutRedis }, async () => {
     const prefix = ownPrefix()
     try {
-      await addAndCount({ REDIS_URL: redisUrl }, prefix)
+      await addAndVerify({ REDIS_URL: redisUrl }, prefix)
     } finally {
       await removeKeys(`basket:${prefix}`)
     }

@@ -21,12 +21,12 @@ const withoutHaproxy = await unlessReachable('haproxy (in PATH)', () =>
   promisify(execFile)('haproxy', ['-v']),
 )
 
-/** The project's configuration of HAProxy with other addresses: every one of `addresses` is replaced by its value. */
+/** The project's HAProxy configuration with each key of `addresses` replaced by its value. */
 const configurationFor = (addresses: Readonly<Record<string, string>>): string =>
   Object.entries(addresses).reduce(
-    (text, [address, other]) => {
+    (text, [address, replacement]) => {
       assert.ok(text.includes(address), address)
-      return text.replaceAll(address, other)
+      return text.replaceAll(address, replacement)
     },
     readFileSync(join(root, 'deploy/haproxy/haproxy.cfg'), 'utf8'),
   )
@@ -46,7 +46,7 @@ const startHaproxy = async (configuration: string) => {
   }
 }
 
-it('behind HAProxy a restart of each of two instances of both services fails no request', {
+it('no request fails while both instances of both services are restarted in turn behind HAProxy', {
   skip: withoutHaproxy || withoutPostgres || withoutRedis,
 }, async () => {
   await using stack = new AsyncDisposableStack()
@@ -54,67 +54,67 @@ it('behind HAProxy a restart of each of two instances of both services fails no 
   const prefix = ownPrefix()
   stack.defer(() => removeKeys(`basket:${prefix}`))
   const freePorts = async () => [String(await freePort()), String(await freePort())] as const
-  const [http, grpc, baskets] = [await freePorts(), await freePorts(), await freePorts()]
-  const [products, basketsFront] = await freePorts()
-  const [grpcFront] = await freePorts()
+  const [productHttp, productGrpc, basketHttp] = [await freePorts(), await freePorts(), await freePorts()]
+  const [productFrontend, basketFrontend] = await freePorts()
+  const [grpcFrontend] = await freePorts()
   stack.use(
     await startHaproxy(
       configurationFor({
-        ':8090': `127.0.0.1:${products}`,
-        ':8091': `127.0.0.1:${basketsFront}`,
-        ':50060': `127.0.0.1:${grpcFront}`,
-        'product-service-1:50050 proto h2 check port 8080': `127.0.0.1:${grpc[0]} proto h2 check port ${http[0]}`,
-        'product-service-2:50050 proto h2 check port 8080': `127.0.0.1:${grpc[1]} proto h2 check port ${http[1]}`,
-        'product-service-1:8080': `127.0.0.1:${http[0]}`,
-        'product-service-2:8080': `127.0.0.1:${http[1]}`,
-        'basket-service-1:8081': `127.0.0.1:${baskets[0]}`,
-        'basket-service-2:8081': `127.0.0.1:${baskets[1]}`,
+        ':8090': `127.0.0.1:${productFrontend}`,
+        ':8091': `127.0.0.1:${basketFrontend}`,
+        ':50060': `127.0.0.1:${grpcFrontend}`,
+        'product-service-1:50050 proto h2 check port 8080': `127.0.0.1:${productGrpc[0]} proto h2 check port ${productHttp[0]}`,
+        'product-service-2:50050 proto h2 check port 8080': `127.0.0.1:${productGrpc[1]} proto h2 check port ${productHttp[1]}`,
+        'product-service-1:8080': `127.0.0.1:${productHttp[0]}`,
+        'product-service-2:8080': `127.0.0.1:${productHttp[1]}`,
+        'basket-service-1:8081': `127.0.0.1:${basketHttp[0]}`,
+        'basket-service-2:8081': `127.0.0.1:${basketHttp[1]}`,
       }),
     ),
   )
-  // Longer than two checks take.
-  const delay = { SHUTDOWN_DELAY_SECONDS: '4' }
+  // Longer than the two failed health checks after which HAProxy removes a server.
+  const shutdownDelay = { SHUTDOWN_DELAY_SECONDS: '4' }
   const starts = ([0, 1] as const).flatMap((index) => [
     () =>
       startService('product', {
         DATABASE_URL: schema.url,
-        PORT: http[index],
-        GRPC_PORT: grpc[index],
-        ...delay,
+        PORT: productHttp[index],
+        GRPC_PORT: productGrpc[index],
+        ...shutdownDelay,
       }),
     () =>
       startService('basket', {
         REDIS_URL: redisUrl,
-        PORT: baskets[index],
-        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcFront}`,
-        ...delay,
+        PORT: basketHttp[index],
+        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcFrontend}`,
+        ...shutdownDelay,
       }),
   ])
   const started = await Promise.allSettled(starts.map((start) => start()))
-  const services = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const services = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   stack.defer(async () => void (await Promise.all(services.map((service) => service.stop('SIGKILL')))))
   assert.deepEqual(
-    started.flatMap((one) => (one.status === 'rejected' ? [one.reason] : [])),
+    started.flatMap((result) => (result.status === 'rejected' ? [result.reason] : [])),
     [],
   )
 
-  const catalog = `http://127.0.0.1:${products}/products`
-  const shop = `http://127.0.0.1:${basketsFront}`
+  const catalogUrl = `http://127.0.0.1:${productFrontend}/products`
+  const basketUrl = `http://127.0.0.1:${basketFrontend}`
   const pen = { name: 'Pen', price: 0.1, stock: 999 }
   const { id } = (
     await eventually(patience, async () => {
-      const answer = await request('POST', catalog, pen)
-      assert.equal(answer.status, 201)
-      return answer
+      const response = await request('POST', catalogUrl, pen)
+      assert.equal(response.status, 201)
+      return response
     })
   ).body
   await eventually(patience, async () =>
-    assert.equal((await request('GET', `${shop}/health`)).body.status, 'healthy'),
+    assert.equal((await request('GET', `${basketUrl}/health`)).body.status, 'healthy'),
   )
 
-  const shopInBasket = shopAt(shop, id, prefix)
+  const shopInBasket = shopAt(basketUrl, id, prefix)
   await using shoppers = startShoppers(8, async (connection: Connection, shopper, round) => {
-    assert.equal((await connection.send('GET', `${catalog}/${id}`)).status, 200)
+    assert.equal((await connection.send('GET', `${catalogUrl}/${id}`)).status, 200)
     await shopInBasket(connection, shopper, round)
   })
   await more(shoppers, 20)

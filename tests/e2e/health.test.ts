@@ -8,10 +8,10 @@ import { freePort, type RunningService, startService } from '@shop/testing/servi
 import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { type Cluster, startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
 
-const patienceMs = 20_000
+const timeoutMs = 20_000
 
-/** What the metrics of a service say of its health: the value of each that has this name, by its dependency. */
-const metricsOf = async (url: string, name: string): Promise<Record<string, number>> => {
+/** Scrapes a gauge. Returns its values by the label `dependency`, or by the metric's name if it has no such label. */
+const scrapeGauge = async (url: string, name: string): Promise<Record<string, number>> => {
   const { body } = await request('GET', `${url}/metrics`)
   const lines = [...String(body).matchAll(new RegExp(`^${name}\\{(.*)\\} (\\d)$`, 'gm'))]
   return Object.fromEntries(
@@ -19,7 +19,7 @@ const metricsOf = async (url: string, name: string): Promise<Record<string, numb
   )
 }
 
-/** The same of everything that can be asked of it. */
+/** The health of a service according to its three endpoints and its metrics. */
 const healthOf = async (url: string) => {
   const { status: code, body } = await request('GET', `${url}/health`)
   const { status: ready } = await request('GET', `${url}/health/ready`)
@@ -30,8 +30,8 @@ const healthOf = async (url: string) => {
     checks: Object.fromEntries(checks),
     ready,
     live,
-    service_ready: (await metricsOf(url, 'service_ready'))['service_ready'],
-    dependency_up: await metricsOf(url, 'dependency_up'),
+    service_ready: (await scrapeGauge(url, 'service_ready'))['service_ready'],
+    dependency_up: await scrapeGauge(url, 'dependency_up'),
   }
 }
 
@@ -53,16 +53,20 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
     grpcPort = await freePort()
     product = await startProduct()
     stack.defer(async () => void (await product.stop()))
-    const stores = { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redisPort) }
-    const catalog = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
-    basket = stack.use(await startService('basket', { ...stores, ...catalog }))
+    basket = stack.use(
+      await startService('basket', {
+        REDIS_HOST: '127.0.0.1',
+        REDIS_PORT: String(redisPort),
+        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
+      }),
+    )
   })
   after(() => stack.disposeAsync())
 
   const isServing = async (): Promise<boolean> => {
     const client = new Client(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
     try {
-      await checkServing(client, 'product.ProductService', patienceMs)
+      await checkServing(client, 'product.ProductService', timeoutMs)
       return true
     } catch {
       return false
@@ -70,8 +74,8 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
       client.close()
     }
   }
-  const becomes = async (url: string, expected: object) =>
-    eventually(patienceMs, async () => assert.deepEqual(await healthOf(url), { live: 200, ...expected }))
+  const assertBecomes = async (url: string, expected: object) =>
+    eventually(timeoutMs, async () => assert.deepEqual(await healthOf(url), { live: 200, ...expected }))
 
   const healthyProduct = {
     health: [200, 'healthy'],
@@ -95,36 +99,36 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
     dependency_up: { redis: 1, 'product-service': 0 },
   }
 
-  it('while PostgreSQL is stopped, also in the service that asks, and when it is back', async () => {
-    await becomes(product.url, healthyProduct)
-    await becomes(basket.url, healthyBasket)
+  it('while PostgreSQL is stopped, in the basket service too, and when it is back', async () => {
+    await assertBecomes(product.url, healthyProduct)
+    await assertBecomes(basket.url, healthyBasket)
     assert.equal(await isServing(), true)
     await cluster.stop()
-    await becomes(product.url, {
+    await assertBecomes(product.url, {
       health: [503, 'unhealthy'],
       checks: { postgres: 'down' },
       ready: 503,
       service_ready: 0,
       dependency_up: { postgres: 0 },
     })
-    await eventually(patienceMs, async () => assert.equal(await isServing(), false))
-    await becomes(basket.url, degradedBasket)
+    await eventually(timeoutMs, async () => assert.equal(await isServing(), false))
+    await assertBecomes(basket.url, degradedBasket)
     await cluster.start()
-    await becomes(product.url, healthyProduct)
-    await eventually(patienceMs, async () => assert.equal(await isServing(), true))
-    await becomes(basket.url, healthyBasket)
+    await assertBecomes(product.url, healthyProduct)
+    await eventually(timeoutMs, async () => assert.equal(await isServing(), true))
+    await assertBecomes(basket.url, healthyBasket)
   })
 
   it('while the product service is stopped, and when it is back', async () => {
     await product.stop()
-    await becomes(basket.url, degradedBasket)
+    await assertBecomes(basket.url, degradedBasket)
     product = await startProduct()
-    await becomes(basket.url, healthyBasket)
+    await assertBecomes(basket.url, healthyBasket)
   })
 
   it('while Redis is stopped, and when it is back', async () => {
     await redis.kill()
-    await becomes(basket.url, {
+    await assertBecomes(basket.url, {
       health: [503, 'unhealthy'],
       checks: { redis: 'down', 'product-service': 'up' },
       ready: 503,
@@ -132,6 +136,6 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
       dependency_up: { redis: 0, 'product-service': 1 },
     })
     redis = startRedis(redisPort)
-    await becomes(basket.url, healthyBasket)
+    await assertBecomes(basket.url, healthyBasket)
   })
 })

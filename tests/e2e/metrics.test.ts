@@ -13,14 +13,17 @@ import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 import { unlessReachable } from '@shop/testing/stores/servers.ts'
 
-/** Runs promtool on a text, and resolves with its exit code and what it says. */
+/** Runs promtool with `input` on standard input. Resolves with its exit code and its output. */
 const promtool = async (args: readonly string[], input = '') => {
   const child = spawn('promtool', args, { stdio: ['pipe', 'pipe', 'pipe'] })
-  const exited = once(child, 'exit')
   child.stdin.end(input)
-  const said = (await text(child.stdout)) + (await text(child.stderr))
-  const [code] = await exited
-  return { code, said }
+  // Awaited together: a missing program rejects `once`, and must not become an unhandled rejection.
+  const [[code], stdout, stderr] = await Promise.all([
+    once(child, 'exit'),
+    text(child.stdout),
+    text(child.stderr),
+  ])
+  return { code, output: stdout + stderr }
 }
 
 const withoutPromtool = await unlessReachable('promtool (Debian: prometheus)', () => promtool(['--version']))
@@ -31,9 +34,9 @@ const sorted = (labels: readonly (string | undefined)[]) =>
     .toSorted((a, b) => a.localeCompare(b))
     .join(' ')
 
-/** Name → labels of the metrics, without those of buckets, sums and counts, and without what Node.js' own are. */
-const familiesOf = (exposition: string): Map<string, string> => {
-  const families = new Map<string, string>()
+/** The metrics in an exposition: name → labels, without `service` and `le`. Node.js' own metrics are left out. */
+const exposedMetrics = (exposition: string): Map<string, string> => {
+  const metrics = new Map<string, string>()
   let name = ''
   for (const line of exposition.split('\n')) {
     name = /^# TYPE (\w+)/.exec(line)?.[1] ?? name
@@ -41,13 +44,13 @@ const familiesOf = (exposition: string): Map<string, string> => {
     const labels = [...line.matchAll(/(\w+)="/g)]
       .map(([, label]) => label)
       .filter((label) => label !== 'service')
-    families.set(name, sorted(labels))
+    metrics.set(name, sorted(labels))
   }
-  return families
+  return metrics
 }
 
-/** The same of the page that lists them, by service. */
-const documented = (service: 'product' | 'basket'): Map<string, string> => {
+/** The metrics of a service in docs/metrics.md: name → labels. */
+const documentedMetrics = (service: 'product' | 'basket'): Map<string, string> => {
   const page = readFileSync(join(root, 'docs/metrics.md'), 'utf8')
   const rows = [...page.matchAll(/^\| `(\w+)` \|([^|]*)\|([^|]*)\|/gm)]
   assert.ok(rows.length > 15)
@@ -61,7 +64,7 @@ const documented = (service: 'product' | 'basket'): Map<string, string> => {
   )
 }
 
-describe('the metrics of the shop', { skip: withoutPostgres || withoutRedis }, () => {
+describe('the metrics of both services', { skip: withoutPostgres || withoutRedis }, () => {
   const stack = new AsyncDisposableStack()
   const user = `${ownPrefix()}ann`
   let product: RunningService
@@ -86,53 +89,53 @@ describe('the metrics of the shop', { skip: withoutPostgres || withoutRedis }, (
 
   const scrape = async ({ url }: RunningService) => (await request('GET', `${url}/metrics`)).body as string
 
-  it('are those that the page about them lists, with the same labels', async () => {
+  it('are exactly those in docs/metrics.md, with the same labels', async () => {
     assert.deepEqual(
-      Object.fromEntries(familiesOf(await scrape(product))),
-      Object.fromEntries(documented('product')),
+      Object.fromEntries(exposedMetrics(await scrape(product))),
+      Object.fromEntries(documentedMetrics('product')),
     )
     assert.deepEqual(
-      Object.fromEntries(familiesOf(await scrape(basket))),
-      Object.fromEntries(documented('basket')),
+      Object.fromEntries(exposedMetrics(await scrape(basket))),
+      Object.fromEntries(documentedMetrics('basket')),
     )
   })
 
-  it('keep the rules of Prometheus', { skip: withoutPromtool }, async () => {
+  it('pass promtool check metrics', { skip: withoutPromtool }, async () => {
     for (const service of [product, basket])
-      assert.deepEqual(await promtool(['check', 'metrics'], await scrape(service)), { code: 0, said: '' })
-    // To see that it would be seen.
+      assert.deepEqual(await promtool(['check', 'metrics'], await scrape(service)), { code: 0, output: '' })
+    // Control: promtool reports a counter without the suffix `_total`.
     const broken = '# HELP shop_things Things\n# TYPE shop_things counter\nshop_things 1\n'
-    assert.notEqual((await promtool(['check', 'metrics'], broken)).said, '')
+    assert.notEqual((await promtool(['check', 'metrics'], broken)).output, '')
   })
 
-  it('have rules that are well formed, and alerts that do what they are for', {
+  it('include every metric that the rules use, and the rules pass their tests', {
     skip: withoutPromtool,
   }, async () => {
     const rules = join(root, 'deploy/observability/rules')
-    const { code, said } = await promtool(['test', 'rules', join(rules, 'tests.yml')])
-    assert.equal(code, 0, said)
+    const { code, output } = await promtool(['test', 'rules', join(rules, 'tests.yml')])
+    assert.equal(code, 0, output)
     assert.equal((await promtool(['check', 'config', join(rules, '../prometheus.yml')])).code, 0)
-    // Every metric that a rule asks for is one that the services have, or another rule makes.
-    const written = ['recording.yml', 'alerts.yml']
+    // Every metric in a rule is either exposed by a service or recorded by another rule.
+    const rulesText = ['recording.yml', 'alerts.yml']
       .map((file) => readFileSync(join(rules, file), 'utf8'))
       .join('')
-    const made = new Set([...written.matchAll(/- record: (\S+)/g)].map(([, name = '']) => name))
-    const scraped = (await scrape(product)) + (await scrape(basket))
-    const asked = [
-      ...written.matchAll(
+    const recorded = new Set([...rulesText.matchAll(/- record: (\S+)/g)].map(([, name = '']) => name))
+    const exposition = (await scrape(product)) + (await scrape(basket))
+    const used = [
+      ...rulesText.matchAll(
         /\b(?:http|rpc|db|dependency|circuit|nodejs|redis|shop|service)[a-z0-9_:]*_[a-z0-9_:]+/g,
       ),
     ].map(([name]) => name)
-    const known = (name: string) => made.has(name) || scraped.includes(`\n${name}{`)
+    const exists = (name: string) => recorded.has(name) || exposition.includes(`\n${name}{`)
     const labels = /^(http_route|http_response_status_code|db_client_connection_pool_name|circuit_breaker)$/
-    const unknown = asked.filter((name) => !known(name) && !labels.test(name))
-    assert.deepEqual([...new Set(unknown)], [])
-    assert.ok(asked.length > 20)
+    const missing = used.filter((name) => !exists(name) && !labels.test(name))
+    assert.deepEqual([...new Set(missing)], [])
+    assert.ok(used.length > 20)
   })
 
-  it('count what was asked for, and tell of the shop, and of no user', async () => {
-    const ofProduct = await scrape(product)
-    const ofBasket = await scrape(basket)
+  it('count requests and describe the shop, and contain no user id', async () => {
+    const productMetrics = await scrape(product)
+    const basketMetrics = await scrape(basket)
     const value = (exposition: string, name: string, ...labels: string[]) =>
       Number(
         exposition
@@ -141,16 +144,16 @@ describe('the metrics of the shop', { skip: withoutPostgres || withoutRedis }, (
           ?.split(' ')
           .at(-1),
       )
-    assert.equal(value(ofProduct, 'shop_products', 'stock_band="low"'), 1)
-    assert.equal(value(ofProduct, 'shop_inventory_value', 'category="Office"'), 4.5)
+    assert.equal(value(productMetrics, 'shop_products', 'stock_band="low"'), 1)
+    assert.equal(value(productMetrics, 'shop_inventory_value', 'category="Office"'), 4.5)
     const refused = ['use_case="addItem"', 'outcome="insufficient_stock"']
-    assert.equal(value(ofBasket, 'use_case_duration_seconds_count', ...refused), 1)
+    assert.equal(value(basketMetrics, 'use_case_duration_seconds_count', ...refused), 1)
     const operations = 'db_client_operation_duration_seconds_count'
-    assert.ok(value(ofBasket, operations, '"compareAndSet"', 'outcome="ok"') >= 1)
-    assert.ok(value(ofProduct, operations, '"insert"', 'outcome="ok"') >= 1)
-    assert.ok(value(ofBasket, 'shop_active_baskets') >= 1)
-    assert.equal(value(ofBasket, 'circuit_breaker_state', '"product-service"', 'state="closed"'), 1)
-    assert.equal(value(ofBasket, 'dependency_up', 'dependency="product-service"'), 1)
-    assert.doesNotMatch(ofProduct + ofBasket, new RegExp(user))
+    assert.ok(value(basketMetrics, operations, '"compareAndSet"', 'outcome="ok"') >= 1)
+    assert.ok(value(productMetrics, operations, '"insert"', 'outcome="ok"') >= 1)
+    assert.ok(value(basketMetrics, 'shop_active_baskets') >= 1)
+    assert.equal(value(basketMetrics, 'circuit_breaker_state', '"product-service"', 'state="closed"'), 1)
+    assert.equal(value(basketMetrics, 'dependency_up', 'dependency="product-service"'), 1)
+    assert.doesNotMatch(productMetrics + basketMetrics, new RegExp(user))
   })
 })

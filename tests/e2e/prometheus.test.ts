@@ -16,7 +16,7 @@ import { type Cluster, startCluster, withoutPostgresPrograms } from '@shop/testi
 
 type Panel = Readonly<{ title: string; targets?: readonly Readonly<{ expr: string }>[] }>
 
-/** Every query of the dashboards, as Grafana would send it. */
+/** Every query of the dashboards, with Grafana's variable for the rate interval filled in. */
 const queriesOfDashboards = (): string[] =>
   filesOf('deploy/observability/grafana/dashboards', '.json').flatMap((file) => {
     const { panels } = JSON.parse(readFileSync(file, 'utf8')) as { panels: readonly Panel[] }
@@ -25,28 +25,28 @@ const queriesOfDashboards = (): string[] =>
     )
   })
 
-/** The expressions of a file of rules, each in one line. */
+/** The expressions in a rules file, whether written on one line or as a block. */
 const expressionsOf = (file: string): string[] => {
   const text = readFileSync(join(configuration, 'rules', file), 'utf8')
-  const written = [...text.matchAll(/^ {8}expr: (?:\|\n((?: {10}.*\n)+)|(.*)\n)/gm)]
-  assert.equal(written.length, [...text.matchAll(/\bexpr:/g)].length)
-  return written.map(([, block, line = '']) => block ?? line)
+  const matches = [...text.matchAll(/^ {8}expr: (?:\|\n((?: {10}.*\n)+)|(.*)\n)/gm)]
+  assert.equal(matches.length, [...text.matchAll(/\bexpr:/g)].length)
+  return matches.map(([, block, line = '']) => block ?? line)
 }
 
-/** What an alert compares with its thresholds: the alert itself is to be empty. */
-const sidesOf = (alert: string): string[] =>
+/** The queries that an alert compares with its thresholds. The alert expression itself has no result while healthy. */
+const comparedQueries = (alert: string): string[] =>
   alert.split(' and ').map((comparison) => comparison.replace(/ (?:>|<|==) [\d.* ]+$/, ''))
 
-/** Customers who shop, and now and then ask for what is not there or out of stock, until they are stopped. */
-const startCustomers = (product: string, basket: string, grpc: ProductServiceClient) => {
-  const failed: string[] = []
+/** Sends shopping requests until disposed of. Some of them are for missing products or exceed the stock. */
+const startCustomer = (product: string, basket: string, grpc: ProductServiceClient) => {
+  const failedRequestIds: string[] = []
   const stopping = new AbortController()
   let round = 0
   const send = async (method: string, url: string, body?: unknown) => {
     round += 1
     const id = `customer-${round}`
     const { status } = await request(method, url, body, { 'x-request-id': id })
-    if (status >= 500 && url.startsWith(product)) failed.push(id)
+    if (status >= 500 && url.startsWith(product)) failedRequestIds.push(id)
   }
   const shop = async () => {
     const user = `${basket}/baskets/ann${round % 20}`
@@ -67,8 +67,8 @@ const startCustomers = (product: string, basket: string, grpc: ProductServiceCli
     }
   })()
   return {
-    /** The ids of requests to the product service that failed by its fault. */
-    failed,
+    /** The ids of the requests that the product service answered with 5xx. */
+    failedRequestIds,
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
       await shopping
@@ -83,7 +83,7 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
   let product: RunningService
   let basket: RunningService
   let prometheus: Awaited<ReturnType<typeof startPrometheus>>
-  let customers: ReturnType<typeof startCustomers>
+  let customer: ReturnType<typeof startCustomer>
   before(async () => {
     cluster = stack.use(await startCluster())
     collector = stack.use(await startCollector())
@@ -95,48 +95,50 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     product = stack.use(
       await startService('product', { DATABASE_URL: cluster.url, GRPC_PORT: grpcPort, ...tracing }),
     )
-    const stores = {
-      REDIS_PORT: String(redisPort),
-      REDIS_HOST: '127.0.0.1',
-      PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
-    }
-    basket = stack.use(await startService('basket', { ...stores, ...tracing }))
+    basket = stack.use(
+      await startService('basket', {
+        REDIS_HOST: '127.0.0.1',
+        REDIS_PORT: String(redisPort),
+        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
+        ...tracing,
+      }),
+    )
     prometheus = stack.use(
       await startPrometheus([product, basket].map(({ url }) => url.replace('http://', ''))),
     )
     const grpc = new ProductServiceClient(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
     stack.defer(() => grpc.close())
-    const stock = { name: 'Pen', price: 1.5, stock: 1_000, category: 'Office' }
-    await request('POST', `${product.url}/products`, stock)
-    customers = stack.use(startCustomers(product.url, basket.url, grpc))
+    const pen = { name: 'Pen', price: 1.5, stock: 1_000, category: 'Office' }
+    await request('POST', `${product.url}/products`, pen)
+    customer = stack.use(startCustomer(product.url, basket.url, grpc))
   })
   after(() => stack.disposeAsync())
 
-  const firing = async (): Promise<Set<string>> => {
+  const firingAlerts = async (): Promise<Set<string>> => {
     const alerts = await prometheus.series('ALERTS{alertstate="firing"}')
     return new Set(alerts.map(({ metric }) => `${metric['alertname']} ${metric['service']}`))
   }
 
-  it('ten seconds without PostgreSQL are the one alert that the runbook says, and no other', async () => {
-    // Some time of health, so that it is the outage that is seen.
+  it('ten seconds without PostgreSQL fire ErrorBudgetBurnsFast, and no other alert', async () => {
+    // The services are healthy for some time first, so that the outage alone causes the alert.
     await eventually(20_000, async () => {
       const [healthy] = await prometheus.series('service:http_errors:ratio_rate5m{service="product-service"}')
       assert.ok((healthy?.values.length ?? 0) >= 5)
     })
-    assert.deepEqual(await firing(), new Set())
+    assert.deepEqual(await firingAlerts(), new Set())
     await cluster.stop()
     await delay(10_000)
     await cluster.start()
     await eventually(20_000, async () =>
       assert.equal((await request('GET', `${product.url}/health/ready`)).status, 200),
     )
-    // Adds to baskets need the catalog, and so failed too.
+    // Adds to baskets need the catalog, so they fail too.
     const expected = ['ErrorBudgetBurnsFast basket-service', 'ErrorBudgetBurnsFast product-service']
-    await eventually(20_000, async () => assert.deepEqual([...(await firing())].toSorted(), expected))
+    await eventually(20_000, async () => assert.deepEqual([...(await firingAlerts())].toSorted(), expected))
   })
 
-  it('and lead, by the id of a request that failed, to its log line with the cause, and to its trace', async () => {
-    const [id = ''] = customers.failed
+  it('the id of a failed request leads to its log line with the cause, and to its trace', async () => {
+    const [id = ''] = customer.failedRequestIds
     const lines = product
       .output()
       .split('\n')
@@ -160,14 +162,14 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     })
   })
 
-  it('every query of every dashboard and of every rule has an answer', async () => {
-    const alerts = expressionsOf('alerts.yml').flatMap(sidesOf)
+  it('every query of the dashboards and rules returns data', async () => {
+    const alerts = expressionsOf('alerts.yml').flatMap(comparedQueries)
     const queries = [...queriesOfDashboards(), ...expressionsOf('recording.yml'), ...alerts]
     assert.ok(queries.length > 60, `${queries.length} queries`)
-    const empty: string[] = []
-    for (const query of queries) if ((await prometheus.series(query)).length === 0) empty.push(query)
-    assert.deepEqual(empty, [])
-    // To see that it would be seen.
+    const withoutData: string[] = []
+    for (const query of queries) if ((await prometheus.series(query)).length === 0) withoutData.push(query)
+    assert.deepEqual(withoutData, [])
+    // Control: an unknown metric returns no data, and an invalid query is an error.
     assert.deepEqual(await prometheus.series('sum(rate(no_such_metric[30s]))'), [])
     await assert.rejects(prometheus.series('rate('))
   })

@@ -12,8 +12,8 @@ import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 
 const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'restart-'))
 
-describe('a restart under load', () => {
-  it('of the basket service, a new one beside the old one behind a balancer, fails no request', async () => {
+describe('under load, no request fails', () => {
+  it('when a new basket service replaces the old one behind a load balancer', async () => {
     await using folder = await ownFolder()
     await using stack = new AsyncDisposableStack()
     const grpcPort = String(await freePort())
@@ -29,25 +29,25 @@ describe('a restart under load', () => {
       )
     const [old] = await Promise.all([startBasket(), startProducts()])
     await using balancer = await startBalancer()
-    const take = async (basket: RunningService) => {
+    const addToBalancer = async (basket: RunningService) => {
       await untilHealthy(basket)
       balancer.add(basket.url)
       await eventually(patience, async () => assert.ok(balancer.isReady(basket.url)))
     }
-    await take(old)
+    await addToBalancer(old)
 
     await using shoppers = startShoppers(8, shopAt(balancer.url, 1))
     await more(shoppers, 20)
-    await take(await startBasket())
+    await addToBalancer(await startBasket())
     await more(shoppers, 20)
     const before = shoppers.rounds()
     assert.equal(await old.stop(), 0)
-    assert.ok(shoppers.rounds() > before, 'nobody shopped meanwhile')
+    assert.ok(shoppers.rounds() > before, 'no round was completed during the stop')
     await more(shoppers, 20)
     assert.deepEqual(await shoppers.stop(), [])
   })
 
-  it('of one product service after the other, one stopped, one killed, fails no request to a basket', {
+  it('when one of two product services is stopped and restarted, and then the other is killed and restarted', {
     skip: withoutPostgres,
   }, async () => {
     await using folder = await ownFolder()
@@ -71,18 +71,18 @@ describe('a restart under load', () => {
     const pen = { name: 'Pen', price: 0.1, stock: 999 }
     const { body: product } = await request('POST', `${first.url}/products`, pen)
     await untilHealthy(basket)
-    const isAsked = async ({ output }: RunningService) => assert.match(output(), /BatchGetProducts/)
+    const assertCalled = async ({ output }: RunningService) => assert.match(output(), /BatchGetProducts/)
 
     await using shoppers = startShoppers(8, shopAt(basket.url, product.id))
-    for (const products of [first, second]) await eventually(patience, () => isAsked(products))
+    for (const products of [first, second]) await eventually(patience, () => assertCalled(products))
     for (const [products, port, signal] of [
       [first, ports[0], 'SIGTERM'],
       [second, ports[1], 'SIGKILL'],
     ] as const) {
       assert.equal(await products.stop(signal), signal === 'SIGTERM' ? 0 : null)
       await more(shoppers, 20)
-      const fresh = await startProducts(port)
-      await eventually(patience, () => isAsked(fresh))
+      const restarted = await startProducts(port)
+      await eventually(patience, () => assertCalled(restarted))
     }
     await more(shoppers, 20)
     assert.deepEqual(await shoppers.stop(), [])

@@ -19,12 +19,12 @@ const startShop = async (environment: Environment) => {
   const basket = stack.use(
     await startService('basket', { ...environment, PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }),
   )
-  const own = stack.move()
-  return { product, basket, [Symbol.asyncDispose]: () => own.disposeAsync() }
+  const owned = stack.move()
+  return { product, basket, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-/** What a customer does, from the first product to the last basket. */
-const shopAsCustomer = async ({ product, basket, user }: Shop): Promise<void> => {
+/** Exercises the whole API: creates a product, puts it into a basket, changes both and deletes both. */
+const exerciseApi = async ({ product, basket, user }: Shop): Promise<void> => {
   const novel = { name: 'Emma', description: 'A novel', price: 14.99, stock: 5, category: 'Books' }
   const created = await request('POST', `${product.url}/products`, novel)
   assert.equal(created.status, 201)
@@ -39,65 +39,65 @@ const shopAsCustomer = async ({ product, basket, user }: Shop): Promise<void> =>
     updated_at: read.body.updated_at,
   })
 
-  const own = `${basket.url}/baskets/${user}`
-  assert.equal((await request('GET', own)).status, 404)
-  const added = await request('POST', `${own}/items`, { product_id: id, quantity: 2 })
+  const basketUrl = `${basket.url}/baskets/${user}`
+  assert.equal((await request('GET', basketUrl)).status, 404)
+  const added = await request('POST', `${basketUrl}/items`, { product_id: id, quantity: 2 })
   assert.equal(added.status, 200)
   assert.deepEqual(added.body.items, [
     { product_id: id, name: 'Emma', price: 14.99, quantity: 2, subtotal: 29.98, category: 'Books' },
   ])
   assert.equal(added.body.total, 29.98)
 
-  const tooMany = await request('POST', `${own}/items`, { product_id: id, quantity: 4 })
+  const tooMany = await request('POST', `${basketUrl}/items`, { product_id: id, quantity: 4 })
   assert.deepEqual(
     [tooMany.status, tooMany.body.code, tooMany.body.available, tooMany.body.requested],
     [409, 'insufficient_stock', 5, 6],
   )
 
-  // The price of a line is the catalog's at its last change.
+  // A line takes the catalog's price when it is changed.
   assert.equal(
     (await request('PUT', `${product.url}/products/${id}`, { ...novel, price: 10.01 })).status,
     200,
   )
-  const changed = await request('PUT', `${own}/items/${id}`, { quantity: 3 })
+  const changed = await request('PUT', `${basketUrl}/items/${id}`, { quantity: 3 })
   assert.deepEqual([changed.status, changed.body.total, changed.body.item_count], [200, 30.03, 3])
 
-  assert.deepEqual((await request('DELETE', `${own}/items/${id}`)).body.items, [])
-  assert.equal((await request('POST', `${own}/items`, { product_id: id, quantity: 1 })).status, 200)
-  const cleared = await request('DELETE', `${own}/items`)
+  assert.deepEqual((await request('DELETE', `${basketUrl}/items/${id}`)).body.items, [])
+  assert.equal((await request('POST', `${basketUrl}/items`, { product_id: id, quantity: 1 })).status, 200)
+  const cleared = await request('DELETE', `${basketUrl}/items`)
   assert.deepEqual([cleared.status, cleared.body.items, cleared.body.total], [200, [], 0])
-  assert.equal((await request('DELETE', own)).status, 204)
-  assert.equal((await request('GET', own)).status, 404)
+  assert.equal((await request('DELETE', basketUrl)).status, 204)
+  assert.equal((await request('GET', basketUrl)).status, 404)
 
   assert.equal((await request('DELETE', `${product.url}/products/${id}`)).status, 204)
-  const gone = await request('POST', `${own}/items`, { product_id: id, quantity: 1 })
-  assert.deepEqual([gone.status, gone.body.code], [404, 'product_not_found'])
+  const missing = await request('POST', `${basketUrl}/items`, { product_id: id, quantity: 1 })
+  assert.deepEqual([missing.status, missing.body.code], [404, 'product_not_found'])
 }
 
-/** One request id reaches the logs of both services. */
-const followRequest = async ({ product, basket, user }: Shop): Promise<void> => {
+/** Asserts that a request id is returned in the response and logged by both services. */
+const assertRequestIdInLogs = async ({ product, basket, user }: Shop): Promise<void> => {
   const requestId = `e2e-${crypto.randomUUID()}`
   const body = { product_id: 2_147_483_647, quantity: 1 }
-  const answer = await request('POST', `${basket.url}/baskets/${user}/items`, body, {
+  const response = await request('POST', `${basket.url}/baskets/${user}/items`, body, {
     'x-request-id': requestId,
   })
-  assert.equal(answer.headers.get('x-request-id'), requestId)
-  assert.equal(answer.body.request_id, requestId)
+  assert.equal(response.headers.get('x-request-id'), requestId)
+  assert.equal(response.body.request_id, requestId)
   const line = new RegExp(`"request_id":"${requestId}"`)
   for (const service of [product, basket]) {
-    // A request is logged when its answer is out.
+    // A request is logged after its response has been sent.
     await eventually(20_000, async () => assert.match(service.output(), line))
   }
 }
 
-/** Both stop when asked, cleanly, and say nothing of users in their logs. */
-const closeShop = async ({ product, basket, user }: Shop): Promise<void> => {
+/** Stops both services. Asserts that both exit with 0 and that their logs do not contain the user id. */
+const stopShop = async ({ product, basket, user }: Shop): Promise<void> => {
   assert.deepEqual([await basket.stop(), await product.stop()], [0, 0])
   assert.doesNotMatch(product.output() + basket.output(), new RegExp(user))
 }
 
-describe('the shop, end to end', () => {
-  it('sells on PostgreSQL and Redis', { skip: withoutPostgres || withoutRedis }, async () => {
+describe('the whole shop', () => {
+  it('works with PostgreSQL and Redis', { skip: withoutPostgres || withoutRedis }, async () => {
     const user = `${ownPrefix()}ann`
     await using schema = await ownSchema()
     try {
@@ -105,17 +105,17 @@ describe('the shop, end to end', () => {
       assert.deepEqual(
         (await request('GET', `${shop.product.url}/products`)).body.products,
         [],
-        'a named server is not seeded',
+        'a PostgreSQL server is not seeded',
       )
-      await shopAsCustomer({ ...shop, user })
-      await followRequest({ ...shop, user })
-      await closeShop({ ...shop, user })
+      await exerciseApi({ ...shop, user })
+      await assertRequestIdInLogs({ ...shop, user })
+      await stopShop({ ...shop, user })
     } finally {
       await removeKeys(`basket:${user}`)
     }
   })
 
-  it('sells on the embedded engines, and remembers over a restart', async () => {
+  it('works with the embedded databases, and keeps its data across a restart', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'shop-'))
     const environment = { DATA_DIR: folder }
     const user = 'ann'
@@ -123,10 +123,10 @@ describe('the shop, end to end', () => {
       {
         await using shop = await startShop(environment)
         assert.equal((await request('GET', `${shop.product.url}/products`)).body.count, 10)
-        await shopAsCustomer({ ...shop, user })
-        await followRequest({ ...shop, user })
+        await exerciseApi({ ...shop, user })
+        await assertRequestIdInLogs({ ...shop, user })
         await request('POST', `${shop.basket.url}/baskets/${user}/items`, { product_id: 1, quantity: 2 })
-        await closeShop({ ...shop, user })
+        await stopShop({ ...shop, user })
       }
       await using shop = await startShop(environment)
       assert.equal((await request('GET', `${shop.product.url}/products`)).body.count, 10)
@@ -136,7 +136,7 @@ describe('the shop, end to end', () => {
     }
   })
 
-  it('loses no add of two hundred, through two basket services', {
+  it('stores all of 200 concurrent adds through two basket services', {
     skip: withoutPostgres || withoutRedis,
   }, async () => {
     const user = `${ownPrefix()}bob`
@@ -157,10 +157,10 @@ describe('the shop, end to end', () => {
       const adds = Array.from({ length: 200 }, (_, index) =>
         request('POST', `${(index % 2 === 0 ? shop.basket : second).url}/baskets/${user}/items`, body),
       )
-      const refused = (await Promise.all(adds))
+      const problems = (await Promise.all(adds))
         .filter(({ status }) => status !== 200)
         .map(({ body: problem }) => problem)
-      assert.deepEqual(refused, [])
+      assert.deepEqual(problems, [])
       const { body: basket } = await request('GET', `${second.url}/baskets/${user}`)
       assert.deepEqual([basket.item_count, basket.total, basket.version], [200, 20, 200])
     } finally {

@@ -10,7 +10,7 @@ import { request } from '@shop/testing/services/http.ts'
 import { orwell, startRaw } from '@shop/testing/services/raw-products.ts'
 import { startService } from '@shop/testing/services/services.ts'
 
-it('the product service is asked by TLS when its address says so, and only if its certificate can be trusted', async () => {
+it('the basket service calls an https:// product service over TLS, and only if it trusts the certificate', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'tls-'))
   const startProducts = async (name: string) => {
     const { certificate, key } = await makeCertificate(await mkdtemp(`${folder.path}/`), name)
@@ -20,9 +20,9 @@ it('the product service is asked by TLS when its address says so, and only if it
     })
     return { ...products, certificate }
   }
-  const startBasket = (port: number, trusted: Readonly<Record<string, string>>) =>
+  const startBasket = (port: number, environment: Readonly<Record<string, string>>) =>
     startService('basket', {
-      ...trusted,
+      ...environment,
       DATA_DIR: folder.path,
       PRODUCT_SERVICE_URL: `https://localhost:${port}`,
     })
@@ -30,21 +30,21 @@ it('the product service is asked by TLS when its address says so, and only if it
     request('POST', `${url}/baskets/ann/items`, { product_id: orwell.id, quantity: 1 })
 
   using products = await startProducts('DNS:localhost')
-  using others = await startProducts('DNS:other.example')
+  using misnamed = await startProducts('DNS:other.example')
   {
     await using basket = await startBasket(products.port, { NODE_EXTRA_CA_CERTS: products.certificate })
     assert.equal((await add(basket.url)).body.total, 14.99)
   }
   const refusals = [
-    { port: products.port, trusted: {}, reason: /self-signed certificate/ },
+    { port: products.port, environment: {}, reason: /self-signed certificate/ },
     {
-      port: others.port,
-      trusted: { NODE_EXTRA_CA_CERTS: others.certificate },
+      port: misnamed.port,
+      environment: { NODE_EXTRA_CA_CERTS: misnamed.certificate },
       reason: /Host: localhost\. is not in the cert's altnames/,
     },
   ]
-  for (const { port, trusted, reason } of refusals) {
-    await using basket = await startBasket(port, trusted)
+  for (const { port, environment, reason } of refusals) {
+    await using basket = await startBasket(port, environment)
     const { status, body } = await add(basket.url)
     assert.deepEqual([status, body.code], [503, 'unavailable'])
     assert.doesNotMatch(JSON.stringify(body), /certificate|localhost/)

@@ -11,7 +11,7 @@ import { freePort, type RunningService, startService } from '@shop/testing/servi
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
-/** A caller's own trace, and how it says so. */
+/** A trace that the caller has started, with the header that passes it on. */
 const newTrace = () => {
   const [traceId, callerId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
   return { traceId, callerId, headers: { traceparent: `00-${traceId}-${callerId}-01` } }
@@ -28,7 +28,7 @@ const linesOf = (service: RunningService, { traceId }: Trace): Record<string, un
 
 const method = 'product.ProductService/BatchGetProducts'
 
-const added = `basket-service server POST /baskets/:user_id/items
+const expectedTree = `basket-service server POST /baskets/:user_id/items
   basket-service internal addItem
     basket-service client ${method}
       product-service server ${method}
@@ -65,14 +65,14 @@ const assertAttributes = (spans: readonly Span[]): void => {
   assert.match(String(text), /^select .* from "products" where "id" = any\(\$1::integer\[\]\)/)
 }
 
-/** The errors that the basket service tells of, from the use case outwards, and whether they make a failed span. */
+/** Name, `error.type` and failure flag of the basket service's own spans, innermost first. */
 const errorsOf = (spans: readonly Span[]) =>
   spans
     .filter(({ kind, resource }) => kind !== 'client' && resource['service.name'] === 'basket-service')
     .map(({ name, attributes, failed }) => [name, attributes['error.type'], failed])
 
-/** The durations of a service that name the trace as an exemplar. */
-const durationsIn = async ({ url }: RunningService, { traceId }: Trace): Promise<string[]> => {
+/** The names of a service's histograms that have the trace as an exemplar. */
+const histogramsWithExemplar = async ({ url }: RunningService, { traceId }: Trace): Promise<string[]> => {
   const { body } = await request('GET', `${url}/metrics`, undefined, {
     accept: 'application/openmetrics-text',
   })
@@ -81,8 +81,8 @@ const durationsIn = async ({ url }: RunningService, { traceId }: Trace): Promise
   return [...new Set(names)].toSorted()
 }
 
-/** Writes down every module that is loaded. */
-const watch = `
+/** A program to import first: appends the URL of every loaded module to the file named by LOADED. */
+const recordModules = `
   import { appendFileSync } from 'node:fs'
   import { registerHooks } from 'node:module'
   registerHooks({
@@ -93,15 +93,18 @@ const watch = `
   })
 `
 
-/** The packages of OpenTelemetry that a service has loaded when it is ready. */
-const packagesLoadedBy = async (service: 'product' | 'basket', environment: Record<string, string>) => {
+/** Starts a service. Returns the OpenTelemetry packages that it has loaded once it is ready. */
+const loadedOpenTelemetryPackages = async (
+  service: 'product' | 'basket',
+  environment: Record<string, string>,
+) => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'tracing-'))
   const loaded = join(folder.path, 'loaded')
   await using _ = await startService(service, {
     ...environment,
     GRPC_PORT: String(await freePort()),
     DATA_DIR: folder.path,
-    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(watch)}`,
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(recordModules)}`,
     LOADED: loaded,
   })
   const packages = [...(await readFile(loaded, 'utf8')).matchAll(/@opentelemetry\/[a-z-]+/g)]
@@ -109,7 +112,7 @@ const packagesLoadedBy = async (service: 'product' | 'basket', environment: Reco
 }
 
 describe('tracing', () => {
-  it('makes one trace of an add to a basket, through both services to their stores', {
+  it('records an add to a basket as one trace, through both services to their stores', {
     skip: withoutPostgres || withoutRedis,
   }, async () => {
     const user = `${ownPrefix()}ann`
@@ -136,19 +139,19 @@ describe('tracing', () => {
       const body = { product_id: created.body.id, quantity }
       return (await request('POST', items, body, { ...headers, 'x-request-id': id })).status
     }
-    // The first may have to bring its script to Redis.
+    // The first add may have to load its script into Redis, which would add a span.
     assert.equal(await addItems(1, newTrace(), 'e2e-first'), 200)
     assert.equal(await addItems(1, add, 'e2e-added'), 200)
-    // That of a request is recorded when its answer is out.
+    // The duration of a request is recorded after its response has been sent.
     await eventually(20_000, async () =>
-      assert.deepEqual(await durationsIn(basket, add), [
+      assert.deepEqual(await histogramsWithExemplar(basket, add), [
         'db_client_operation_duration_seconds',
         'http_server_request_duration_seconds',
         'rpc_client_call_duration_seconds',
         'use_case_duration_seconds',
       ]),
     )
-    assert.deepEqual(await durationsIn(product, add), [
+    assert.deepEqual(await histogramsWithExemplar(product, add), [
       'db_client_operation_duration_seconds',
       'rpc_server_call_duration_seconds',
       'use_case_duration_seconds',
@@ -159,7 +162,7 @@ describe('tracing', () => {
     assert.equal(await basket.stop(), 0)
 
     const spansOf = ({ traceId }: Trace) => collector.spans.filter((span) => span.traceId === traceId)
-    assert.equal(treeOf(spansOf(add), add.callerId), added)
+    assert.equal(treeOf(spansOf(add), add.callerId), expectedTree)
     assert.equal(spansOf(add).length, 8)
     assertAttributes(spansOf(add))
     assert.ok(spansOf(add).every(({ failed }) => !failed))
@@ -174,33 +177,38 @@ describe('tracing', () => {
       [route, 'unavailable', true],
     ])
 
-    // The lines of a request are those of its trace.
-    const [called] = linesOf(product, add)
-    const [answered] = linesOf(basket, add)
+    // Log lines carry the ids of the trace and of the server span.
+    const [callLine] = linesOf(product, add)
+    const [requestLine] = linesOf(basket, add)
     const serverOf = (service: string) =>
       spansOf(add).find(({ kind, resource }) => kind === 'server' && resource['service.name'] === service)
-    assert.deepEqual([called?.['msg'], called?.['span_id']], ['call', serverOf('product-service')?.id])
-    assert.deepEqual([answered?.['msg'], answered?.['span_id']], ['request', serverOf('basket-service')?.id])
+    assert.deepEqual([callLine?.['msg'], callLine?.['span_id']], ['call', serverOf('product-service')?.id])
+    assert.deepEqual(
+      [requestLine?.['msg'], requestLine?.['span_id']],
+      ['request', serverOf('basket-service')?.id],
+    )
     for (const service of [product, basket])
       for (const line of service.output().split('\n'))
         if (line.includes('"request_id"'))
           assert.match(line, /"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}"/)
 
     assert.ok(collector.received().includes('basket-service'))
-    assert.ok(!collector.received().includes(user), 'the user is in what was exported')
+    assert.ok(!collector.received().includes(user), 'exported traces contain the user id')
     assert.doesNotMatch(JSON.stringify(collector.spans), /health|PING|pg_/)
   })
 
-  it('loads nothing of OpenTelemetry but its API when it is off', async () => {
+  it('loads only the API of OpenTelemetry when it is off', async () => {
     const api = ['@opentelemetry/api']
-    assert.deepEqual(await packagesLoadedBy('product', {}), api)
-    assert.deepEqual(await packagesLoadedBy('basket', {}), api)
-    // To see that it would be seen.
-    const traced = await packagesLoadedBy('basket', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
+    assert.deepEqual(await loadedOpenTelemetryPackages('product', {}), api)
+    assert.deepEqual(await loadedOpenTelemetryPackages('basket', {}), api)
+    // Control: with tracing on, the SDK is loaded and found.
+    const traced = await loadedOpenTelemetryPackages('basket', {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    })
     assert.ok(traced.includes('@opentelemetry/sdk-trace'))
   })
 
-  it('disturbs nobody when its collector hangs, or is not there', async () => {
+  it('does not fail requests when the collector hangs or cannot be reached', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'tracing-'))
     await using collector = await startCollector()
     collector.answer.status = 'never'
@@ -210,8 +218,8 @@ describe('tracing', () => {
         OTEL_EXPORTER_OTLP_ENDPOINT: url,
         OTEL_EXPORTER_OTLP_TIMEOUT: '300',
       })
-      const made = await request('POST', `${basket.url}/baskets`, { user_id: 'ann' })
-      assert.ok(made.status === 200 || made.status === 201)
+      const created = await request('POST', `${basket.url}/baskets`, { user_id: 'ann' })
+      assert.ok(created.status === 200 || created.status === 201)
       assert.equal(await basket.stop(), 0)
       assert.equal(basket.output().match(/traces cannot be exported/g)?.length, 1)
     }

@@ -20,21 +20,26 @@ const linesOf = ({ output }: RunningService): Line[] =>
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line))
 
-/** The processes that served, from the first one on. */
+/** The process ids of all workers that have started, oldest first. */
 const workersOf = (service: RunningService): number[] =>
   linesOf(service).flatMap(({ msg, worker_pid }) => (msg === 'worker started' ? (worker_pid ?? []) : []))
 
-/** How many requests of a route there were, by the metrics of whichever worker answers. */
-const countOf = async ({ url }: RunningService, route: string): Promise<number> => {
-  const { body } = await request('GET', `${url}/metrics`)
-  const counts = String(body).matchAll(/^http_server_request_duration_seconds_count\{(.*)\} (\d+)$/gm)
+const scrape = async ({ url }: RunningService): Promise<string> =>
+  (await request('GET', `${url}/metrics`)).body
+
+/** The number of requests to a route, according to the metrics. */
+const requestCountIn = (metrics: string, route: string): number => {
+  const counts = metrics.matchAll(/^http_server_request_duration_seconds_count\{(.*)\} (\d+)$/gm)
   return [...counts]
     .filter(([, labels]) => labels?.includes(`http_route="${route}"`))
     .reduce((sum, [, , count]) => sum + Number(count), 0)
 }
 
-/** How many times all of them have been replaced. */
-const replacements = (service: RunningService): number =>
+const requestCount = async (service: RunningService, route: string): Promise<number> =>
+  requestCountIn(await scrape(service), route)
+
+/** How many times all workers have been replaced. */
+const replacementCount = (service: RunningService): number =>
   linesOf(service).filter(({ msg }) => msg === 'all workers replaced').length
 
 const childrenOf = ({ process: { pid } }: RunningService): number[] =>
@@ -74,7 +79,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
   after(() => stack.disposeAsync())
 
   const route = '/products/:id'
-  /** Reads the product twenty times, each over a connection of its own, so that both workers serve some. */
+  /** Reads the product twenty times, each time over a new connection, so that both workers serve some reads. */
   const readProduct = async () => {
     for (let reads = 0; reads < 20; reads++) {
       const headers = { connection: 'close' }
@@ -85,20 +90,22 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     }
   }
 
-  it('answers from both, and tells the figures of both as one', async () => {
-    const counted = await countOf(product, route)
+  it('serves from both workers and adds up their metrics', async () => {
+    const countBefore = await requestCount(product, route)
     await readProduct()
-    const served = new Set(linesOf(product).flatMap((line) => (line.route === route ? (line.pid ?? []) : [])))
-    assert.deepEqual(served, new Set(workersOf(product)))
-    assert.equal(await countOf(product, route), counted + 20)
-    // Of the shop and not of a worker: not twice.
+    const servingPids = new Set(
+      linesOf(product).flatMap((line) => (line.route === route ? (line.pid ?? []) : [])),
+    )
+    assert.deepEqual(servingPids, new Set(workersOf(product)))
+    assert.equal(await requestCount(product, route), countBefore + 20)
+    // Statistics of the shop and health are the same in every worker, so they are not added up.
     const { body } = await request('GET', `${product.url}/metrics`)
     assert.match(body, /^shop_products\{.*stock_band="ok".*\} 1$/m)
     assert.match(body, /^service_ready\{.*\} 1$/m)
     assert.match(body, /^dependency_up\{.*\} 1$/m)
   })
 
-  it('replaces them one after the other on SIGHUP, under load, without a request that fails or a count that falls', async () => {
+  it('replaces its workers one by one on SIGHUP under load; no request fails and no counter falls', async () => {
     const old = { product: workersOf(product), basket: workersOf(basket) }
     await using shoppers = startShoppers(8, shopAt(basket.url, productId, prefix))
     await more(shoppers, 20)
@@ -111,30 +118,30 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     }
     await more(shoppers, 20)
     assert.deepEqual(await shoppers.stop(), [])
-    // One look and one farewell in each round, whichever worker counted them, and be it gone.
+    // Each round has one GET and one DELETE of the basket; the counts of exited workers are included.
     await eventually(patience, async () =>
-      assert.equal(await countOf(basket, '/baskets/:user_id'), 2 * shoppers.rounds()),
+      assert.equal(await requestCount(basket, route), 2 * shoppers.rounds()),
     )
     assert.deepEqual([...old.product, ...old.basket].filter(isAlive), [])
   })
 
   it('replaces a worker that is killed, and keeps its counters', async () => {
     await readProduct()
-    const counted = await countOf(product, route)
-    const serving = workersOf(product)
-    process.kill(serving.at(-1) ?? 0, 'SIGKILL')
-    await eventually(patience, async () => assert.equal(workersOf(product).length, serving.length + 1))
+    const countBefore = await requestCount(product, route)
+    const pidsBefore = workersOf(product)
+    process.kill(pidsBefore.at(-1) ?? 0, 'SIGKILL')
+    await eventually(patience, async () => assert.equal(workersOf(product).length, pidsBefore.length + 1))
     assert.ok(linesOf(product).some(({ msg }) => msg === 'worker exited; starting a replacement'))
-    assert.equal(await countOf(product, route), counted)
+    assert.equal(await requestCount(product, route), countBefore)
     assert.equal((await request('GET', `${product.url}/products/${productId}`)).status, 200)
   })
 
-  it('tells its metrics while a worker is still loading', async () => {
-    const serving = workersOf(product)
-    const replaced = replacements(product)
+  it('serves metrics while a worker is still loading', async () => {
+    const pidsBefore = workersOf(product)
+    const replacementsBefore = replacementCount(product)
     product.process.kill('SIGHUP')
     const loading = await eventually(patience, async () => {
-      const pid = childrenOf(product).find((child) => !serving.includes(child))
+      const pid = childrenOf(product).find((child) => !pidsBefore.includes(child))
       assert.ok(pid)
       return pid
     })
@@ -144,52 +151,55 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     } finally {
       process.kill(loading, 'SIGCONT')
     }
-    await eventually(patience, async () => assert.equal(replacements(product), replaced + 1))
+    await eventually(patience, async () => assert.equal(replacementCount(product), replacementsBefore + 1))
   })
 
-  it('answers a scrape with the counters of all workers while one is hung', async () => {
+  it('answers a scrape with the counters of all workers while one hangs', async () => {
     await readProduct()
-    const counted = await countOf(product, route)
+    const countBefore = await requestCount(product, route)
     const hung = workersOf(product).find(isAlive) ?? 0
     process.kill(hung, 'SIGSTOP')
     try {
-      // The supervisor may hand the hung worker one more connection.
-      const scrapes = [countOf(product, route), countOf(product, route)]
-      assert.equal(await Promise.any(scrapes), counted)
+      // The supervisor may give the hung worker one more connection, so one of two scrapes may have to wait.
+      const scrapes = [scrape(product), scrape(product)]
+      const metrics = await Promise.any(scrapes)
+      assert.equal(requestCountIn(metrics, route), countBefore)
+      assert.match(metrics, /^workers_not_responding\{service="product-service"\} 1$/m)
       process.kill(hung, 'SIGCONT')
-      assert.deepEqual(await Promise.all(scrapes), [counted, counted])
+      await Promise.all(scrapes)
     } finally {
       process.kill(hung, 'SIGCONT')
     }
+    assert.match(await scrape(product), /^workers_not_responding\{.*\} 0$/m)
     assert.ok(linesOf(product).some(({ msg }) => msg === 'worker did not report metrics'))
   })
 
-  it('has no worker too many when one dies while they are replaced', async () => {
+  it('has two workers again after one is killed during a replacement', async () => {
     const old = workersOf(product).find(isAlive)
-    const replaced = replacements(product)
+    const replacementsBefore = replacementCount(product)
     product.process.kill('SIGHUP')
     process.kill(old ?? 0, 'SIGKILL')
-    await eventually(patience, async () => assert.equal(replacements(product), replaced + 1))
+    await eventually(patience, async () => assert.equal(replacementCount(product), replacementsBefore + 1))
     await eventually(patience, async () => assert.equal(workersOf(product).filter(isAlive).length, 2))
   })
 
-  it('ends with 1 when a worker dies while it stops', async () => {
-    const first = workersOf(product).find(isAlive)
+  it('exits with 1 when a worker is killed while the service stops', async () => {
+    const pid = workersOf(product).find(isAlive)
     const exited = product.stop()
     await eventually(patience, async () => assert.ok(linesOf(product).some(({ msg }) => msg === 'stopping')))
-    process.kill(first ?? 0, 'SIGKILL')
+    process.kill(pid ?? 0, 'SIGKILL')
     assert.equal(await exited, 1)
   })
 
-  it('ends with all of them, and 0, on SIGTERM', async () => {
+  it('stops all workers and exits with 0 on SIGTERM', async () => {
     const pids = workersOf(basket)
     assert.equal(await basket.stop(), 0)
     assert.deepEqual(pids.filter(isAlive), [])
   })
 
-  it('ends when it is told to while its workers still start', async () => {
+  it('exits with 0 on SIGTERM while its workers are starting', async () => {
     const child = spawn(process.execPath, [join(root, 'services/basket/src/main.ts')], {
-      // Nothing listens there, and a worker that is not ready does not serve for ten seconds.
+      // Redis is unreachable: a worker that is not ready waits ten seconds before it listens.
       env: { ...process.env, WORKERS: '2', REDIS_URL: 'redis://127.0.0.1:1', LOG_FORMAT: 'json' },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -199,7 +209,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     assert.deepEqual(await exited, [0, null])
   })
 
-  it('does not start where its port is taken, and says so', async () => {
+  it('does not start when its port is in use, and prints the reason', async () => {
     const holder = createServer((socket) => socket.destroy()).listen(0, '0.0.0.0')
     await once(holder, 'listening')
     try {

@@ -8,23 +8,23 @@ import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { send, workers } from './metrics.ts'
 import type { ToSupervisor } from './worker.ts'
 
-/** Until a worker that ended is started again: twice as long each time, if it does not live for some time. */
-const pauseMs = { first: 100, last: 10_000 }
-const longLifeMs = 30_000
+/** The pause before a replacement starts. It doubles with each attempt until a worker has run for `stableAfterMs`. */
+const restartPauseMs = { first: 100, last: 10_000 }
+const stableAfterMs = 30_000
 
-const order = (worker: Worker, given: Order): void => send(worker, { type: 'order', order: given })
+const sendOrder = (worker: Worker, order: Order): void => send(worker, { type: 'order', order })
 
-/** Ended before it served. */
+/** The worker exited while it was starting. */
 export class NotStarted extends Error {
   readonly code: number
 
   constructor(code: number) {
-    super('a worker ended before it served')
+    super('a worker exited while it was starting')
     this.code = code
   }
 }
 
-/** Resolves when the worker serves; rejects with `NotStarted` when it ends before. */
+/** Resolves when the worker reports that it serves; rejects with `NotStarted` if it exits before. */
 const startWorker = (): Promise<Worker> =>
   new Promise((resolve, reject) => {
     const worker = cluster.fork()
@@ -34,22 +34,23 @@ const startWorker = (): Promise<Worker> =>
     })
   })
 
-const ended = async (worker: Worker): Promise<void> => {
+const untilExited = async (worker: Worker): Promise<void> => {
   if (!worker.isDead()) await once(worker, 'exit')
 }
 
-/** The workers, as they are started, watched, replaced and stopped. */
+/** Starts, watches, replaces and stops the workers. */
 export class Fleet {
   readonly #logger: Logger
   readonly #retireLimitMs: number
-  readonly #births = new Map<Worker, number>()
+  /** The start time of every worker that has started and not exited. */
+  readonly #startTimes = new Map<Worker, number>()
   readonly #retiring = new Set<Worker>()
   #stopping = false
   #replacing = false
-  /** A worker that was told to stop has not ended well. */
-  #endedBadly = false
-  /** How many workers in a row have not lived for long. */
-  #failed = 0
+  /** Whether a worker exited with an error after the fleet was stopped. */
+  #stoppedWithError = false
+  /** How many workers in a row exited before they were stable. */
+  #failures = 0
 
   /** A worker that has not retired after `retireLimitMs` is killed. */
   constructor(logger: Logger, retireLimitMs: number) {
@@ -63,56 +64,58 @@ export class Fleet {
 
   async start(): Promise<Worker> {
     const worker = await startWorker()
-    this.#births.set(worker, performance.now())
+    this.#startTimes.set(worker, performance.now())
     this.#logger.info({ worker: worker.id, worker_pid: worker.process.pid }, 'worker started')
-    if (this.#stopping) order(worker, 'stop')
+    if (this.#stopping) sendOrder(worker, 'stop')
     return worker
   }
 
   async #startAfterPause(): Promise<void> {
-    await delay(backoff(this.#failed++, pauseMs))
+    await delay(backoff(this.#failures++, restartPauseMs))
     if (this.#stopping) return
     try {
       await this.start()
     } catch {
-      // It has said why, and the pause is longer each time.
+      // The worker has logged the reason. The next attempt follows after a longer pause.
       await this.#startAfterPause()
     }
   }
 
-  async startAgain(worker: Worker, code: number, signal: string): Promise<void> {
-    const born = this.#births.get(worker)
-    this.#births.delete(worker)
-    // One that has not served is the affair of what started it.
-    if (born === undefined) return
-    if (this.#stopping && code !== 0) this.#endedBadly = true
+  /** Handles the exit of a worker: starts a replacement, unless the worker was stopped or is being retired. */
+  async handleExit(worker: Worker, code: number, signal: string): Promise<void> {
+    const startTime = this.#startTimes.get(worker)
+    this.#startTimes.delete(worker)
+    // A worker that never started is handled where it was started, by the rejection of `start()`.
+    if (startTime === undefined) return
+    if (this.#stopping && code !== 0) this.#stoppedWithError = true
     if (this.#stopping || this.#retiring.delete(worker)) return
-    if (performance.now() - born > longLifeMs) this.#failed = 0
+    if (performance.now() - startTime > stableAfterMs) this.#failures = 0
     this.#logger.error({ worker: worker.id, code, signal }, 'worker exited; starting a replacement')
     await this.#startAfterPause()
   }
 
   async #replace(old: Worker): Promise<void> {
-    // From here on its end is no reason to start another one.
+    // Added first: if the old worker exits from now on, `handleExit` must not start a second replacement.
     this.#retiring.add(old)
     try {
       await this.start()
     } catch (error) {
+      // The old worker exited meanwhile, so its replacement is still due.
       if (!this.#retiring.delete(old) && !this.#stopping) void this.#startAfterPause()
       throw error
     }
-    order(old, 'retire')
-    await withDeadline(this.#retireLimitMs, 'a worker did not retire', ended(old)).catch(() =>
+    sendOrder(old, 'retire')
+    await withDeadline(this.#retireLimitMs, 'a worker did not retire', untilExited(old)).catch(() =>
       old.process.kill('SIGKILL'),
     )
   }
 
-  /** One after the other, each by one that serves already. */
+  /** Replaces the workers one by one. Each one retires only after its replacement has started. */
   async replaceAll(): Promise<void> {
     if (this.#replacing || this.#stopping) return
     this.#replacing = true
     try {
-      for (const old of workers()) if (this.#births.has(old) && !this.#stopping) await this.#replace(old)
+      for (const old of workers()) if (this.#startTimes.has(old) && !this.#stopping) await this.#replace(old)
       if (!this.#stopping) this.#logger.info('all workers replaced')
     } catch (error) {
       if (!this.#stopping)
@@ -122,17 +125,17 @@ export class Fleet {
     }
   }
 
-  /** A worker that does not serve yet listens to no orders, and has begun nothing: it is killed. */
+  /** Orders the workers to stop. Kills those still starting: they take no orders yet and have nothing to finish. */
   stop(): void {
     this.#stopping = true
     for (const worker of workers())
-      if (this.#births.has(worker)) order(worker, 'stop')
+      if (this.#startTimes.has(worker)) sendOrder(worker, 'stop')
       else worker.process.kill('SIGKILL')
   }
 
-  /** Resolves when all have ended, with whether those that served have ended well. */
-  async ended(): Promise<boolean> {
-    await Promise.all(workers().map(ended))
-    return !this.#endedBadly
+  /** Resolves when all workers have exited: with false if one of them exited with an error while the fleet was stopping. */
+  async untilAllExited(): Promise<boolean> {
+    await Promise.all(workers().map(untilExited))
+    return !this.#stoppedWithError
   }
 }

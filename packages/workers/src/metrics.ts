@@ -14,8 +14,9 @@ export const workers = (): Worker[] =>
   Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)
 
 /** Answers each worker that is scraped with the totals of all workers. */
-export const serveTotals = (logger: Logger): void => {
+export const serveTotals = (service: string, logger: Logger): void => {
   const totals = new Totals<Worker>({
+    service,
     requestReport: (worker) => send(worker, { type: 'report' }),
     onMissingReport: ({ id }) => logger.warn({ worker: id }, 'worker did not report metrics'),
     reportLimitMs,

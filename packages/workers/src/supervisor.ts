@@ -7,7 +7,7 @@ import type { ShutdownConfig } from '@shop/platform/process/service-config.ts'
 import { Fleet, NotStarted } from './fleet.ts'
 import { serveTotals, workers } from './metrics.ts'
 
-/** What is wrong the worker has said itself; its exit code is that of all. */
+/** The worker itself has printed the reason. The supervisor exits with the worker's exit code. */
 class WorkersNotStarted extends OperatorError {
   override readonly exitCode: number
 
@@ -17,19 +17,18 @@ class WorkersNotStarted extends OperatorError {
   }
 }
 
-/** How many workers there are to be, and how long they serve on when they are told to stop. */
 type SupervisorConfig = Readonly<{ workers: number; shutdown: ShutdownConfig }>
 
 /**
- * Starts as many workers as the configuration says, and another one for each that ends by itself; SIGHUP replaces them one
- * after the other by new ones. Resolves when it was told to stop and all have ended. When the first ones cannot
- * start, for what they have said themselves, it ends with their exit code.
+ * Starts `config.workers` workers and replaces each one that exits by itself. SIGHUP replaces all of them one by one.
+ * Resolves when the service was stopped and all workers have exited. Rejects with `WorkersNotStarted` if one of the
+ * first workers cannot start.
  */
-export const supervise = async (config: SupervisorConfig, logger: Logger): Promise<void> => {
+export const supervise = async (service: string, config: SupervisorConfig, logger: Logger): Promise<void> => {
   const fleet = new Fleet(logger, config.shutdown.delayMs + stopLimitMs)
-  serveTotals(logger)
-  cluster.on('exit', (worker, code, signal) => void fleet.startAgain(worker, code, signal))
-  // From the beginning: those that serve already are to end well, also while others are still starting.
+  serveTotals(service, logger)
+  cluster.on('exit', (worker, code, signal) => void fleet.handleExit(worker, code, signal))
+  // The handlers are installed before the workers start, so that a signal during the start stops them gracefully.
   process.on('SIGHUP', () => void fleet.replaceAll())
   const stopped = untilStopped(logger, config.shutdown, singleProcess, () => fleet.stop())
   try {
@@ -38,10 +37,10 @@ export const supervise = async (config: SupervisorConfig, logger: Logger): Promi
     if (!fleet.isStopping) {
       fleet.stop()
       for (const worker of workers()) worker.process.kill('SIGKILL')
-      await fleet.ended()
+      await fleet.untilAllExited()
       throw new WorkersNotStarted(error)
     }
   }
   await stopped
-  if (!(await fleet.ended())) process.exitCode = 1
+  if (!(await fleet.untilAllExited())) process.exitCode = 1
 }

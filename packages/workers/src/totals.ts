@@ -9,14 +9,17 @@ const summedCounts = (snapshot: Snapshot): Snapshot =>
   snapshot.filter(({ type, aggregator }) => type !== 'gauge' && (aggregator ?? 'sum') === 'sum')
 
 /** How many workers did not report: an alert tells that a worker hangs, although the scrape succeeds. */
-const missingReports = (count: number): Promise<Snapshot> => {
+const missingReports = (service: string, count: number): Promise<Snapshot> => {
   const registry = new Registry()
+  registry.setDefaultLabels({ service })
   const help = 'Workers that did not report their metrics within two seconds; their last values are used'
   new Gauge({ name: 'workers_not_responding', help, registers: [registry] }).set(count)
   return registry.getMetricsAsJSON()
 }
 
 type TotalsOptions<Worker> = Readonly<{
+  /** The label of every metric. */
+  service: string
   /** The worker answers by `addReport`. */
   requestReport: (worker: Worker) => void
   onMissingReport: (worker: Worker) => void
@@ -59,7 +62,10 @@ export class Totals<Worker> {
   /** The totals in Prometheus' text format. A worker that does not report in time counts with its last report. */
   async text(): Promise<string> {
     const reported = await Promise.all([...this.#reports.keys()].map((worker) => this.#refresh(worker)))
-    const missing = await missingReports(reported.filter((isReported) => !isReported).length)
+    const missing = await missingReports(
+      this.#options.service,
+      reported.filter((isReported) => !isReported).length,
+    )
     return Registry.aggregate([missing, this.#exited, ...this.#reports.values()]).metrics()
   }
 

@@ -4,8 +4,8 @@ import { supervise } from './supervisor.ts'
 import { abortService, connectMetrics, flushMetrics, nextOrder, readyToListen } from './worker.ts'
 
 /**
- * The process of a service that may run as several, all on its port: the first one starts the workers and watches over them,
- * where the configuration asks for more than one.
+ * The host of a service that can run as several processes on one port. With `config.workers` above 1 the first process
+ * supervises the others, which are the workers; with 1 it serves alone.
  */
 export const workers: Host = cluster.isWorker
   ? {
@@ -14,16 +14,16 @@ export const workers: Host = cluster.isWorker
       scrapeAll: connectMetrics,
       readyToListen,
       nextOrder,
-      // Its supervisor ends at once then, and with it a worker that can still hear of it.
+      // Only the supervisor handles a forced stop. When it exits, its workers are disconnected and exit too.
       onForce: () => {},
       abortService,
       flushMetrics,
     }
   : {
       ...singleProcess,
-      supervise: async (config, logger) => {
+      supervise: async (service, config, logger) => {
         if (config.workers === 1) return false
-        await supervise(config, logger)
+        await supervise(service, config, logger)
         return true
       },
     }

@@ -24,6 +24,7 @@ const startTotals = (requests: Readonly<Record<string, number>>) => {
   const requested: string[] = []
   const missing: string[] = []
   const totals = new Totals<string>({
+    service: 'test',
     requestReport: (worker) => {
       requested.push(worker)
       if (!hung.has(worker)) void report(worker)
@@ -38,7 +39,12 @@ const startTotals = (requests: Readonly<Record<string, number>>) => {
 }
 
 const valuesOf = (text: string): Record<string, number> =>
-  Object.fromEntries([...text.matchAll(/^(\w+) (\d+)$/gm)].map(([, name, value]) => [name, Number(value)]))
+  Object.fromEntries(
+    [...text.matchAll(/^(\w+)(?:\{service="test"\})? (\d+)$/gm)].map(([, name, value]) => [
+      name,
+      Number(value),
+    ]),
+  )
 
 const valuesIn = async (totals: Totals<string>) => valuesOf(await totals.text())
 

@@ -31,7 +31,7 @@ const { isAborted, whenAborted, abortService } = createAbort()
  */
 export type Host = Readonly<{
   /** In a process that only supervises others, does so and resolves with true; false if this process serves. */
-  supervise: (config: ServiceConfig, logger: Logger) => Promise<boolean>
+  supervise: (service: string, config: ServiceConfig, logger: Logger) => Promise<boolean>
   /** Fields of every log line that identify this process. */
   logFields: Readonly<Record<string, unknown>>
   /** Scrapes all processes together. If undefined, only this process is scraped. */

@@ -53,7 +53,7 @@ export const runService = <Config extends ServiceConfig, Ports>(
   run(async () => {
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
-    if (await host.supervise(config, logger)) return
+    if (await host.supervise(service, config, logger)) return
     await using stack = new AsyncDisposableStack()
     stack.use(await startTracing({ service, version }, config.tracing, logger))
     const metrics = createMetrics(service, version, host.scrapeAll)

@@ -42,13 +42,12 @@ const start = async () => {
 }
 
 /** Returns how many statements of this kind have been run. */
-const countStatements = async ({ dbOperationDuration }: Metrics, operation: string): Promise<number> => {
-  const { values } = await dbOperationDuration.get()
-  const counts = values.filter(({ metricName, labels }) => {
-    const { db_operation_name }: Partial<Record<string, string | number>> = labels
-    return metricName?.endsWith('_count') === true && db_operation_name === operation
-  })
-  return counts.reduce((sum, { value }) => sum + value, 0)
+const countStatements = async ({ registry }: Metrics, operation: string): Promise<number> => {
+  const text = await registry.getSingleMetricAsString('db_client_operation_duration_seconds')
+  const counts = text.matchAll(/^db_client_operation_duration_seconds_count\{(.*)\} (\d+)$/gm)
+  return [...counts]
+    .filter(([, labels]) => labels?.includes(`db_operation_name="${operation}"`))
+    .reduce((sum, [, , count]) => sum + Number(count), 0)
 }
 
 describe('a request whose client disconnects', { skip: withoutPostgres }, () => {
