@@ -37,6 +37,7 @@ const isIdentifier = (code: string): boolean =>
 
 /** Names of PostgreSQL, OpenTelemetry and libraries, which our code does not contain. */
 const foreign = new Set([
+  'AggregatorRegistry',
   'getNodeClientForKey',
   'max_connections',
   'nodejs_gc_duration_seconds',

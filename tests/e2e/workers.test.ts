@@ -120,7 +120,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     assert.deepEqual(await shoppers.stop(), [])
     // Each round has one GET and one DELETE of the basket; the counts of exited workers are included.
     await eventually(patience, async () =>
-      assert.equal(await requestCount(basket, route), 2 * shoppers.rounds()),
+      assert.equal(await requestCount(basket, '/baskets/:user_id'), 2 * shoppers.rounds()),
     )
     assert.deepEqual([...old.product, ...old.basket].filter(isAlive), [])
   })

@@ -18,7 +18,7 @@ export type ToSupervisor =
 const readyLimitMs = 10_000
 const metricsLimitMs = 4_000
 
-/** A worker that cannot do its work retires, as if it had been told to. */
+/** A worker that aborts retires, as if the supervisor had ordered it. */
 const { isAborted, whenAborted, abortService } = createAbort()
 
 export { abortService }
@@ -33,10 +33,21 @@ const send = (message: ToSupervisor): Promise<void> =>
 
 const onMessage = (listen: (message: ToWorker) => void): void => void process.on('message', listen)
 
-/** Reports the metrics of this worker when the supervisor requests it. Returns a function that requests the totals of all workers. */
+/**
+ * Reports the metrics of this worker when the supervisor requests them. Returns a function that requests the
+ * totals of all workers, in Prometheus' text format.
+ */
 export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
   let request: PromiseWithResolvers<string | undefined> | undefined
-  sendReport = async () => send({ type: 'report', snapshot: await registry.getMetricsAsJSON() })
+  // Reports are sent in order, so that an older one cannot replace the last one of this worker.
+  let previous = Promise.resolve()
+  sendReport = () => {
+    previous = previous
+      .then(async () => send({ type: 'report', snapshot: await registry.getMetricsAsJSON() }))
+      // The supervisor logs a missing report.
+      .catch(() => {})
+    return previous
+  }
   onMessage((message) => {
     if (message.type === 'report') void sendReport()
     if (message.type === 'metrics') {
@@ -59,10 +70,13 @@ export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
   }
 }
 
-/** Sends the last metrics, which would otherwise be missing in the sums. Call it at the very end. */
+/** Sends the final metrics, so that the totals keep them. Call it last. */
 export const flushMetrics = (): Promise<void> => sendReport()
 
-/** A worker gets connections as soon as it listens, whatever a balancer thinks: so it waits until it can serve, for ten seconds at most. False when it never can. */
+/**
+ * Waits until the service is ready, for at most ten seconds, because a worker receives connections as soon as it
+ * listens. Resolves with false if the service was aborted.
+ */
 export const readyToListen = async (health: Health): Promise<boolean> => {
   const deadline = Date.now() + readyLimitMs
   const mayWait = () => !isAborted() && Date.now() < deadline
@@ -71,8 +85,9 @@ export const readyToListen = async (health: Health): Promise<boolean> => {
 }
 
 /**
- * Says that this worker serves, and resolves with the supervisor's first order; signals, which the whole group of
- * processes may get, are the supervisor's to hear. When that is gone Node.js ends its workers.
+ * Reports that this worker is serving, and resolves with the supervisor's first order. The worker ignores
+ * signals, which may reach the whole process group: only the supervisor acts on them. If the supervisor exits,
+ * Node.js ends its workers.
  */
 export const nextOrder = async (): Promise<Readonly<{ order: Order; reason: object }>> => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})

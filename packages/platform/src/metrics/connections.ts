@@ -1,7 +1,10 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 
-/** The idle and used connections of a pool, the calls that wait for one, and the connection limit. */
-export type PoolState = Readonly<{ idle: number; used: number; waiting: number; max: number }>
+/**
+ * The connections of a pool. `idle` connections and calls `waiting` for one exist only where calls do not
+ * share a connection.
+ */
+export type PoolState = Readonly<{ used: number; max: number; idle?: number; waiting?: number }>
 
 /** Registers the gauges. The returned function adds a pool, whose state is read at every scrape. */
 export const connectionGauges = (registry: Registry) => {
@@ -17,7 +20,7 @@ export const connectionGauges = (registry: Registry) => {
       collect() {
         for (const [name, read] of pools) {
           const { idle, used } = read()
-          this.set({ [pool]: name, [state]: 'idle' }, idle)
+          if (idle !== undefined) this.set({ [pool]: name, [state]: 'idle' }, idle)
           this.set({ [pool]: name, [state]: 'used' }, used)
         }
       },
@@ -34,7 +37,10 @@ export const connectionGauges = (registry: Registry) => {
         labelNames: [pool],
         registers: [],
         collect() {
-          for (const [poolName, read] of pools) this.set({ [pool]: poolName }, read()[property])
+          for (const [poolName, read] of pools) {
+            const value = read()[property]
+            if (value !== undefined) this.set({ [pool]: poolName }, value)
+          }
         },
       }),
     )

@@ -55,7 +55,7 @@ const openRedisStorage = (
   const tracing = isTracing() ? traceCommands() : undefined
   const redis = openRedis(config, logger)
   const commands = commandsOf(redis, metrics)
-  metrics?.watchPool('redis', () => ({ idle: 0, waiting: 0, ...redis.connections() }))
+  metrics?.watchPool('redis', redis.connections)
   if (metrics !== undefined) exposeSamples(metrics.registry, memoryMetrics(commands.memory), logger)
   // An optional dependency: without replicas, writes fail but reads still work.
   const replicas = { name: 'redis-replicas', required: false, probe: commands.pingReplicas }
