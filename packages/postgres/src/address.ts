@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs'
 import type { ClientConfig } from 'pg'
 
-/** Where a server is, and who we are there. */
+/** The address of a server, and the credentials. */
 export type PostgresAddress =
   | Readonly<{ url: string }>
   | Readonly<{ host: string; port: number; user: string; password: string; database: string }>
 
-/** `sslmode` as libpq means it: `require` encrypts, and trusts whoever answers unless a root certificate is given. */
+/**
+ * `sslmode` as libpq defines it. `require` encrypts without verifying the server; with a root certificate it
+ * verifies the server's certificate, but not its host name.
+ */
 export type PostgresTls = Readonly<{
   mode: 'disable' | 'require' | 'verify-full'
   /** The path of a PEM file. */
@@ -20,10 +23,11 @@ const sslOf = ({ mode, rootCertificate }: PostgresTls): ClientConfig['ssl'] => {
   return { ...ca, rejectUnauthorized: rootCertificate !== undefined, checkServerIdentity: () => undefined }
 }
 
-/** The same for the driver. What a URL says of TLS goes before `tls`. */
+/** Converts the address to `pg` client configuration. TLS parameters in a URL take precedence over `tls`. */
 export const clientConfigOf = (address: PostgresAddress, tls: PostgresTls): ClientConfig => {
   if (!('url' in address)) return { ...address, ssl: sslOf(tls) }
   const connection = new URL(address.url)
+  // Without this, pg treats `sslmode=require` in a URL like `verify-full`.
   connection.searchParams.set('uselibpqcompat', 'true')
   return { connectionString: connection.href, ssl: sslOf(tls) }
 }

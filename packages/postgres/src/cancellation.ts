@@ -1,15 +1,18 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
 
-/** Runs what asks the database, until the signal aborts: then the statement that runs is stopped. */
+/** Runs database work with `name` as the request id. If the signal aborts, the statement is cancelled. */
 export const runWithSignal = <Result>(
   signal: AbortSignal,
   name: string,
   work: () => Promise<Result>,
 ): Promise<Result> => requestContext.run({ requestId: name, signal }, work)
 
-/** What a stopped statement rejects with. Not the caller's own error, which many share: drivers write into what they throw. */
-const reasonOf = ({ reason }: AbortSignal, cause?: unknown): unknown =>
+/**
+ * The error of a cancelled statement. An `AppError` is copied, because several callers share the signal's
+ * reason and drivers modify the errors that they throw.
+ */
+const abortError = ({ reason }: AbortSignal, cause?: unknown): unknown =>
   reason instanceof AppError ? new AppError(reason.kind, reason.message, { cause }) : reason
 
 const sendUntil = async <Result>(
@@ -17,28 +20,29 @@ const sendUntil = async <Result>(
   send: () => Promise<Result>,
   cancel: () => Promise<void>,
 ): Promise<Result> => {
-  if (signal.aborted) throw reasonOf(signal)
+  if (signal.aborted) throw abortError(signal)
   let cancelled: Promise<void> | undefined
-  const stop = () => {
+  const onAbort = () => {
     cancelled = cancel()
   }
-  signal.addEventListener('abort', stop, { once: true })
+  signal.addEventListener('abort', onAbort, { once: true })
   try {
     return await send()
   } catch (error) {
-    throw signal.aborted ? reasonOf(signal, error) : error
+    throw signal.aborted ? abortError(signal, error) : error
   } finally {
-    signal.removeEventListener('abort', stop)
+    signal.removeEventListener('abort', onAbort)
     await cancelled
   }
 }
 
 /**
- * Sends a statement, unless its callers have gone already, and has it stopped by `cancel` when they go. Not by Kysely's own
- * means, which write to standard error when a statement ends by itself just then. Settles after the cancelling: what comes
- * later must not stop the next statement of the session.
+ * Sends a statement unless the request's signal has already aborted. If the signal aborts while the statement
+ * runs, `cancel` is called. Settles only after `cancel` has, because a late cancellation would hit the
+ * session's next statement. Kysely's own cancellation is not used: it writes to standard error if the
+ * statement ends by itself at the same moment.
  */
-export const cancellable = <Result>(
+export const withCancellation = <Result>(
   send: () => Promise<Result>,
   cancel: () => Promise<void>,
 ): Promise<Result> => {

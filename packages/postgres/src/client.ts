@@ -1,6 +1,6 @@
 import { Client, type ClientConfig } from 'pg'
 
-/** A connection whose loss is the error of its query alone: without a listener the event would end the process. */
+/** A client that survives a lost connection: without a listener, its `error` event ends the process. */
 export class ClientWithErrorHandler extends Client {
   constructor(config?: ClientConfig) {
     super(config)

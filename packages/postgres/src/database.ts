@@ -7,24 +7,24 @@ import { clientConfigOf, type PostgresAddress, type PostgresTls } from './addres
 import { ClientWithErrorHandler } from './client.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { statementLog } from './statement-log.ts'
-import { readers } from './timestamps.ts'
+import { typeParsers } from './timestamps.ts'
 
 export type PostgresConfig = Readonly<{
-  /** How the server lists the connections. */
+  /** The name under which `pg_stat_activity` lists the connections. */
   applicationName: string
   address: PostgresAddress
   tls: PostgresTls
   poolSize: number
-  /** Behind PgBouncer, which gives a server's session to many clients, so that nothing may be kept in it. */
+  /** Whether PgBouncer is in between. It shares sessions among clients, so they cannot hold any state. */
   pgBouncer: boolean
-  /** A copy of the primary, for reading only. */
+  /** A read-only replica of the primary. */
   replicaUrl: string | undefined
 }>
 
-/** Under this name the pool's connections are counted and its statements measured. */
-type Watch = Readonly<{ name: string; metrics: Metrics | undefined }>
+/** `name` labels the pool in the metrics of connections. */
+type PoolMetrics = Readonly<{ name: string; metrics: Metrics | undefined }>
 
-const countConnections = (pool: Pool, { name, metrics }: Watch): void =>
+const countConnections = (pool: Pool, { name, metrics }: PoolMetrics): void =>
   metrics?.watchPool(name, () => ({
     idle: pool.idleCount,
     used: pool.totalCount - pool.idleCount,
@@ -32,13 +32,13 @@ const countConnections = (pool: Pool, { name, metrics }: Watch): void =>
     max: pool.options.max,
   }))
 
-/** Connections to the server, opened when needed: an outage is an error of the query, never of this call. */
+/** Opens a pool that connects on demand: an outage fails the query, never this call. */
 const openPool = <Tables>(
   { applicationName, tls }: PostgresConfig,
   address: PostgresAddress,
   logger: Logger,
   options: PoolConfig,
-  watch?: Watch,
+  poolMetrics?: PoolMetrics,
 ): Kysely<Tables> => {
   const pool = new Pool({
     ...clientConfigOf(address, tls),
@@ -46,17 +46,17 @@ const openPool = <Tables>(
     connectionTimeoutMillis: 2_000,
     keepAlive: true,
     Client: ClientWithErrorHandler,
-    types: readers,
+    types: typeParsers,
     ...options,
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
-  if (watch !== undefined) countConnections(pool, watch)
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementLog(watch?.metrics) })
+  if (poolMetrics !== undefined) countConnections(pool, poolMetrics)
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementLog(poolMetrics?.metrics) })
 }
 
 const queryTimeoutMs = 3_500
 
-/** Behind PgBouncer there are no settings of the session, no prepared statements, and no session to stop a statement in. */
+/** With PgBouncer, session settings, prepared statements and cancellation by session are not available. */
 const sessionOptions = ({ pgBouncer }: PostgresConfig): PoolConfig =>
   pgBouncer
     ? { query_timeout: queryTimeoutMs }
@@ -80,7 +80,7 @@ export const openPostgres = <Tables>(
     { name: 'primary', metrics },
   )
 
-/** The replica of the primary, for reading only. */
+/** Opens the read-only replica. */
 export const openReplica = <Tables>(
   url: string,
   config: PostgresConfig,
@@ -95,14 +95,14 @@ export const openReplica = <Tables>(
     { name: 'replica', metrics },
   )
 
-/** A pass has a minute at the server; this is for a server that does not keep to it. */
-const passTimeoutMs = 66_000
+/** Statistics queries have a 60 s limit on the server. This one is for a server that does not enforce it. */
+const statisticsTimeoutMs = 66_000
 
-const idleSocket = () => new Socket().unref()
+const createUnrefSocket = () => new Socket().unref()
 
 /**
- * One connection for passes over a whole table, which have their own limits: to the replica when one is named. It keeps no
- * process from its end.
+ * Opens a single connection for statistics queries, which scan whole tables and set their own time limits.
+ * Connects to the replica if one is configured. The connection does not keep the process alive.
  */
 export const openForStatistics = <Tables>(
   config: PostgresConfig,
@@ -111,14 +111,14 @@ export const openForStatistics = <Tables>(
 ): Kysely<Tables> => {
   const address = config.replicaUrl === undefined ? config.address : { url: config.replicaUrl }
   const options = {
-    stream: idleSocket,
+    stream: createUnrefSocket,
     max: 1,
-    query_timeout: passTimeoutMs,
+    query_timeout: statisticsTimeoutMs,
     ...(!config.pgBouncer && { Client: PreparedStatementClient }),
   }
   return openPool(config, address, logger, options, { name: 'statistics', metrics })
 }
 
-/** One connection without a time limit on statements, for migrations: they may take long, or wait for each other. */
+/** Opens one connection without a statement timeout: migrations may take long or wait for each other. */
 export const openForMigration = <Tables>(config: PostgresConfig, logger: Logger): Kysely<Tables> =>
   openPool(config, config.address, logger, { max: 1 })

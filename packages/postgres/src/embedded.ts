@@ -1,21 +1,24 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
-import { dataDir as freshDataDir } from '@electric-sql/pglite-prepopulatedfs'
+import { dataDir as prebuiltDataDir } from '@electric-sql/pglite-prepopulatedfs'
 import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { Kysely, PGliteDialect } from 'kysely'
 import { statementLog } from './statement-log.ts'
 
-/** PostgreSQL in this process, kept in `folder`, which is this process' alone. Throws when another one has it. */
+/** Opens PostgreSQL in this process, stored in `folder`. Throws if another process has locked the folder. */
 export const openEmbeddedPostgres = async <Tables>(
   folder: string,
   metrics?: Metrics,
 ): Promise<{ database: Kysely<Tables> } & AsyncDisposable> => {
   const lock = lockFolder(folder)
-  // A fresh database is unpacked: to have PGlite make one takes three seconds more.
+  // A new database is unpacked from a prebuilt archive: creating one with PGlite takes three seconds longer.
   const isNew = !existsSync(join(folder, 'PG_VERSION'))
-  const pglite = await PGlite.create({ dataDir: folder, ...(isNew && { loadDataDir: await freshDataDir() }) })
+  const pglite = await PGlite.create({
+    dataDir: folder,
+    ...(isNew && { loadDataDir: await prebuiltDataDir() }),
+  })
   const database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }), ...statementLog(metrics) })
   return {
     database,

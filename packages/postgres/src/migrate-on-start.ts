@@ -12,15 +12,15 @@ const retryMs = { first: 250, last: 5_000 }
 type MigrationOnStart = Readonly<{
   postgres: PostgresConfig
   migrations: Migrations
-  /** Whether to migrate the database, or only to see whether somebody else has. */
+  /** Whether to apply migrations, or only wait until another process has. */
   apply: boolean
   logger: Logger
   signal: AbortSignal
-  /** Called when a migration fails: then the service can never work. */
+  /** Called when a migration fails, because the service can then never work. */
   abortService: () => void
 }>
 
-/** Resolves with what the log is to say. */
+/** Resolves with fields for the log line. */
 const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply }: MigrationOnStart) => {
   if (apply) return { applied: await migrations.apply(database) }
   await migrations.requireApplied(database)
@@ -28,8 +28,9 @@ const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply }: M
 }
 
 /**
- * Resolves with true once the database has every migration. Keeps trying while the server is not there, and resolves with
- * false when the signal aborts meanwhile, or when a migration fails, which stops the service.
+ * Resolves with true once the database has every migration. Retries while the server is unavailable, or while
+ * another process has yet to apply migrations. Resolves with false if the signal aborts or a migration fails.
+ * A failed migration also stops the service.
  */
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
   const { logger, signal } = options

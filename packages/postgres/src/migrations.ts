@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
 
-/** A file is a list of statements, each of which ends with a semicolon at the end of a line. */
+/** Parses a file of SQL statements. Each statement ends with a semicolon at the end of a line. */
 const migrationOf = (text: string): Migration => ({
   up: async (database) => {
     for (const statement of text.split(/;\s*$/m))
@@ -18,7 +18,7 @@ const migratorOf = async <Tables>(database: Kysely<Tables>, folder: string): Pro
     throw new Error('current_schema() is null: the search_path names no existing schema')
   return new Migrator({
     db: database,
-    // Named, or else the migrator takes its tables in any other schema for its own.
+    // Explicit schema: otherwise the migrator would take its tables in another schema for its own.
     migrationTableSchema: schema,
     provider: {
       getMigrations: async () => {
@@ -33,14 +33,14 @@ const migratorOf = async <Tables>(database: Kysely<Tables>, folder: string): Pro
   })
 }
 
-/** The database lacks migrations, and somebody else is to apply them. */
+/** The database lacks migrations, which another process has to apply. */
 export class MigrationsPending extends Error {
   override readonly name = 'MigrationsPending'
 }
 
-/** The migrations that are the SQL files of a folder, in the order of their names. */
+/** The migrations in a folder: its SQL files, in order of name. */
 export const migrationsIn = (folder: string) => {
-  /** Every migration, in order; `executedAt` is missing for those that are pending. */
+  /** Lists all migrations in order. `executedAt` is missing for pending ones. */
   const list = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationInfo[]> =>
     (await migratorOf(database, folder)).getMigrations()
 
@@ -57,13 +57,13 @@ export const migrationsIn = (folder: string) => {
     },
 
     /**
-     * Applies the migrations that the database has not seen, in order, each once: an advisory lock keeps out others that
-     * start at the same time. All in one transaction, so that a failed one leaves nothing behind. Resolves with the names
-     * of those applied.
+     * Applies the pending migrations in order and resolves with their names. An advisory lock makes processes
+     * that start at the same time take turns. All migrations share one transaction, so a failed one leaves
+     * nothing behind.
      */
     apply: async <Tables>(database: Kysely<Tables>): Promise<string[]> => {
       const migrator = await migratorOf(database, folder)
-      // Asked first, for a newer version may have gone further: the migrator refuses a database that knows more than it.
+      // A newer version may already have applied further migrations. The migrator refuses such a database.
       if ((await migrator.getMigrations()).every(({ executedAt }) => executedAt !== undefined)) return []
       const { error, results } = await migrator.migrateToLatest()
       if (error !== undefined) throw error

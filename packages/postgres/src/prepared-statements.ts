@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { ClientConfig, QueryArrayResult } from 'pg'
-import { cancellable } from './cancellation.ts'
+import { withCancellation } from './cancellation.ts'
 import { ClientWithErrorHandler } from './client.ts'
 
-/** There are a few dozen statements, whatever the parameters. A bound all the same, should one ever be built from data. */
+/** A service has a few dozen distinct statements. The limit guards against statements built from data. */
 const maxStatements = 500
 
-/** How the server knows a statement, and the names of its columns once it has been run. */
+/** A statement's name on the server, and the names of its columns after the first execution. */
 type Statement = { readonly name: string; columns?: readonly string[] }
 
 const cancelLimitMs = 1_000
@@ -27,16 +27,19 @@ const rowOf = (columns: readonly string[], values: readonly unknown[]): Record<s
   return row
 }
 
-/** The driver gives the rows of each result a shape of their own, and what reads them is slow with so many shapes. */
+/**
+ * pg creates one hidden class per result. Building the rows here gives all results one, so property reads
+ * stay monomorphic.
+ */
 const withRows = (result: QueryArrayResult, statement: Statement) => {
   const columns = (statement.columns ??= result.fields.map(({ name }) => name))
   return { ...result, rows: result.rows.map((values) => rowOf(columns, values)) }
 }
 
 /**
- * A connection on which each statement with parameters is prepared once, under a name, and from then on only run: half
- * of the work for driver and server. Such a statement is stopped when nobody waits for it any more. Not for a pooler that
- * gives a session to many clients.
+ * A client that prepares each statement with parameters once, under a name, and then only executes it. This
+ * halves the work of driver and server. Such a statement is cancelled when its callers no longer wait. Does
+ * not work behind a pooler that shares sessions among clients.
  */
 export class PreparedStatementClient extends ClientWithErrorHandler {
   readonly #config: ClientConfig | undefined
@@ -50,26 +53,26 @@ export class PreparedStatementClient extends ClientWithErrorHandler {
     const [text, values] = input
     const statement =
       typeof text === 'string' && Array.isArray(values) && values.length > 0 ? statementOf(text) : undefined
-    // The driver has an overload for each shape of input; this one changes the shape and the rows, and passes on the rest.
+    // pg overloads `query` for several kinds of input. Only text with parameters is handled here.
     if (statement === undefined) return super.query.apply(this, input as never) as never
     const { name } = statement
     const send = () =>
       super.query({ name, text: String(text), values: values as unknown[], rowMode: 'array' })
-    const result = cancellable(send, () => this.#cancel())
+    const result = withCancellation(send, () => this.#cancel())
     return result.then((rows) => withRows(rows, statement)) as never
   }
 
-  /** Stops the statement that runs, over another connection. Never rejects: at worst the statement runs to its end. */
+  /** Cancels the running statement over another connection. Never rejects; the statement may then run on. */
   async #cancel(): Promise<void> {
     const control = new ClientWithErrorHandler(this.#config)
     try {
       await control.connect()
       const values: unknown[] = [Reflect.get(this, 'processID')]
-      // The time limit is missing in the types of the driver.
+      // `query_timeout` is missing from the driver's types.
       const statement = { text: 'select pg_cancel_backend($1)', values, query_timeout: cancelLimitMs }
       await control.query(statement)
     } catch {
-      // The time limit of statements is there too.
+      // The statement timeout still applies.
     } finally {
       void control.end().catch(() => {})
     }

@@ -4,7 +4,7 @@ import type { KyselyConfig } from 'kysely'
 import { measureStatements } from './statement-metrics.ts'
 import { traceStatement } from './statement-tracing.ts'
 
-/** For the options of a `Kysely`: each statement is measured when there are metrics, and traced when there are traces. */
+/** Kysely's `log` option: measures each statement if metrics are given, and traces it if tracing is on. */
 export const statementLog = (metrics: Metrics | undefined): Pick<KyselyConfig, 'log'> => {
   const observers = [
     ...(metrics === undefined ? [] : [measureStatements(metrics)]),

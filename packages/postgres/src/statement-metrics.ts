@@ -6,7 +6,7 @@ import { operationOf } from './statement-operation.ts'
 
 const operations = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback', 'set'])
 
-/** A label has few values. */
+/** Limits the label to a few values. */
 const labelOf = (statement: string): string => {
   const operation = operationOf(statement).toLowerCase()
   return operations.has(operation) ? operation : 'other'
@@ -17,7 +17,7 @@ const outcomeOf = (event: LogEvent): string => {
   return event.error instanceof AppError || isUnavailable(event.error) ? 'unavailable' : 'internal'
 }
 
-/** Measures each statement, from when its connection is there to its last row. */
+/** Measures each statement, from the moment it has a connection to its last row. */
 export const measureStatements =
   ({ dbOperationDuration }: Pick<Metrics, 'dbOperationDuration'>) =>
   (event: LogEvent): void =>

@@ -1,2 +1,2 @@
-/** The first word of the statement, as it is written there. */
+/** Returns the first word of the statement, in its original case. */
 export const operationOf = (statement: string): string => /\w+/.exec(statement)?.[0] ?? ''

@@ -2,14 +2,14 @@ import { errorTypeOf, recordErrorType, startCall } from '@shop/platform/tracing/
 import type { LogEvent } from 'kysely'
 import { operationOf } from './statement-operation.ts'
 
-/** The operation and its table: `select things`. */
+/** Returns the operation and its table, such as `select things`. */
 const summaryOf = (statement: string): string => {
   const operation = operationOf(statement)
   const [, table] = /(?:\bfrom|\binto|^update) "(\w+)"/i.exec(statement) ?? []
   return table === undefined ? operation : `${operation} ${table}`
 }
 
-/** Gives a statement that a request waited for a span, once it is over. Its text has no values: they are parameters. */
+/** Records a span for a finished statement of a traced request. Values are parameters and not recorded. */
 export const traceStatement = (event: LogEvent): void => {
   const { sql } = event.query
   const summary = summaryOf(sql)

@@ -1,19 +1,19 @@
 import { type CustomTypesConfig, types } from 'pg'
 
 const { TIMESTAMPTZ } = types.builtins
-const readByDriver: (text: string) => unknown = types.getTypeParser(TIMESTAMPTZ)
+const parseByDriver: (text: string) => unknown = types.getTypeParser(TIMESTAMPTZ)
 
 /**
- * Node.js reads most of what PostgreSQL writes, four times as fast as the driver does. What it cannot read is left to the
- * driver, and so are the first hundred years, which it takes for others.
+ * Parses a timestamp with `Date`, four times as fast as the driver. The driver parses what `Date` cannot, and
+ * years below 100, which `Date` misreads.
  */
-const readTimestamp = (text: string): unknown => {
+const parseTimestamp = (text: string): unknown => {
   const time = new Date(text)
-  return text.startsWith('00') || Number.isNaN(time.getTime()) ? readByDriver(text) : time
+  return text.startsWith('00') || Number.isNaN(time.getTime()) ? parseByDriver(text) : time
 }
 
-/** The driver's ways to read the values of a row, with a faster one for times. */
-export const readers: CustomTypesConfig = {
+/** The driver's type parsers, with a faster one for timestamps. */
+export const typeParsers: CustomTypesConfig = {
   getTypeParser: (type, format) =>
-    type === TIMESTAMPTZ && format !== 'binary' ? readTimestamp : types.getTypeParser(type, format),
+    type === TIMESTAMPTZ && format !== 'binary' ? parseTimestamp : types.getTypeParser(type, format),
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { type CustomTypesConfig, Pool, types } from 'pg'
-import { readers } from '../src/timestamps.ts'
+import { typeParsers } from '../src/timestamps.ts'
 
 const times = [
   '2026-11-25 17:43:47.373+00',
@@ -24,9 +24,9 @@ const times = [
 
 const zones = ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/St_Johns', 'Pacific/Chatham']
 
-/** The times as they are read in a session of the time zone. */
-const timesIn = async (url: string, zone: string, reading?: CustomTypesConfig): Promise<unknown[]> => {
-  const pool = new Pool({ connectionString: url, max: 1, ...(reading && { types: reading }) })
+/** Reads the times in a session with the given time zone. */
+const readTimes = async (url: string, zone: string, parsers?: CustomTypesConfig): Promise<unknown[]> => {
+  const pool = new Pool({ connectionString: url, max: 1, ...(parsers && { types: parsers }) })
   try {
     await pool.query(`set time zone '${zone}'`)
     const { rows } = await pool.query('select unnest($1::text[])::timestamptz as time', [times])
@@ -36,19 +36,19 @@ const timesIn = async (url: string, zone: string, reading?: CustomTypesConfig): 
   }
 }
 
-describe('a point in time', { skip: withoutPostgres }, () => {
+describe('the timestamp parser', { skip: withoutPostgres }, () => {
   for (const zone of zones)
-    it(`is read as the driver reads it, in a session of ${zone}`, async () => {
+    it(`returns what the driver's parser returns in time zone ${zone}`, async () => {
       await using schema = await ownSchema()
-      const byDriver = await timesIn(schema.url, zone)
+      const byDriver = await readTimes(schema.url, zone)
       assert.equal(byDriver.length, times.length)
       assert.deepEqual(byDriver[0], new Date('2026-11-25T17:43:47.373Z'))
-      assert.deepEqual(await timesIn(schema.url, zone, readers), byDriver)
+      assert.deepEqual(await readTimes(schema.url, zone, typeParsers), byDriver)
     })
 
-  it('is read by Node.js, and other values by the driver', () => {
+  it('is used for timestamptz only', () => {
     const { TIMESTAMPTZ, INT4 } = types.builtins
-    assert.notEqual(readers.getTypeParser(TIMESTAMPTZ, 'text'), types.getTypeParser(TIMESTAMPTZ))
-    assert.equal(readers.getTypeParser(INT4, 'text'), types.getTypeParser(INT4))
+    assert.notEqual(typeParsers.getTypeParser(TIMESTAMPTZ, 'text'), types.getTypeParser(TIMESTAMPTZ))
+    assert.equal(typeParsers.getTypeParser(INT4, 'text'), types.getTypeParser(INT4))
   })
 })

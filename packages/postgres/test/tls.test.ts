@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import type { PostgresAddress, PostgresTls } from '../src/address.ts'
 import { openPostgres } from '../src/database.ts'
 
-it('TLS means what it means to libpq', { skip: withoutPostgresPrograms }, async () => {
+it('TLS modes behave as in libpq', { skip: withoutPostgresPrograms }, async () => {
   await using cluster = await startCluster({ tls: true })
   const { certificate: rootCertificate } = cluster
 
