@@ -34,7 +34,7 @@ const protoFolder = join(import.meta.dirname, '../../../api/proto')
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   grpc?: Partial<ProductConfig['grpc']>
-  /** What is to be true of every use case besides. */
+  /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
 }>
 
@@ -53,7 +53,7 @@ const createHttp = (
     config,
   })
 
-/** The gRPC side, with health and, unless it is off, reflection. */
+/** Creates the gRPC server with the health service and, unless disabled, reflection. */
 const createGrpc = (
   use: UseCases,
   health: Health,
@@ -69,16 +69,16 @@ const createGrpc = (
   return { grpc, healthService }
 }
 
-type Listening = Readonly<{ http: Readonly<{ port: number }>; grpc: Readonly<{ port: number }> }>
+type ListenConfig = Readonly<{ http: Readonly<{ port: number }>; grpc: Readonly<{ port: number }> }>
 type Servers = Readonly<{ http: FastifyInstance; grpc: ReturnType<typeof createGrpcServer> }>
 
-const listen = async ({ http, grpc }: Servers, at: Listening, logger: Logger): Promise<void> => {
-  await http.listen({ host: anyAddress, port: at.http.port })
-  await grpc.listen(at.grpc.port)
-  logger.info({ version, http_port: at.http.port, grpc_port: at.grpc.port }, 'started')
+const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Logger): Promise<void> => {
+  await http.listen({ host: anyAddress, port: config.http.port })
+  await grpc.listen(config.grpc.port)
+  logger.info({ version, http_port: config.http.port, grpc_port: config.grpc.port }, 'started')
 }
 
-/** The service, put together: ports → use cases → HTTP, gRPC and metrics. */
+/** Assembles the service: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
   { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
   logger: Logger,
@@ -104,7 +104,7 @@ export const createApp = async (
     grpc,
     health,
     jobs: [{ name: 'grpc-health', everyMs: 1_000, work: healthService.refresh }],
-    listen: (at: Listening) => listen({ http, grpc }, at, logger),
+    listen: (listenConfig: ListenConfig) => listen({ http, grpc }, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
       if (order === 'retire') return

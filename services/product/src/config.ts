@@ -31,7 +31,7 @@ const PostgresUrl = Type.Optional(
   }),
 )
 
-/** Every variable that the product service reads; the README's table explains them. */
+/** All environment variables of the product service. The README documents them. */
 export const productVariables = Type.Object({
   PORT: port(8080),
   GRPC_PORT: port(50050),
@@ -61,49 +61,51 @@ export type ProductConfig = ServiceConfig &
     storage: StorageConfig
   }>
 
-const storageIn = (given: Variables) => storageOf(given, 'postgres', given.DATABASE_URL ?? given.DB_HOST)
+const storageIn = (variables: Variables) =>
+  storageOf(variables, 'postgres', variables.DATABASE_URL ?? variables.DB_HOST)
 
-const problems = (given: Variables, environment: Environment): readonly (string | false)[] => [
-  ...serviceProblems(given),
-  mustBeUrl('DATABASE_URL', given.DATABASE_URL),
-  mustBeUrl('DB_REPLICA_URL', given.DB_REPLICA_URL),
-  given.WORKERS !== '1' &&
-    storageIn(given) === 'embedded' &&
+const problems = (variables: Variables, environment: Environment): readonly (string | false)[] => [
+  ...serviceProblems(variables),
+  mustBeUrl('DATABASE_URL', variables.DATABASE_URL),
+  mustBeUrl('DB_REPLICA_URL', variables.DB_REPLICA_URL),
+  variables.WORKERS !== '1' &&
+    storageIn(variables) === 'embedded' &&
     'WORKERS must be 1 with embedded storage: only one process can open its folder',
-  given.PORT === given.GRPC_PORT && 'PORT and GRPC_PORT must differ',
-  given.DATABASE_URL === undefined && mustHavePassword(given, environment, 'DB_PASSWORD', 'DATABASE_URL'),
-  mustBeFile('DB_SSLROOTCERT', given.DB_SSLROOTCERT),
+  variables.PORT === variables.GRPC_PORT && 'PORT and GRPC_PORT must differ',
+  variables.DATABASE_URL === undefined &&
+    mustHavePassword(variables, environment, 'DB_PASSWORD', 'DATABASE_URL'),
+  mustBeFile('DB_SSLROOTCERT', variables.DB_SSLROOTCERT),
 ]
 
-const postgresOf = (given: Variables): PostgresConfig => ({
+const postgresOf = (variables: Variables): PostgresConfig => ({
   applicationName: service,
   address:
-    given.DATABASE_URL === undefined
+    variables.DATABASE_URL === undefined
       ? {
-          host: given.DB_HOST ?? 'localhost',
-          port: given.DB_PORT,
-          user: given.DB_USER,
-          password: given.DB_PASSWORD ?? '',
-          database: given.DB_NAME,
+          host: variables.DB_HOST ?? 'localhost',
+          port: variables.DB_PORT,
+          user: variables.DB_USER,
+          password: variables.DB_PASSWORD ?? '',
+          database: variables.DB_NAME,
         }
-      : { url: given.DATABASE_URL },
-  tls: { mode: given.DB_SSLMODE, rootCertificate: given.DB_SSLROOTCERT },
-  poolSize: given.DB_POOL_SIZE,
-  pgBouncer: isOn(given.DB_PGBOUNCER),
-  replicaUrl: given.DB_REPLICA_URL,
+      : { url: variables.DATABASE_URL },
+  tls: { mode: variables.DB_SSLMODE, rootCertificate: variables.DB_SSLROOTCERT },
+  poolSize: variables.DB_POOL_SIZE,
+  pgBouncer: isOn(variables.DB_PGBOUNCER),
+  replicaUrl: variables.DB_REPLICA_URL,
 })
 
 /** Throws `ConfigError`. */
 export const readConfig = (environment: Environment): ProductConfig => {
-  const given = readVariables(productVariables, environment, (variables) => problems(variables, environment))
-  const production = given.ENVIRONMENT === 'production'
+  const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
+  const production = variables.ENVIRONMENT === 'production'
   return {
-    ...serviceSections(service, given, secretsIn(productVariables)),
-    grpc: { port: given.GRPC_PORT, reflection: isOn(given.REFLECTION) },
+    ...serviceSections(service, variables, secretsIn(productVariables)),
+    grpc: { port: variables.GRPC_PORT, reflection: isOn(variables.REFLECTION) },
     production,
     storage:
-      storageIn(given) === 'embedded'
-        ? { kind: 'embedded', folder: join(given.DATA_DIR, 'products'), samples: !production }
-        : { kind: 'postgres', postgres: postgresOf(given), migrate: isOn(given.MIGRATE) },
+      storageIn(variables) === 'embedded'
+        ? { kind: 'embedded', folder: join(variables.DATA_DIR, 'products'), samples: !production }
+        : { kind: 'postgres', postgres: postgresOf(variables), migrate: isOn(variables.MIGRATE) },
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { run } from '@shop/platform/process/lifecycle.ts'
-import { say } from './catalog.ts'
+import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
 import { databaseName, runTool, serverConfig } from './pg-tools.ts'
 
@@ -12,7 +12,7 @@ await run(async () => {
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
   const file = join(folder, `${databaseName(config)}-${stamp}.dump`)
   await mkdir(folder, { recursive: true })
-  // Under its name only once it is whole.
+  // The dump gets its final name only once it is complete.
   const unfinished = `${file}.unfinished`
   try {
     await runTool(config, 'pg_dump', [
@@ -27,5 +27,5 @@ await run(async () => {
   }
   await writeFile(`${file}.sha256`, `${await checksumOf(unfinished)}  ${basename(file)}\n`)
   await rename(unfinished, file)
-  say(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)
+  print(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)
 })

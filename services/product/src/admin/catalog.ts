@@ -5,14 +5,14 @@ import { isUnusable } from '@shop/postgres/errors.ts'
 import { type ProductConfig, readConfig } from '../config.ts'
 import type { Database, Tables } from '../infrastructure/products-table.ts'
 
-/** Runs one function on the database that the environment names, or on the embedded one, and closes it. */
+/** Opens the configured database (server or embedded), runs `use` on it, and closes it. */
 export const withCatalog = async <Result>(
   use: (database: Database, config: ProductConfig) => Promise<Result>,
 ): Promise<Result> => {
   const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
   const logger = await createLogger({ service: 'db' }, config.logging)
   if (config.storage.kind === 'embedded') {
-    // Loaded only here: images come without it.
+    // Imported only when needed: images do not contain it.
     const { openEmbeddedPostgres } = await import('@shop/postgres/embedded.ts')
     await using embedded = await openEmbeddedPostgres<Tables>(config.storage.folder)
     return await use(embedded.database, config)
@@ -27,4 +27,4 @@ export const withCatalog = async <Result>(
   }
 }
 
-export const say = (text: string): void => void process.stdout.write(`${text}\n`)
+export const print = (text: string): void => void process.stdout.write(`${text}\n`)

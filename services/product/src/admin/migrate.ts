@@ -1,8 +1,10 @@
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { migrations } from '../infrastructure/migrations.ts'
-import { say, withCatalog } from './catalog.ts'
+import { print, withCatalog } from './catalog.ts'
 
 await run(async () => {
   const applied = await withCatalog(migrations.apply)
-  say(applied.length > 0 ? `Applied: ${applied.join(', ')}` : 'Nothing to apply: the database is up to date.')
+  print(
+    applied.length > 0 ? `Applied: ${applied.join(', ')}` : 'Nothing to apply: the database is up to date.',
+  )
 })

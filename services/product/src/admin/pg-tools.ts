@@ -6,19 +6,19 @@ import type { PostgresConfig } from '@shop/postgres/database.ts'
 import { Client } from 'pg'
 import { readConfig } from '../config.ts'
 
-/** The server that the environment names. Throws for the embedded engine, which PostgreSQL's tools cannot reach. */
+/** Returns the configured server. Throws for embedded storage, which PostgreSQL's tools cannot access. */
 export const serverConfig = (): PostgresConfig => {
   const { storage } = readConfig(process.env)
   if (storage.kind === 'embedded')
     throw new OperatorError(
-      `Name a server with DATABASE_URL or DB_HOST. The embedded database is the folder ${storage.folder}: stop the service and copy it.`,
+      `This command needs a server: set DATABASE_URL or DB_HOST. To back up the embedded database, stop the service and copy the folder ${storage.folder}.`,
     )
   return storage.postgres
 }
 
 const clientOf = ({ address, tls }: PostgresConfig): Client => new Client(clientConfigOf(address, tls))
 
-/** A connection to a database of the server, by default to the one that is named. */
+/** Connects to a database on the server, by default to the configured one. */
 export const connect = async (config: PostgresConfig, otherDatabase?: string): Promise<Client> => {
   const { host, port, user, password, ssl, database } = clientOf(config)
   const address = { host, port, user, password, ssl, database: otherDatabase ?? database }
@@ -27,7 +27,7 @@ export const connect = async (config: PostgresConfig, otherDatabase?: string): P
   return client
 }
 
-/** What the service does about TLS, for PostgreSQL's own programs: a URL may say it too. */
+/** The TLS settings as variables for PostgreSQL's programs. Parameters in the URL take precedence. */
 const tlsOf = ({ address, tls }: PostgresConfig): Record<string, string> => {
   const url = 'url' in address ? new URL(address.url).searchParams : undefined
   const rootCertificate = url?.get('sslrootcert') ?? tls.rootCertificate
@@ -37,7 +37,7 @@ const tlsOf = ({ address, tls }: PostgresConfig): Record<string, string> => {
   }
 }
 
-/** Runs one of PostgreSQL's programs on the server; credentials go by its environment, where no process list shows them. */
+/** Runs a PostgreSQL program on the server. Process lists do not show credentials in the environment. */
 export const runTool = async (
   config: PostgresConfig,
   tool: string,
@@ -62,7 +62,7 @@ export const runTool = async (
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
       throw new OperatorError(
-        `${tool} is not here: install PostgreSQL's client programs (Debian: postgresql-client).`,
+        `${tool} not found: install PostgreSQL's client programs (Debian: postgresql-client).`,
       )
     throw error
   }
@@ -71,6 +71,6 @@ export const runTool = async (
 export const databaseName = (config: PostgresConfig): string => {
   const { database } = clientOf(config)
   if (database === undefined)
-    throw new OperatorError('No database is named: set DB_NAME, or the path of DATABASE_URL.')
+    throw new OperatorError('No database name is configured: set DB_NAME, or the path of DATABASE_URL.')
   return database
 }

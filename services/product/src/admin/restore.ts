@@ -4,11 +4,11 @@ import { createInterface } from 'node:readline/promises'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { type Client, escapeIdentifier } from 'pg'
-import { say } from './catalog.ts'
+import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
 import { connect, databaseName, runTool, serverConfig } from './pg-tools.ts'
 
-/** Throws unless the file is there and, where a checksum lies beside it, is what was written. */
+/** Returns the dump's path. Throws if the file is missing or does not match its `.sha256` file, if any. */
 const requireIntact = async (file: string | undefined): Promise<string> => {
   if (file === undefined || file === '')
     throw new OperatorError('FILE is not set. Usage: make db-restore FILE=backups/….dump')
@@ -21,7 +21,7 @@ const requireIntact = async (file: string | undefined): Promise<string> => {
   return file
 }
 
-/** Throws unless the person at the terminal types the name of the database, or FORCE=1 is set. */
+/** Throws unless the user types the name of the database or FORCE=1 is set. */
 const requireConsent = async (name: string): Promise<void> => {
   if (process.env['FORCE'] === '1') return
   if (!process.stdin.isTTY)
@@ -29,10 +29,13 @@ const requireConsent = async (name: string): Promise<void> => {
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
   const answer = await terminal.question(`This replaces the database ${name}. Type its name to continue: `)
   terminal.close()
-  if (answer !== name) throw new OperatorError('Nothing was changed.')
+  if (answer !== name) throw new OperatorError('The name does not match. Nothing was changed.')
 }
 
-/** Closes the connections to `current` and swaps the names, in one transaction. `current` is kept as `kept`. */
+/**
+ * Closes the connections to `current`, renames it to `kept` if it exists, and renames `restored` to
+ * `current`, in one transaction.
+ */
 const swapNames = async (admin: Client, current: string, restored: string, kept: string): Promise<void> => {
   await admin.query('begin')
   await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [current])
@@ -42,8 +45,8 @@ const swapNames = async (admin: Client, current: string, restored: string, kept:
   await admin.query('commit')
 }
 
-/** A service may connect again between the closing and the renaming, so this is tried more than once. */
-const swapNamesPatiently = async (...names: Parameters<typeof swapNames>): Promise<void> => {
+/** Tries up to ten times, because a service may reconnect before the database is renamed. */
+const swapNamesWithRetry = async (...names: Parameters<typeof swapNames>): Promise<void> => {
   for (let attempt = 1; ; attempt++) {
     try {
       return await swapNames(...names)
@@ -69,7 +72,7 @@ await run(async () => {
     try {
       const options = ['--exit-on-error', '--no-owner', '--no-privileges', '--single-transaction']
       await runTool(config, 'pg_restore', [...options, `--dbname=${restored}`, file])
-      await swapNamesPatiently(admin, name, restored, kept)
+      await swapNamesWithRetry(admin, name, restored, kept)
     } catch (error) {
       await admin.query(`drop database if exists ${escapeIdentifier(restored)} with (force)`)
       throw error
@@ -77,7 +80,7 @@ await run(async () => {
   } finally {
     await admin.end()
   }
-  say(
+  print(
     `Restored ${file} as ${name}. The previous database, if there was one, is kept as ${kept}; drop it when you no longer need it.`,
   )
 })

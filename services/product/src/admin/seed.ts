@@ -5,25 +5,25 @@ import { migrations } from '../infrastructure/migrations.ts'
 import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
 import { postgresProductRepository } from '../infrastructure/postgres-product-repository.ts'
 import { seedGenerated, seedSamples } from '../infrastructure/seed.ts'
-import { say, withCatalog } from './catalog.ts'
+import { print, withCatalog } from './catalog.ts'
 
 const maxCount = 100_000_000
 
-/** A bar that grows on a terminal; elsewhere a line for each tenth. */
-const progress = (count: number) => {
+/** Returns a callback that draws a progress bar on a terminal, or otherwise prints a line for every tenth. */
+const createProgress = (count: number) => {
   const started = performance.now()
-  let told = 0
+  let printedTenths = 0
   return (stored: number) => {
     const part = stored / count
     const rate = Math.round(stored / ((performance.now() - started) / 1_000))
-    const state = `${stored} of ${count} products, ${rate} a second`
+    const state = `${stored} of ${count} products, ${rate} per second`
     if (process.stdout.isTTY)
       process.stdout.write(
         `\r[${'#'.repeat(Math.floor(part * 30)).padEnd(30)}] ${state}${part === 1 ? '\n' : ''}`,
       )
-    else if (Math.floor(part * 10) > told) {
-      told = Math.floor(part * 10)
-      say(state)
+    else if (Math.floor(part * 10) > printedTenths) {
+      printedTenths = Math.floor(part * 10)
+      print(state)
     }
   }
 }
@@ -35,12 +35,13 @@ await run(async () => {
     if (production && process.env['FORCE'] !== '1')
       throw new OperatorError('Sample products do not belong in production. Set FORCE=1 to add them anyway.')
     await migrations.apply(database)
-    if (count !== undefined) return seedGenerated(database, { count, seed, onProgress: progress(count) })
+    if (count !== undefined)
+      return seedGenerated(database, { count, seed, onProgress: createProgress(count) })
     const added = await seedSamples(
       postgresProductRepository(database, () => {}),
       postgresProductReader(database),
     )
-    say(
+    print(
       added > 0
         ? `Added ${added} sample products.`
         : 'The catalog is not empty, so nothing was added. COUNT=1000 adds a thousand generated products.',

@@ -1,8 +1,8 @@
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { migrations } from '../infrastructure/migrations.ts'
-import { say, withCatalog } from './catalog.ts'
+import { print, withCatalog } from './catalog.ts'
 
 await run(async () => {
   for (const { name, executedAt } of await withCatalog(migrations.list))
-    say(`${name}  ${executedAt === undefined ? 'pending' : `applied ${executedAt.toISOString()}`}`)
+    print(`${name}  ${executedAt === undefined ? 'pending' : `applied ${executedAt.toISOString()}`}`)
 })

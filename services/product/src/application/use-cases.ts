@@ -27,7 +27,7 @@ const queries = (ports: Ports) => ({
   catalogStatistics: catalogStatistics(ports),
 })
 
-/** Everything the product service can do. */
+/** All use cases of the product service. */
 export const useCases = (ports: Ports) => ({ commands: commands(ports), queries: queries(ports) })
 
 type Catalog = ReturnType<typeof useCases>

@@ -1,9 +1,9 @@
 import { AppError, type ErrorKind } from '@shop/kernel/errors.ts'
 
-/** The codes that only this service has, each with its kind: none yet. The kinds of the kernel have codes of their own. */
+/** Error codes specific to this service, with their kinds. Empty: it uses only the default codes of kinds. */
 export const errorCodes = {} as const satisfies Record<string, ErrorKind>
 
-/** What the errors tell programs besides their message, as JSON Schema: nothing yet that is not told by every error. */
+/** Members specific to errors of this service, as JSON Schema. Empty: it uses only the common members. */
 export const errorDetails = {} as const satisfies Record<string, object>
 
 export const productNotFound = (id: number): AppError => new AppError('not_found', `product ${id} not found`)

@@ -3,11 +3,11 @@ import type { ProductReader } from './product-reader.ts'
 import type { ProductRepository } from './product-repository.ts'
 import type { ProductStatisticsReader } from './product-statistics.ts'
 
-/** All that the service needs of the world. Commands write through `products`, queries read through the others. */
+/** The ports of the service. Commands write through `products`; queries use `reader` and `statistics`. */
 export type Ports = Readonly<{
   products: ProductRepository
   reader: ProductReader
   statistics: ProductStatisticsReader
-  /** What has happened to products, once it has. */
+  /** The events of committed writes. */
   events: Readonly<{ subscribe: (reader: (event: PublishedProductEvent) => void) => void }>
 }>

@@ -1,9 +1,11 @@
-/** What can happen to a product. An event tells the names of the fields that changed, and never what they say. */
+/** What can happen to a product. `changed` contains field names, never values. */
 export type ProductEvent =
   | Readonly<{ type: 'product_created' }>
   | Readonly<{ type: 'product_updated'; changed: readonly string[] }>
   | Readonly<{ type: 'low_stock'; stock: number; threshold: number }>
   | Readonly<{ type: 'product_deleted' }>
 
-/** An event once it has happened: to which product, and to which version of it that led. */
+/**
+ * The event of a committed write. `version` is the one that the write produced; for a deletion, the last one.
+ */
 export type PublishedProductEvent = ProductEvent & Readonly<{ productId: number; version: number }>

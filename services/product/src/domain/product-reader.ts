@@ -1,6 +1,6 @@
 import type { Product } from './product.ts'
 
-/** What a list can be sorted by. */
+/** The fields by which a list can be sorted. */
 export type SortKey = keyof Pick<Product, 'id' | 'price' | 'stock' | 'name' | 'createdAt'>
 
 /** Ties are sorted by id, in the same direction. */
@@ -10,7 +10,7 @@ export const byId: ProductSort = { by: 'id', descending: false }
 export const mostExpensiveFirst: ProductSort = { by: 'price', descending: true }
 export const lowestStockFirst: ProductSort = { by: 'stock', descending: false }
 
-/** The place of a product in a list: the value that the list is sorted by, and the id. */
+/** A product's position in a sorted list: its value of the sort field, and its id. */
 export type Position = Readonly<{ key: Product[SortKey]; id: number }>
 
 export type ProductListing = Readonly<{
@@ -18,20 +18,20 @@ export type ProductListing = Readonly<{
   /** Products with at most this many pieces. */
   maxStock?: number
   category?: string
-  /** The page starts behind this place. */
+  /** The page starts after this position. */
   after?: Position | undefined
   /** The page's size. */
   limit: number
 }>
 
-/** `next` is the place to go on from, when there is more. */
+/** `next` is the position after which the next page starts. It is missing on the last page. */
 export type ProductPage = Readonly<{ products: readonly Product[]; next?: Position }>
 
-/** Where products are read. Every method may reject with `unavailable`. */
+/** Reads products. Every method may reject with `unavailable`. */
 export type ProductReader = Readonly<{
   find: (id: number) => Promise<Product | undefined>
-  /** In order of id; unknown ids are left out. */
+  /** Ordered by id. Unknown ids are omitted. */
   findMany: (ids: readonly number[]) => Promise<readonly Product[]>
-  /** Names are in order of their code points. Costs the same for every page. */
+  /** Names sort by code point. Every page costs the same. */
   list: (listing: ProductListing) => Promise<ProductPage>
 }>

@@ -1,17 +1,18 @@
 import type { Creation, Product, Removal, Revision } from './product.ts'
 
 /**
- * Where products are written. What a write makes of a product and the events by it become durable together; the events are
- * published once they have, each with the version that it led to: those of writes that race may come in another order. Every method
- * may reject with `unavailable`; then nothing was changed, or the answer was lost.
+ * Writes products. The events of a write are published after its commit, each with the version that the write
+ * produced. Events of concurrent writes may arrive in a different order. Every method may reject with
+ * `unavailable`: then the product is unchanged, or the database's response was lost.
  */
 export type ProductRepository = Readonly<{
-  /** Stores a new product under an id of the store's choice, as version 1. */
+  /** Stores a new product as version 1, under an id that the store assigns. */
   add: (creation: Creation) => Promise<Product>
   /**
-   * Puts what `change` makes of the product in its place, as the next version, or removes it; no other write comes between.
-   * `change` is pure and synchronous, and called again when another write came first; what it throws is passed on and
-   * nothing is written. It gets `undefined` when there is no such product, and may then make none.
+   * Replaces the product with the result of `change`, as its next version, or removes it. The read and the
+   * write are atomic. `change` must be pure and synchronous, because it is called again if another write
+   * comes first. If it throws, nothing is written and the error is passed on. It receives `undefined` if the
+   * product does not exist, and must then not return a product.
    */
   update: <Result extends Revision | Removal>(
     id: number,

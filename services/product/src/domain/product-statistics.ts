@@ -1,22 +1,22 @@
 import type { Cents } from '@shop/kernel/money.ts'
 
-/** None left; at most `lowStockThreshold` pieces; more. */
+/** `out`: no pieces; `low`: at most `lowStockThreshold`; `ok`: more. */
 export const stockBands = ['out', 'low', 'ok'] as const
 type StockBand = (typeof stockBands)[number]
 
-/** Price × stock, summed over the products of a category. */
+/** The inventory value of a category: price × stock, summed over its products. */
 export type CategoryValue = Readonly<{ category: string; value: Cents }>
 
-/** The whole catalog in a few numbers. */
+/** Statistics of the whole catalog. */
 export type ProductStatistics = Readonly<{
   products: Readonly<Record<StockBand, number>>
-  /** The categories whose stock is worth most, the most valuable first. */
+  /** The categories with the highest inventory value, highest first. */
   largest: readonly CategoryValue[]
-  /** Of all categories. */
+  /** The total of all categories. */
   inventoryValue: Cents
 }>
 
 export type ProductStatisticsReader = Readonly<{
-  /** With at most `categories` of the largest ones. Takes longer the more products there are. May reject with `unavailable`. */
+  /** Returns at most `categories` in `largest`. Slower for larger catalogs. May reject with `unavailable`. */
   read: (categories: number) => Promise<ProductStatistics>
 }>

@@ -9,7 +9,7 @@ export type ProductFields = Readonly<{
   name: string
   description: string
   price: Cents
-  /** Pieces. */
+  /** Number of pieces. */
   stock: number
   category: string
 }>
@@ -17,25 +17,25 @@ export type ProductFields = Readonly<{
 export type Product = ProductFields &
   Readonly<{
     id: number
-    /** Counts the writes; the first is 1. */
+    /** 1 for a new product; incremented by every write. */
     version: number
     createdAt: Date
     updatedAt: Date
   }>
 
-/** The longest texts, in characters, and the largest number that the store gives or takes. */
+/** The maximum lengths of strings, in characters, and the largest integer that the store supports. */
 export const limits = { name: 200, description: 5_000, category: 100, integer: 2_147_483_647 } as const
 
-/** With this many pieces, or fewer, a product is low in stock. */
+/** A product with at most this many pieces is low in stock. */
 export const lowStockThreshold = 10
 
-/** What is wrong with a text, if anything. */
-const textRule = (text: string, longest: number): string | undefined => {
+/** Returns the rule that the string breaks, if any. */
+const textRule = (text: string, maxLength: number): string | undefined => {
   if (!isStorable(text)) return 'must not contain NUL characters or lone surrogates'
-  return characterCount(text) > longest ? `must have at most ${longest} characters` : undefined
+  return characterCount(text) > maxLength ? `must have at most ${maxLength} characters` : undefined
 }
 
-/** What is wrong with the value of a field, if anything. */
+/** For each field, a function that returns the rule that a value breaks, if any. */
 const rules: {
   readonly [Field in keyof ProductFields]: (value: ProductFields[Field]) => string | undefined
 } = {
@@ -56,31 +56,31 @@ const violationOf = <Field extends keyof ProductFields>(
   return message === undefined ? [] : [{ path: `/${field}`, message }]
 }
 
-const valid = <Fields extends ProductFields>(fields: Fields): Fields => {
+const validate = <Fields extends ProductFields>(fields: Fields): Fields => {
   const trimmed = { ...fields, name: fields.name.trim() }
   const violations = fieldNames.flatMap((field) => violationOf(field, trimmed[field]))
   if (violations.length > 0) throw invalid(...violations)
   return trimmed
 }
 
-/** A product to be: its fields, and what happens when it is stored. */
+/** The fields of a new product, and the events of storing it. */
 export type Creation = Readonly<{ fields: ProductFields; events: readonly ProductEvent[] }>
 
-/** The next state of a product, or that there is none any more, and what happens by that. */
+/** The next state of a product, or `undefined` after its removal, and the events of the write. */
 export type Revision = Readonly<{ product: Product; events: readonly ProductEvent[] }>
 export type Removal = Readonly<{ product: undefined; events: readonly ProductEvent[] }>
 
-/** The name is trimmed. Throws `invalid` with every rule that is broken. */
+/** Trims the name. Throws `invalid` with all broken rules. */
 export const newProduct = (fields: ProductFields): Creation => ({
-  fields: valid(fields),
+  fields: validate(fields),
   events: [{ type: 'product_created' }],
 })
 
 const isLow = ({ stock }: Product): boolean => stock <= lowStockThreshold
 
-/** The product with some fields changed. Throws like `newProduct`. */
+/** Returns the product with some fields changed. Throws like `newProduct`. */
 export const reviseProduct = (before: Product, changes: Partial<ProductFields>): Revision => {
-  const product = valid({ ...before, ...changes })
+  const product = validate({ ...before, ...changes })
   const changed = fieldNames.filter((field) => before[field] !== product[field])
   const { stock } = product
   const becameLow = isLow(product) && !isLow(before)
@@ -95,17 +95,17 @@ export const reviseProduct = (before: Product, changes: Partial<ProductFields>):
 
 export const removeProduct = (): Removal => ({ product: undefined, events: [{ type: 'product_deleted' }] })
 
-/** Throws `invalid` for a text that no product can have as its category. */
+/** Throws `invalid` for a string that cannot be a category. */
 export const parseCategory = (category: string): string => {
   const violations = violationOf('category', category)
   if (violations.length > 0) throw invalid(...violations)
   return category
 }
 
-/** What a write can expect of a product. */
+/** The part of a product on which a write can set a precondition. */
 export type ProductState = Pick<Product, 'version'>
 
-/** The product when there is one, and it is as expected. Throws `not_found` or `stale`. */
+/** Returns the stored product. Throws `not_found` if there is none and `stale` unless it is as expected. */
 export const requireExisting = (
   id: number,
   stored: Product | undefined,

@@ -6,14 +6,14 @@ import { openServerAdapters, type ServerConfig } from './server-adapters.ts'
 export type StorageConfig = EmbeddedConfig | ServerConfig
 
 /**
- * Opens what the configuration names, measured when there are metrics. A server may come later: until then the service
- * runs, and is not ready.
+ * Opens the configured storage, and measures it if metrics are given. While a database server is unavailable,
+ * the service runs but is not ready.
  */
 export const openAdapters = async (
-  opening: AdapterOptions<Readonly<{ storage: StorageConfig }>>,
+  options: AdapterOptions<Readonly<{ storage: StorageConfig }>>,
 ): Promise<Adapters<Ports>> => {
-  const { storage } = opening.config
+  const { storage } = options.config
   return storage.kind === 'postgres'
-    ? openServerAdapters(storage, opening)
-    : openEmbeddedAdapters(storage, opening)
+    ? openServerAdapters(storage, options)
+    : openEmbeddedAdapters(storage, options)
 }

@@ -10,17 +10,17 @@ import { seedSamples } from './seed.ts'
 export type EmbeddedConfig = Readonly<{
   kind: 'embedded'
   folder: string
-  /** Whether an empty catalog gets some products to try the service with. */
+  /** Whether to add sample products to an empty catalog. */
   samples: boolean
 }>
 
-/** Ports on PostgreSQL in this process. */
+/** Opens the ports on PostgreSQL inside this process. */
 export const openEmbeddedAdapters = async (
   { folder, samples }: EmbeddedConfig,
   { logger, metrics }: AdapterOptions<unknown>,
 ): Promise<Adapters<Ports>> => {
   logger.warn({ folder }, 'embedded storage: for one developer on one machine')
-  // Loaded only here: production does without it, and images come without it.
+  // Imported only when needed: production does not use it, and images do not contain it.
   const { openEmbeddedPostgres } = await import('@shop/postgres/embedded.ts')
   const embedded = await openEmbeddedPostgres<Tables>(folder, metrics)
   const { database } = embedded

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
 import { migrationsIn } from '@shop/postgres/migrations.ts'
 
-/** Those of the product database. */
+/** The migrations of the product database. */
 export const migrations = migrationsIn(join(import.meta.dirname, '../../migrations'))

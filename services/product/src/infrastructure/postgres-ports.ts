@@ -20,10 +20,13 @@ export const openRepository = (
 export const openReader = (database: Database): ProductReader =>
   mapStoreErrors(postgresProductReader(database), outage)
 
-/** A pass over the whole table is given up when `stopped` aborts. */
-export const openStatistics = (database: Database, stopped?: AbortSignal): ProductStatisticsReader =>
-  mapStoreErrors(postgresProductStatistics(database, stopped), outage)
+/** A running query is cancelled when `stopSignal` aborts. */
+export const openStatistics = (database: Database, stopSignal?: AbortSignal): ProductStatisticsReader =>
+  mapStoreErrors(postgresProductStatistics(database, stopSignal), outage)
 
-/** Up once it answers and has its tables. It looks the table's name up, for a locked table is no outage. */
+/**
+ * Returns a probe that succeeds once the database responds and has its tables. It only looks up the table's
+ * name, because a locked table is not an outage.
+ */
 export const probeOf = (database: Database) => (signal: AbortSignal) =>
   runWithSignal(signal, 'health', () => sql`select ${'products'}::text::regclass`.execute(database))

@@ -16,12 +16,12 @@ type SortColumns = {
   readonly [Key in SortKey]: Readonly<{
     column: keyof Tables['products']
     type: string
-    /** The value of a position as the column has it. */
+    /** Converts the key of a position to a value of the column. */
     encode: (key: Product[Key]) => unknown
   }>
 }
 
-/** How a list is sorted by each key. */
+/** The column for each sort key. */
 const sortColumns = {
   id: { column: 'id', type: 'integer', encode: identity },
   price: { column: 'price', type: 'numeric', encode: decimalText },
@@ -30,26 +30,26 @@ const sortColumns = {
   createdAt: { column: 'created_at', type: 'timestamptz', encode: identity },
 } as const satisfies SortColumns
 
-/** What lies behind the position, in the order of the list. */
-const beyond = ({ by, descending }: ProductSort, { key, id }: Position) => {
+/** The condition for rows after the position, in the order of the list. */
+const isAfter = ({ by, descending }: ProductSort, { key, id }: Position) => {
   const operator = sql.raw(descending ? '<' : '>')
   const { column, type } = sortColumns[by]
-  // A position is of the list that it is used in, so its key is of the type that the list is sorted by.
+  // A position is only used in its own list, so its key has the type of the list's sort key.
   const encode = sortColumns[by].encode as (value: Position['key']) => unknown
-  // The value is typed for its column, so that the comparison can use the column's index.
+  // The cast to the column's type lets the comparison use the column's index.
   return by === 'id'
     ? sql<boolean>`id ${operator} ${id}`
     : sql<boolean>`(${sql.ref(column)}, id) ${operator} (cast(${encode(key)} as ${sql.raw(type)}), ${id})`
 }
 
 /**
- * The products of a category behind an id, as a range of the index that begins with the category. By an equality the
- * planner may as well walk all ids and throw away those of other categories.
+ * The condition for products of a category after an id, as a range of the index on (category, id). With an
+ * equality the planner might instead scan all ids and discard those of other categories.
  */
 const inCategory = (category: string, id: number) =>
   sql<boolean>`(category, id) > (${category}, ${id}) and (category, id) <= (${category}, ${limits.integer})`
 
-/** The rows of a page, and one more than asked for, which tells whether there is a next page. */
+/** Selects the rows of a page and one more, which shows whether there is a next page. */
 const pageQuery = (database: Database, { sort, maxStock, category, after, limit }: ProductListing) => {
   const { column } = sortColumns[sort.by]
   const direction = sort.descending ? 'desc' : 'asc'
@@ -64,12 +64,12 @@ const pageQuery = (database: Database, { sort, maxStock, category, after, limit 
       .orderBy('category')
       .orderBy('id')
   if (category !== undefined) query = query.where('category', '=', category)
-  if (after !== undefined) query = query.where(beyond(sort, after))
+  if (after !== undefined) query = query.where(isAfter(sort, after))
   query = query.orderBy(column, direction)
   return column === 'id' ? query : query.orderBy('id', direction)
 }
 
-/** Products from PostgreSQL, or from PGlite. Every list is a range of one index, whichever page it is. */
+/** Reads products from PostgreSQL or PGlite. Every page of every list is a range of one index. */
 export const postgresProductReader = (database: Database): ProductReader => ({
   find: async (id) => {
     const row = await database

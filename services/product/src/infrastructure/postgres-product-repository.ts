@@ -6,8 +6,8 @@ import { batchedFind } from './batched-product-reader.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
 import { type Database, productColumns, productOf, rowOf } from './products-table.ts'
 
-/** The row, which no other transaction can write until this one ends. */
-const lock = async (transaction: Database, id: number): Promise<Product | undefined> => {
+/** Reads and locks the row: no other transaction can write it until this one ends. */
+const findLocked = async (transaction: Database, id: number): Promise<Product | undefined> => {
   const row = await transaction
     .selectFrom('products')
     .select(productColumns)
@@ -17,7 +17,7 @@ const lock = async (transaction: Database, id: number): Promise<Product | undefi
   return row && productOf(row)
 }
 
-/** Id and version are those that are stored, whatever the change says. */
+/** Takes only the fields from `changed`. Resolves with `undefined` if the row no longer has the version. */
 const updateOne = async (database: Database, { id, version }: Product, changed: Product) => {
   const row = await database
     .updateTable('products')
@@ -34,41 +34,41 @@ const deleteOne = async (database: Database, { id, version }: Product): Promise<
   return (await deletion.returning('id').executeTakeFirst()) !== undefined
 }
 
-/** What a write has done: the product as it is stored now, or that there is none, and what happened by it. */
-type Written = Readonly<{ product: Product | undefined; events: readonly PublishedProductEvent[] }>
+/** The outcome of a write: the product as it is stored now, if it exists, and the events. */
+type WriteResult = Readonly<{ product: Product | undefined; events: readonly PublishedProductEvent[] }>
 
-const published = (events: readonly ProductEvent[], { id, version }: Product): PublishedProductEvent[] =>
+const toPublished = (events: readonly ProductEvent[], { id, version }: Product): PublishedProductEvent[] =>
   events.map((event) => ({ ...event, productId: id, version }))
 
-/** Puts what the change makes of the product in its place; undefined when another write came first. */
+/** Stores the changed product. Resolves with `undefined` if another write came first. */
 const writeOnce = async (
   database: Database,
   stored: Product | undefined,
   { product: changed, events }: Revision | Removal,
-): Promise<Written | undefined> => {
+): Promise<WriteResult | undefined> => {
   if (stored === undefined) {
     if (changed !== undefined) throw new Error('update() cannot create a product')
     return { product: undefined, events: [] }
   }
   if (changed === undefined)
     return (await deleteOne(database, stored))
-      ? { product: undefined, events: published(events, stored) }
+      ? { product: undefined, events: toPublished(events, stored) }
       : undefined
   const product = await updateOne(database, stored, changed)
-  return product && { product, events: published(events, product) }
+  return product && { product, events: toPublished(events, product) }
 }
 
 /**
- * Products in PostgreSQL, or in PGlite. A write reads the product, together with what others read, and takes effect if
- * nobody has changed it since. When somebody has, it is done again with the row locked, which keeps others out. `publish`
- * gets the events of a write when it is committed.
+ * Writes products to PostgreSQL or PGlite, optimistically. A write reads the product, in a batch with
+ * concurrent writes, and takes effect if the product has not changed since. Otherwise the write is repeated
+ * with the row locked. `publish` receives the events of a write after its commit.
  */
 export const postgresProductRepository = (
   database: Database,
   publish: (events: readonly PublishedProductEvent[]) => void,
 ): ProductRepository => {
   const find = batchedFind(postgresProductReader(database))
-  const done = <Done extends Written>({ product, events }: Done): Done['product'] => {
+  const publishAndReturn = <Result extends WriteResult>({ product, events }: Result): Result['product'] => {
     publish(events)
     return product
   }
@@ -77,23 +77,23 @@ export const postgresProductRepository = (
     add: async ({ fields, events }: Creation) => {
       const insert = database.insertInto('products').values(rowOf(fields)).returning(productColumns)
       const product = productOf(await insert.executeTakeFirstOrThrow())
-      return done({ product, events: published(events, product) })
+      return publishAndReturn({ product, events: toPublished(events, product) })
     },
 
     update: async <Result extends Revision | Removal>(
       id: number,
       change: (stored: Product | undefined) => Result,
     ) => {
-      const seen = await find(id)
-      const written =
-        (await writeOnce(database, seen, change(seen))) ??
+      const stored = await find(id)
+      const result =
+        (await writeOnce(database, stored, change(stored))) ??
         (await database.transaction().execute(async (transaction) => {
-          const stored = await lock(transaction, id)
-          return writeOnce(transaction, stored, change(stored))
+          const locked = await findLocked(transaction, id)
+          return writeOnce(transaction, locked, change(locked))
         }))
-      if (written === undefined) throw new Error('a locked product was written by another transaction')
-      // A product stays one and `undefined` stays `undefined`.
-      return done(written) as Result['product']
+      if (result === undefined) throw new Error('a locked product was written by another transaction')
+      // A revision results in a product and a removal in `undefined`.
+      return publishAndReturn(result) as Result['product']
     },
   }
 }

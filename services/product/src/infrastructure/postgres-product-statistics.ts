@@ -5,10 +5,10 @@ import { lowStockThreshold } from '../domain/product.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
 import type { Database } from './products-table.ts'
 
-/** Counts and sums, as texts. */
+/** Counts and sums as strings. */
 type Row = Readonly<Record<'category' | 'value' | 'total' | 'out' | 'low' | 'ok', string>>
 
-/** The totals are those of all categories, for a window is filled before the limit. */
+/** The totals cover all categories, because window functions are evaluated before the limit. */
 const statement = (categories: number) => sql<Row>`
   select category, value::text,
     sum(value) over ()::text as total,
@@ -24,28 +24,28 @@ const statement = (categories: number) => sql<Row>`
   limit ${categories}
 `
 
-/** The server ends a pass after a minute; this is for a server that does not say so. */
-const answerLimitMs = 65_000
+/** The server cancels the scan after 60 s. This limit is for a server that does not respond. */
+const responseLimitMs = 65_000
 
 /**
- * Statistics from one pass over all products: no write has to keep them. The pass takes one processor of the server, for a
- * minute at most, and is given up when `stopped` aborts.
+ * Reads statistics in one scan of all products, so writes do not have to maintain them. The scan uses one
+ * processor of the server, for at most a minute, and is cancelled when `stopSignal` aborts.
  */
 export const postgresProductStatistics = (
   database: Database,
-  stopped?: AbortSignal,
+  stopSignal?: AbortSignal,
 ): ProductStatisticsReader => ({
   read: async (categories) => {
-    const late = AbortSignal.timeout(answerLimitMs)
-    const signal = stopped === undefined ? late : AbortSignal.any([stopped, late])
-    const pass = () =>
+    const timeout = AbortSignal.timeout(responseLimitMs)
+    const signal = stopSignal === undefined ? timeout : AbortSignal.any([stopSignal, timeout])
+    const scan = () =>
       database.transaction().execute(async (transaction) => {
         await sql`set local statement_timeout = '60s'`.execute(transaction)
         await sql`set local max_parallel_workers_per_gather = 0`.execute(transaction)
         return (await statement(categories).execute(transaction)).rows
       })
-    const rows = await runWithSignal(signal, 'statistics', pass)
-    // Without any product there is no row, and nothing to sum.
+    const rows = await runWithSignal(signal, 'statistics', scan)
+    // Without products the query returns no row.
     const [{ out, low, ok, total } = { out: '0', low: '0', ok: '0', total: '0.00' }] = rows
     return {
       products: { out: Number(out), low: Number(low), ok: Number(ok) },

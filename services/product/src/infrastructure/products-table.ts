@@ -8,7 +8,7 @@ type Timestamp = ColumnType<Date, never, Date>
 type FieldColumns = {
   name: string
   description: string
-  /** A decimal text with two decimals, both ways. */
+  /** A decimal string with two decimal places, both read and written. */
   price: string
   stock: number
   category: string
@@ -26,7 +26,7 @@ export type Tables = {
 
 export type Database = Kysely<Tables>
 
-/** The columns of a product, named in the domain's words. */
+/** The columns of a product, under the names of the domain's fields. */
 const columns = {
   id: 'id',
   name: 'name',
@@ -41,12 +41,12 @@ const columns = {
 
 export const productColumns = Object.values(columns)
 
-/** A row with `productColumns`. */
+/** A row selected with `productColumns`. */
 type Row = Omit<Product, 'price'> & { price: string }
 
 export const productOf = (row: Row): Product => ({ ...row, price: centsFromText(row.price) })
 
-/** The columns that a write sets. */
+/** Converts a product's fields to the columns that a write sets. */
 export const rowOf = ({ name, description, price, stock, category }: ProductFields) =>
   ({
     name,

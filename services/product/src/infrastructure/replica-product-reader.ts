@@ -5,12 +5,12 @@ import type { ProductReader } from '../domain/product-reader.ts'
 
 const message = 'the replica is unavailable'
 
-/** Longer than a healthy read takes, and short enough for the primary to answer in time as well. */
+/** Longer than a healthy read takes, and short enough that the primary can still respond in time. */
 const deadlineMs = 1_000
 
 /**
- * Reads from the replica, and from the primary while the replica is down or hangs. What the replica does not have yet
- * is not there: its reads are a moment behind.
+ * Reads from the replica, or from the primary while the replica is down or hangs. The replica lags slightly:
+ * recent writes may be missing from its reads.
  */
 export const replicaProductReader = (
   replica: ProductReader,
@@ -19,12 +19,12 @@ export const replicaProductReader = (
 ): ProductReader => {
   const breaker = createBreaker({ failures: 1, retryAfterMs: 1_000, message, onState })
 
-  const read = async <Result>(ask: (reader: ProductReader) => Promise<Result>): Promise<Result> => {
+  const read = async <Result>(readFrom: (reader: ProductReader) => Promise<Result>): Promise<Result> => {
     try {
-      return await breaker(() => withDeadline(deadlineMs, message, ask(replica)))
+      return await breaker(() => withDeadline(deadlineMs, message, readFrom(replica)))
     } catch (error) {
       if (kindOf(error) !== 'unavailable') throw error
-      return ask(primary)
+      return readFrom(primary)
     }
   }
 

@@ -44,7 +44,7 @@ const samples: readonly ProductFields[] = [
   { name: 'T-Shirt', description: 'Organic cotton', price: 19_90n, stock: 200, category: 'Clothing' },
 ]
 
-/** Ten products to start with, when there is none yet. Resolves with how many were added. */
+/** Adds ten sample products to an empty catalog. Resolves with the number added. */
 export const seedSamples = async (
   products: Pick<ProductRepository, 'add'>,
   reader: Pick<ProductReader, 'list'>,
@@ -86,17 +86,19 @@ const things: readonly (readonly [category: string, name: string])[] = [
   ['Music', 'Flute'],
 ]
 
-/** Invented products without end, the same ones for the same seed. One in twenty is out of stock. */
+/**
+ * Generates products endlessly; the same seed yields the same products. About one in twenty is out of stock.
+ */
 export function* generateProducts(seed: number): Generator<ProductFields, never> {
   const random = xoroshiro128plus(seed)
-  const upTo = (max: number) => uniformInt(random, 0, max)
+  const randomUpTo = (max: number) => uniformInt(random, 0, max)
   for (let number = 1; ; number++) {
-    const [category, thing] = things[upTo(things.length - 1)] ?? ['', 'Thing']
+    const [category, thing] = things[randomUpTo(things.length - 1)] ?? ['', 'Thing']
     const { fields } = newProduct({
-      name: `${qualities[upTo(qualities.length - 1)]} ${thing} ${number}`,
+      name: `${qualities[randomUpTo(qualities.length - 1)]} ${thing} ${number}`,
       description: `${thing}, model ${number}`,
-      price: BigInt(99 + upTo(9) * upTo(20_000)),
-      stock: upTo(19) === 0 ? 0 : upTo(500),
+      price: BigInt(99 + randomUpTo(9) * randomUpTo(20_000)),
+      stock: randomUpTo(19) === 0 ? 0 : randomUpTo(500),
       category,
     })
     yield fields
@@ -105,7 +107,7 @@ export function* generateProducts(seed: number): Generator<ProductFields, never>
 
 const batchSize = 5_000
 
-/** Stores `count` invented products, many in a statement. `onProgress` is told how many there are so far. */
+/** Stores `count` generated products, in batches. `onProgress` receives the number stored so far. */
 export const seedGenerated = async (
   database: Database,
   {

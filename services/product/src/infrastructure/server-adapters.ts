@@ -15,11 +15,11 @@ import { replicaProductReader } from './replica-product-reader.ts'
 export type ServerConfig = Readonly<{
   kind: 'postgres'
   postgres: PostgresConfig
-  /** Whether the service migrates the database, or waits until somebody else has. */
+  /** Whether the service applies migrations, or waits until another process has. */
   migrate: boolean
 }>
 
-/** The replica when one is named: queries read from it, and health tells when they cannot. */
+/** Opens the replica if one is configured: queries read from it, and it is an optional dependency. */
 const openReaders = (
   primary: Database,
   config: PostgresConfig,
@@ -40,7 +40,7 @@ const openReaders = (
   }
 }
 
-/** Ports on a PostgreSQL server, which may come later. */
+/** Opens the ports on a PostgreSQL server, which need not be available yet. */
 export const openServerAdapters = (
   { postgres, migrate }: ServerConfig,
   { logger, metrics, abortService = () => {} }: AdapterOptions<unknown>,

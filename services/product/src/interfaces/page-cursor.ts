@@ -5,7 +5,7 @@ import { limits, type Product } from '../domain/product.ts'
 import type { Position, ProductListing, SortKey } from '../domain/product-reader.ts'
 import { sortWord } from './sort-words.ts'
 
-/** What a cursor is bound to: it goes on with the list that it came from, and with no other. */
+/** The list to which a cursor is bound. Other lists reject the cursor. */
 export type Listing = Pick<ProductListing, 'sort' | 'category' | 'maxStock'>
 
 const checksum = (listing: Listing, position: string): string =>
@@ -19,24 +19,24 @@ const checksum = (listing: Listing, position: string): string =>
 const wholeNumber = (text: string, max: number): number | undefined =>
   /^\d{1,12}$/.test(text) && Number(text) <= max ? Number(text) : undefined
 
-/** Within years that every store can hold: a `Date` goes further than PostgreSQL, in both directions. */
-const timeOf = (text: string): Date | undefined => {
+/** Accepts the years 1970 to 9999, because a `Date` reaches further back than PostgreSQL's timestamps. */
+const parseTime = (text: string): Date | undefined => {
   const time = new Date(text)
   return time.getTime() >= 0 && time.getTime() < Date.UTC(10_000, 0) ? time : undefined
 }
 
 const integers = { encode: String, decode: (text: string) => wholeNumber(text, limits.integer) }
 
-type KeyTexts = {
+type KeyCodecs = {
   readonly [Key in SortKey]: Readonly<{
     encode: (key: Product[Key]) => string
-    /** The checksum is no secret, so a made-up cursor must do no harm either. */
+    /** Rejects invalid keys: the checksum is not secret, so a forged cursor must be harmless. */
     decode: (text: string) => Product[Key] | undefined
   }>
 }
 
-/** Each key as the text that is in a cursor. */
-const keyTexts: KeyTexts = {
+/** Converts sort keys to the strings in a cursor, and back. */
+const keyCodecs: KeyCodecs = {
   id: integers,
   price: { encode: String, decode: (text) => (/^\d{1,12}$/.test(text) ? BigInt(text) : undefined) },
   stock: integers,
@@ -44,13 +44,13 @@ const keyTexts: KeyTexts = {
     encode: (name) => name,
     decode: (text) => (isStorable(text) && text.length <= 2 * limits.name ? text : undefined),
   },
-  createdAt: { encode: (time) => time.toISOString(), decode: timeOf },
+  createdAt: { encode: (time) => time.toISOString(), decode: parseTime },
 }
 
-/** The place as an opaque text for the client. */
+/** Encodes a position as an opaque string for the client. */
 export const encodeCursor = (listing: Listing, { key, id }: Position): string => {
-  // A position is of the list that it came from, so its key is of the type that the list is sorted by.
-  const encode = keyTexts[listing.sort.by].encode as (value: Position['key']) => string
+  // A position is only used in its own list, so its key has the type of the list's sort key.
+  const encode = keyCodecs[listing.sort.by].encode as (value: Position['key']) => string
   const position = Buffer.from(JSON.stringify([encode(key), id])).toString('base64url')
   return `${position}.${checksum(listing, position)}`
 }
@@ -68,11 +68,13 @@ const parse = (position: string): [text: string, id: number] | undefined => {
   }
 }
 
-/** Throws `invalid`, about the field at `path`, for a cursor that was changed, made up, or made for another list. */
+/**
+ * Throws `invalid` for a cursor that was altered, forged or issued for another list. `path` names the field.
+ */
 export const decodeCursor = (listing: Listing, cursor: string, path: string): Position => {
   const [position = ''] = cursor.split('.', 1)
   const [text, id] = (cursor === `${position}.${checksum(listing, position)}` && parse(position)) || []
-  const key = text === undefined ? undefined : keyTexts[listing.sort.by].decode(text)
+  const key = text === undefined ? undefined : keyCodecs[listing.sort.by].decode(text)
   if (key === undefined || id === undefined)
     throw invalid({ path, message: 'must be the cursor that the previous page of the same list returned' })
   return { key, id }

@@ -1,6 +1,6 @@
 import type { ProductSort, SortKey } from '../domain/product-reader.ts'
 
-/** What clients call each key that a list can be sorted by. */
+/** The name of each sort key in the API. */
 const words = {
   id: 'id',
   price: 'price',
@@ -12,7 +12,7 @@ const words = {
 type Word = (typeof words)[SortKey]
 export type SortWord = Word | `-${Word}`
 
-/** A minus means descending. */
+/** A leading minus means descending. */
 export const sortWord = ({ by, descending }: ProductSort): SortWord =>
   descending ? `-${words[by]}` : words[by]
 
@@ -27,9 +27,9 @@ const sorts = new Map<SortWord, ProductSort>(
 
 export const sortWords: SortWord[] = [...sorts.keys()]
 
-/** The inverse of `sortWord`, for one of the words. */
+/** The inverse of `sortWord`. */
 export const sortOf = (word: SortWord): ProductSort => {
   const sort = sorts.get(word)
-  if (sort === undefined) throw new Error(`there is no sort ${word}`)
+  if (sort === undefined) throw new Error(`unknown sort: ${word}`)
   return sort
 }

@@ -14,7 +14,7 @@ export type UpdateProduct = Readonly<{
   expected: Expected<ProductState>
 }>
 
-/** Changes the fields that are given. Rejects with `not_found`, `stale` or `invalid`. */
+/** Changes the given fields. Rejects with `not_found`, `stale` or `invalid`. */
 export const updateProduct =
   ({ products }: Readonly<{ products: Pick<ProductRepository, 'update'> }>) =>
   ({ id, changes, expected }: UpdateProduct): Promise<Product> =>

@@ -5,17 +5,17 @@ import type {
   ProductStatisticsReader,
 } from '../../domain/product-statistics.ts'
 
-/** At most this many categories are named; what the others hold is summed up. */
-const namedCategories = 20
+/** At most this many categories are listed. The values of the others are summed. */
+const maxListedCategories = 20
 
 export type CatalogStatistics = Pick<ProductStatistics, 'products'> &
   Readonly<{ largest: readonly CategoryValue[]; others: Cents }>
 
-/** What the catalog holds and is worth. */
+/** Returns the number of products by stock band, and the inventory value by category. */
 export const catalogStatistics =
   ({ statistics }: Readonly<{ statistics: ProductStatisticsReader }>) =>
   async (): Promise<CatalogStatistics> => {
-    const { products, largest, inventoryValue } = await statistics.read(namedCategories)
+    const { products, largest, inventoryValue } = await statistics.read(maxListedCategories)
     const others = largest.reduce((rest, { value }) => rest - value, inventoryValue)
     return { products, largest, others }
   }

@@ -7,7 +7,7 @@ import {
 
 export type LowStockProducts = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ maxStock: number }>
 
-/** Products with at most `maxStock` pieces, lowest stock first. */
+/** Lists the products with at most `maxStock` pieces, lowest stock first. */
 export const lowStockProducts =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   (query: LowStockProducts): Promise<ProductPage> =>

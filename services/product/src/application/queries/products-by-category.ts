@@ -8,7 +8,9 @@ import {
 
 export type ProductsByCategory = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ category: string }>
 
-/** An exact match, in order of id. Rejects with `invalid` for a text that cannot be a category. */
+/**
+ * Matches the category exactly; ordered by id. Rejects with `invalid` for a string that cannot be a category.
+ */
 export const productsByCategory =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   async (query: ProductsByCategory): Promise<ProductPage> =>

@@ -1,6 +1,6 @@
 import { mostExpensiveFirst, type ProductPage, type ProductReader } from '../../domain/product-reader.ts'
 
-/** The most expensive products, the most expensive first. */
+/** Returns the `count` most expensive products, most expensive first. */
 export const topProducts =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   async ({ count }: Readonly<{ count: number }>): Promise<Pick<ProductPage, 'products'>> => {

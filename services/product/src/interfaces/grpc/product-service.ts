@@ -11,7 +11,7 @@ import { messageFields, productMessage } from './product-message.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
 
-/** In protobuf a number that is not given is 0. */
+/** A number that is missing from a protobuf message reads as 0. */
 const expectedOf = (version: number): Expected<ProductState> =>
   requireWithin('/version', version, [0, limits.integer]) === 0 ? 'anything' : [{ version }]
 
@@ -53,7 +53,7 @@ const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' 
   },
 })
 
-/** Products over gRPC: each RPC reads its request, calls one use case, and presents the result. */
+/** Products over gRPC: each RPC reads its request, calls one use case and converts the result. */
 export const productService = (use: UseCases): Service => ({
   ...writes(use),
 

@@ -8,7 +8,7 @@ import {
   type ProductState,
 } from '../../domain/product.ts'
 
-/** What is said of every field of a product. */
+/** A schema for every field of a product. */
 type Fields = Record<keyof ProductFields, TSchema>
 
 const example = {
@@ -22,14 +22,14 @@ const example = {
 const priceRange = {
   minimum: 0,
   maximum: decimalFromCents(maxCents),
-  description: 'At most two decimals',
+  description: 'At most two decimal places',
 }
-const stockRange = { minimum: 0, maximum: limits.integer, description: 'Pieces' }
+const stockRange = { minimum: 0, maximum: limits.integer, description: 'Pieces in stock' }
 
 export const ProductId = Type.Integer({
   minimum: 1,
   maximum: limits.integer,
-  description: 'Given by the store',
+  description: 'Assigned by the service',
 })
 
 export const ProductJson = Type.Object(
@@ -59,10 +59,10 @@ export const ProductJson = Type.Object(
   },
 )
 
-/** The body of POST and PUT: every field of a product; those that may be left out have a default. */
+/** The body of POST and PUT: every field of a product. Optional fields have a default. */
 export const ProductBody = Type.Object(
   {
-    // The longest name counts after trimming, so the rule is the entity's and not the schema's.
+    // The maximum length applies after trimming, so the entity checks it, not the schema.
     name: Type.String({ minLength: 1, description: `1 to ${limits.name} characters, after trimming` }),
     description: Type.String({ maxLength: limits.description, default: '' }),
     price: Type.Number(priceRange),
@@ -74,7 +74,7 @@ export const ProductBody = Type.Object(
 
 const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
 
-/** The body of PATCH, a JSON Merge Patch (RFC 7396): null sets what may be left out back to its default. */
+/** The body of PATCH, a JSON Merge Patch (RFC 7396): null resets an optional field to its default. */
 export const ProductPatch = Type.Partial(
   Type.Object({
     name: ProductBody.properties.name,
@@ -96,8 +96,8 @@ export const productFields = (body: Static<typeof ProductBody>): ProductFields =
 
 type Patch = Static<typeof ProductPatch>
 
-/** What the value of each field in a patch stands for. */
-const patched: {
+/** Converts the value of each field in a patch to the field's new value. */
+const fromPatch: {
   readonly [Field in keyof ProductFields]: (value: NonNullable<Patch[Field]> | null) => ProductFields[Field]
 } = {
   name: (name) => name ?? '',
@@ -107,12 +107,12 @@ const patched: {
   category: (category) => category ?? '',
 }
 
-/** The fields that are in the patch; a null has been checked to stand only where it may. */
+/** Returns the changes in a patch. The schema has already rejected null for required fields. */
 export const productChanges = (patch: Patch): Partial<ProductFields> =>
   Object.fromEntries(
     fieldNames.flatMap((field) => {
       const value = patch[field]
-      return value === undefined ? [] : [[field, (patched[field] as (given: unknown) => unknown)(value)]]
+      return value === undefined ? [] : [[field, (fromPatch[field] as (value: unknown) => unknown)(value)]]
     }),
   )
 
@@ -128,10 +128,10 @@ export const productJson = (product: Product): Static<typeof ProductJson> => ({
   updated_at: product.updatedAt.toISOString(),
 })
 
-/** The strong ETag of a product: its id is in the path, so the version tells its states apart. */
+/** The strong ETag of a product. The path contains the id, so the version alone identifies its state. */
 export const productTag = ({ version }: ProductState): string => `"${version}"`
 
-/** The inverse; undefined for a tag that no product has. */
+/** The inverse of `productTag`. Returns `undefined` for a tag that no product can have. */
 export const stateOfTag = (tag: string): ProductState | undefined => {
   const [, version] = /^"([1-9]\d{0,9})"$/.exec(tag) ?? []
   return version === undefined ? undefined : { version: Number(version) }

@@ -11,7 +11,7 @@ import { sortOf } from '../sort-words.ts'
 import { productChanges, productFields, productJson, productTag, stateOfTag } from './product-json.ts'
 import { schemas } from './product-schemas.ts'
 
-const placeIn = (listing: Listing, cursor: string | undefined) =>
+const positionIn = (listing: Listing, cursor: string | undefined) =>
   cursor === undefined ? undefined : decodeCursor(listing, cursor, '/cursor')
 
 const listJson = (listing: Listing, { products, next }: ProductPage) => ({
@@ -21,34 +21,34 @@ const listJson = (listing: Listing, { products, next }: ProductPage) => ({
 })
 
 /**
- * Sends the pages of one route. Requests that shared a query got the same list, and share the text that is made of it;
- * another route makes something else of it.
+ * Creates a function that sends the pages of one route. Requests that shared a query received the same array,
+ * and share the response body serialized from it. Routes do not share bodies: two routes may use the same
+ * query, with different cursors.
  */
-const pageSender = () => {
-  const texts = new WeakMap<ProductPage['products'], string>()
+const createSender = () => {
+  const bodies = new WeakMap<ProductPage['products'], string>()
   return (reply: FastifyReply, listing: Listing, page: ProductPage) => {
-    let body = texts.get(page.products)
+    let body = bodies.get(page.products)
     if (body === undefined) {
       body = String(reply.serializeInput(listJson(listing, page), '200'))
-      texts.set(page.products, body)
+      bodies.set(page.products, body)
     }
     return reply.type('application/json; charset=utf-8').send(body)
   }
 }
 
-/** Lists cost much: they stop when the client has closed its side of the connection. */
+/** Lists are expensive, so they are cancelled when the client closes its side of the connection. */
 const config = { stopsAtEndOfInput: true }
 
-/** The lists, page by page. */
 const listRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    const send = { all: pageSender(), top: pageSender(), low: pageSender(), category: pageSender() }
+    const send = { all: createSender(), top: createSender(), low: createSender(), category: createSender() }
 
     app.get('/products', { schema: schemas.listProducts, config }, async (request, reply) => {
       const { limit, ...query } = request.query
       const listing = { sort: sortOf(query.sort) }
-      const input = { ...listing, limit, after: placeIn(listing, query.cursor) }
+      const input = { ...listing, limit, after: positionIn(listing, query.cursor) }
       return send.all(reply, listing, await use.listProducts(input, contextOf(request)))
     })
 
@@ -64,7 +64,7 @@ const listRoutes =
         const { n: maxStock } = request.params
         const { limit, cursor } = request.query
         const listing = { sort: lowestStockFirst, maxStock }
-        const query = { maxStock, limit, after: placeIn(listing, cursor) }
+        const query = { maxStock, limit, after: positionIn(listing, cursor) }
         return send.low(reply, listing, await use.lowStockProducts(query, contextOf(request)))
       },
     )
@@ -76,7 +76,7 @@ const listRoutes =
         const { category } = request.params
         const { limit, cursor } = request.query
         const listing = { sort: byId, category }
-        const query = { category, limit, after: placeIn(listing, cursor) }
+        const query = { category, limit, after: positionIn(listing, cursor) }
         return send.category(reply, listing, await use.productsByCategory(query, contextOf(request)))
       },
     )
@@ -85,7 +85,7 @@ const listRoutes =
 const sendProduct = (reply: FastifyReply, product: Product) =>
   reply.header('etag', productTag(product)).send(productJson(product))
 
-/** Products over HTTP: each route reads its input, calls one use case, and presents the result. */
+/** Products over HTTP: each route reads its input, calls one use case and converts the result. */
 export const productRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
@@ -119,7 +119,7 @@ export const productRoutes =
     await app.register(patchRoute(use))
   }
 
-/** In a scope of its own, for it alone takes the media type of a merge patch. */
+/** In a separate scope, because only this route accepts the media type of a merge patch. */
 const patchRoute =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {

@@ -23,7 +23,7 @@ const Sort = Type.Enum(sortWords, {
 const ProductList = Type.Object(
   {
     products: Type.Array(Product),
-    count: Type.Integer({ description: 'Products in this page' }),
+    count: Type.Integer({ description: 'Number of products on this page' }),
     next_cursor: Type.Unsafe<string | null>({
       type: ['string', 'null'],
       description: 'null on the last page',
@@ -35,7 +35,7 @@ const ProductList = Type.Object(
 const reads = problems(400, 503)
 const writes = problems(400, 404, 412, 413, 415, 503)
 
-/** What each operation takes and answers: it is validated, serialised and documented by this. */
+/** The schemas of each operation, for validation, serialization and documentation. */
 export const schemas = {
   listProducts: {
     operationId: 'listProducts',

@@ -5,7 +5,7 @@ import type { CatalogStatistics } from '../../application/queries/catalog-statis
 import type { UseCases } from '../../application/use-cases.ts'
 import { stockBands } from '../../domain/product-statistics.ts'
 
-/** What Prometheus is told of the catalog. */
+/** The Prometheus metrics of the catalog. */
 export const catalogMetrics = (
   use: Pick<UseCases, 'catalogStatistics'>,
 ): SampleSource<CatalogStatistics> => ({
@@ -14,21 +14,22 @@ export const catalogMetrics = (
   metrics: [
     {
       name: 'shop_products',
-      help: 'Products by stock: out (none left), low (at most ten pieces), ok (more)',
+      help: 'Number of products by stock: out (no pieces), low (1 to 10), ok (more)',
       type: 'gauge',
       labelNames: ['stock_band'],
       samples: ({ products }) => stockBands.map((band) => [{ stock_band: band }, products[band]]),
     },
     {
       name: 'shop_inventory_value',
-      help: 'Price times stock, summed over the products of a category: the twenty largest, and other',
+      help: 'Price times stock, summed by category: the twenty largest, and the rest as other',
       type: 'gauge',
       labelNames: ['category'],
       samples: ({ largest, others }) => [
         ...largest.map(
           ({ category, value }) => [{ category: category || 'none' }, decimalFromCents(value)] as const,
         ),
-        // A category of this name, as one called none, is added to it.
+        // A category named `other` is added to this sample, and one named `none` to that of the empty
+        // category.
         [{ category: 'other' }, decimalFromCents(others)],
       ],
     },
