@@ -29,9 +29,9 @@ export interface Product {
   name: string;
   /** Up to 5000 characters. */
   description: string;
-  /** 0 to 9999999999.99, at most two decimals. */
+  /** 0 to 9999999999.99, with at most two decimal places. */
   price: number;
-  /** Pieces, 0 or more. */
+  /** Pieces in stock, 0 or more. */
   stock: number;
   /** Up to 100 characters. */
   category: string;
@@ -39,7 +39,7 @@ export interface Product {
   createdAt: string;
   /** RFC 3339. */
   updatedAt: string;
-  /** Counts the writes; the first is 1. */
+  /** 1 for a new product; incremented by every write. */
   version: number;
 }
 
@@ -66,13 +66,13 @@ export interface UpdateProductRequest {
   price: number;
   stock: number;
   category: string;
-  /** The version this update starts from; 0 means whatever is stored. */
+  /** The version on which this update is based; 0 updates any version. */
   version: number;
 }
 
 export interface DeleteProductRequest {
   id: number;
-  /** The version to delete; 0 means whatever is stored. */
+  /** The version to delete; 0 deletes any version. */
   version: number;
 }
 
@@ -83,7 +83,7 @@ export interface DeleteProductResponse {
 export interface ListProductsRequest {
   /** 1 to 1000; 0 means 100. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first. */
+  /** `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
 }
 
@@ -1221,13 +1221,13 @@ export const BatchGetProductsResponse: MessageFns<BatchGetProductsResponse> = {
 };
 
 /**
- * The catalog. Field numbers, names and types are fixed: clients of earlier versions keep working.
+ * The product catalog. Field numbers, names and types never change, so clients of earlier versions keep working.
  *
- * Errors carry the status of the table in docs/errors.md and, as trailing metadata `error-code`, its code.
+ * Errors have a status from the table in docs/errors.md. The trailing metadata `error-code` contains the error's code.
  */
 export type ProductServiceService = typeof ProductServiceService;
 export const ProductServiceService = {
-  /** NOT_FOUND when there is no such product. */
+  /** Fails with NOT_FOUND if the product does not exist. */
   getProduct: {
     path: "/product.ProductService/GetProduct" as const,
     requestStream: false as const,
@@ -1237,7 +1237,7 @@ export const ProductServiceService = {
     responseSerialize: (value: ProductResponse): Buffer => Buffer.from(ProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ProductResponse => ProductResponse.decode(value),
   },
-  /** INVALID_ARGUMENT when a field breaks its rule. */
+  /** Fails with INVALID_ARGUMENT if a field breaks its rule. */
   createProduct: {
     path: "/product.ProductService/CreateProduct" as const,
     requestStream: false as const,
@@ -1247,7 +1247,7 @@ export const ProductServiceService = {
     responseSerialize: (value: ProductResponse): Buffer => Buffer.from(ProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ProductResponse => ProductResponse.decode(value),
   },
-  /** Replaces every field. ABORTED when `version` is given and no longer the stored one. */
+  /** Replaces every field. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct: {
     path: "/product.ProductService/UpdateProduct" as const,
     requestStream: false as const,
@@ -1257,7 +1257,7 @@ export const ProductServiceService = {
     responseSerialize: (value: ProductResponse): Buffer => Buffer.from(ProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ProductResponse => ProductResponse.decode(value),
   },
-  /** ABORTED when `version` is given and no longer the stored one. */
+  /** Fails with ABORTED if `version` is set and is not the current version. */
   deleteProduct: {
     path: "/product.ProductService/DeleteProduct" as const,
     requestStream: false as const,
@@ -1268,7 +1268,7 @@ export const ProductServiceService = {
       Buffer.from(DeleteProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteProductResponse => DeleteProductResponse.decode(value),
   },
-  /** In order of id. */
+  /** Ordered by id. */
   listProducts: {
     path: "/product.ProductService/ListProducts" as const,
     requestStream: false as const,
@@ -1279,7 +1279,7 @@ export const ProductServiceService = {
       Buffer.from(ListProductsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
-  /** Dearest first. */
+  /** The most expensive products, most expensive first. */
   getTopMostExpensiveProducts: {
     path: "/product.ProductService/GetTopMostExpensiveProducts" as const,
     requestStream: false as const,
@@ -1304,7 +1304,7 @@ export const ProductServiceService = {
       Buffer.from(ListProductsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
-  /** An exact match, in order of id; empty for an unknown category. */
+  /** Matches the category exactly. Ordered by id. Empty for an unknown category. */
   getProductsByCategory: {
     path: "/product.ProductService/GetProductsByCategory" as const,
     requestStream: false as const,
@@ -1316,7 +1316,7 @@ export const ProductServiceService = {
       Buffer.from(ListProductsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
-  /** The products of 1 to 1000 ids, in order of id; unknown ids are left out. */
+  /** The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. */
   batchGetProducts: {
     path: "/product.ProductService/BatchGetProducts" as const,
     requestStream: false as const,
@@ -1331,28 +1331,28 @@ export const ProductServiceService = {
 } as const;
 
 export interface ProductServiceServer extends UntypedServiceImplementation {
-  /** NOT_FOUND when there is no such product. */
+  /** Fails with NOT_FOUND if the product does not exist. */
   getProduct: handleUnaryCall<GetProductRequest, ProductResponse>;
-  /** INVALID_ARGUMENT when a field breaks its rule. */
+  /** Fails with INVALID_ARGUMENT if a field breaks its rule. */
   createProduct: handleUnaryCall<CreateProductRequest, ProductResponse>;
-  /** Replaces every field. ABORTED when `version` is given and no longer the stored one. */
+  /** Replaces every field. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct: handleUnaryCall<UpdateProductRequest, ProductResponse>;
-  /** ABORTED when `version` is given and no longer the stored one. */
+  /** Fails with ABORTED if `version` is set and is not the current version. */
   deleteProduct: handleUnaryCall<DeleteProductRequest, DeleteProductResponse>;
-  /** In order of id. */
+  /** Ordered by id. */
   listProducts: handleUnaryCall<ListProductsRequest, ListProductsResponse>;
-  /** Dearest first. */
+  /** The most expensive products, most expensive first. */
   getTopMostExpensiveProducts: handleUnaryCall<GetTopMostExpensiveProductsRequest, ListProductsResponse>;
   /** Products with at most `max_stock` pieces, lowest stock first. */
   getLowStockProducts: handleUnaryCall<GetLowStockProductsRequest, ListProductsResponse>;
-  /** An exact match, in order of id; empty for an unknown category. */
+  /** Matches the category exactly. Ordered by id. Empty for an unknown category. */
   getProductsByCategory: handleUnaryCall<GetProductsByCategoryRequest, ListProductsResponse>;
-  /** The products of 1 to 1000 ids, in order of id; unknown ids are left out. */
+  /** The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. */
   batchGetProducts: handleUnaryCall<BatchGetProductsRequest, BatchGetProductsResponse>;
 }
 
 export interface ProductServiceClient extends Client {
-  /** NOT_FOUND when there is no such product. */
+  /** Fails with NOT_FOUND if the product does not exist. */
   getProduct(
     request: GetProductRequest,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
@@ -1368,7 +1368,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
   ): ClientUnaryCall;
-  /** INVALID_ARGUMENT when a field breaks its rule. */
+  /** Fails with INVALID_ARGUMENT if a field breaks its rule. */
   createProduct(
     request: CreateProductRequest,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
@@ -1384,7 +1384,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
   ): ClientUnaryCall;
-  /** Replaces every field. ABORTED when `version` is given and no longer the stored one. */
+  /** Replaces every field. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct(
     request: UpdateProductRequest,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
@@ -1400,7 +1400,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
   ): ClientUnaryCall;
-  /** ABORTED when `version` is given and no longer the stored one. */
+  /** Fails with ABORTED if `version` is set and is not the current version. */
   deleteProduct(
     request: DeleteProductRequest,
     callback: (error: ServiceError | null, response: DeleteProductResponse) => void,
@@ -1416,7 +1416,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteProductResponse) => void,
   ): ClientUnaryCall;
-  /** In order of id. */
+  /** Ordered by id. */
   listProducts(
     request: ListProductsRequest,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
@@ -1432,7 +1432,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
-  /** Dearest first. */
+  /** The most expensive products, most expensive first. */
   getTopMostExpensiveProducts(
     request: GetTopMostExpensiveProductsRequest,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
@@ -1464,7 +1464,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
-  /** An exact match, in order of id; empty for an unknown category. */
+  /** Matches the category exactly. Ordered by id. Empty for an unknown category. */
   getProductsByCategory(
     request: GetProductsByCategoryRequest,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
@@ -1480,7 +1480,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
-  /** The products of 1 to 1000 ids, in order of id; unknown ids are left out. */
+  /** The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. */
   batchGetProducts(
     request: BatchGetProductsRequest,
     callback: (error: ServiceError | null, response: BatchGetProductsResponse) => void,
