@@ -12,7 +12,7 @@ import { root } from '@shop/testing/files.ts'
 import { request } from '@shop/testing/services/http.ts'
 import type { Connection } from '@shop/testing/services/kept-connection.ts'
 import { freePort, startService } from '@shop/testing/services/services.ts'
-import { more, patience, shopAt, startShoppers } from '@shop/testing/services/shoppers.ts'
+import { shopAt, startShoppers, timeoutMs, waitForRounds } from '@shop/testing/services/shoppers.ts'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 import { unlessReachable } from '@shop/testing/stores/servers.ts'
@@ -102,13 +102,13 @@ it('no request fails while both instances of both services are restarted in turn
   const basketUrl = `http://127.0.0.1:${basketFrontend}`
   const pen = { name: 'Pen', price: 0.1, stock: 999 }
   const { id } = (
-    await eventually(patience, async () => {
+    await eventually(timeoutMs, async () => {
       const response = await request('POST', catalogUrl, pen)
       assert.equal(response.status, 201)
       return response
     })
   ).body
-  await eventually(patience, async () =>
+  await eventually(timeoutMs, async () =>
     assert.equal((await request('GET', `${basketUrl}/health`)).body.status, 'healthy'),
   )
 
@@ -117,12 +117,12 @@ it('no request fails while both instances of both services are restarted in turn
     assert.equal((await connection.send('GET', `${catalogUrl}/${id}`)).status, 200)
     await shopInBasket(connection, shopper, round)
   })
-  await more(shoppers, 20)
+  await waitForRounds(shoppers, 20)
   for (const [index, service] of services.entries()) {
     assert.equal(await service.stop(), 0)
-    await more(shoppers, 10)
+    await waitForRounds(shoppers, 10)
     services[index] = (await starts[index]?.()) ?? service
-    await more(shoppers, 10)
+    await waitForRounds(shoppers, 10)
   }
   assert.deepEqual(await shoppers.stop(), [])
 })

@@ -8,7 +8,11 @@ import { ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { filesOf } from '@shop/testing/files.ts'
 import { startCollector } from '@shop/testing/observability/otlp.ts'
-import { configuration, startPrometheus, withoutPrometheus } from '@shop/testing/observability/prometheus.ts'
+import {
+  configurationFolder,
+  startPrometheus,
+  withoutPrometheus,
+} from '@shop/testing/observability/prometheus.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
@@ -27,7 +31,7 @@ const queriesOfDashboards = (): string[] =>
 
 /** The expressions in a rules file, whether written on one line or as a block. */
 const expressionsOf = (file: string): string[] => {
-  const text = readFileSync(join(configuration, 'rules', file), 'utf8')
+  const text = readFileSync(join(configurationFolder, 'rules', file), 'utf8')
   const matches = [...text.matchAll(/^ {8}expr: (?:\|\n((?: {10}.*\n)+)|(.*)\n)/gm)]
   assert.equal(matches.length, [...text.matchAll(/\bexpr:/g)].length)
   return matches.map(([, block, line = '']) => block ?? line)

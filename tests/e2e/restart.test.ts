@@ -7,7 +7,13 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { startBalancer } from '@shop/testing/services/balancer.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
-import { more, patience, shopAt, startShoppers, untilHealthy } from '@shop/testing/services/shoppers.ts'
+import {
+  shopAt,
+  startShoppers,
+  timeoutMs,
+  untilHealthy,
+  waitForRounds,
+} from '@shop/testing/services/shoppers.ts'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 
 const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'restart-'))
@@ -32,18 +38,18 @@ describe('under load, no request fails', () => {
     const addToBalancer = async (basket: RunningService) => {
       await untilHealthy(basket)
       balancer.add(basket.url)
-      await eventually(patience, async () => assert.ok(balancer.isReady(basket.url)))
+      await eventually(timeoutMs, async () => assert.ok(balancer.isReady(basket.url)))
     }
     await addToBalancer(old)
 
     await using shoppers = startShoppers(8, shopAt(balancer.url, 1))
-    await more(shoppers, 20)
+    await waitForRounds(shoppers, 20)
     await addToBalancer(await startBasket())
-    await more(shoppers, 20)
+    await waitForRounds(shoppers, 20)
     const before = shoppers.rounds()
     assert.equal(await old.stop(), 0)
     assert.ok(shoppers.rounds() > before, 'no round was completed during the stop')
-    await more(shoppers, 20)
+    await waitForRounds(shoppers, 20)
     assert.deepEqual(await shoppers.stop(), [])
   })
 
@@ -74,17 +80,17 @@ describe('under load, no request fails', () => {
     const assertCalled = async ({ output }: RunningService) => assert.match(output(), /BatchGetProducts/)
 
     await using shoppers = startShoppers(8, shopAt(basket.url, product.id))
-    for (const products of [first, second]) await eventually(patience, () => assertCalled(products))
+    for (const products of [first, second]) await eventually(timeoutMs, () => assertCalled(products))
     for (const [products, port, signal] of [
       [first, ports[0], 'SIGTERM'],
       [second, ports[1], 'SIGKILL'],
     ] as const) {
       assert.equal(await products.stop(signal), signal === 'SIGTERM' ? 0 : null)
-      await more(shoppers, 20)
+      await waitForRounds(shoppers, 20)
       const restarted = await startProducts(port)
-      await eventually(patience, () => assertCalled(restarted))
+      await eventually(timeoutMs, () => assertCalled(restarted))
     }
-    await more(shoppers, 20)
+    await waitForRounds(shoppers, 20)
     assert.deepEqual(await shoppers.stop(), [])
   })
 })

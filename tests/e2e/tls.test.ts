@@ -7,7 +7,7 @@ import { ServerCredentials } from '@grpc/grpc-js'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { makeCertificate } from '@shop/testing/services/certificate.ts'
 import { request } from '@shop/testing/services/http.ts'
-import { orwell, startRaw } from '@shop/testing/services/raw-products.ts'
+import { orwell, startProductStub } from '@shop/testing/services/raw-products.ts'
 import { startService } from '@shop/testing/services/services.ts'
 
 it('the basket service calls an https:// product service over TLS, and only if it trusts the certificate', async () => {
@@ -15,7 +15,7 @@ it('the basket service calls an https:// product service over TLS, and only if i
   const startProducts = async (name: string) => {
     const { certificate, key } = await makeCertificate(await mkdtemp(`${folder.path}/`), name)
     const pair = { private_key: await readFile(key), cert_chain: await readFile(certificate) }
-    const products = await startRaw((_call, callback) => callback(null, { products: [orwell] }), {
+    const products = await startProductStub((_call, callback) => callback(null, { products: [orwell] }), {
       credentials: ServerCredentials.createSsl(null, [pair]),
     })
     return { ...products, certificate }

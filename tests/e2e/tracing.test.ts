@@ -192,8 +192,8 @@ describe('tracing', () => {
         if (line.includes('"request_id"'))
           assert.match(line, /"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}"/)
 
-    assert.ok(collector.received().includes('basket-service'))
-    assert.ok(!collector.received().includes(user), 'exported traces contain the user id')
+    assert.ok(collector.receivedText().includes('basket-service'))
+    assert.ok(!collector.receivedText().includes(user), 'exported traces contain the user id')
     assert.doesNotMatch(JSON.stringify(collector.spans), /health|PING|pg_/)
   })
 
@@ -211,7 +211,7 @@ describe('tracing', () => {
   it('does not fail requests when the collector hangs or cannot be reached', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'tracing-'))
     await using collector = await startCollector()
-    collector.answer.status = 'never'
+    collector.reply.status = 'never'
     for (const url of [collector.url, `http://127.0.0.1:${await freePort()}`]) {
       await using basket = await startService('basket', {
         DATA_DIR: folder.path,

@@ -8,7 +8,13 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { root } from '@shop/testing/files.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
-import { more, patience, shopAt, startShoppers, untilHealthy } from '@shop/testing/services/shoppers.ts'
+import {
+  shopAt,
+  startShoppers,
+  timeoutMs,
+  untilHealthy,
+  waitForRounds,
+} from '@shop/testing/services/shoppers.ts'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
@@ -108,18 +114,18 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
   it('replaces its workers one by one on SIGHUP under load; no request fails and no counter falls', async () => {
     const old = { product: workersOf(product), basket: workersOf(basket) }
     await using shoppers = startShoppers(8, shopAt(basket.url, productId, prefix))
-    await more(shoppers, 20)
+    await waitForRounds(shoppers, 20)
     for (const service of [product, basket]) {
       assert.ok(service.process.kill('SIGHUP'))
-      await eventually(patience, async () => {
+      await eventually(timeoutMs, async () => {
         assert.ok(linesOf(service).some(({ msg }) => msg === 'all workers replaced'))
       })
       assert.equal(workersOf(service).length, 4)
     }
-    await more(shoppers, 20)
+    await waitForRounds(shoppers, 20)
     assert.deepEqual(await shoppers.stop(), [])
     // Each round has one GET and one DELETE of the basket; the counts of exited workers are included.
-    await eventually(patience, async () =>
+    await eventually(timeoutMs, async () =>
       assert.equal(await requestCount(basket, '/baskets/:user_id'), 2 * shoppers.rounds()),
     )
     assert.deepEqual([...old.product, ...old.basket].filter(isAlive), [])
@@ -130,7 +136,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     const countBefore = await requestCount(product, route)
     const pidsBefore = workersOf(product)
     process.kill(pidsBefore.at(-1) ?? 0, 'SIGKILL')
-    await eventually(patience, async () => assert.equal(workersOf(product).length, pidsBefore.length + 1))
+    await eventually(timeoutMs, async () => assert.equal(workersOf(product).length, pidsBefore.length + 1))
     assert.ok(linesOf(product).some(({ msg }) => msg === 'worker exited; starting a replacement'))
     assert.equal(await requestCount(product, route), countBefore)
     assert.equal((await request('GET', `${product.url}/products/${productId}`)).status, 200)
@@ -140,7 +146,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     const pidsBefore = workersOf(product)
     const replacementsBefore = replacementCount(product)
     product.process.kill('SIGHUP')
-    const loading = await eventually(patience, async () => {
+    const loading = await eventually(timeoutMs, async () => {
       const pid = childrenOf(product).find((child) => !pidsBefore.includes(child))
       assert.ok(pid)
       return pid
@@ -151,7 +157,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     } finally {
       process.kill(loading, 'SIGCONT')
     }
-    await eventually(patience, async () => assert.equal(replacementCount(product), replacementsBefore + 1))
+    await eventually(timeoutMs, async () => assert.equal(replacementCount(product), replacementsBefore + 1))
   })
 
   it('answers a scrape with the counters of all workers while one hangs', async () => {
@@ -179,14 +185,14 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     const replacementsBefore = replacementCount(product)
     product.process.kill('SIGHUP')
     process.kill(old ?? 0, 'SIGKILL')
-    await eventually(patience, async () => assert.equal(replacementCount(product), replacementsBefore + 1))
-    await eventually(patience, async () => assert.equal(workersOf(product).filter(isAlive).length, 2))
+    await eventually(timeoutMs, async () => assert.equal(replacementCount(product), replacementsBefore + 1))
+    await eventually(timeoutMs, async () => assert.equal(workersOf(product).filter(isAlive).length, 2))
   })
 
   it('exits with 1 when a worker is killed while the service stops', async () => {
     const pid = workersOf(product).find(isAlive)
     const exited = product.stop()
-    await eventually(patience, async () => assert.ok(linesOf(product).some(({ msg }) => msg === 'stopping')))
+    await eventually(timeoutMs, async () => assert.ok(linesOf(product).some(({ msg }) => msg === 'stopping')))
     process.kill(pid ?? 0, 'SIGKILL')
     assert.equal(await exited, 1)
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { RedisClientType } from '@redis/client'
-import { coded } from '@shop/testing/asserts/coded.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { storeErrors } from '../src/command-guard.ts'
 import { createReplicaWait } from '../src/replicas.ts'
 
@@ -39,7 +39,7 @@ describe('waiting for replicas', () => {
 
   it('rejects when too few replicas have the write', async () => {
     const { replies, asClient } = fakeClient()
-    const rejection = assert.rejects(createReplicaWait(2, errors)(asClient, 1), coded('unavailable'))
+    const rejection = assert.rejects(createReplicaWait(2, errors)(asClient, 1), hasCode('unavailable'))
     await nextTick()
     replies[0]?.(1)
     await rejection
@@ -50,7 +50,7 @@ describe('waiting for replicas', () => {
     const waitForReplicas = createReplicaWait(1, errors)
     const first = waitForReplicas(asClient, 1)
     await nextTick()
-    const second = assert.rejects(waitForReplicas(asClient, 1), coded('unavailable'))
+    const second = assert.rejects(waitForReplicas(asClient, 1), hasCode('unavailable'))
     client.socketEpoch = 2
     const third = waitForReplicas(asClient, 2)
     replies[0]?.(1)

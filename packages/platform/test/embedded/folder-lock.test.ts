@@ -29,13 +29,13 @@ describe('lockFolder', () => {
     await using folder = await temporaryFolder()
     const data = join(folder.path, 'data')
     await using first = startProgram(holder, data, 'stay')
-    await first.said('locked')
+    await first.waitForOutput('locked')
 
     const second = await runProgram(holder, data)
     assert.deepEqual(second, { code: 1, stdout: '', stderr: `${inUse(data)}\n` })
 
     first.kill('SIGKILL')
-    await first.ended()
+    await first.waitForExit()
     const third = await runProgram(holder, data)
     assert.deepEqual(third, { code: 0, stdout: 'locked\n', stderr: '' })
   })

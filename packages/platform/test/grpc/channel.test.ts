@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { startRaw } from '@shop/testing/services/raw-products.ts'
+import { startProductStub } from '@shop/testing/services/raw-products.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { openReader } from '../support/product-reader.ts'
 
@@ -13,7 +13,7 @@ const recoveryLimitMs = 20_000
 
 /** Starts a server that counts its calls in `calls` under its name. */
 const startCountingServer = (calls: Map<string, number>, name: string, address?: string) =>
-  startRaw(
+  startProductStub(
     (_call, callback) => {
       calls.set(name, (calls.get(name) ?? 0) + 1)
       callback(null, { products: [] })

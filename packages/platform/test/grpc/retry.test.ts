@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { type BatchGetProducts, startRaw } from '@shop/testing/services/raw-products.ts'
+import { type BatchGetProducts, startProductStub } from '@shop/testing/services/raw-products.ts'
 import { channelTo } from '../../src/grpc/channel.ts'
 import { callUnary } from '../../src/grpc/client.ts'
 import { startService } from '../support/grpc.ts'
@@ -27,7 +27,7 @@ const respondWith = (...responses: readonly (typeof noProducts | status)[]) => {
 describe('a gRPC read', () => {
   it('is retried when the server is unavailable, without an error for the caller', async () => {
     const { counter, handler } = respondWith(status.UNAVAILABLE, noProducts)
-    using server = await startRaw(handler)
+    using server = await startProductStub(handler)
     using reader = openReader(`127.0.0.1:${server.port}`)
     assert.deepEqual(await reader.get(), noProducts)
     assert.equal(counter.calls, 2)
@@ -49,7 +49,7 @@ describe('a gRPC read', () => {
 
   it('is attempted at most three times', async () => {
     const { counter, handler } = respondWith(status.UNAVAILABLE)
-    using server = await startRaw(handler)
+    using server = await startProductStub(handler)
     using reader = openReader(`127.0.0.1:${server.port}`)
     await assert.rejects(reader.get(), unavailable)
     assert.equal(counter.calls, 3)
@@ -67,7 +67,7 @@ describe('a gRPC read', () => {
   ])
     it(`is not retried after ${status[code]}`, async () => {
       const { counter, handler } = respondWith(code, noProducts)
-      using server = await startRaw(handler)
+      using server = await startProductStub(handler)
       using reader = openReader(`127.0.0.1:${server.port}`)
       await assert.rejects(reader.get())
       assert.equal(counter.calls, 1)
@@ -76,7 +76,7 @@ describe('a gRPC read', () => {
   it('has one deadline for all attempts', async () => {
     const deadlines: number[] = []
     const cancelled = Promise.withResolvers<void>()
-    using server = await startRaw((call, callback) => {
+    using server = await startProductStub((call, callback) => {
       deadlines.push(Number(call.getDeadline()))
       if (deadlines.length === 1) setTimeout(() => callback({ code: status.UNAVAILABLE }), 1_000)
       else call.once('cancelled', () => cancelled.resolve())
@@ -92,7 +92,7 @@ describe('a gRPC read', () => {
 
   it('is no longer retried during an outage, because retries would multiply the load', async () => {
     const { counter, handler } = respondWith(status.UNAVAILABLE)
-    using server = await startRaw(handler)
+    using server = await startProductStub(handler)
     using reader = openReader(`127.0.0.1:${server.port}`)
     for (let reads = 0; reads < 30; reads++) await assert.rejects(reader.get(), unavailable)
     assert.ok(counter.calls < 40, `${counter.calls} calls for 30 reads`)
@@ -101,7 +101,7 @@ describe('a gRPC read', () => {
 
 it('a gRPC call that is not declared as a read is never retried', async () => {
   const { counter, handler } = respondWith(status.UNAVAILABLE)
-  using server = await startRaw(handler)
+  using server = await startProductStub(handler)
   using writer = openReader(`127.0.0.1:${server.port}`, [])
   await assert.rejects(writer.get(), unavailable)
   assert.equal(counter.calls, 1)

@@ -54,9 +54,9 @@ describe('a process', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`closes and exits with 0 on ${signal}`, async () => {
       await using service = startService(50)
-      await service.said('started')
+      await service.waitForOutput('started')
       service.kill(signal)
-      assert.deepEqual(await service.ended(), {
+      assert.deepEqual(await service.waitForExit(), {
         code: 0,
         stdout: 'started\nstopping\nnot ready\nclosed\n',
         stderr: '',
@@ -67,11 +67,11 @@ describe('a process', () => {
   it('that hangs while closing exits with 1 immediately on a second signal, even a different one', async () => {
     for (const second of ['SIGTERM', 'SIGINT'] as const) {
       await using service = startService(60_000)
-      await service.said('started')
+      await service.waitForOutput('started')
       service.kill('SIGTERM')
-      await service.said('not ready')
+      await service.waitForOutput('not ready')
       service.kill(second)
-      assert.deepEqual(await service.ended(), {
+      assert.deepEqual(await service.waitForExit(), {
         code: 1,
         stdout: 'started\nstopping\nnot ready\nforced stop\n',
         stderr: '',
@@ -82,9 +82,9 @@ describe('a process', () => {
   /** Sends SIGTERM, after which a mocked clock advances by each of `steps` in milliseconds. */
   const stopWithMockedClock = async (closingMs: number, delayMs: number, steps: readonly number[]) => {
     await using service = startProgram(program, String(closingMs), String(delayMs), JSON.stringify(steps))
-    await service.said('started')
+    await service.waitForOutput('started')
     service.kill('SIGTERM')
-    return await service.ended()
+    return await service.waitForExit()
   }
 
   it('that hangs while closing exits with 1 after ten seconds', async () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as tick } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { coded } from '@shop/testing/asserts/coded.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import * as fc from 'fast-check'
 import { keyedQueue } from '../../src/resilience/keyed-queue.ts'
 
@@ -76,7 +76,7 @@ test('a task beyond the limit of its key is rejected as unavailable and never ru
   const oneTooMany = enqueue('key', async () => {
     ran = true
   })
-  await assert.rejects(oneTooMany, coded('unavailable'))
+  await assert.rejects(oneTooMany, hasCode('unavailable'))
   assert.equal(await enqueue('another', async () => 'done'), 'done')
   release()
   assert.deepEqual(await Promise.all(accepted), [1, 2, 3])

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { startCollector } from '@shop/testing/observability/otlp.ts'
-import { inRequest, origin, tracingTo } from '@shop/testing/observability/tracing.ts'
+import { inRequest, origin, tracingConfig } from '@shop/testing/observability/tracing.ts'
 import { startTracing } from '../../src/tracing/start.ts'
 
 /** A full batch, which is exported immediately. */
@@ -16,8 +16,8 @@ const makeSpans = async (name: string) => {
 it('repeated export failures are logged once, and so is the recovery', async () => {
   await using collector = await startCollector()
   const { logger, lines } = recordingLogger()
-  const config = tracingTo(`${collector.url}/`)
-  collector.answer.status = 500
+  const config = tracingConfig(`${collector.url}/`)
+  collector.reply.status = 500
   const messages = () => lines.map(({ level, msg }) => [level, msg])
   const failed = [40, 'traces cannot be exported']
   const untilReceived = async (requests: number) =>
@@ -29,7 +29,7 @@ it('repeated export failures are logged once, and so is the recovery', async () 
     await eventually(20_000, async () => assert.deepEqual(messages(), [failed]))
     await makeSpans('lost too')
     await untilReceived(2)
-    collector.answer.status = 200
+    collector.reply.status = 200
     for (const batches of [1, 2]) {
       await makeSpans('kept')
       await eventually(20_000, async () => assert.equal(collector.spans.length, batches * batchSize))
@@ -42,8 +42,8 @@ it('repeated export failures are logged once, and so is the recovery', async () 
 it('spans that exceed the queue are dropped, and their number is logged', async () => {
   await using collector = await startCollector()
   const { logger, lines } = recordingLogger()
-  const config = { ...tracingTo(collector.url), timeoutMs: 100 }
-  collector.answer.status = 'never'
+  const config = { ...tracingConfig(collector.url), timeoutMs: 100 }
+  collector.reply.status = 'never'
   await using _ = await startTracing(origin, config, logger)
   // One batch in flight, four that fill the queue, and one that exceeds it.
   for (let batches = 0; batches < 6; batches++) await makeSpans('many')

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Repeats `check` until it passes; after `ms` it fails as the check did last. */
+/** Repeats `check` until it passes. After `ms` it rejects with the error of the last check. */
 export const eventually = async <Result>(ms: number, check: () => Promise<Result>): Promise<Result> => {
-  const giveUp = performance.now() + ms
+  const deadline = performance.now() + ms
   for (;;) {
     try {
       return await check()
     } catch (error) {
-      if (performance.now() > giveUp) throw error
+      if (performance.now() > deadline) throw error
     }
     await delay(20)
   }

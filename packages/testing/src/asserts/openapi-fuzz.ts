@@ -23,8 +23,8 @@ type Operation = Readonly<{
 }>
 type Document = Readonly<{ paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> }>
 
-/** Values at the edges of what APIs take for a number or a text. */
-const awkward = fc.constantFrom<unknown>(
+/** Edge cases for numbers and strings. */
+const edgeCase = fc.constantFrom<unknown>(
   null,
   true,
   '',
@@ -47,13 +47,13 @@ const awkward = fc.constantFrom<unknown>(
   'a\nb',
 )
 
-const textOf = ({ pattern, minLength = 0, maxLength = 300 }: Schema): fc.Arbitrary<string> =>
+const stringFor = ({ pattern, minLength = 0, maxLength = 300 }: Schema): fc.Arbitrary<string> =>
   pattern === undefined
     ? fc.string({ minLength, maxLength: Math.min(maxLength, 300), unit: 'grapheme' })
     : fc.stringMatching(new RegExp(pattern))
 
-/** A value that the schema allows. */
-const validOf = (schema: Schema): fc.Arbitrary<unknown> => {
+/** Generates values that the schema allows. */
+const validValue = (schema: Schema): fc.Arbitrary<unknown> => {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
   const [type] = [schema.type].flat()
   const { minimum = -1_000, maximum = 1_000 } = schema
@@ -65,29 +65,34 @@ const validOf = (schema: Schema): fc.Arbitrary<unknown> => {
   if (type === 'number') return fc.integer({ min: 0, max: 99_999 }).map((cents) => cents / 100)
   if (type === 'object') {
     const members = Object.fromEntries(
-      Object.entries(schema.properties ?? {}).map(([name, member]) => [name, validOf(member)]),
+      Object.entries(schema.properties ?? {}).map(([name, member]) => [name, validValue(member)]),
     )
     return fc.record(members, { requiredKeys: [...(schema.required ?? [])] })
   }
-  return textOf(schema)
+  return stringFor(schema)
 }
 
-/** A value of the schema, often with something wrong in it. */
-const anyOf = (schema: Schema): fc.Arbitrary<unknown> => {
-  const valid = validOf(schema)
+/** Generates values for the schema, valid and invalid ones. */
+const anyValue = (schema: Schema): fc.Arbitrary<unknown> => {
+  const valid = validValue(schema)
   if (schema.properties === undefined)
-    return fc.oneof({ weight: 3, arbitrary: valid }, awkward, fc.jsonValue())
-  const broken = fc
+    return fc.oneof({ weight: 3, arbitrary: valid }, edgeCase, fc.jsonValue())
+  const invalid = fc
     .tuple(
       valid,
       fc.constantFrom(...Object.keys(schema.properties), 'unknown', '__proto__', 'constructor'),
-      fc.oneof(awkward, fc.jsonValue()),
+      fc.oneof(edgeCase, fc.jsonValue()),
     )
     .map(([value, name, junk]) => ({ ...(value as object), [name]: junk }))
-  return fc.oneof({ weight: 3, arbitrary: valid }, { weight: 3, arbitrary: broken }, awkward, fc.jsonValue())
+  return fc.oneof(
+    { weight: 3, arbitrary: valid },
+    { weight: 3, arbitrary: invalid },
+    edgeCase,
+    fc.jsonValue(),
+  )
 }
 
-/** As a path or query parameter: never empty, and never the beginning of a sibling path. */
+/** Encodes the value as a path or query parameter: never empty, and never part of another route. */
 const parameterText = (value: unknown): string => {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   const safe = text.isWellFormed() && !/^$|^\.{1,2}$|^top-|^low-stock-|^category$/.test(text)
@@ -97,23 +102,23 @@ const parameterText = (value: unknown): string => {
 const tag = fc.constantFrom('*', '"1"', '"2", "3"', 'W/"1"', 'x', '')
 
 const requestOf = (path: string, method: string, operation: Operation): fc.Arbitrary<InjectOptions> => {
-  const parameters = (operation.parameters ?? []).map((one) =>
-    fc.tuple(fc.constant(one), fc.option(anyOf(one.schema), { nil: undefined, freq: 2 })),
+  const parameters = (operation.parameters ?? []).map((parameter) =>
+    fc.tuple(fc.constant(parameter), fc.option(anyValue(parameter.schema), { nil: undefined, freq: 2 })),
   )
   const body = Object.values(operation.requestBody?.content ?? {})[0]?.schema
   return fc
     .record({
       parameters: fc.tuple(...parameters),
-      body: body === undefined ? fc.constant(undefined) : anyOf(body),
+      body: body === undefined ? fc.constant(undefined) : anyValue(body),
       headers: fc.oneof(
         { weight: 2, arbitrary: fc.constant({}) },
         { weight: 1, arbitrary: fc.record({ 'if-match': tag, 'if-none-match': tag }, { requiredKeys: [] }) },
       ),
     })
-    .map((given) => {
+    .map((generated) => {
       let url = path
       const query: string[] = []
-      for (const [{ name, in: where }, value] of given.parameters) {
+      for (const [{ name, in: where }, value] of generated.parameters) {
         if (where === 'path') url = url.replace(`{${name}}`, parameterText(value ?? 1))
         else if (value !== undefined) query.push(`${name}=${parameterText(value)}`)
       }
@@ -121,17 +126,18 @@ const requestOf = (path: string, method: string, operation: Operation): fc.Arbit
         method: method.toUpperCase() as 'GET',
         url: query.length > 0 ? `${url}?${query.join('&')}` : url,
         headers: {
-          ...given.headers,
-          ...(given.body !== undefined && { 'content-type': 'application/json' }),
+          ...generated.headers,
+          ...(generated.body !== undefined && { 'content-type': 'application/json' }),
         },
-        ...(given.body !== undefined && { payload: JSON.stringify(given.body) }),
+        ...(generated.body !== undefined && { payload: JSON.stringify(generated.body) }),
       }
     })
 }
 
 /**
- * Sends requests, right and wrong, made from the service's own OpenAPI document, to every operation of it. Each answer
- * must have a documented status other than 500 and a body that its schema allows. Resolves with the statuses seen.
+ * Sends valid and invalid requests to every operation in the service's own OpenAPI document. Each response
+ * must have a documented status other than 500 and a body that its schema allows. Resolves with the statuses
+ * seen.
  */
 export const fuzz = async (http: FastifyInstance, numRuns: number): Promise<Map<string, Set<number>>> => {
   const document: Document = (await http.inject('/openapi.json')).json()
@@ -142,24 +148,24 @@ export const fuzz = async (http: FastifyInstance, numRuns: number): Promise<Map<
 
   const check = async (path: string, method: string, operation: Operation, request: InjectOptions) => {
     const { statusCode, headers, body } = await http.inject(request)
-    const what = `${JSON.stringify(request)} → ${statusCode} ${body}`
-    assert.notEqual(statusCode, 500, what)
+    const exchange = `${JSON.stringify(request)} → ${statusCode} ${body}`
+    assert.notEqual(statusCode, 500, exchange)
     const documented = operation.responses[statusCode]
-    assert.ok(documented, `undocumented: ${what}`)
+    assert.ok(documented, `undocumented: ${exchange}`)
     seen.set(operation.operationId, (seen.get(operation.operationId) ?? new Set()).add(statusCode))
     const [mediaType = ''] = (headers['content-type'] ?? '').split(';')
-    if (body === '') return assert.equal(documented.content, undefined, what)
+    if (body === '') return assert.equal(documented.content, undefined, exchange)
     const pointer = ['paths', path, method, 'responses', String(statusCode), 'content', mediaType, 'schema']
-    assert.ok(documented.content?.[mediaType] !== undefined, `media type ${mediaType}: ${what}`)
+    assert.ok(documented.content?.[mediaType] !== undefined, `media type ${mediaType}: ${exchange}`)
     const validate = ajv.compile({
       $ref: `openapi#/${pointer.map(escape).map(encodeURIComponent).join('/')}`,
     })
-    assert.ok(validate(JSON.parse(body)), `${ajv.errorsText(validate.errors)}: ${what}`)
+    assert.ok(validate(JSON.parse(body)), `${ajv.errorsText(validate.errors)}: ${exchange}`)
   }
 
   for (const [path, operations] of Object.entries(document.paths)) {
     if (!/^\/(products|baskets)/.test(path)) continue
-    // What deletes comes last, or else the others would meet little but 404.
+    // DELETE comes last: otherwise most of the other requests would get 404.
     const inOrder = Object.entries(operations).toSorted(
       ([a], [b]) => Number(a === 'delete') - Number(b === 'delete'),
     )

@@ -10,7 +10,7 @@ type Expected = Readonly<{
   [detail: string]: unknown
 }>
 
-/** Asserts that the answer is this problem (RFC 9457), with no member missing and none besides. */
+/** Asserts that the response is exactly this problem (RFC 9457), without further members. */
 export const assertProblem = (response: LightMyRequestResponse, expected: Expected): void => {
   assert.equal(response.statusCode, expected.status, response.body)
   assert.equal(response.headers['content-type'], 'application/problem+json; charset=utf-8')

@@ -1,9 +1,9 @@
 import { pino } from 'pino'
 
-/** A logger that says nothing. */
+/** A logger that discards everything. */
 export const silentLogger = pino({ level: 'silent' })
 
-/** A logger that keeps its lines, parsed. */
+/** Creates a logger that keeps its lines, parsed. */
 export const recordingLogger = () => {
   const lines: Record<string, unknown>[] = []
   const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(JSON.parse(line)) })

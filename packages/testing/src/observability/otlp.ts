@@ -23,7 +23,7 @@ type Export = Readonly<{
 }>
 type Values = Readonly<Record<string, unknown>>
 
-/** A span as a collector gets it; `resource` is what it knows of the process. */
+/** A span as a collector receives it. `resource` contains the attributes of the process. */
 export type Span = Readonly<{
   resource: Values
   traceId: string
@@ -32,7 +32,7 @@ export type Span = Readonly<{
   name: string
   kind: string
   attributes: Values
-  /** The spans that it points to. */
+  /** The ids of the linked spans. */
   links: readonly string[]
   failed: boolean
 }>
@@ -69,24 +69,24 @@ const spansIn = (body: Buffer): Span[] =>
       scope_spans.flatMap(({ spans }) => spans.map((span) => spanOf(valuesOf(resource.attributes), span))),
     )
 
-/** A collector of traces on loopback: OTLP over HTTP, in protobuf. `answer` is what it does with a request, at first 200. */
+/** Starts a trace collector on loopback: OTLP over HTTP, in protobuf. `reply.status` sets its responses. */
 export const startCollector = async () => {
   const spans: Span[] = []
   const bodies: Buffer[] = []
   let requests = 0
-  const answer: { status: number | 'never' } = { status: 200 }
+  const reply: { status: number | 'never' } = { status: 200 }
   const server = createServer((request, response) => {
     void buffer(request).then((body) => {
       requests += 1
       const { url, headers } = request
       if (url !== '/v1/traces' || headers['content-type'] !== 'application/x-protobuf')
         return response.writeHead(404).end()
-      if (answer.status === 'never') return response
-      if (answer.status === 200) {
+      if (reply.status === 'never') return response
+      if (reply.status === 200) {
         spans.push(...spansIn(body))
         bodies.push(body)
       }
-      return response.writeHead(answer.status).end()
+      return response.writeHead(reply.status).end()
     })
   })
   server.listen(0, '127.0.0.1')
@@ -95,11 +95,11 @@ export const startCollector = async () => {
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
     url: `http://127.0.0.1:${address.port}`,
-    answer,
+    reply,
     requests: () => requests,
     spans,
-    /** Every byte that came, as a text to search in. */
-    received: () => Buffer.concat(bodies).toString('latin1'),
+    /** Returns all bytes received with status 200, as a string to search in. */
+    receivedText: () => Buffer.concat(bodies).toString('latin1'),
     [Symbol.asyncDispose]: async () => {
       const closed = once(server, 'close')
       server.close()
@@ -109,7 +109,7 @@ export const startCollector = async () => {
   }
 }
 
-/** The spans below one, each on a line with its service and kind, indented under its parent, in the order of their end. */
+/** Formats the spans below a parent, one per line with service and kind, indented, in order of their end. */
 export const treeOf = (spans: readonly Span[], parentId: string, indent = ''): string =>
   spans
     .filter((span) => span.parentId === parentId)

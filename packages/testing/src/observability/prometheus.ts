@@ -11,34 +11,34 @@ import { request } from '../services/http.ts'
 import { freePort } from '../services/services.ts'
 import { unlessReachable } from '../stores/servers.ts'
 
-export const configuration = join(root, 'deploy/observability')
+export const configurationFolder = join(root, 'deploy/observability')
 
-/** For a suite's `skip`: the reason when there is no Prometheus here. */
+/** For a suite's `skip`: the reason if Prometheus is not installed, otherwise false. */
 export const withoutPrometheus = await unlessReachable('prometheus (in PATH)', () =>
   promisify(execFile)('prometheus', ['--version']),
 )
 
-const replaced = (text: string, from: string | RegExp, to: string): string => {
+const replaceRequired = (text: string, from: string | RegExp, to: string): string => {
   assert.match(text, from instanceof RegExp ? from : new RegExp(RegExp.escape(from)))
   return text.replace(from, to)
 }
 
 type Series = Readonly<{ metric: Readonly<Record<string, string>>; values: readonly [number, string][] }>
 
-/** The project's own configuration and rules, but for its targets, and for how often it asks and evaluates: every second. */
+/** Writes the project's configuration and rules for these targets, scraped and evaluated every second. */
 const writeConfiguration = (folder: string, targets: readonly string[]): string => {
-  cpSync(join(configuration, 'rules'), join(folder, 'rules'), { recursive: true })
-  let text = readFileSync(join(configuration, 'prometheus.yml'), 'utf8')
-  text = replaced(text, 'scrape_interval: 15s', 'scrape_interval: 1s')
-  text = replaced(text, 'scrape_timeout: 5s', 'scrape_timeout: 1s')
-  text = replaced(text, 'evaluation_interval: 15s', 'evaluation_interval: 1s')
-  text = replaced(text, /targets: \[.*\]/, `targets: [${targets.join(', ')}]`)
+  cpSync(join(configurationFolder, 'rules'), join(folder, 'rules'), { recursive: true })
+  let text = readFileSync(join(configurationFolder, 'prometheus.yml'), 'utf8')
+  text = replaceRequired(text, 'scrape_interval: 15s', 'scrape_interval: 1s')
+  text = replaceRequired(text, 'scrape_timeout: 5s', 'scrape_timeout: 1s')
+  text = replaceRequired(text, 'evaluation_interval: 15s', 'evaluation_interval: 1s')
+  text = replaceRequired(text, /targets: \[.*\]/, `targets: [${targets.join(', ')}]`)
   const file = join(folder, 'prometheus.yml')
   writeFileSync(file, text)
   return file
 }
 
-/** A Prometheus on loopback that watches the targets, `host:port` each. */
+/** Starts a Prometheus on loopback that scrapes the targets, each as `host:port`. */
 export const startPrometheus = async (targets: readonly string[]) => {
   const folder = mkdtempSync(join(tmpdir(), 'prometheus-'))
   const address = `127.0.0.1:${await freePort()}`
@@ -58,12 +58,12 @@ export const startPrometheus = async (targets: readonly string[]) => {
     assert.equal(status, 200, `${JSON.stringify(parameters)}: ${body.error}`)
     return body.data
   }
-  const began = Date.now() / 1_000
+  const startedAt = Date.now() / 1_000
   await eventually(20_000, () => get('status/runtimeinfo'))
   return {
-    /** What the expression was at every second since the start. */
+    /** Returns the value of the expression at every second since the start. */
     series: async (query: string): Promise<readonly Series[]> => {
-      const range = { start: String(began), end: String(Date.now() / 1_000), step: '1' }
+      const range = { start: String(startedAt), end: String(Date.now() / 1_000), step: '1' }
       return (await get('query_range', { query, ...range })).result
     },
     [Symbol.asyncDispose]: async () => {

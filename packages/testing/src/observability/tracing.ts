@@ -4,8 +4,8 @@ import { startTracing } from '@shop/platform/tracing/start.ts'
 import { silentLogger } from './logger.ts'
 import { type Span, startCollector } from './otlp.ts'
 
-/** What the configuration comes to when no variable is set but that of the endpoint. */
-export const tracingTo = (endpoint: string): TracingConfig => ({
+/** The configuration that results when only the endpoint is set. */
+export const tracingConfig = (endpoint: string): TracingConfig => ({
   endpoint,
   timeoutMs: 3_000,
   environment: 'development',
@@ -13,24 +13,24 @@ export const tracingTo = (endpoint: string): TracingConfig => ({
   samplerRatio: 1,
 })
 
-/** Who makes the spans of a test. */
+/** The service to which a test's spans belong. */
 export const origin = { service: 'test-service', version: '1.2.3' }
 
-/** Runs `work` with tracing on in this process. Resolves with the spans that a collector has got when it is off again. */
+/** Runs `work` with tracing on in this process. Resolves with all spans that a collector received. */
 export const spansOf = async (
   work: () => Promise<unknown>,
   config: Partial<TracingConfig> = {},
 ): Promise<readonly Span[]> => {
   await using collector = await startCollector()
-  const traced = { ...tracingTo(collector.url), ...config }
+  const tracing = { ...tracingConfig(collector.url), ...config }
   {
-    await using _ = await startTracing(origin, traced, silentLogger)
+    await using _ = await startTracing(origin, tracing, silentLogger)
     await work()
   }
   return collector.spans
 }
 
-/** Runs `work` as what a traced request does; the span of that has the name. */
+/** Runs `work` inside a traced request, whose span has this name. */
 export const inRequest = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
   const span = startRequest(name, {}, ROOT_CONTEXT)
   if (span === undefined) throw new Error('tracing is off')

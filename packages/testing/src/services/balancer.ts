@@ -13,7 +13,7 @@ const isReady = (backend: string): Promise<boolean> =>
     () => false,
   )
 
-/** A connection to the first of the backends that takes one. */
+/** Connects to the first backend that accepts a connection. */
 const connectTo = async (backends: readonly string[]): Promise<Socket | undefined> => {
   for (const backend of backends) {
     const socket = connect({ port: Number(new URL(backend).port), host: '127.0.0.1', allowHalfOpen: true })
@@ -21,20 +21,20 @@ const connectTo = async (backends: readonly string[]): Promise<Socket | undefine
       await once(socket, 'connect')
       return socket
     } catch {
-      // The next one, then.
+      // Try the next backend.
     }
   }
   return undefined
 }
 
 /**
- * What stands before the instances of a service in production: it asks each whether it is ready, ten times a second, and
- * passes every new connection on to one of those that are, in turn. What goes over a connection it does not look at.
+ * Starts a stand-in for a load balancer in production. It checks ten times a second which instances are
+ * ready, and forwards new connections to the ready ones in turn. It does not interpret the data.
  */
 export const startBalancer = async () => {
   const ready = new Set<string>()
-  const watching: Promise<void>[] = []
-  let turn = 0
+  const watches: Promise<void>[] = []
+  let connections = 0
   const closing = new AbortController()
   const watch = async (backend: string) => {
     while (!closing.signal.aborted) {
@@ -44,10 +44,10 @@ export const startBalancer = async () => {
     }
   }
 
-  const pass = async (client: Socket): Promise<void> => {
+  const forward = async (client: Socket): Promise<void> => {
     const candidates = [...ready]
-    turn += 1
-    const first = turn % Math.max(candidates.length, 1)
+    connections += 1
+    const first = connections % Math.max(candidates.length, 1)
     const backend = await connectTo([...candidates.slice(first), ...candidates.slice(0, first)])
     if (backend === undefined) return void client.destroy()
     for (const [from, to] of [
@@ -63,7 +63,7 @@ export const startBalancer = async () => {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     clients.add(client)
     client.on('error', () => {}).on('close', () => clients.delete(client))
-    void pass(client)
+    void forward(client)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -72,12 +72,12 @@ export const startBalancer = async () => {
   return {
     url: `http://127.0.0.1:${address.port}`,
     isReady: (backend: string): boolean => ready.has(backend),
-    add: (backend: string): void => void watching.push(watch(backend)),
+    add: (backend: string): void => void watches.push(watch(backend)),
     [Symbol.asyncDispose]: async () => {
       closing.abort()
       server.close()
       for (const client of clients) client.destroy()
-      await Promise.all(watching)
+      await Promise.all(watches)
     },
   }
 }

@@ -2,7 +2,10 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** A certificate and its key for such a name (`DNS:localhost`, `IP:127.0.0.1`), as files in the folder: only those trust it who have it. */
+/**
+ * Writes a self-signed certificate and its key to the folder. The name has the form `DNS:localhost` or
+ * `IP:127.0.0.1`.
+ */
 export const makeCertificate = async (
   folder: string,
   name: string,

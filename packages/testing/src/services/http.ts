@@ -1,4 +1,4 @@
-/** Sends a request, with `body` as JSON when there is one, and reads the answer. */
+/** Sends a request, with `body` as JSON if given, and reads the response. */
 export const request = async (
   method: string,
   url: string,

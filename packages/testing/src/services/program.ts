@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-const sayLimitMs = 60_000
+const outputTimeoutMs = 60_000
 
-/** Runs a TypeScript file with arguments, in a process of its own; killed when disposed of. */
+/** Runs a TypeScript file with arguments in a separate process. Disposing of it kills the process. */
 export const startProgram = (file: URL, ...args: readonly string[]) => {
   const child = spawn(process.execPath, [fileURLToPath(file), ...args], {
     env: { PATH: process.env['PATH'] },
@@ -16,33 +16,33 @@ export const startProgram = (file: URL, ...args: readonly string[]) => {
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const closed = once(child, 'close')
-  const ended = async () => {
+  const waitForExit = async () => {
     await closed
     return { code: child.exitCode, stdout, stderr }
   }
   return {
     kill: (signal: NodeJS.Signals) => child.kill(signal),
-    /** Reads no more of what the program writes to standard output. */
+    /** Closes the reading end of the program's standard output. */
     closeOutput: () => void child.stdout.destroy(),
-    /** Resolves when the text is on standard output. */
-    said: async (expected: string): Promise<void> => {
-      const giveUp = Date.now() + sayLimitMs
+    /** Resolves when standard output contains the string. */
+    waitForOutput: async (expected: string): Promise<void> => {
+      const deadline = Date.now() + outputTimeoutMs
       while (!stdout.includes(expected)) {
-        if (child.exitCode !== null || Date.now() > giveUp)
-          throw new Error(`the program did not say ${expected}:\n${stdout}${stderr}`)
+        if (child.exitCode !== null || Date.now() > deadline)
+          throw new Error(`the program did not print ${expected}:\n${stdout}${stderr}`)
         await delay(10)
       }
     },
-    ended,
+    waitForExit,
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGKILL')
-      await ended()
+      await waitForExit()
     },
   }
 }
 
-/** Runs the file to its end. */
+/** Runs the file until it exits. */
 export const runProgram = async (file: URL, ...args: readonly string[]) => {
   await using program = startProgram(file, ...args)
-  return await program.ended()
+  return await program.waitForExit()
 }

@@ -22,8 +22,11 @@ export type BatchGetProducts = handleUnaryCall<BatchGetProductsRequest, BatchGet
 
 type Options = Readonly<{ address?: string; credentials?: ServerCredentials }>
 
-/** A product service as grpc-js has it, with nothing of ours around it, that can do one thing. Disposing of it breaks its connections. */
-export const startRaw = async (
+/**
+ * Starts a plain grpc-js server that implements only `BatchGetProducts`, without any of our own gRPC code.
+ * Disposing of it breaks its connections.
+ */
+export const startProductStub = async (
   batchGetProducts: BatchGetProducts,
   { address = '127.0.0.1:0', credentials = ServerCredentials.createInsecure() }: Options = {},
 ) => {

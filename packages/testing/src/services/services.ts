@@ -5,27 +5,27 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { root } from '../files.ts'
 
-const readyLimitMs = 60_000
+const readyTimeoutMs = 60_000
 
-const given = new Set<number>()
+const returnedPorts = new Set<number>()
 
-/** A port that was free a moment ago, and that this process has not been given before. */
+/** Returns a port that was free a moment ago, and never the same one twice in a process. */
 export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   server.close()
   if (address === null || typeof address === 'string') throw new Error('no port')
-  if (given.has(address.port)) return freePort()
-  given.add(address.port)
+  if (returnedPorts.has(address.port)) return freePort()
+  returnedPorts.add(address.port)
   return address.port
 }
 
-/** The environment without what would configure a service. */
+/** The environment without variables that configure a service. */
 const bareEnvironment = (): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
   NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
-  // A busy machine under the tests is no overload of the service.
+  // A busy test machine must not count as an overloaded service.
   MAX_EVENT_LOOP_DELAY_MS: '0',
 })
 
@@ -37,7 +37,7 @@ export type RunningService = AsyncDisposable &
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
   }>
 
-/** Starts a service as users do, by its main.ts, and resolves when it is ready. Disposing of it stops it. */
+/** Starts a service by its main.ts, as users do. Resolves when it is ready. Disposing of it stops it. */
 export const startService = async (
   service: 'product' | 'basket',
   environment: Readonly<Record<string, string>>,
@@ -57,14 +57,14 @@ export const startService = async (
     return child.exitCode
   }
   const url = `http://127.0.0.1:${port}`
-  const giveUp = Date.now() + readyLimitMs
+  const deadline = Date.now() + readyTimeoutMs
   const isReady = () =>
     fetch(`${url}/health/ready`).then(
       ({ ok }) => ok,
       () => false,
     )
   while (!(await isReady())) {
-    if (child.exitCode !== null || Date.now() > giveUp) {
+    if (child.exitCode !== null || Date.now() > deadline) {
       await stop('SIGKILL')
       throw new Error(`the ${service} service did not become ready:\n${output}`)
     }

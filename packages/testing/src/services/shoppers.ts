@@ -10,7 +10,7 @@ type Shop = (connection: Connection, shopper: number, round: number) => Promise<
 const maxFailures = 100
 const failurePauseMs = 20
 
-/** So many customers who shop, each over a connection of their own, one round after the other until they are stopped, or disposed of. */
+/** Starts `count` shoppers, each with its own connection, that repeat `shop` until they are stopped. */
 export const startShoppers = (count: number, shop: Shop) => {
   let rounds = 0
   const stopping = new AbortController()
@@ -24,7 +24,7 @@ export const startShoppers = (count: number, shop: Shop) => {
       } catch (error) {
         if (failures.length < maxFailures)
           failures.push(error instanceof Error ? `${error.name}: ${error.message}` : String(error))
-        // A refused connection is refused at once.
+        // A refused connection fails at once, so do not retry in a tight loop.
         await delay(failurePauseMs)
       }
     }
@@ -36,49 +36,49 @@ export const startShoppers = (count: number, shop: Shop) => {
   }
   return {
     rounds: (): number => rounds,
-    /** Resolves with what went wrong in the rounds that are not counted. */
+    /** Resolves with the errors of the failed rounds, which `rounds` does not count. */
     stop,
     [Symbol.asyncDispose]: async () => void (await stop()),
   }
 }
 
-/** How long a slow machine may take, in milliseconds. */
-export const patience = 30_000
+/** A time limit that is generous enough for a slow machine. */
+export const timeoutMs = 30_000
 
 type Shoppers = ReturnType<typeof startShoppers>
 
-/** Waits until the customers have shopped so many rounds more. */
-export const more = async (shoppers: Shoppers, rounds: number) => {
-  const enough = shoppers.rounds() + rounds
-  await eventually(patience, async () => assert.ok(shoppers.rounds() >= enough))
+/** Waits until the shoppers have completed this many further rounds. */
+export const waitForRounds = async (shoppers: Shoppers, rounds: number) => {
+  const target = shoppers.rounds() + rounds
+  await eventually(timeoutMs, async () => assert.ok(shoppers.rounds() >= target))
 }
 
-/** Ready is not enough to begin: a basket service is ready before it has found the product service. */
+/** Waits for health, because a basket service is ready before it has connected to the product service. */
 export const untilHealthy = ({ url }: RunningService) =>
-  eventually(patience, async () =>
+  eventually(timeoutMs, async () =>
     assert.equal((await request('GET', `${url}/health`)).body.status, 'healthy'),
   )
 
-/** One customer's round at the basket service: adds, changes, looks and leaves, with pauses in which the connection is kept. */
+/** A round at the basket service: add, change, read and delete, with pauses on an idle connection. */
 export const shopAt =
   (url: string, productId: number, prefix = '') =>
   async ({ send }: Connection, shopper: number, round: number): Promise<void> => {
     const basket = `${url}/baskets/${prefix}shopper-${shopper}-${round}`
-    const expectAnswer = async (status: number, method: string, path: string, body?: unknown) => {
-      const answer = await send(method, `${basket}${path}`, body)
-      assert.equal(answer.status, status, `${method} ${JSON.stringify(answer.body)}`)
-      return answer.body
+    const expectStatus = async (status: number, method: string, path: string, body?: unknown) => {
+      const response = await send(method, `${basket}${path}`, body)
+      assert.equal(response.status, status, `${method} ${JSON.stringify(response.body)}`)
+      return response.body
     }
-    await expectAnswer(200, 'POST', '/items', { product_id: productId, quantity: 2 })
+    await expectStatus(200, 'POST', '/items', { product_id: productId, quantity: 2 })
     await delay(20 + 10 * shopper)
-    await expectAnswer(200, 'PUT', `/items/${productId}`, { quantity: 3 })
-    assert.equal((await expectAnswer(200, 'GET', '')).item_count, 3)
+    await expectStatus(200, 'PUT', `/items/${productId}`, { quantity: 3 })
+    assert.equal((await expectStatus(200, 'GET', '')).item_count, 3)
     await delay(20 + 5 * shopper)
-    await expectAnswer(204, 'DELETE', '')
+    await expectStatus(204, 'DELETE', '')
   }
 
 type Load = Readonly<{
-  /** Of the basket services, which share the clients among them. */
+  /** The basket services, among which the clients are distributed. */
   urls: readonly string[]
   userIds: readonly string[]
   productIds: readonly number[]
@@ -88,58 +88,59 @@ type Load = Readonly<{
 
 /** Quantities by user id and product id. */
 class Quantities {
-  readonly #ofLine = new Map<string, number>()
+  readonly #byLine = new Map<string, number>()
 
   add(userId: string, productId: number, quantity: number): void {
-    this.#ofLine.set(`${userId} ${productId}`, this.of(`${userId} ${productId}`) + quantity)
+    this.#byLine.set(`${userId} ${productId}`, this.get(`${userId} ${productId}`) + quantity)
   }
-  of = (line: string): number => this.#ofLine.get(line) ?? 0
-  lines = (): string[] => [...this.#ofLine.keys()]
+  get = (line: string): number => this.#byLine.get(line) ?? 0
+  lines = (): string[] => [...this.#byLine.keys()]
 }
 
-/** An add that was refused like this has changed nothing, so it may be tried again. */
+/** Whether an add was refused without any effect, so that it can be retried. */
 const isWithoutEffect = (problem: { code?: string; detail?: string }): boolean =>
   problem.code === 'unavailable' && problem.detail === 'the product service is unavailable'
 
 /**
- * Adds to the baskets so many times, by so many clients at once over kept connections, trying again where a slow machine makes
- * the service refuse. `acknowledged` were answered with 200; of `doubtful` ones the outcome is unknown, `problems` has why.
+ * Adds to the baskets `adds` times, from concurrent clients with keep-alive connections. Retries adds that
+ * the service refuses because the machine is slow. `acknowledged` adds got status 200. The outcome of
+ * `uncertain` adds is unknown; `problems` contains their response bodies.
  */
 export const addToBaskets = async ({ urls, userIds, productIds, clients, adds }: Load) => {
-  const [acknowledged, doubtful] = [new Quantities(), new Quantities()]
+  const [acknowledged, uncertain] = [new Quantities(), new Quantities()]
   const problems: unknown[] = []
   let next = 0
   const client = async (_: unknown, index: number) => {
     using connection = openConnection()
     const url = urls[index % urls.length]
     while (next < adds) {
-      const turn = next++
-      const userId = userIds[turn % userIds.length] ?? ''
-      const productId = productIds[Math.floor(turn / userIds.length) % productIds.length] ?? 0
-      const quantity = 1 + (turn % 3)
+      const number = next++
+      const userId = userIds[number % userIds.length] ?? ''
+      const productId = productIds[Math.floor(number / userIds.length) % productIds.length] ?? 0
+      const quantity = 1 + (number % 3)
       const add = () =>
         connection.send('POST', `${url}/baskets/${userId}/items`, { product_id: productId, quantity })
-      let answer = await add()
-      while (answer.status === 503 && isWithoutEffect(answer.body)) {
+      let response = await add()
+      while (response.status === 503 && isWithoutEffect(response.body)) {
         await delay(100)
-        answer = await add()
+        response = await add()
       }
-      if (answer.status !== 200) problems.push(answer.body)
-      const kind = answer.status === 200 ? acknowledged : doubtful
-      kind.add(userId, productId, quantity)
+      if (response.status !== 200) problems.push(response.body)
+      const quantities = response.status === 200 ? acknowledged : uncertain
+      quantities.add(userId, productId, quantity)
     }
   }
   await Promise.all(Array.from({ length: clients }, client))
-  return { acknowledged, doubtful, problems }
+  return { acknowledged, uncertain, problems }
 }
 
-type Added = Awaited<ReturnType<typeof addToBaskets>>
+type AddResults = Awaited<ReturnType<typeof addToBaskets>>
 
-/** Fails unless the baskets of these users, as the service has them, have what was acknowledged, and nothing else. */
+/** Asserts that the baskets contain all acknowledged adds, and no others except uncertain ones. */
 export const assertBaskets = async (
   url: string,
   userIds: readonly string[],
-  { acknowledged, doubtful }: Pick<Added, 'acknowledged' | 'doubtful'>,
+  { acknowledged, uncertain }: Pick<AddResults, 'acknowledged' | 'uncertain'>,
 ): Promise<void> => {
   using connection = openConnection()
   const stored = new Quantities()
@@ -148,14 +149,14 @@ export const assertBaskets = async (
     assert.equal(status, 200)
     for (const { product_id, quantity } of body.items) stored.add(userId, product_id, quantity)
   }
-  const lines = new Set([acknowledged, doubtful, stored].flatMap((quantities) => quantities.lines()))
+  const lines = new Set([acknowledged, uncertain, stored].flatMap((quantities) => quantities.lines()))
   const wrong = [...lines]
     .map((line) => ({
       line,
-      stored: stored.of(line),
-      acknowledged: acknowledged.of(line),
-      doubtful: doubtful.of(line),
+      stored: stored.get(line),
+      acknowledged: acknowledged.get(line),
+      uncertain: uncertain.get(line),
     }))
-    .filter((of) => of.stored < of.acknowledged || of.stored > of.acknowledged + of.doubtful)
+    .filter((sums) => sums.stored < sums.acknowledged || sums.stored > sums.acknowledged + sums.uncertain)
   assert.deepEqual(wrong, [])
 }

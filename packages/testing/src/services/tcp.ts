@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 
 type Address = Readonly<{ host: string; port: number }>
 
-/** A listener that can go, which cuts its connections, and come again. */
+/** A listener that can be started and stopped repeatedly. Stopping it cuts its connections. */
 const listener = (port: number, onConnection: (socket: Socket) => void) => {
   const sockets = new Set<Socket>()
   let server: Server | undefined
@@ -26,20 +26,20 @@ const listener = (port: number, onConnection: (socket: Socket) => void) => {
 }
 
 /**
- * Passes everything that comes to this port on to the target, and back; once it is started. A connection that says
- * `lastWords` is cut before it gets an answer.
+ * Creates a TCP proxy from this port to the target. A connection whose client sends `cutOn` is cut before it
+ * gets a response.
  */
-export const proxyOn = (port: number, target: Address, lastWords?: string) =>
+export const proxyOn = (port: number, target: Address, cutOn?: string) =>
   listener(port, (socket) => {
     const upstream = connect(target)
     upstream.on('error', () => {}).once('close', () => socket.destroy())
     socket.once('close', () => upstream.destroy())
-    if (lastWords !== undefined)
+    if (cutOn !== undefined)
       socket.on('data', (bytes) => {
-        if (bytes.includes(lastWords)) socket.destroy()
+        if (bytes.includes(cutOn)) socket.destroy()
       })
     socket.pipe(upstream).pipe(socket)
   })
 
-/** Takes connections on this port and never says a word; once it is started. */
-export const silenceOn = (port: number) => listener(port, () => {})
+/** Creates a server that accepts connections on this port and never responds. */
+export const silentServerOn = (port: number) => listener(port, () => {})

@@ -103,15 +103,15 @@ export type OwnCluster = Awaited<ReturnType<typeof startOwnCluster>>
 
 /** Starts six servers on loopback: three primaries with one replica each. */
 export const startOwnCluster = async () => {
-  await using starting = new AsyncDisposableStack()
-  const folder = starting.use(await mkdtempDisposable(join(tmpdir(), 'redis-cluster-')))
+  await using cleanup = new AsyncDisposableStack()
+  const folder = cleanup.use(await mkdtempDisposable(join(tmpdir(), 'redis-cluster-')))
   const aclFile = join(folder.path, 'users.acl')
   const { name, password, rules } = documentedUser()
   await writeFile(aclFile, `user ${[name, 'on', `>${password}`, ...rules].join(' ')}\n`)
   const ports = await freePorts(6)
-  const nodes = await Promise.all(ports.map((port) => startNode(starting, port, folder.path, aclFile)))
+  const nodes = await Promise.all(ports.map((port) => startNode(cleanup, port, folder.path, aclFile)))
   await formCluster(nodes)
-  const stack = starting.move()
+  const stack = cleanup.move()
   const [first] = ports
   const nodeOf = (id: string | undefined) => {
     const node = nodes.find((candidate) => candidate.id === id)

@@ -14,11 +14,11 @@ const programs = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_baseback
   .toSorted()
 const bin = programs.at(-1)
 
-/** For a suite's `skip`: the reason when the machine has no PostgreSQL server programs. */
+/** For a suite's `skip`: the reason if PostgreSQL's server programs are not installed, otherwise false. */
 export const withoutPostgresPrograms =
-  bin === undefined && 'the programs initdb, postgres and pg_basebackup are not here'
+  bin === undefined && 'initdb, postgres and pg_basebackup are not installed'
 
-/** PostgreSQL refuses to run as root: then its own user is the one. */
+/** PostgreSQL refuses to run as root, so root runs it as the user `postgres`. */
 const identity = (): { uid?: number; gid?: number } => {
   if (process.getuid?.() !== 0) return {}
   const [, uid, gid] = /^postgres:[^:]*:(\d+):(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? []
@@ -41,7 +41,7 @@ export type Cluster = AsyncDisposable &
     stop: () => Promise<void>
   }>
 
-const untilAnswering = async (url: string): Promise<void> => {
+const waitUntilReady = async (url: string): Promise<void> => {
   for (let tries = 0; ; tries++) {
     const client = new Client({ connectionString: url })
     try {
@@ -55,13 +55,13 @@ const untilAnswering = async (url: string): Promise<void> => {
 }
 
 type Options = Readonly<{
-  /** To be a streaming replica of. */
+  /** Makes the server a streaming replica of this one. */
   primary?: Cluster
-  /** Speaks TLS, with a certificate for 127.0.0.1 that only those trust who have it: `certificate`. */
+  /** Enables TLS, with the self-signed `certificate` for 127.0.0.1. */
   tls?: boolean
 }>
 
-/** A PostgreSQL of the test's own on loopback, running: a fresh one, or a replica. */
+/** Starts a PostgreSQL server for one test, on loopback: an empty one or a replica. */
 export const startCluster = async ({ primary, tls = false }: Options = {}): Promise<Cluster> => {
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
   const { uid, gid } = identity()
@@ -101,14 +101,14 @@ export const startCluster = async ({ primary, tls = false }: Options = {}): Prom
     ]
     const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
     server = spawn(join(bin ?? '', 'postgres'), args, { ...identity(), cwd: folder, stdio: 'ignore' })
-    await untilAnswering(url)
+    await waitUntilReady(url)
   }
   const stop = async () => {
     if (server === undefined) return
-    const ended = once(server, 'exit')
-    // An immediate shutdown, as after a failure.
+    const exited = once(server, 'exit')
+    // An immediate shutdown, like a crash.
     server.kill('SIGQUIT')
-    await ended
+    await exited
     server = undefined
   }
   await start()

@@ -5,9 +5,12 @@ import { unlessReachable } from './servers.ts'
 
 const url = process.env['TEST_DATABASE_URL'] ?? 'postgres://postgres@127.0.0.1:5432/postgres'
 
-/** The rows of one statement, by default on the server's own database. */
-export const query = async (statement: string, on = url): Promise<Record<string, unknown>[]> => {
-  const client = new Client({ connectionString: on, connectionTimeoutMillis: 20_000 })
+/** Runs a statement, by default on the test server, and returns its rows. */
+export const query = async (
+  statement: string,
+  connectionString = url,
+): Promise<Record<string, unknown>[]> => {
+  const client = new Client({ connectionString, connectionTimeoutMillis: 20_000 })
   await client.connect()
   try {
     return (await client.query(statement)).rows
@@ -16,7 +19,7 @@ export const query = async (statement: string, on = url): Promise<Record<string,
   }
 }
 
-/** What a service's configuration comes to when it names this address alone. */
+/** The configuration of a service for which only this URL is set. */
 export const postgresConfig = (address: string): PostgresConfig => ({
   applicationName: 'test',
   address: { url: address },
@@ -26,12 +29,12 @@ export const postgresConfig = (address: string): PostgresConfig => ({
   replicaUrl: undefined,
 })
 
-/** For a suite's `skip`: the reason when there is no PostgreSQL to test on. */
+/** For a suite's `skip`: the reason if there is no PostgreSQL server for tests, otherwise false. */
 export const withoutPostgres = await unlessReachable('PostgreSQL (TEST_DATABASE_URL)', () =>
   query('select 1'),
 )
 
-/** A schema of its own on the real server, as a connection URL; dropped when disposed of. */
+/** Creates a schema for one test on the test server. Disposing of it drops the schema. */
 export const ownSchema = async (): Promise<{ url: string } & AsyncDisposable> => {
   const schema = `test_${randomBytes(6).toString('hex')}`
   await query(`create schema ${schema}`)
@@ -43,7 +46,7 @@ export const ownSchema = async (): Promise<{ url: string } & AsyncDisposable> =>
   }
 }
 
-/** A database of its own on the real server; dropped when disposed of, with those that are named after it. */
+/** Creates a database for one test. Disposing of it drops all databases whose names start with its name. */
 export const ownDatabase = async (): Promise<{ name: string; url: string } & AsyncDisposable> => {
   const name = `test_${randomBytes(6).toString('hex')}`
   await query(`create database ${name}`)

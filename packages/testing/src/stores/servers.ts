@@ -1,6 +1,6 @@
 /**
- * False when the server answers, else the reason to skip what needs it. Under CI=true nothing is skipped: the missing
- * server is an error.
+ * Returns false if the server responds, and otherwise the reason to skip the tests that need it. With CI=true
+ * it throws instead, so that no test is skipped.
  */
 export const unlessReachable = async (
   name: string,

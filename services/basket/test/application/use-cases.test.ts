@@ -8,7 +8,7 @@ import { removeExpiredBaskets } from '../../src/application/commands/remove-expi
 import { type UseCases, useCases } from '../../src/application/use-cases.ts'
 import type { BasketState } from '../../src/domain/basket.ts'
 import type { BasketEvent } from '../../src/domain/basket-events.ts'
-import { aBasket, aProduct, coded, longTtl } from '../support/baskets.ts'
+import { aBasket, aProduct, hasCode, longTtl } from '../support/baskets.ts'
 import { openPorts } from '../support/ports.ts'
 
 const context = systemContext('test')
@@ -99,7 +99,7 @@ for (const [name, write] of Object.entries(writes))
       await using opened = await openWithBasket()
       const { use, stored } = opened
       for (const states of [[], [{ id: stored.id, version: 2 }], [{ id: 'another', version: 1 }]] as const)
-        await assert.rejects(write(use, states), coded('stale_version'))
+        await assert.rejects(write(use, states), hasCode('stale_version'))
       assert.deepEqual(await use.getBasket({ userId }, context), stored)
     })
 
@@ -121,8 +121,8 @@ for (const [name, write] of Object.entries(writes))
       await using opened = await openUseCases()
       const { use } = opened
       for (const states of ['existing', [], [{ id: 'basket-1', version: 1 }]] as const)
-        await assert.rejects(write(use, states), coded(code))
-      await assert.rejects(use.getBasket({ userId }, context), coded('not_found'))
+        await assert.rejects(write(use, states), hasCode(code))
+      await assert.rejects(use.getBasket({ userId }, context), hasCode('not_found'))
     })
   })
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import * as fc from 'fast-check'
 import { type Basket, type BasketState, requireExisting, requireExpected } from '../../src/domain/basket.ts'
-import { aBasket, coded } from '../support/baskets.ts'
+import { aBasket, hasCode } from '../support/baskets.ts'
 
 const stored: Basket = { ...aBasket(), id: 'a', version: 2 }
 
@@ -23,7 +23,7 @@ const isMet = (check: () => unknown): boolean => {
     check()
     return true
   } catch (error) {
-    return !coded('stale_version')(error)
+    return !hasCode('stale_version')(error)
   }
 }
 
@@ -78,10 +78,10 @@ describe('an expectation', () => {
 
 describe('requireExisting', () => {
   test('throws not_found if there is no basket, regardless of the expected states', () => {
-    assert.throws(() => requireExisting(undefined), coded('not_found'))
+    assert.throws(() => requireExisting(undefined), hasCode('not_found'))
     fc.assert(
       fc.property(expectation, (expected) =>
-        assert.throws(() => requireExisting(undefined, expected), coded('not_found')),
+        assert.throws(() => requireExisting(undefined, expected), hasCode('not_found')),
       ),
     )
   })

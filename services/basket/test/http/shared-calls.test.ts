@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
-import { orwell, startRaw } from '@shop/testing/services/raw-products.ts'
+import { orwell, startProductStub } from '@shop/testing/services/raw-products.ts'
 import { createApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
@@ -11,7 +11,7 @@ import { basketIn, basketOf } from '../support/http.ts'
 test('a hundred concurrent adds to different baskets share at most five calls to the product service', async () => {
   await using folder = await ownFolder()
   const calls: (readonly number[])[] = []
-  using products = await startRaw(({ request }, callback) => {
+  using products = await startProductStub(({ request }, callback) => {
     calls.push(request.ids)
     callback(null, { products: request.ids.map((id) => ({ ...orwell, id })) })
   })

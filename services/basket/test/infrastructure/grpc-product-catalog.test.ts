@@ -10,7 +10,7 @@ import { requestContext } from '@shop/platform/request-context.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { orwell } from '@shop/testing/services/raw-products.ts'
 import { grpcProductCatalog } from '../../src/infrastructure/grpc-product-catalog.ts'
-import { coded } from '../support/baskets.ts'
+import { hasCode } from '../support/baskets.ts'
 
 type GetProduct = Rpcs<ProductServiceServer>['getProduct']
 type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
@@ -62,12 +62,12 @@ test('a free product without stock is found, although protobuf omits both zeros'
 
 test('an unknown product is rejected with product_not_found', async () => {
   await using catalog = await openCatalog(() => Promise.reject(new AppError('not_found', 'no product 7')))
-  await assert.rejects(catalog.find(7), coded('product_not_found'))
+  await assert.rejects(catalog.find(7), hasCode('product_not_found'))
 })
 
 test('a product service that limits the rate is unavailable, because a later call may succeed', async () => {
   await using catalog = await openCatalog(() => Promise.reject(new AppError('rate_limited', 'secret')))
-  await assert.rejects(catalog.find(7), coded('unavailable'))
+  await assert.rejects(catalog.find(7), hasCode('unavailable'))
 })
 
 test('the id of the current request is sent to the product service', async () => {

@@ -6,7 +6,7 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { onRedis, ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
-import { aBasket, coded } from '../support/baskets.ts'
+import { aBasket, hasCode } from '../support/baskets.ts'
 import { redisConfigOf } from '../support/redis-config.ts'
 
 const openBaskets = async (ttlSeconds: number) => {
@@ -63,7 +63,7 @@ describe('baskets in Redis', { skip: withoutRedis }, () => {
     const contended = redisBasketRepository({ ...redis, compareAndSet }, 60, prefix)
     await assert.rejects(
       contended.update('user', () => undefined),
-      coded('unavailable'),
+      hasCode('unavailable'),
     )
     assert.equal((await baskets.find('user'))?.version, 101)
   })

@@ -6,7 +6,7 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { type OwnCluster, startOwnCluster } from '@shop/testing/stores/own-cluster.ts'
 import { onServer, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { redisBasketStatistics } from '../../src/infrastructure/redis-basket-statistics.ts'
-import { coded } from '../support/baskets.ts'
+import { hasCode } from '../support/baskets.ts'
 import { type ClusterBaskets, clusterChangeMs, openClusterBaskets } from '../support/cluster-baskets.ts'
 import {
   assertNothingLost,
@@ -97,14 +97,14 @@ describe('a cluster of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => 
     replica.suspend()
     await onServer(primary.port, (client) => client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'replica']))
     await untilMore(load.eager.doomed, 3)
-    await assert.rejects(careful.redis.pingReplicas(), coded('unavailable'))
+    await assert.rejects(careful.redis.pingReplicas(), hasCode('unavailable'))
     await primary.kill()
 
     replica.resume()
     await cluster.allowFailover()
     await Promise.all([eager, careful].map(({ untilReady }) => untilReady()))
     await untilMore([...safe, ...load.eager.doomed], 2)
-    await assert.rejects(careful.redis.pingReplicas(), coded('unavailable'))
+    await assert.rejects(careful.redis.pingReplicas(), hasCode('unavailable'))
     primary.restart()
     await untilMore(load.careful.doomed, 2)
     await load.stop()

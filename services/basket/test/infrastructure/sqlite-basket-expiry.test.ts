@@ -5,7 +5,7 @@ import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
-import { aBasket, coded, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
+import { aBasket, hasCode, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
 test('only expired baskets are removed, at most 500 per batch, and the readable ones are returned', async () => {
   await using folder = await ownFolder()
@@ -40,7 +40,7 @@ test('removal rejects with unavailable while another process locks the file, and
   const { removeExpired, removed } = sqliteBasketExpiry(sqlite)
   const expiry = mapSqliteErrors({ removeExpired }, 'too many concurrent writes')
   other.exec('begin immediate')
-  await assert.rejects(expiry.removeExpired(), coded('unavailable'))
+  await assert.rejects(expiry.removeExpired(), hasCode('unavailable'))
   assert.equal(removed(), 0)
   other.exec('rollback')
   assert.deepEqual(await expiry.removeExpired(), [stored])

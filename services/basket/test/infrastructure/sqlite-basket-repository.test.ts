@@ -7,7 +7,7 @@ import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
-import { aBasket, coded, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
+import { aBasket, hasCode, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
 test('baskets are still there after the file is reopened', async () => {
   await using folder = await ownFolder()
@@ -52,7 +52,7 @@ test('while another process locks the file, writes reject with unavailable and r
   other.exec('begin immediate')
   await assert.rejects(
     baskets.update('user123', () => undefined),
-    coded('unavailable'),
+    hasCode('unavailable'),
   )
   assert.deepEqual(await baskets.find('user123'), stored)
   other.exec('rollback')

@@ -4,10 +4,10 @@ import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { type BatchGetProducts, orwell, startRaw } from '@shop/testing/services/raw-products.ts'
+import { type BatchGetProducts, orwell, startProductStub } from '@shop/testing/services/raw-products.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { grpcProductCatalog } from '../../src/infrastructure/grpc-product-catalog.ts'
-import { coded } from '../support/baskets.ts'
+import { hasCode } from '../support/baskets.ts'
 
 const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
 
@@ -19,7 +19,7 @@ const failureOf = async ({ find }: Catalog): Promise<string> => {
   await assert.rejects(find(orwell.id), (error) => {
     for (rootCause = error; rootCause instanceof Error && rootCause.cause !== undefined; )
       rootCause = rootCause.cause
-    return coded('unavailable')(error)
+    return hasCode('unavailable')(error)
   })
   if (!(rootCause instanceof Error)) throw new Error('the look-up failed without a cause')
   if ('isBrokenCircuitError' in rootCause) return 'open'
@@ -40,20 +40,20 @@ describe('a product service', () => {
     assert.equal(await failureOf(catalog), 'UNAVAILABLE')
     await untilOpen(catalog)
     await assert.rejects(catalog.probe())
-    using products = await startRaw(respondWithOrwell, { address: `127.0.0.1:${port}` })
+    using products = await startProductStub(respondWithOrwell, { address: `127.0.0.1:${port}` })
     assert.equal(products.port, port)
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
     await catalog.probe()
   })
 
   test('that stops fails look-ups at once, and is found again after its restart', async () => {
-    const first = await startRaw(respondWithOrwell)
+    const first = await startProductStub(respondWithOrwell)
     using catalog = catalogAt(first.port)
     await catalog.find(orwell.id)
     first[Symbol.dispose]()
     assert.equal(await failureOf(catalog), 'UNAVAILABLE')
     await untilOpen(catalog)
-    using second = await startRaw(respondWithOrwell, { address: `127.0.0.1:${first.port}` })
+    using second = await startProductStub(respondWithOrwell, { address: `127.0.0.1:${first.port}` })
     assert.equal(second.port, first.port)
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
@@ -61,7 +61,7 @@ describe('a product service', () => {
   test('that fails every call soon gets no more calls, and is found again after its recovery', async () => {
     let calls = 0
     let isDown = true
-    using products = await startRaw((call, callback) => {
+    using products = await startProductStub((call, callback) => {
       calls += 1
       if (isDown) callback({ code: status.UNAVAILABLE })
       else respondWithOrwell(call, callback)
@@ -83,7 +83,7 @@ describe('a product service', () => {
   test('that hangs fails look-ups after 400 ms, then at once, and is found again after its recovery', async () => {
     let isHanging = true
     const timeLimits: number[] = []
-    using products = await startRaw((call, callback) => {
+    using products = await startProductStub((call, callback) => {
       timeLimits.push(Number(call.getDeadline()) - Date.now())
       if (!isHanging) respondWithOrwell(call, callback)
     })

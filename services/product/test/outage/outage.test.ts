@@ -7,7 +7,7 @@ import { openPostgres } from '@shop/postgres/database.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
 import { freePort } from '@shop/testing/services/services.ts'
-import { proxyOn, silenceOn } from '@shop/testing/services/tcp.ts'
+import { proxyOn, silentServerOn } from '@shop/testing/services/tcp.ts'
 import { ownDatabase, ownSchema, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { sql } from 'kysely'
 import { createApp } from '../../src/app.ts'
@@ -131,7 +131,7 @@ describe('while no server listens at the address of the database', () => {
 test('a database that accepts connections but never responds is unavailable, within the time limits', async () => {
   const port = await freePort()
   await using service = await start(`postgres://shop@127.0.0.1:${port}/shop`)
-  await using silentServer = silenceOn(port)
+  await using silentServer = silentServerOn(port)
   await silentServer.start()
   const [{ status }] = await Promise.all([
     service.health(),
