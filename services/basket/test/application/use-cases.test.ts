@@ -4,11 +4,12 @@ import { systemContext } from '@shop/kernel/context.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import { pipeline } from '@shop/platform/pipeline.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { removeExpiredBaskets } from '../../src/application/commands/remove-expired-baskets.ts'
 import { type UseCases, useCases } from '../../src/application/use-cases.ts'
 import type { BasketState } from '../../src/domain/basket.ts'
 import type { BasketEvent } from '../../src/domain/basket-events.ts'
-import { aBasket, aProduct, hasCode, longTtl } from '../support/baskets.ts'
+import { aBasket, aProduct, longTtl } from '../support/baskets.ts'
 import { openPorts } from '../support/ports.ts'
 
 const context = systemContext('test')

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Expected } from '@shop/kernel/expectation.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import * as fc from 'fast-check'
 import { type Basket, type BasketState, requireExisting, requireExpected } from '../../src/domain/basket.ts'
-import { aBasket, hasCode } from '../support/baskets.ts'
+import { aBasket } from '../support/baskets.ts'
 
 const stored: Basket = { ...aBasket(), id: 'a', version: 2 }
 

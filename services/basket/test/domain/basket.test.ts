@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import * as fc from 'fast-check'
 import {
   type Basket,
@@ -12,7 +13,7 @@ import {
   withoutLines,
   withQuantity,
 } from '../../src/domain/basket.ts'
-import { aBasket, aProduct, hasCode } from '../support/baskets.ts'
+import { aBasket, aProduct } from '../support/baskets.ts'
 import { apply, performOn, randomOperation } from '../support/reference.ts'
 
 /** Creates a basket with `lines` products, none of which occurs in the random operations. */

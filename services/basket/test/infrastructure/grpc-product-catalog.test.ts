@@ -7,10 +7,10 @@ import { createGrpcServer, type Rpcs } from '@shop/platform/grpc/server.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { createMetrics } from '@shop/platform/metrics/metrics.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { orwell } from '@shop/testing/services/raw-products.ts'
 import { grpcProductCatalog } from '../../src/infrastructure/grpc-product-catalog.ts'
-import { hasCode } from '../support/baskets.ts'
 
 type GetProduct = Rpcs<ProductServiceServer>['getProduct']
 type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']

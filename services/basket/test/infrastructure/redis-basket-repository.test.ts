@@ -3,10 +3,11 @@ import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openRedis } from '@shop/redis/store.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { onRedis, ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
-import { aBasket, hasCode } from '../support/baskets.ts'
+import { aBasket } from '../support/baskets.ts'
 import { redisConfigOf } from '../support/redis-config.ts'
 
 const openBaskets = async (ttlSeconds: number) => {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { keySlot } from '@shop/redis/key-slot.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { type OwnCluster, startOwnCluster } from '@shop/testing/stores/own-cluster.ts'
 import { onServer, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { redisBasketStatistics } from '../../src/infrastructure/redis-basket-statistics.ts'
-import { hasCode } from '../support/baskets.ts'
 import { type ClusterBaskets, clusterChangeMs, openClusterBaskets } from '../support/cluster-baskets.ts'
 import {
   assertNothingLost,

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
-import { aBasket, hasCode, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
+import { aBasket, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
 test('only expired baskets are removed, at most 500 per batch, and the readable ones are returned', async () => {
   await using folder = await ownFolder()

@@ -4,10 +4,10 @@ import { createServer } from 'node:net'
 import { describe, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { type BatchGetProducts, orwell, startProductStub } from '@shop/testing/services/raw-products.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { grpcProductCatalog } from '../../src/infrastructure/grpc-product-catalog.ts'
-import { hasCode } from '../support/baskets.ts'
 
 const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
 

@@ -17,8 +17,6 @@ import { redisBasketRepository } from '../../src/infrastructure/redis-basket-rep
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { redisConfigOf } from './redis-config.ts'
 
-export { hasCode } from '@shop/testing/asserts/has-code.ts'
-
 /** In seconds; longer than any test takes. */
 export const longTtl = 3_600
 
