@@ -9,7 +9,7 @@ SHELL := /bin/bash
         bench-versions db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
-# FILE, SERVICE, NAME and VERSION are read only from the command line, because shells may export variables with these names.
+# These targets read FILE, SERVICE, NAME and VERSION only from the command line, because shells may export such variables.
 given = $(if $(filter command line,$(origin $1)),$($1))
 TESTS := $(or $(foreach file,$(call given,FILE),'$(file)'),\
   $(foreach service,$(call given,SERVICE),'$(or $(wildcard services/$(service)),$(error SERVICE=$(service): no such folder in services/))/**/*.test.ts'),\
