@@ -41,6 +41,8 @@ const foreign = new Set([
   'getNodeClientForKey',
   'max_connections',
   'nodejs_gc_duration_seconds',
+  'OTEL_EXPORTER_OTLP_CERTIFICATE',
+  'OTEL_EXPORTER_OTLP_COMPRESSION',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_RESOURCE_ATTRIBUTES',
   'wasReady',

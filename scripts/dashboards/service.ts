@@ -67,6 +67,17 @@ const useCases = (service: string) => {
   )
 }
 
+/** Only for PostgreSQL: requests to Redis share a connection and do not wait for one. */
+const pendingRequests = (service: string) =>
+  service === 'product-service'
+    ? [
+        [
+          `sum by (db_client_connection_pool_name) (db_client_connections_pending_requests{service="${service}"})`,
+          '{{db_client_connection_pool_name}} waiting requests',
+        ] as const,
+      ]
+    : []
+
 const store = (service: string) => {
   const name = 'db_client_operation_duration_seconds'
   const matchers = `service="${service}"`
@@ -97,10 +108,7 @@ const store = (service: string) => {
           `sum by (db_client_connection_pool_name, db_client_connection_state) (db_client_connections{${matchers}})`,
           '{{db_client_connection_pool_name}} {{db_client_connection_state}}',
         ],
-        [
-          `sum by (db_client_connection_pool_name) (db_client_connections_pending_requests{${matchers}})`,
-          '{{db_client_connection_pool_name}} waiting requests',
-        ],
+        ...pendingRequests(service),
       ],
       'If requests keep waiting for connections, see ConnectionPoolExhausted in the runbook.',
     ),

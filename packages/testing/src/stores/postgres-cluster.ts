@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -8,6 +9,7 @@ import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { makeCertificate } from '../services/certificate.ts'
 import { freePort } from '../services/services.ts'
+import { unlessReachable } from './servers.ts'
 
 const programs = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
   .map((path) => dirname(path))
@@ -15,8 +17,9 @@ const programs = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_baseback
 const bin = programs.at(-1)
 
 /** For a suite's `skip`: the reason if PostgreSQL's server programs are not installed, otherwise false. */
-export const withoutPostgresPrograms =
-  bin === undefined && 'initdb, postgres and pg_basebackup are not installed'
+export const withoutPostgresPrograms = await unlessReachable('initdb, postgres and pg_basebackup', async () =>
+  assert.ok(bin),
+)
 
 /** PostgreSQL refuses to run as root, so root runs it as the user `postgres`. */
 const identity = (): { uid?: number; gid?: number } => {

@@ -1,6 +1,6 @@
 /**
- * Returns false if the server responds, and otherwise the reason to skip the tests that need it. With CI=true
- * it throws instead, so that no test is skipped.
+ * Returns false if the server or program is available, otherwise the reason to skip the tests that need it.
+ * With CI=true it throws instead, so that no test is skipped.
  */
 export const unlessReachable = async (
   name: string,
@@ -10,7 +10,7 @@ export const unlessReachable = async (
     await probe()
     return false
   } catch (cause) {
-    if (process.env['CI'] === 'true') throw new Error(`${name} cannot be reached, and CI=true`, { cause })
-    return `${name} cannot be reached`
+    if (process.env['CI'] === 'true') throw new Error(`${name} not available, and CI=true`, { cause })
+    return `${name} not available`
   }
 }
