@@ -60,7 +60,7 @@ export type BasketConfig = ServiceConfig &
   Readonly<{
     storage: StorageConfig
     ttlSeconds: number
-    /** The address of the product service, as a `grpcAddress`. */
+    /** The address of the product service, in one of the forms that `grpcAddress` allows. */
     productService: string
   }>
 
@@ -75,7 +75,7 @@ const isValidUrl = (url: string): boolean => {
   }
 }
 
-/** Returns problems of the Redis variables that their own schemas cannot detect. */
+/** Problems of the Redis variables that their schemas cannot express. */
 const redisProblems = (variables: Variables): (string | false)[] => {
   const { REDIS_URL: url, REDIS_CLUSTER_NODES: nodes } = variables
   const isCluster = nodes !== undefined
@@ -95,7 +95,7 @@ const redisProblems = (variables: Variables): (string | false)[] => {
   ]
 }
 
-const targetOf = (variables: Variables): RedisConfig['target'] => {
+const redisTargetOf = (variables: Variables): RedisConfig['target'] => {
   if (variables.REDIS_CLUSTER_NODES !== undefined)
     return { nodes: addressesIn(variables.REDIS_CLUSTER_NODES) }
   if (variables.REDIS_URL !== undefined) return { url: variables.REDIS_URL }
@@ -106,10 +106,10 @@ const targetOf = (variables: Variables): RedisConfig['target'] => {
   }
 }
 
-const redisOf = (variables: Variables): RedisConfig => ({
+const redisConfigOf = (variables: Variables): RedisConfig => ({
   clientName: service,
   storeName: 'the basket store',
-  target: targetOf(variables),
+  target: redisTargetOf(variables),
   username: variables.REDIS_USERNAME,
   password: variables.REDIS_PASSWORD,
   tls: isOn(variables.REDIS_TLS),
@@ -117,14 +117,14 @@ const redisOf = (variables: Variables): RedisConfig => ({
   waitReplicas: variables.BASKET_WAIT_REPLICAS,
 })
 
-const storageIn = (variables: Variables): StorageConfig => {
-  const server = variables.REDIS_URL ?? variables.REDIS_CLUSTER_NODES ?? variables.REDIS_HOST
-  return storageOf(variables, 'redis', server) === 'redis'
-    ? { kind: 'redis', redis: redisOf(variables) }
+const storageConfigOf = (variables: Variables): StorageConfig => {
+  const address = variables.REDIS_URL ?? variables.REDIS_CLUSTER_NODES ?? variables.REDIS_HOST
+  return storageOf(variables, 'redis', address) === 'redis'
+    ? { kind: 'redis', redis: redisConfigOf(variables) }
     : { kind: 'embedded', file: join(variables.DATA_DIR, 'baskets.sqlite') }
 }
 
-/** Throws `ConfigError`. */
+/** Reads the configuration from the environment. Throws a `ConfigError` that lists every problem. */
 export const readConfig = (environment: Environment): BasketConfig => {
   const variables = readVariables(basketVariables, environment, (values) => [
     ...serviceProblems(values),
@@ -133,7 +133,7 @@ export const readConfig = (environment: Environment): BasketConfig => {
   ])
   return {
     ...serviceSections(service, variables, secretsIn(basketVariables)),
-    storage: storageIn(variables),
+    storage: storageConfigOf(variables),
     ttlSeconds: variables.BASKET_TTL_SECONDS,
     productService: variables.PRODUCT_SERVICE_URL,
   }

@@ -25,9 +25,9 @@ const queries = (ports: Ports) => ({
   basketStatistics: basketStatistics(ports),
 })
 
-/** Every use case of the basket service. */
+/** Creates the service's use cases on the ports. Commands write; queries only read. */
 export const useCases = (ports: Ports) => ({ commands: commands(ports), queries: queries(ports) })
 
-type Catalog = ReturnType<typeof useCases>
+type UseCaseGroups = ReturnType<typeof useCases>
 
-export type UseCases = UseCasesOf<Catalog['commands'] & Catalog['queries']>
+export type UseCases = UseCasesOf<UseCaseGroups['commands'] & UseCaseGroups['queries']>

@@ -12,8 +12,8 @@ export type BasketRepository = Readonly<{
    * argument or throws, nothing is written. Resolves with the basket as stored; rejects with what `change`
    * throws.
    *
-   * The update is atomic across processes. `change` must be pure and synchronous, because it is called
-   * again after a conflicting write.
+   * The update is atomic across processes. `change` must be pure, because it is called again after a
+   * conflicting write.
    */
   update: <Result extends Basket | undefined>(
     userId: string,

@@ -67,15 +67,16 @@ const withLine = (basket: Basket, product: CatalogProduct, quantity: number): Ba
 }
 
 /**
- * Returns the basket with `quantity` more of the product. The line takes the product's current name, price
- * and category. Throws `insufficient_stock` or `basket_full`, judged by the resulting quantity.
+ * Returns the basket with `quantity` more pieces of the product. The line takes the product's current name,
+ * price and category. Throws `insufficient_stock` if the line's new quantity exceeds the stock, or
+ * `basket_full` if the line or the basket would exceed its limit.
  */
 export const withMore = (basket: Basket, product: CatalogProduct, quantity: number): Basket =>
   withLine(basket, product, (quantityOf(basket, product.id) ?? 0) + quantity)
 
 /**
- * Returns the basket with the line of the product set to `quantity` (1 or more). Throws `not_found` if there
- * is no such line, and otherwise the same errors as `withMore`.
+ * Returns the basket with the quantity of the product's line set to `quantity` (1 or more). Throws `not_found`
+ * if there is no such line, and the errors of `withMore`.
  */
 export const withQuantity = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
   if (quantityOf(basket, product.id) === undefined) throw lineNotFound(product.id)
@@ -98,7 +99,7 @@ export const nextVersion = (basket: Basket, ttlSeconds: number, now: Date): Bask
   expiresAt: new Date(now.getTime() + ttlSeconds * 1_000),
 })
 
-/** The state that a write can expect. The id rules out an earlier basket of the same user. */
+/** The state that a write can expect. The id distinguishes the basket from an earlier one of the same user. */
 export type BasketState = Pick<Basket, 'id' | 'version'>
 
 /** Throws `stale_version` unless the stored basket, or its absence, is as expected. */

@@ -10,7 +10,7 @@ export const errorCodes = {
 /** Machine-readable details of the errors, as JSON Schema. */
 export const errorDetails = {
   available: { type: 'integer', description: 'Pieces in stock' },
-  requested: { type: 'integer', description: 'The resulting quantity that was refused' },
+  requested: { type: 'integer', description: 'The quantity that the line would have had' },
 } as const satisfies Record<string, object>
 
 type Details = Partial<Record<keyof typeof errorDetails, number>>

@@ -29,7 +29,7 @@ export type StorageConfig =
 type AdapterConfig = Readonly<{
   storage: StorageConfig
   ttlSeconds: number
-  /** The address of the product service, as a `grpcAddress`. */
+  /** The address of the product service, in one of the forms that `grpcAddress` allows. */
   productService: string
 }>
 
@@ -74,7 +74,7 @@ const openRedisStorage = (
 }
 
 const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): Storage => {
-  logger.warn({ file }, 'embedded storage: for one developer on one machine')
+  logger.warn({ file }, 'using embedded storage, which is for development only')
   const sqlite = openSqlite(file)
   const expiry = sqliteBasketExpiry(sqlite)
   return {
@@ -87,8 +87,8 @@ const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): St
 }
 
 /**
- * Opens the configured storage and the product catalog, measured if metrics are given. Does not wait for
- * their servers: until the required ones are reachable, the service runs but is not ready.
+ * Opens the configured storage and the product catalog. Does not wait for their servers: until the required
+ * ones are reachable, the service runs but is not ready.
  */
 export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Promise<Adapters<Ports>> => {
   const { storage: storageConfig, ttlSeconds, productService } = options.config

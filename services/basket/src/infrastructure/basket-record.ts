@@ -3,17 +3,17 @@ import { Compile } from 'typebox/compile'
 import type { Basket } from '../domain/basket.ts'
 
 /**
- * The format of a basket in every store. Members may be added, but old records must stay readable: a stored
- * basket lives for a day by default.
+ * The format of a basket in every store. New members must be optional: the records of an earlier version stay
+ * in the store until they expire, by default after a day.
  */
-const Record = Type.Object({
+const BasketRecord = Type.Object({
   id: Type.String(),
   userId: Type.String(),
   lines: Type.Array(
     Type.Object({
       productId: Type.Integer(),
       name: Type.String(),
-      /** Cents, as a string: numbers in JSON are floating-point numbers. */
+      /** In cents. A string, because JSON cannot represent a bigint. */
       price: Type.String({ pattern: '^\\d{1,12}$' }),
       category: Type.String(),
       quantity: Type.Integer(),
@@ -25,10 +25,10 @@ const Record = Type.Object({
   expiresAt: Type.Integer(),
 })
 
-const validator = Compile(Record)
+const validator = Compile(BasketRecord)
 
 export const encodeBasket = (basket: Basket): string => {
-  const record: Static<typeof Record> = {
+  const record: Static<typeof BasketRecord> = {
     ...basket,
     lines: basket.lines.map((line) => ({ ...line, price: String(line.price) })),
     createdAt: basket.createdAt.getTime(),
@@ -39,12 +39,13 @@ export const encodeBasket = (basket: Basket): string => {
 }
 
 /**
- * Throws a plain `Error`, whose message has none of the content, if the string is not a basket. A damaged
- * record is a fault and must not pass for a missing basket.
+ * Throws a plain `Error`, which is reported as `internal`, if the record is damaged: a damaged record must not
+ * be mistaken for a missing basket. The error contains nothing of the record.
  */
 export const decodeBasket = (json: string): Basket => {
   const record: unknown = parse(json)
-  if (!validator.Check(record)) throw new Error('a stored basket cannot be read: it is not a basket')
+  if (!validator.Check(record))
+    throw new Error('a stored basket cannot be read: members are missing or invalid')
   return {
     ...record,
     lines: record.lines.map((line) => ({ ...line, price: BigInt(line.price) })),
@@ -54,7 +55,7 @@ export const decodeBasket = (json: string): Basket => {
   }
 }
 
-/** Decodes records and skips damaged ones, which must not stop statistics or events. */
+/** Decodes the records and skips damaged ones, so that these do not block statistics or expiry. */
 export const readableBaskets = (records: readonly string[]): Basket[] =>
   records.flatMap((record) => {
     try {

@@ -12,20 +12,20 @@ import { productNotFound } from '../domain/errors.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
 
 /**
- * The deadline of a call. A look-up may first wait for an earlier call: two deadlines are still less than the
- * second that a request may take.
+ * The deadline of a call. A look-up may first have to wait for an earlier call. It then takes at most twice as
+ * long, which is still less than the one second that a request may take.
  */
 const deadlineMs = 400
-/** Even with the longest strings, the response is smaller than the 4 MB that a gRPC client accepts. */
+/** Even if all products have the longest strings, the response is below the 4 MB that a gRPC client accepts. */
 const maxBatchSize = 100
-const message = 'the product service is unavailable'
+const unavailableMessage = 'the product service is unavailable'
 
 /** Kinds of errors after which a retry may succeed. */
 const temporaryKinds = new Set<ErrorKind>(['unavailable', 'rate_limited'])
 
 const toCatalogError = (error: unknown): Error =>
   temporaryKinds.has(kindOf(error))
-    ? new AppError('unavailable', message, { cause: error })
+    ? new AppError('unavailable', unavailableMessage, { cause: error })
     : // This includes `invalid`: we validate our caller's input, so a rejected id is our bug.
       new Error('unexpected response from the product service', { cause: error })
 
@@ -38,7 +38,10 @@ const toCatalogProduct = ({ id, name, category, stock, price }: Product): Catalo
   }
 }
 
-/** Looks up products in the product service at a `grpcAddress`. Concurrent look-ups share calls. */
+/**
+ * Looks up products in the product service. `address` has one of the forms that `grpcAddress` allows.
+ * Concurrent look-ups share calls.
+ */
 export const grpcProductCatalog = (
   address: string,
   metrics?: Metrics,
@@ -49,7 +52,7 @@ export const grpcProductCatalog = (
     interceptors: metrics === undefined ? [traceCalls] : [traceCalls, measureCalls(metrics)],
   })
   const onState = metrics?.watchBreaker('product-service')
-  const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message, onState })
+  const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message: unavailableMessage, onState })
 
   const fetchProducts = async (ids: readonly number[]): Promise<readonly Product[]> => {
     try {

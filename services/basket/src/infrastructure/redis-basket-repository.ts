@@ -7,15 +7,19 @@ import { nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
 
+/** Per basket. */
 const maxWaiting = 1_000
 const maxAttempts = 100
 
-/** A random pause, which grows with each lost race to at most 20 ms, so that processes stop colliding. */
+/**
+ * Pauses for a random time, so that competing processes stop colliding. The maximum grows by 1 ms per attempt,
+ * up to 20 ms.
+ */
 const pause = (attempt: number) => delay(Math.random() * Math.min(attempt, 20))
 
 /**
- * Stores baskets in Redis, one key each. A write is a compare-and-set of the whole value. It fails and is
- * retried if another process wrote first; within this process, writes to the same basket are queued.
+ * Stores baskets in Redis, one key each. A write is a compare-and-set of the whole value, retried if another
+ * process wrote first. Within this process, writes to the same basket are queued.
  */
 export const redisBasketRepository = (
   redis: Pick<RedisStore, 'get' | 'compareAndSet'>,

@@ -7,7 +7,7 @@ import { readableBaskets } from './basket-record.ts'
 
 /** The number of keys sampled from each server. A server with fewer keys is counted exactly. */
 const sampleSize = 500
-/** The number of baskets read concurrently, and decoded before the event loop serves requests again. */
+/** This many baskets are read concurrently, and then decoded without yielding to the event loop. */
 const batchSize = 50
 
 type Redis = Pick<RedisStore, 'get' | 'sampleKeyspace'>
@@ -30,8 +30,8 @@ const scaleOf = ({ keys, sample, complete }: KeyspaceSample): number => {
 }
 
 /**
- * Statistics of the baskets in Redis, estimated from a bounded sample of each server's keys. Writes therefore
- * maintain no counters, and a read does not visit every basket.
+ * Statistics of the baskets in Redis, estimated from a bounded sample of each server's keys. Writes need not
+ * maintain counters, and a read does not visit every basket.
  */
 export const redisBasketStatistics = (redis: Redis, keyPrefix = 'basket:'): BasketStatisticsReader => ({
   read: async () => {

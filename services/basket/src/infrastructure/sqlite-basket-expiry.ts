@@ -3,7 +3,7 @@ import type { Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import type { BasketExpiry } from '../domain/basket-expiry.ts'
 import { readableBaskets } from './basket-record.ts'
 
-/** The maximum number of baskets per batch. It is limited because SQLite blocks the event loop. */
+/** The maximum number of baskets per batch. Larger batches would block the event loop for longer. */
 const batchSize = 500
 
 /** Removes expired baskets from the file. `removed` returns how many this process has removed. */

@@ -11,17 +11,17 @@ const schema = `
 `
 
 /**
- * Creates the schema in a new file. Retries for a second: the switch to WAL fails at once, regardless of the
- * busy timeout, while another process writes, for example to create the schema as well.
+ * Creates the schema in a new file. Retries for one second: while another process writes, for example to
+ * create the same schema, the switch to WAL fails at once, regardless of the busy timeout.
  */
 const prepareFile = (sqlite: Sqlite): void => {
-  const clock = new Int32Array(new SharedArrayBuffer(4))
+  const sleepCell = new Int32Array(new SharedArrayBuffer(4))
   for (let attempt = 1; ; attempt++) {
     try {
       return sqlite.exec(schema)
     } catch (error) {
       if (!isBusy(error) || attempt === 100) throw error
-      Atomics.wait(clock, 0, 0, 10)
+      Atomics.wait(sleepCell, 0, 0, 10)
     }
   }
 }

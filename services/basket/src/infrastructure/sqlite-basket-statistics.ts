@@ -4,7 +4,7 @@ import type { BasketStatisticsReader } from '../domain/basket-statistics.ts'
 import { estimate } from './basket-estimate.ts'
 import { readableBaskets } from './basket-record.ts'
 
-/** The number of baskets read; if there are more, the statistics are estimated from these. */
+/** At most this many baskets are read. If there are more, the statistics are estimated from these. */
 const sampleSize = 500
 
 /** Statistics of the baskets in the file. `expired` returns how many this process has removed. */

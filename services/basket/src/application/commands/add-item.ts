@@ -14,8 +14,8 @@ type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> &
 
 /**
  * Adds a product, and creates the basket if the user has none. Rejects with `product_not_found`,
- * `insufficient_stock`, `basket_full` or `stale_version`, and the basket is unchanged; or with `unavailable`,
- * and the write may or may not have been stored.
+ * `insufficient_stock`, `basket_full` or `stale_version` without changing the basket. After `unavailable`,
+ * the write may or may not have been stored.
  */
 export const addItem =
   ({ baskets, catalog, clock, newId }: Needs) =>

@@ -19,7 +19,7 @@ type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> & Pick<Port
 
 /**
  * Sets the quantity of a line; 0 removes the line without a catalog look-up. Rejects with `not_found` if the
- * basket or the line does not exist, and otherwise with the same errors as `addItem`.
+ * basket or the line does not exist, and with the errors of `addItem`.
  */
 export const setQuantity =
   ({ baskets, catalog }: Needs) =>

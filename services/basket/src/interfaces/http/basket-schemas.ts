@@ -5,11 +5,11 @@ import { BasketJson, NewBasketBody, NewItemBody, ProductId, QuantityBody, UserId
 
 const tags = ['baskets']
 const Basket = reference(BasketJson, 'The current basket')
-const ByUser = Type.Object({ user_id: UserId })
-const ByLine = Type.Object({ user_id: UserId, product_id: ProductId })
+const UserParams = Type.Object({ user_id: UserId })
+const LineParams = Type.Object({ user_id: UserId, product_id: ProductId })
 
-const removals = problems(400, 404, 412, 413, 415, 503)
-const changes = problems(400, 404, 409, 412, 413, 415, 503)
+const removalProblems = problems(400, 404, 412, 413, 415, 503)
+const changeProblems = problems(400, 404, 409, 412, 413, 415, 503)
 
 /** Schemas of requests and responses, used for validation, serialization and the OpenAPI document. */
 export const schemas = {
@@ -17,7 +17,7 @@ export const schemas = {
     operationId: 'getBasket',
     summary: "Get a user's basket; 304 when If-None-Match matches its ETag",
     tags,
-    params: ByUser,
+    params: UserParams,
     response: { 200: Basket, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
   },
   createBasket: {
@@ -31,37 +31,37 @@ export const schemas = {
     operationId: 'addItem',
     summary: 'Add a product, or increase its quantity; creates the basket if it does not exist',
     tags,
-    params: ByUser,
+    params: UserParams,
     body: NewItemBody,
-    response: { 200: Basket, ...changes },
+    response: { 200: Basket, ...changeProblems },
   },
   setQuantity: {
     operationId: 'setQuantity',
     summary: 'Set the quantity of a line; 0 removes it',
     tags,
-    params: ByLine,
+    params: LineParams,
     body: QuantityBody,
-    response: { 200: Basket, ...changes },
+    response: { 200: Basket, ...changeProblems },
   },
   removeItem: {
     operationId: 'removeItem',
     summary: 'Remove a line',
     tags,
-    params: ByLine,
-    response: { 200: Basket, ...removals },
+    params: LineParams,
+    response: { 200: Basket, ...removalProblems },
   },
   clearBasket: {
     operationId: 'clearBasket',
     summary: 'Remove every line and keep the basket',
     tags,
-    params: ByUser,
-    response: { 200: Basket, ...removals },
+    params: UserParams,
+    response: { 200: Basket, ...removalProblems },
   },
   deleteBasket: {
     operationId: 'deleteBasket',
     summary: 'Delete a basket',
     tags,
-    params: ByUser,
-    response: { 204: Type.Null({ description: 'Deleted' }), ...removals },
+    params: UserParams,
+    response: { 204: Type.Null({ description: 'Deleted' }), ...removalProblems },
   },
 }
