@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { AppError, codeOf, invalid, kindOf, requireWithin } from '../src/errors.ts'
 
 describe('invalid', () => {
-  it('lists every violated field with its rule, in the message and in the details', () => {
+  it('lists every violation in the message and in the details', () => {
     const errors = [
       { path: '/price', message: 'must have at most two decimals' },
       { path: '/name', message: 'is required' },
@@ -15,7 +15,7 @@ describe('invalid', () => {
     assert.deepEqual(error.details, { errors })
   })
 
-  it('calls the whole input "body" in the message', () => {
+  it('calls the whole input `body` in the message', () => {
     assert.equal(
       invalid({ path: '', message: 'must be of type object' }).message,
       'body must be of type object',
@@ -24,7 +24,7 @@ describe('invalid', () => {
 })
 
 describe('AppError', () => {
-  it('keeps its kind, code, details and cause', () => {
+  it('has the kind, message, code, details and cause that it is created with', () => {
     const cause = new Error('socket closed')
     const details = { available: 3, requested: 5 }
     const error = new AppError('conflict', 'only 3', { code: 'insufficient_stock', details, cause })
@@ -33,12 +33,17 @@ describe('AppError', () => {
       [error.name, error.kind, error.code, error.message, error.details, error.cause],
       ['AppError', 'conflict', 'insufficient_stock', 'only 3', details, cause],
     )
+  })
+
+  it('has the default code of its kind, no details and no cause unless they are given', () => {
     const plain = new AppError('not_found', 'no product 7')
     assert.deepEqual([plain.code, plain.details, 'cause' in plain], ['not_found', {}, false])
     assert.equal(new AppError('stale', 'the version has changed').code, 'stale_version')
   })
+})
 
-  it('has its own kind and code; any other thrown value is internal', () => {
+describe('kindOf and codeOf', () => {
+  it('return the kind and code of an AppError, and internal for any other thrown value', () => {
     const error = new AppError('conflict', 'out of stock', { code: 'insufficient_stock' })
     assert.deepEqual([codeOf(error), kindOf(error)], ['insufficient_stock', 'conflict'])
     for (const thrown of [new Error('bug'), { code: 'not_found' }, 'not_found', null, undefined])
@@ -54,7 +59,7 @@ describe('requireWithin', () => {
     assert.deepEqual([requireWithin('/n', 1, [1, 9]), requireWithin('/n', 9, [1, 9])], [1, 9])
   })
 
-  it('rejects any other number, naming the field and the range', () => {
+  it('throws an error that names the field and the range for any other number', () => {
     const outside = fc.oneof(
       fc.integer({ max: 0 }),
       fc.integer({ min: 2_147_483_648, max: Number.MAX_SAFE_INTEGER }),

@@ -12,8 +12,8 @@ const anyCents = fc.oneof(
 
 const roundTrips = (cents: bigint) => centsFromDecimal(decimalFromCents(cents), '/price') === cents
 
-/** Returns the error message for the amount, or `accepted as … cents`. */
-const rejection = (amount: number): string => {
+/** Converts the amount. Returns the error message, or `accepted as … cents`. */
+const outcomeOf = (amount: number): string => {
   try {
     return `accepted as ${centsFromDecimal(amount, '/price')} cents`
   } catch (error) {
@@ -43,7 +43,7 @@ describe('money', () => {
     )
   })
 
-  it('survives conversion to text, always with two decimals, and back', () => {
+  it('survives conversion to text and back, and the text always has two decimals', () => {
     fc.assert(
       fc.property(anyCents, (cents) => {
         const text = decimalText(cents)
@@ -62,7 +62,7 @@ describe('money', () => {
     assert.deepEqual(texts, ['0.00', '0.05', '0.50', '1.00', '14.99', '9999999999.99'])
   })
 
-  it('may be zero, also as -0', () => {
+  it('may be 0 or -0', () => {
     assert.equal(centsFromDecimal(0, '/price'), 0n)
     assert.equal(centsFromDecimal(-0, '/price'), 0n)
   })
@@ -70,15 +70,15 @@ describe('money', () => {
   it('is at most 9999999999.99', () => {
     assert.equal(centsFromDecimal(9_999_999_999.99, '/price'), maxCents)
     for (const amount of [1e10, 1e15, Number.MAX_VALUE, Number('1e400'), Infinity])
-      assert.equal(rejection(amount), 'price must be from 0 to 9999999999.99')
+      assert.equal(outcomeOf(amount), 'price must be from 0 to 9999999999.99')
   })
 
   it('is never negative or NaN', () => {
     for (const amount of [-0.01, -1, -1e10, -Infinity, NaN])
-      assert.equal(rejection(amount), 'price must be from 0 to 9999999999.99')
+      assert.equal(outcomeOf(amount), 'price must be from 0 to 9999999999.99')
   })
 
-  it('is rejected, not rounded, when it has more than two decimals', () => {
+  it('is rejected, not rounded, if it has more than two decimals', () => {
     for (const amount of [
       14.999,
       14.991,
@@ -90,15 +90,15 @@ describe('money', () => {
       0.1 + 0.2,
       9_999_999_999.985,
     ])
-      assert.equal(rejection(amount), 'price must have at most two decimals')
+      assert.equal(outcomeOf(amount), 'price must have at most two decimals')
   })
 
-  it('is accepted only when the number is exactly a whole number of cents', () => {
+  it('up to the maximum is accepted if and only if it is a whole number of cents', () => {
     const amounts = fc.double({ min: 0, max: 9_999_999_999.99, noNaN: true })
     fc.assert(
       fc.property(amounts, (amount) => {
         const isWholeCents = Number(amount.toFixed(2)) === amount
-        return rejection(amount).startsWith('accepted') === isWholeCents
+        return outcomeOf(amount).startsWith('accepted') === isWholeCents
       }),
       { numRuns: 5_000 },
     )

@@ -7,10 +7,10 @@ import { redisConfigOf } from './support/redis-config.ts'
 const certificateAuthority = import.meta.filename
 
 /**
- * Variables with values that differ from the defaults, where a variable allows more than one value. The
- * variables left out cannot be combined with one of these.
+ * Variables that can be set together, each with a value that differs from the default if the variable allows
+ * another one. The variables left out conflict with one of these or override it.
  */
-const everyVariable = {
+const combinableVariables = {
   PORT: '8099',
   ENVIRONMENT: 'staging',
   DATA_DIR: './elsewhere',
@@ -90,8 +90,8 @@ describe("the basket service's configuration", () => {
     }
   })
 
-  it('reads every variable', () => {
-    assert.deepEqual(readConfig(everyVariable), {
+  it('reads every variable that can be set together with the others', () => {
+    assert.deepEqual(readConfig(combinableVariables), {
       http: {
         port: 8099,
         docs: false,
@@ -134,22 +134,22 @@ describe("the basket service's configuration", () => {
     })
   })
 
-  it('reads the variables that cannot be combined with the others', () => {
-    const embedded = { ...everyVariable, STORAGE: 'embedded', LOG_OUTPUT: 'console', WORKERS: '3' }
+  it('reads the variables that conflict with others or override them', () => {
+    const embedded = { ...combinableVariables, STORAGE: 'embedded', LOG_OUTPUT: 'console', WORKERS: '3' }
     assert.deepEqual(readConfig(embedded), {
-      ...readConfig(everyVariable),
-      logging: { ...readConfig(everyVariable).logging, output: 'console' },
+      ...readConfig(combinableVariables),
+      logging: { ...readConfig(combinableVariables).logging, output: 'console' },
       workers: 3,
       storage: { kind: 'embedded', file: 'elsewhere/baskets.sqlite' },
     })
     assert.equal(readConfig({ WORKERS: 'auto' }).workers, availableParallelism())
 
-    const redis = redisConfigOf(everyVariable)
+    const redis = redisConfigOf(combinableVariables)
     // An empty variable counts as not set.
-    const withoutServer = { ...everyVariable, REDIS_HOST: '', REDIS_DB: '' }
+    const withoutAddress = { ...combinableVariables, REDIS_HOST: '', REDIS_DB: '' }
     const url = 'rediss://redis.example:6381/4'
-    assert.deepEqual(redisConfigOf({ ...withoutServer, REDIS_URL: url }), { ...redis, target: { url } })
-    assert.deepEqual(redisConfigOf({ ...withoutServer, REDIS_CLUSTER_NODES: 'a:7000,b:7001' }), {
+    assert.deepEqual(redisConfigOf({ ...withoutAddress, REDIS_URL: url }), { ...redis, target: { url } })
+    assert.deepEqual(redisConfigOf({ ...withoutAddress, REDIS_CLUSTER_NODES: 'a:7000,b:7001' }), {
       ...redis,
       target: {
         nodes: [
@@ -158,16 +158,19 @@ describe("the basket service's configuration", () => {
         ],
       },
     })
-    const tested = [...Object.keys(everyVariable), 'WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES']
+  })
+
+  it('has no variable that the two tests above do not read', () => {
+    const tested = [...Object.keys(combinableVariables), 'WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES']
     assert.deepEqual(tested.toSorted(), Object.keys(basketVariables.properties).toSorted())
   })
 
   it('prefers REDIS_URL to the host, port and database', () => {
-    const { target } = redisConfigOf({ ...everyVariable, REDIS_URL: 'rediss://other.example' })
+    const { target } = redisConfigOf({ ...combinableVariables, REDIS_URL: 'rediss://other.example' })
     assert.deepEqual(target, { url: 'rediss://other.example' })
   })
 
-  it('uses Redis if an address is set or in production, and otherwise the embedded engine', () => {
+  it('uses the engine that STORAGE names; by default Redis in production or if an address is set, otherwise the embedded engine', () => {
     assert.equal(readConfig({}).storage.kind, 'embedded')
     assert.equal(readConfig({ REDIS_HOST: '' }).storage.kind, 'embedded')
     assert.equal(readConfig({ REDIS_HOST: 'localhost' }).storage.kind, 'redis')
@@ -178,7 +181,7 @@ describe("the basket service's configuration", () => {
     assert.equal(readConfig({ STORAGE: 'redis' }).storage.kind, 'redis')
   })
 
-  it('requires a password or an explicit empty one in production', () => {
+  it('in production, requires REDIS_PASSWORD, which may be empty, unless REDIS_URL is set', () => {
     const message = /REDIS_PASSWORD must be set in production/
     assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), message)
     assert.throws(() => readConfig({ ENVIRONMENT: 'production', REDIS_CLUSTER_NODES: 'host:7000' }), message)
@@ -186,7 +189,7 @@ describe("the basket service's configuration", () => {
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', REDIS_URL: 'redis://:x@host' }))
   })
 
-  it('reads cluster nodes as hosts and ports', () => {
+  it('reads at most 100 cluster nodes, each with a host and a port, and rejects anything else', () => {
     const addresses = 'redis-1.example:7000,10.0.0.1:7001,[2001:db8::1]:65535'
     assert.deepEqual(redisConfigOf({ REDIS_CLUSTER_NODES: addresses }).target, {
       nodes: [
@@ -230,10 +233,13 @@ describe("the basket service's configuration", () => {
       /REDIS_URL must begin with rediss:/,
     )
     assert.doesNotThrow(() => readConfig({ REDIS_URL: 'rediss://host', REDIS_TLS: 'on' }))
+  })
+
+  it('rejects a REDIS_TLS_CA that names no file', () => {
     assert.throws(() => readConfig({ REDIS_TLS_CA: '/nowhere' }), /REDIS_TLS_CA must name an existing file/)
   })
 
-  it('lists every problem without any value', () => {
+  it('lists every problem, and never prints a value', () => {
     const variables = {
       PORT: '0',
       REDIS_URL: 'redis://secret@host/abc',
@@ -248,10 +254,13 @@ describe("the basket service's configuration", () => {
         return !message.includes('secret')
       },
     )
+  })
+
+  it('rejects a REDIS_URL that cannot be parsed', () => {
     assert.throws(() => readConfig({ REDIS_URL: 'redis://host:99999' }), /REDIS_URL must be a URL/)
   })
 
-  it('accepts one or several addresses of the product service', () => {
+  it('accepts every form of the address of the product service', () => {
     for (const address of [
       'product:50050',
       'https://shop.example:443',
@@ -280,7 +289,7 @@ describe("the basket service's configuration", () => {
     'a:1, b:2',
     'product:50050/path',
   ])
-    it(`rejects ${address} as the address of the product service and names the valid forms`, () => {
+    it(`rejects '${address}' as the address of the product service, and names the valid forms`, () => {
       assert.throws(() => readConfig({ PRODUCT_SERVICE_URL: address }), {
         message:
           'Invalid configuration:\n  - PRODUCT_SERVICE_URL must be ' +

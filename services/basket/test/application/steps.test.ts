@@ -7,7 +7,7 @@ import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { createApp } from '../../src/app.ts'
 import { useCases } from '../../src/application/use-cases.ts'
 import { aProduct } from '../support/baskets.ts'
-import { assertProblem, basketIn, basketOf, noBasket, send } from '../support/http.ts'
+import { assertProblem, basketIn, basketOf, notFound, send } from '../support/http.ts'
 import { openPorts } from '../support/ports.ts'
 
 const openWithStep = async (step: Step) => {
@@ -24,7 +24,7 @@ const openWithStep = async (step: Step) => {
   }
 }
 
-test('a step sees every use case, with the request id of the HTTP request or the name of the system caller', async () => {
+test('a step sees every use case; the request id is from the HTTP request, or the name of the job or metrics source', async () => {
   const seen = new Map<string, Omit<Context, 'signal'>>()
   await using app = await openWithStep((use, name) => (input, context) => {
     const { signal: _, ...fields } = context
@@ -55,12 +55,12 @@ test('a step sees every use case, with the request id of the HTTP request or the
   assert.deepEqual(seen.get('basketStatistics'), { requestId: 'basket-statistics', principal: system })
 })
 
-test('a step can reject a use case before it does anything', async () => {
+test('a step can reject a call before the use case runs', async () => {
   await using app = await openWithStep((use, name) => async (input, context) => {
-    if (name === 'addItem') throw new AppError('forbidden', 'not by you')
+    if (name === 'addItem') throw new AppError('forbidden', 'not allowed')
     return use(input, context)
   })
   assertProblem(await app.basket.add(1, 1), { status: 403, code: 'forbidden' })
-  assertProblem(await app.basket.get(), noBasket)
+  assertProblem(await app.basket.get(), notFound)
   basketIn(await app.basket.create(), 201)
 })

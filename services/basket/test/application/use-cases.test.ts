@@ -17,7 +17,7 @@ const userId = 'user123'
 const start = new Date('2026-11-22T09:58:00.123Z')
 const later = (date: Date, seconds: number) => new Date(date.getTime() + seconds * 1_000)
 
-/** Opens the use cases with a clock that only the test moves, and with consecutive ids. */
+/** Opens the use cases with a clock that the test sets and ids that are numbered from 1. */
 const openUseCases = async () => {
   const time = { now: start }
   const clock = () => time.now
@@ -41,7 +41,7 @@ describe('a new basket', () => {
   }
   const line = { productId: 7, name: '1984', price: 1_499n, category: 'Books', quantity: 2 }
 
-  test('created by createBasket has an id from newId and the time of the clock', async () => {
+  test('created by createBasket has a new id and the current time, and a second call returns it unchanged', async () => {
     await using opened = await openUseCases()
     const { use, time } = opened
     assert.deepEqual(await use.createBasket({ userId, expected: 'anything' }, context), {
@@ -56,7 +56,7 @@ describe('a new basket', () => {
     assert.deepEqual(await use.getBasket({ userId }, context), created)
   })
 
-  test('created by addItem has them too, and keeps them when more is added', async () => {
+  test('created by addItem has a new id and the current time, and a second call keeps its id and creation time', async () => {
     await using opened = await openUseCases()
     const { use, time } = opened
     const item = { userId, productId: 7, quantity: 2, expected: 'anything' } as const
@@ -105,7 +105,7 @@ for (const [name, write] of Object.entries(writes))
     })
 
     test('succeeds if the basket is in that state, or if any existing basket is expected', async () => {
-      for (const statesOf of [
+      for (const expectedOf of [
         ({ id, version }: BasketState) => [
           { id: 'another', version },
           { id, version },
@@ -113,7 +113,7 @@ for (const [name, write] of Object.entries(writes))
         () => 'existing' as const,
       ]) {
         await using opened = await openWithBasket()
-        await write(opened.use, statesOf(opened.stored))
+        await write(opened.use, expectedOf(opened.stored))
       }
     })
 
@@ -121,8 +121,8 @@ for (const [name, write] of Object.entries(writes))
     test(`rejects with ${code} and creates no basket if there is none`, async () => {
       await using opened = await openUseCases()
       const { use } = opened
-      for (const states of ['existing', [], [{ id: 'basket-1', version: 1 }]] as const)
-        await assert.rejects(write(use, states), hasCode(code))
+      for (const expected of ['existing', [], [{ id: 'basket-1', version: 1 }]] as const)
+        await assert.rejects(write(use, expected), hasCode(code))
       await assert.rejects(use.getBasket({ userId }, context), hasCode('not_found'))
     })
   })

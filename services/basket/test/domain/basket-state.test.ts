@@ -24,7 +24,8 @@ const isMet = (check: () => unknown): boolean => {
     check()
     return true
   } catch (error) {
-    return !hasCode('stale_version')(error)
+    assert.ok(hasCode('stale_version')(error))
+    return false
   }
 }
 
@@ -54,7 +55,7 @@ describe('an expectation', () => {
       { id: 'a', version: 1 },
       { id: 'b', version: 2 },
     ],
-    'no state': [],
+    'an empty array of states': [],
   }
   for (const [name, expected] of Object.entries(mismatches))
     test(`of ${name} is not met, and the error names the stored version`, () => {
@@ -87,7 +88,7 @@ describe('requireExisting', () => {
     )
   })
 
-  test('returns the stored basket if it is in an expected state or nothing is expected', () => {
+  test('returns the stored basket if it is in an expected state, or if any state is accepted', () => {
     assert.equal(requireExisting(stored), stored)
     for (const expected of ['anything', 'existing', [{ id: 'a', version: 2 }]] as const)
       assert.equal(requireExisting(stored, expected), stored)

@@ -16,7 +16,7 @@ import {
 import { aBasket, aProduct } from '../support/baskets.ts'
 import { apply, performOn, randomOperation } from '../support/reference.ts'
 
-/** Creates a basket with `lines` products, none of which occurs in the random operations. */
+/** Creates a basket with this number of lines, for products that do not occur in the random operations. */
 const filled = (lines: number): Basket =>
   Array.from({ length: lines }, (_, index) => aProduct({ id: 1_000 + index })).reduce(
     (basket, product) => withMore(basket, product, 1),
@@ -32,7 +32,7 @@ const outcome = (change: () => Basket) => {
   }
 }
 
-test('any sequence of operations has the same result as the reference, and modifies no earlier basket', () => {
+test('any sequence of operations has the same results as in the reference model, and no operation modifies its input', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(0, 97, 100),
@@ -71,7 +71,7 @@ test('the total is the exact sum in whole cents, and the piece count is the sum 
   )
 })
 
-test('three times ten cents are thirty cents', () => {
+test('three pieces at 10 cents cost exactly 30 cents', () => {
   assert.equal(total(withMore(aBasket(), aProduct({ price: 10n }), 3)), 30n)
 })
 
@@ -82,7 +82,7 @@ test('the largest basket has an exact total', () => {
   assert.equal(total(basket), 99_899_999_999_900_100n)
 })
 
-test('stock is compared with the resulting quantity, and the error has both', () => {
+test('stock is compared with the resulting quantity, and the error details have both', () => {
   const product = aProduct({ id: 7, stock: 3 })
   const two = withMore(aBasket(), product, 2)
   const details = { available: 3, requested: 4 }
@@ -130,7 +130,7 @@ test('a changed line keeps its position and takes the current name, price and ca
   assert.deepEqual(lines[1], basket.lines[1])
 })
 
-test('a missing line can be neither set nor removed', () => {
+test('setting or removing a missing line throws not_found', () => {
   assert.throws(() => withQuantity(aBasket(), aProduct(), 1), hasCode('not_found'))
   assert.throws(() => withoutLine(aBasket(), 1), hasCode('not_found'))
 })
@@ -140,7 +140,7 @@ test('clearing removes every line and keeps the basket', () => {
   assert.deepEqual(withoutLines(basket), { ...basket, lines: [] })
 })
 
-test('nextVersion increments the version and sets the time of the write and of expiry', () => {
+test('nextVersion increments the version and sets the times of the write and of expiry', () => {
   const basket = { ...filled(1), version: 4 }
   const now = new Date('2026-11-22T12:00:00.500Z')
   assert.deepEqual(nextVersion(basket, 90, now), {

@@ -10,9 +10,9 @@ before(async () => {
 })
 after(() => app[Symbol.asyncDispose]())
 
-type Basket = ReturnType<App['newUserBasket']>
+type BasketClient = ReturnType<App['newUserBasket']>
 
-const tagOf = async (basket: Basket) => String((await basket.get()).headers['etag'])
+const tagOf = async (basket: BasketClient) => String((await basket.get()).headers['etag'])
 
 describe('If-None-Match', () => {
   test('with the ETag of the stored basket gets 304 without a body', async () => {
@@ -34,7 +34,7 @@ describe('If-None-Match', () => {
   })
 })
 
-test('every write returns the ETag of the next read, and ETags never repeat, even if the basket is recreated', async () => {
+test('every write returns the ETag that the next read has, and ETags never repeat, even if the basket is recreated', async () => {
   const basket = app.newUserBasket()
   const seen = new Set<unknown>()
   const writes = [
@@ -55,18 +55,20 @@ test('every write returns the ETag of the next read, and ETags never repeat, eve
   assert.equal(seen.size, 6)
 })
 
-const writes: Record<string, (basket: Basket, headers: Record<string, string>) => ReturnType<Basket['get']>> =
-  {
-    'POST of the basket': (basket, headers) => basket.create(headers),
-    'POST of an item': (basket, headers) => basket.add(2, 1, headers),
-    'PUT of an item': (basket, headers) => basket.set(1, 5, headers),
-    'PUT of 0': (basket, headers) => basket.set(1, 0, headers),
-    'DELETE of an item': (basket, headers) => basket.remove(1, headers),
-    'DELETE of all items': (basket, headers) => basket.clear(headers),
-    'DELETE of the basket': (basket, headers) => basket.delete(headers),
-  }
+const writes: Record<
+  string,
+  (basket: BasketClient, headers: Record<string, string>) => ReturnType<BasketClient['get']>
+> = {
+  'POST of the basket': (basket, headers) => basket.create(headers),
+  'POST of an item': (basket, headers) => basket.add(2, 1, headers),
+  'PUT of an item': (basket, headers) => basket.set(1, 5, headers),
+  'PUT of quantity 0': (basket, headers) => basket.set(1, 0, headers),
+  'DELETE of an item': (basket, headers) => basket.remove(1, headers),
+  'DELETE of all items': (basket, headers) => basket.clear(headers),
+  'DELETE of the basket': (basket, headers) => basket.delete(headers),
+}
 
-/** If-Match headers that match no basket, although some resemble this tag. */
+/** If-Match headers that match no basket, although some of them resemble the ETag. */
 const mismatchesOf = (tag: string) => {
   const unquoted = tag.slice(1, -1)
   const padded = tag.replace('.', '.0')
@@ -101,7 +103,7 @@ for (const [name, write] of Object.entries(writes))
     })
   })
 
-test('a write with If-Match gets 412 instead of creating a basket', async () => {
+test('a POST with If-Match gets 412 if there is no basket, and creates none', async () => {
   const basket = app.newUserBasket()
   for (const tag of ['*', '"1"', '"x"', '']) {
     assertProblem(await basket.add(1, 1, { 'if-match': tag }), stale)

@@ -24,7 +24,7 @@ const unreadable = { status: 400, code: 'invalid' }
 const add = (body: unknown) => send(app.http, 'POST', `${basket.url}/items`, body)
 const set = (body: unknown) => send(app.http, 'PUT', `${basket.url}/items/1`, body)
 
-/** Sends a request with this string as the user id to each route that has one in its path. */
+/** Sends a request to each route that has a user id in its path, with this string as the user id. */
 const requestEveryRoute = (user: string) => [
   send(app.http, 'GET', `/baskets/${user}`),
   send(app.http, 'POST', `/baskets/${user}/items`, { product_id: 1, quantity: 1 }),
@@ -38,7 +38,7 @@ const padded = (bytes: number) => '{"quantity":5}'.padEnd(bytes)
 
 const allowed = /^[A-Za-z0-9._:@-]{1,128}$/
 
-test('a DELETE with an empty product id gets 404 and removes nothing', async () => {
+test('a DELETE with a trailing slash gets 404 and removes nothing', async () => {
   for (const path of ['/items/', '/items/?x=1', '/'])
     assertProblem(await send(app.http, 'DELETE', basket.url + path), { status: 404, code: 'not_found' })
 })
@@ -57,22 +57,22 @@ describe('a user id', () => {
     'x'.repeat(129),
   ]
   for (const user of invalidIds)
-    test(`of ${user.slice(0, 20)} is rejected by every route`, async () => {
+    test(`of '${user.slice(0, 20)}' is rejected by every route that has it in its path`, async () => {
       for (const response of requestEveryRoute(user)) assertProblem(await response, invalid('/user_id'))
     })
 
-  test('that is empty is rejected by every route whose path matches it', async () => {
-    const [, ...others] = requestEveryRoute('')
-    for (const response of others.slice(0, -1)) assertProblem(await response, invalid('/user_id'))
+  test('that is empty is rejected by every items route, and GET of /baskets/ gets 405', async () => {
+    const itemsResponses = requestEveryRoute('').slice(1, -1)
+    for (const response of itemsResponses) assertProblem(await response, invalid('/user_id'))
     assertProblem(await send(app.http, 'GET', '/baskets/'), { status: 405, code: 'method_not_allowed' })
   })
 
-  test('that is not valid percent-encoded UTF-8 is rejected', async () => {
+  test('that is not valid percent-encoded UTF-8 is rejected by every route that has it in its path', async () => {
     for (const user of ['%ff', '%', '%c0%80', '%zz'])
       for (const response of requestEveryRoute(user)) assertProblem(await response, unreadable)
   })
 
-  test('in a body is rejected by the same rule, and if it is missing or not a string', async () => {
+  test('in a body is rejected if it breaks the same rule, is missing, or is not a string', async () => {
     const invalidValues = [
       '',
       'a/b',
@@ -102,7 +102,7 @@ describe('a user id', () => {
     )
   })
 
-  test('of anything else is rejected', async () => {
+  test('of any other string is rejected in paths and bodies', async () => {
     const invalidId = fc.string({ unit: 'grapheme', minLength: 1 }).filter((id) => !allowed.test(id))
     await fc.assert(
       fc.asyncProperty(invalidId, async (user_id) => {
@@ -142,7 +142,7 @@ describe('a product id', () => {
     }
   })
 
-  test('of the maximum value is valid but unknown', async () => {
+  test('of the maximum value is valid, so an unknown product gets 404', async () => {
     const unknown = { status: 404, code: 'product_not_found' }
     assertProblem(await add({ product_id: 2_147_483_647, quantity: 1 }), unknown)
   })
@@ -155,7 +155,7 @@ describe('a quantity', () => {
       assertProblem(await set({ quantity }), invalid('/quantity'))
     })
 
-  test('of 0 is rejected by POST, and removes the line in a PUT', async () => {
+  test('of 0 is rejected by POST, and makes PUT remove the line', async () => {
     assertProblem(await add({ product_id: 1, quantity: 0 }), invalid('/quantity'))
     const another = app.newUserBasket()
     await another.add(1, 1)
@@ -190,7 +190,7 @@ describe('a quantity', () => {
 })
 
 describe('a body', () => {
-  test('that breaks several rules gets a violation for each', async () => {
+  test('that breaks several rules gets a response that lists every violation', async () => {
     assertProblem(await add({ product_id: 0, quantity: '2' }), invalid('/product_id', '/quantity'))
     assertProblem(await add({}), invalid('/product_id', '/quantity'))
   })
@@ -213,14 +213,14 @@ describe('a body', () => {
       for (const request of requests) assertProblem(await request(body), invalid(''))
   })
 
-  test('of another media type gets 415', async () => {
+  test('whose media type is not JSON gets 415', async () => {
     const unsupported = { status: 415, code: 'unsupported_media_type' }
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml'])
       for (const request of requests)
         assertProblem(await request('{"quantity":1}', { 'content-type': type }), unsupported)
   })
 
-  test('of more than 64 KiB gets 413, and one of exactly 64 KiB is read', async () => {
+  test('of more than 64 KiB gets 413; exactly 64 KiB is accepted', async () => {
     const tooLarge = { status: 413, code: 'payload_too_large' }
     for (const request of requests) assertProblem(await request(padded(10_000_000)), tooLarge)
     assertProblem(await set(padded(65_537)), tooLarge)
@@ -228,7 +228,7 @@ describe('a body', () => {
   })
 })
 
-test('an unknown path gets 404, and an unsupported method gets 405 with the supported ones in Allow', async () => {
+test('an unknown path gets 404, and an unsupported method gets 405 with the supported methods in Allow', async () => {
   assertProblem(await send(app.http, 'GET', '/baskets/user123/nothing'), { status: 404, code: 'not_found' })
   const response = await send(app.http, 'GET', `${basket.url}/items`)
   assertProblem(response, { status: 405, code: 'method_not_allowed' })

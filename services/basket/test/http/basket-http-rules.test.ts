@@ -23,7 +23,7 @@ const insufficient = (available: number, requested: number) => ({
 })
 
 describe('stock', () => {
-  test('is compared with the resulting quantity, and the problem has both', async () => {
+  test('is compared with the resulting quantity, and the response has both', async () => {
     putProduct({ id: 7, stock: 5 })
     const basket = app.newUserBasket()
     assertProblem(await basket.add(7, 6), insufficient(5, 6))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { aProduct } from '../support/baskets.ts'
-import { type App, assertProblem, basketIn, linesIn, noBasket, openApp, send } from '../support/http.ts'
+import { type App, assertProblem, basketIn, linesIn, notFound, openApp, send } from '../support/http.ts'
 
 let app: App
 before(async () => {
@@ -33,7 +33,7 @@ describe('POST /baskets', () => {
     assert.deepEqual(basketIn(await basket.get()), filled)
   })
 
-  test('creates one basket for concurrent requests', async () => {
+  test('creates only one basket for concurrent requests', async () => {
     const basket = app.newUserBasket()
     const responses = await Promise.all(Array.from({ length: 20 }, () => basket.create()))
     assert.deepEqual(
@@ -46,7 +46,7 @@ describe('POST /baskets', () => {
 
 describe('GET /baskets/{user_id}', () => {
   test('answers 404 if there is no basket', async () =>
-    assertProblem(await app.newUserBasket().get(), noBasket))
+    assertProblem(await app.newUserBasket().get(), notFound))
 
   test('returns each line with its subtotal, and the exact total', async () => {
     const basket = app.newUserBasket()
@@ -81,7 +81,7 @@ describe('POST /baskets/{user_id}/items', () => {
     ])
   })
 
-  test('applies every one of many concurrent requests', async () => {
+  test('applies each of 50 concurrent requests', async () => {
     const basket = app.newUserBasket()
     const responses = await Promise.all(Array.from({ length: 50 }, () => basket.add(1, 1)))
     for (const response of responses) basketIn(response)
@@ -110,10 +110,10 @@ describe('PUT /baskets/{user_id}/items/{product_id}', () => {
 
   test('answers 404 for any quantity if the line or the basket does not exist', async () => {
     const basket = app.newUserBasket()
-    for (const quantity of [0, 1]) assertProblem(await basket.set(1, quantity), noBasket)
-    assertProblem(await basket.get(), noBasket)
+    for (const quantity of [0, 1]) assertProblem(await basket.set(1, quantity), notFound)
+    assertProblem(await basket.get(), notFound)
     await basket.add(2, 1)
-    for (const quantity of [0, 1]) assertProblem(await basket.set(1, quantity), noBasket)
+    for (const quantity of [0, 1]) assertProblem(await basket.set(1, quantity), notFound)
     assert.deepEqual(linesIn(await basket.get()), [[2, 1]])
   })
 })
@@ -139,9 +139,9 @@ describe('DELETE /baskets/{user_id}/items/{product_id}', () => {
 
   test('answers 404 if the line or the basket does not exist', async () => {
     const basket = app.newUserBasket()
-    assertProblem(await basket.remove(1), noBasket)
+    assertProblem(await basket.remove(1), notFound)
     await basket.add(2, 1)
-    assertProblem(await basket.remove(1), noBasket)
+    assertProblem(await basket.remove(1), notFound)
     assert.deepEqual(linesIn(await basket.get()), [[2, 1]])
   })
 })
@@ -160,18 +160,18 @@ describe('DELETE /baskets/{user_id}/items', () => {
   })
 
   test('answers 404 if there is no basket', async () =>
-    assertProblem(await app.newUserBasket().clear(), noBasket))
+    assertProblem(await app.newUserBasket().clear(), notFound))
 })
 
 describe('DELETE /baskets/{user_id}', () => {
-  test('removes the basket and answers 204 without a body, then 404', async () => {
+  test('deletes the basket and answers 204 without a body; a second DELETE gets 404', async () => {
     const basket = app.newUserBasket()
     const { id } = basketIn(await basket.add(1, 5))
     const deleted = await basket.delete()
     assert.equal(deleted.statusCode, 204)
     assert.equal(deleted.body, '')
-    assertProblem(await basket.get(), noBasket)
-    assertProblem(await basket.delete(), noBasket)
+    assertProblem(await basket.get(), notFound)
+    assertProblem(await basket.delete(), notFound)
     assert.notEqual(basketIn(await basket.create(), 201).id, id)
   })
 })
@@ -179,7 +179,7 @@ describe('DELETE /baskets/{user_id}', () => {
 describe('unknown members of a body', () => {
   const unknown = { product_id: 3, productId: 3, user_id: 'other', userId: 'other', price: 0.01, name: 'x' }
 
-  test('are ignored by PUT of an item, whose user and product come from its path', async () => {
+  test('are ignored by PUT of an item, which takes the user and the product from its path', async () => {
     const basket = app.newUserBasket()
     await basket.add(1, 1)
     await basket.add(3, 1)
@@ -189,10 +189,10 @@ describe('unknown members of a body', () => {
       [3, 1],
     ])
     assert.equal(basketIn(changed).items[0]?.price, 14.99)
-    assertProblem(await send(app.http, 'GET', '/baskets/other'), noBasket)
+    assertProblem(await send(app.http, 'GET', '/baskets/other'), notFound)
   })
 
-  test('are ignored by POST of an item, whose user comes from its path and product from product_id', async () => {
+  test('are ignored by POST of an item, which takes the user from its path and the product from product_id', async () => {
     const basket = app.newUserBasket()
     const body = { ...unknown, product_id: 1, quantity: 7 }
     const added = basketIn(await send(app.http, 'POST', `${basket.url}/items`, body))
@@ -201,7 +201,7 @@ describe('unknown members of a body', () => {
       added.items.map(({ product_id, price, name }) => ({ product_id, price, name })),
       [{ product_id: 1, price: 14.99, name: '1984' }],
     )
-    assertProblem(await send(app.http, 'GET', '/baskets/other'), noBasket)
+    assertProblem(await send(app.http, 'GET', '/baskets/other'), notFound)
   })
 
   test('are ignored by POST of a basket', async () => {

@@ -38,11 +38,11 @@ describe('adding an item', () => {
   const disconnects: Readonly<
     Record<string, (connection: Awaited<ReturnType<GatedApp['connect']>>) => unknown>
   > = {
-    closed: ({ client }) => client.destroy(),
-    reset: ({ client }) => client.resetAndDestroy(),
+    closes: ({ client }) => client.destroy(),
+    resets: ({ client }) => client.resetAndDestroy(),
   }
-  for (const [ending, disconnect] of Object.entries(disconnects))
-    test(`completes even if the connection is ${ending} meanwhile`, async () => {
+  for (const [action, disconnect] of Object.entries(disconnects))
+    test(`completes even if the client ${action} the connection before the response`, async () => {
       await using app = await openGatedApp()
       const connection = await app.connect()
       connection.client.write(addRequest)
@@ -50,7 +50,7 @@ describe('adding an item', () => {
       disconnect(connection)
       await eventually(20_000, async () => {
         assert.ok(connection.server.readableEnded || connection.server.destroyed)
-        assert.equal(connection.server.destroyed, ending === 'reset')
+        assert.equal(connection.server.destroyed, action === 'resets')
       })
       assert.equal(await app.baskets.find('user123'), undefined)
       app.openGate()

@@ -8,7 +8,7 @@ import { productNotFound } from '../../src/domain/errors.ts'
 import { aBasket, aProduct } from '../support/baskets.ts'
 import { openPorts } from '../support/ports.ts'
 
-it('answers random requests without a 500, and only with responses from the OpenAPI document', async () => {
+it('answers random requests without a 500, and only with responses that the OpenAPI document describes', async () => {
   const find = async (id: number) => {
     if (id % 3 === 0) throw productNotFound(id)
     if (id % 7 === 0) throw new AppError('unavailable', 'the product service is unavailable')

@@ -13,15 +13,15 @@ import { aBasket, ownFolder } from '../support/baskets.ts'
 const open = (variables: Readonly<Record<string, string>>, logger = silentLogger) =>
   openAdapters({ config: readConfig(variables), logger })
 
-/** Asserts exactly our own message, without the text of the database error. */
-const isBusy = (error: unknown): boolean => {
+/** For `assert.rejects`: asserts that the message is exactly our own, without the database error's text. */
+const assertBusy = (error: unknown): boolean => {
   assert.ok(error instanceof AppError)
   assert.deepEqual([error.kind, error.message], ['unavailable', 'too many concurrent writes'])
   return true
 }
 
 describe('the SQLite adapters', () => {
-  test('reject writes and removals with unavailable while another process holds the write lock for seconds', async () => {
+  test('reject writes and removals with unavailable if another connection holds the write lock for longer than the timeout', async () => {
     await using folder = await ownFolder()
     await using adapters = await open({ DATA_DIR: folder.path })
     const { baskets, expiry } = adapters.ports
@@ -31,10 +31,10 @@ describe('the SQLite adapters', () => {
     other.exec('begin immediate')
     await assert.rejects(
       baskets.update('another', () => aBasket('another')),
-      isBusy,
+      assertBusy,
     )
     assert.ok(expiry)
-    await assert.rejects(expiry.removeExpired(), isBusy)
+    await assert.rejects(expiry.removeExpired(), assertBusy)
     other.exec('rollback')
     assert.deepEqual(await expiry.removeExpired(), [stored])
     assert.equal((await adapters.ports.statistics.read()).expired, 1)
@@ -48,7 +48,7 @@ test('Redis needs no expiry port, because it expires baskets by itself', {
   assert.equal(adapters.ports.expiry, undefined)
 })
 
-test('an error of one event subscriber is logged, and the other subscribers receive the event', async () => {
+test('an error thrown by an event subscriber is logged, and the other subscribers receive the event', async () => {
   await using folder = await ownFolder()
   const { logger, lines } = recordingLogger()
   await using adapters = await open({ DATA_DIR: folder.path }, logger)

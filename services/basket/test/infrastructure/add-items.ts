@@ -1,5 +1,6 @@
 /**
- * A process of `two-processes.test.ts`: opens the storage of its environment, and adds items after a message.
+ * The script of the processes that `two-processes.test.ts` starts. It sends `ready` when the configured storage
+ * can be read, waits for a message, and adds the items.
  */
 
 import { once } from 'node:events'

@@ -46,14 +46,14 @@ test('a basket with members from a later version of the service can be decoded',
   assert.equal(decodeBasket(JSON.stringify(later)).lines.length, 1)
 })
 
-/** Invalid records, which contain the word `secret` if they have any content. */
+/** Invalid records. Where possible, they contain `secret`, which must not appear in the error. */
 const invalidRecords: Record<string, string> = {
   'an empty string': '',
   'a string that is not JSON': 'secret',
   'a truncated record': JSON.stringify({ ...record(), id: 'secret' }).slice(0, -1),
-  null: 'null',
-  'an empty object': '{}',
-  'an array': '["secret"]',
+  'a JSON null': 'null',
+  'an empty JSON object': '{}',
+  'a JSON array': '["secret"]',
   'a JSON string': '"secret"',
   'a record with a number as the id': JSON.stringify({ ...record(), id: 1, userId: 'secret' }),
   'a record with lines that are not an array': JSON.stringify({ ...record(), lines: 'secret' }),
@@ -69,7 +69,7 @@ const invalidRecords: Record<string, string> = {
     ...record(),
     lines: [{ ...goodLine, name: 'secret', price: '-1' }],
   }),
-  'a record with half a piece': JSON.stringify({
+  'a record with a fractional quantity': JSON.stringify({
     ...record(),
     lines: [{ ...goodLine, name: 'secret', quantity: 0.5 }],
   }),
@@ -77,7 +77,7 @@ const invalidRecords: Record<string, string> = {
 }
 
 for (const [name, stored] of Object.entries(invalidRecords))
-  test(`decoding ${name} throws an error without any of its content`, () => {
+  test(`decoding ${name} throws an error that contains nothing of it`, () => {
     assert.throws(
       () => decodeBasket(stored),
       (error) =>

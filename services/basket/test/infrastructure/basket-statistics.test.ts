@@ -31,7 +31,7 @@ const fill = async (baskets: BasketRepository, count: number, quantity: number):
     )
 }
 
-/** Few baskets are counted exactly; many are estimated from a sample. */
+/** Asserts that few baskets are counted exactly, and that many are estimated from a sample. */
 const assertStatistics = async (
   baskets: BasketRepository,
   statistics: BasketStatisticsReader,
@@ -45,7 +45,7 @@ const assertStatistics = async (
   await fill(baskets, 2_000, 2)
   const { pieces, value, baskets: count, expired } = await statistics.read()
   assert.deepEqual([count, expired], [2_000, 0])
-  // The baskets that were filled twice hold four pieces.
+  // 28 of the baskets were filled twice and hold four pieces instead of two.
   assert.ok(pieces >= 4_000 && pieces <= 4_400, `${pieces} pieces`)
   assert.ok(value >= 4_000n * 1_499n && value <= 4_400n * 1_499n)
 }

@@ -41,7 +41,7 @@ describe('a basket repository', { concurrency: true }, () => {
         assert.deepEqual(await baskets.find(user), third)
       })
 
-      test('passes the basket that another connection stored to a change', async () => {
+      test('calls a change with the basket that another connection has stored', async () => {
         const user = newUser()
         const stored = await (await store.connect()).update(user, addOne)
         await baskets.update(user, (current) => {
@@ -103,7 +103,7 @@ describe('a basket repository', { concurrency: true }, () => {
         assert.equal((await baskets.update(user, addOne)).version, 1)
       })
 
-      test('passes on the error of a change, writes nothing, and then accepts the next update', async () => {
+      test('rejects with the error that a change throws, writes nothing, and accepts the next update', async () => {
         const user = newUser()
         await baskets.update(user, addOne)
         const stored = await store.read(user)
@@ -133,21 +133,21 @@ describe('a basket repository', { concurrency: true }, () => {
 
       test('expires a basket after its time to live, which a write extends and an unchanged result does not', async () => {
         const [extendedUser, idleUser] = [newUser(), newUser()]
-        const pass = (part: number) =>
-          Promise.all([extendedUser, idleUser].map((user) => store.age(user, longTtl * part)))
+        const ageBoth = (fraction: number) =>
+          Promise.all([extendedUser, idleUser].map((user) => store.age(user, longTtl * fraction)))
         for (const user of [extendedUser, idleUser]) await baskets.update(user, addOne)
-        await pass(0.6)
+        await ageBoth(0.6)
         await baskets.update(extendedUser, addOne)
         await baskets.update(idleUser, unchanged)
-        await pass(0.6)
+        await ageBoth(0.6)
         assert.equal((await baskets.find(extendedUser))?.version, 2)
         assert.equal(await baskets.find(idleUser), undefined)
-        await pass(0.6)
+        await ageBoth(0.6)
         assert.equal(await baskets.find(extendedUser), undefined)
         assert.equal((await baskets.update(extendedUser, addOne)).version, 1)
       })
 
-      test('keeps a basket for a week if it is extendedUser every hour, and otherwise for a day', async () => {
+      test('with a time to live of a day, keeps a basket for a week if it is written every hour, otherwise for a day', async () => {
         const daily = await store.connect(86_400)
         const [active, idle] = [newUser(), newUser()]
         for (const user of [active, idle]) await daily.update(user, addOne)
@@ -160,7 +160,7 @@ describe('a basket repository', { concurrency: true }, () => {
       })
 
       for (const record of ['not JSON', '{}', '{"id":"1","userId":"user","lines":[],"version":1}', ''])
-        test(`rejects if the stored record is ${record || 'an empty string'}, and leaves it unchanged`, async () => {
+        test(`rejects with an internal error if the stored record is ${record || 'an empty string'}, and leaves it unchanged`, async () => {
           const user = newUser()
           await store.write(user, record)
           await assert.rejects(baskets.find(user), isInternal)
@@ -170,7 +170,7 @@ describe('a basket repository', { concurrency: true }, () => {
           assert.equal(await store.read(user), record)
         })
 
-      test('has the same content as the reference after random updates through two connections', async () => {
+      test('has the same content as the reference model after random updates through two connections', async () => {
         const connections = [baskets, await store.connect()] as const
         const step = fc.record({
           connection: fc.constantFrom(0, 1),

@@ -60,12 +60,12 @@ test('a free product without stock is found, although protobuf omits both zeros'
   assert.deepEqual({ price, stock }, { price: 0n, stock: 0 })
 })
 
-test('an unknown product is rejected with product_not_found', async () => {
+test('a look-up of an unknown product rejects with product_not_found', async () => {
   await using catalog = await openCatalog(() => Promise.reject(new AppError('not_found', 'no product 7')))
   await assert.rejects(catalog.find(7), hasCode('product_not_found'))
 })
 
-test('a product service that limits the rate is unavailable, because a later call may succeed', async () => {
+test('a look-up rejects with unavailable if the product service limits the rate, because a later call may succeed', async () => {
   await using catalog = await openCatalog(() => Promise.reject(new AppError('rate_limited', 'secret')))
   await assert.rejects(catalog.find(7), hasCode('unavailable'))
 })
@@ -84,6 +84,7 @@ test('the id of the current request is sent to the product service', async () =>
 test('a hundred concurrent look-ups share at most five calls, and each gets its own product', async () => {
   const calls = new Set<unknown>()
   await using catalog = await openCatalog(async ({ id }) => {
+    // Each call has its own context.
     calls.add(requestContext.getStore())
     if (id % 10 === 0) throw new AppError('not_found', 'no such product')
     return { product: { ...orwell, id } }

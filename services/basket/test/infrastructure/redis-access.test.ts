@@ -50,7 +50,7 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     return app
   }
 
-  test('is down with a wrong password, logs it once, and recovers when the password is right', async () => {
+  test('with a wrong password makes the service unhealthy, is logged once, and recovers when the server accepts the password', async () => {
     await using app = await assertRejected(
       { REDIS_PASSWORD: 'the wrong one' },
       /WRONGPASS.*Redis rejected the credentials/,
@@ -66,11 +66,11 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     }
   })
 
-  test('is down without the password, and logs it once', async () => {
+  test('without the password makes the service unhealthy, and is logged once', async () => {
     await using _ = await assertRejected({}, /NOAUTH.*Redis rejected the credentials/)
   })
 
-  test('is down if the database does not exist, and logs it once', async () => {
+  test('to a database that does not exist makes the service unhealthy, and is logged once', async () => {
     await using _ = await assertRejected(
       { REDIS_PASSWORD: password, REDIS_DB: '99' },
       /DB index is out of range/,
@@ -94,7 +94,7 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     )
   })
 
-  test('works with the permissions of the user in docs/redis.md and needs all of them', async () => {
+  test('works with the permissions of the user in docs/redis.md, and needs all of them except those for clusters', async () => {
     const user = documentedUser()
     await asAdmin(async (client) => {
       await client.sendCommand(setUserCommand(user))
@@ -111,7 +111,7 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     })
     await eventually(20_000, async () => assert.equal((await app.health('/health/ready')).statusCode, 200))
     const { basket } = app
-    // Without a replica no write is confirmed, but each takes effect.
+    // Without a replica, no write is confirmed, but every write takes effect.
     for (const write of [basket.create, () => basket.add(1, 1), basket.clear, basket.delete])
       assert.match((await write()).json().detail, /did not confirm/)
     assert.equal((await basket.get()).statusCode, 404)
@@ -128,7 +128,7 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     )
   })
 
-  test('uses only commands of Redis 6.2', async (context) => {
+  test('uses only commands that Redis 6.2 has', async (context) => {
     const commands = ['hello', ...documentedUser().commands]
     const docs = await asAdmin((client) =>
       client.sendCommand<Record<string, { since: string }>>(['COMMAND', 'DOCS', ...commands]),

@@ -26,7 +26,7 @@ const openBaskets = async (ttlSeconds: number) => {
   }
 }
 
-describe('baskets in Redis', { skip: withoutRedis }, () => {
+describe('the Redis basket repository', { skip: withoutRedis }, () => {
   test('stores each basket under one key named after its user, with a time to live', async () => {
     await using server = await openBaskets(60)
     const { baskets, prefix } = server
@@ -53,13 +53,13 @@ describe('baskets in Redis', { skip: withoutRedis }, () => {
     assert.ok(renewed > before, `${before} ms left, then ${renewed}`)
   })
 
-  test('rejects with `unavailable` a write that always loses to concurrent writes, and keeps those', async () => {
+  test('rejects a write with unavailable if a concurrent write is always first, and keeps the concurrent writes', async () => {
     await using server = await openBaskets(60)
     const { redis, baskets, prefix } = server
     await baskets.update('user', () => aBasket())
-    const compareAndSet: typeof redis.compareAndSet = async (...call) => {
+    const compareAndSet: typeof redis.compareAndSet = async (...args) => {
       await baskets.update('user', (seen) => seen && { ...seen })
-      return redis.compareAndSet(...call)
+      return redis.compareAndSet(...args)
     }
     const contended = redisBasketRepository({ ...redis, compareAndSet }, 60, prefix)
     await assert.rejects(

@@ -7,12 +7,12 @@ import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-
 import { documentedUser, setUserCommand } from '@shop/testing/stores/redis-user.ts'
 import * as fc from 'fast-check'
 import { clusterChangeMs, openClusterBaskets } from '../support/cluster-baskets.ts'
-import { oneMore } from '../support/load.ts'
+import { addPiece } from '../support/load.ts'
 import { startSlotMove } from '../support/slot-move.ts'
 
 const refused = (message: RegExp) => ({ code: 'unavailable', message })
 const timedOut = refused(/did not respond in time/)
-/** Refused without sending a command. */
+/** The command is refused without being sent. */
 const atOnce = refused(/is not responding|is unavailable/)
 
 describe('routing in a Redis cluster', { skip: withoutOwnRedis, concurrency: 1 }, () => {
@@ -41,35 +41,35 @@ describe('routing in a Redis cluster', { skip: withoutOwnRedis, concurrency: 1 }
       await service.untilReady()
       const tag = `basket:{moving${waitReplicas}}`
       const baskets = service.baskets(tag)
-      for (const user of ['stays', 'moves']) await baskets.update(user, oneMore)
+      for (const user of ['stays', 'moves']) await baskets.update(user, addPiece)
 
       const move = await startSlotMove(cluster, tag)
       await move.moveKey(`${tag}moves`)
       for (const user of ['stays', 'moves', 'new'])
-        assert.equal((await baskets.update(user, oneMore)).version, user === 'new' ? 1 : 2)
+        assert.equal((await baskets.update(user, addPiece)).version, user === 'new' ? 1 : 2)
 
       await move.moveKey(`${tag}stays`)
       await move.finish()
       for (const user of ['stays', 'moves', 'new'])
-        assert.equal((await baskets.update(user, oneMore)).version, user === 'new' ? 2 : 3)
+        assert.equal((await baskets.update(user, addPiece)).version, user === 'new' ? 2 : 3)
     })
 
-  test('waits for the replicas of the primary that made the write while a slot moves', async () => {
+  test('while a slot moves, waits for the replicas of the primary that executed the write', async () => {
     await using service = openClusterBaskets(cluster, { waitReplicas: 1 })
     await service.untilReady()
     const tag = 'basket:{waiting}'
     const move = await startSlotMove(cluster, tag)
-    await eventually(clusterChangeMs, () => service.baskets(tag).update('confirmed', oneMore))
+    await eventually(clusterChangeMs, () => service.baskets(tag).update('confirmed', addPiece))
     move.target.replica.suspend()
     try {
-      await assert.rejects(service.baskets(tag).update('unconfirmed', oneMore), refused(/did not confirm/))
+      await assert.rejects(service.baskets(tag).update('unconfirmed', addPiece), refused(/did not confirm/))
     } finally {
       move.target.replica.resume()
     }
     await move.finish()
   })
 
-  test('refuses the keys of a hung primary at once after the first timeout, and serves the others', async () => {
+  test('after the first timeout of a hung primary, refuses its keys at once and serves all others', async () => {
     await using service = openClusterBaskets(cluster)
     await service.untilReady()
     const baskets = service.baskets()
@@ -97,7 +97,7 @@ describe('routing in a Redis cluster', { skip: withoutOwnRedis, concurrency: 1 }
         onServer(port, (client) => client.sendCommand(setUserCommand(documentedUser()))),
       )
       const nodes = `127.0.0.1:${port},127.0.0.1:${cluster.nodes[0]?.port}`
-      // Discovery starts at a random node. With six services at least one of them almost certainly starts at the lone node.
+      // Discovery starts at a random node. With six services, at least one starts at the lone node in 98 % of runs.
       for (let run = 0; run < 6; run++) {
         await using service = openClusterBaskets(cluster, { nodes })
         await service.untilReady()
@@ -113,9 +113,9 @@ describe('routing in a Redis cluster', { skip: withoutOwnRedis, concurrency: 1 }
     const dead = await primaryOf('user0')
     await dead.kill()
     await using late = openClusterBaskets(cluster)
-    const served = (await Promise.all(users.map(primaryOf))).findIndex((primary) => primary !== dead)
+    const servedIndex = (await Promise.all(users.map(primaryOf))).findIndex((primary) => primary !== dead)
     for (const { redis, baskets } of [early, late]) {
-      await eventually(clusterChangeMs, () => baskets().find(users[served] ?? ''))
+      await eventually(clusterChangeMs, () => baskets().find(users[servedIndex] ?? ''))
       await assert.rejects(baskets().find('user0'), atOnce)
       await assert.rejects(redis.ping(), atOnce)
     }

@@ -9,17 +9,17 @@ import { onServer, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { redisBasketStatistics } from '../../src/infrastructure/redis-basket-statistics.ts'
 import { type ClusterBaskets, clusterChangeMs, openClusterBaskets } from '../support/cluster-baskets.ts'
 import {
+  addPiece,
   assertNothingLost,
   assertTailLost,
-  oneMore,
   startLoad,
-  untilMore,
   type Writer,
+  waitForWrites,
 } from '../support/load.ts'
 
 type IsDoomed = (user: string) => Promise<boolean>
 
-/** Starts writers through the service; `doomed` are those whose baskets are on the primary that will die. */
+/** Starts writers through the service. `doomed` write to baskets on the primary that will die, `safe` to others. */
 const startWriters = async (service: ClusterBaskets, name: string, isDoomed: IsDoomed) => {
   const users = Array.from({ length: 15 }, (_, index) => `${name}${index}`)
   const doomedUsers = new Set<string>()
@@ -32,7 +32,7 @@ const startWriters = async (service: ClusterBaskets, name: string, isDoomed: IsD
   return { doomed, safe, stop }
 }
 
-/** Writers through both services: `eager` does not wait for replicas, `careful` does. */
+/** Starts writers through both services: `eager` does not wait for replicas, `careful` does. */
 const startLoads = async (eager: ClusterBaskets, careful: ClusterBaskets, isDoomed: IsDoomed) => {
   const loads = {
     eager: await startWriters(eager, 'eager', isDoomed),
@@ -42,31 +42,31 @@ const startLoads = async (eager: ClusterBaskets, careful: ClusterBaskets, isDoom
   return { ...loads, stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
-/** After the first connection each warning is logged once per outage, and the last message is a connection. */
+/** Asserts that, after the first connection, no message repeats before the next connection, which is logged last. */
 const assertLoggedOnce = (lines: readonly Record<string, unknown>[]) => {
   const messages = lines.map(({ msg }) => String(msg))
   const isConnection = (message: string) => message.startsWith('connected to Redis')
   assert.ok(isConnection(messages.at(-1) ?? ''))
-  const outage = messages.slice(messages.findIndex(isConnection) + 1)
-  assert.ok(outage.length > 1)
-  for (const [index, message] of outage.entries()) {
-    const next = outage.indexOf(message, index + 1)
-    assert.ok(next < 0 || outage.slice(index, next).some(isConnection), message)
+  const afterConnection = messages.slice(messages.findIndex(isConnection) + 1)
+  assert.ok(afterConnection.length > 1)
+  for (const [index, message] of afterConnection.entries()) {
+    const next = afterConnection.indexOf(message, index + 1)
+    assert.ok(next < 0 || afterConnection.slice(index, next).some(isConnection), message)
   }
 }
 
-describe('a cluster of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
+describe('a Redis cluster', { skip: withoutOwnRedis, concurrency: 1 }, () => {
   let cluster: OwnCluster
   before(async () => {
     cluster = await startOwnCluster()
   })
   after(() => cluster[Symbol.asyncDispose]())
 
-  test('adds up statistics, memory and connections of all primaries', async () => {
+  test('reports the statistics and connections of all primaries together, and the memory of each', async () => {
     await using service = openClusterBaskets(cluster)
     await service.untilReady()
     const users = Array.from({ length: 30 }, (_, index) => `counted${index}`)
-    for (const user of users) await service.baskets().update(user, oneMore)
+    for (const user of users) await service.baskets().update(user, addPiece)
     const { baskets, pieces } = await redisBasketStatistics(service.redis).read()
     assert.deepEqual([baskets, pieces], [30, 30])
     const memory = await service.redis.memory()
@@ -89,24 +89,24 @@ describe('a cluster of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => 
     )
     const safe = [...load.eager.safe, ...load.careful.safe]
 
-    await untilMore([...safe, ...load.eager.doomed], 2)
+    await waitForWrites([...safe, ...load.eager.doomed], 2)
     const kept = new Map<Writer, number>()
     for (const writer of load.eager.doomed) kept.set(writer, writer.acknowledged.at(-1) ?? 0)
-    // The second of these writes starts after that. The replica confirms it only when it has everything before it.
-    await untilMore(load.careful.doomed, 2)
+    // Each second write starts after `kept` is complete. The replica confirms it only when it has all earlier writes.
+    await waitForWrites(load.careful.doomed, 2)
     replica.suspend()
     await onServer(primary.port, (client) => client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'replica']))
-    await untilMore(load.eager.doomed, 3)
+    await waitForWrites(load.eager.doomed, 3)
     await assert.rejects(careful.redis.pingReplicas(), hasCode('unavailable'))
     await primary.kill()
 
     replica.resume()
     await cluster.allowFailover()
     await Promise.all([eager, careful].map(({ untilReady }) => untilReady()))
-    await untilMore([...safe, ...load.eager.doomed], 2)
+    await waitForWrites([...safe, ...load.eager.doomed], 2)
     await assert.rejects(careful.redis.pingReplicas(), hasCode('unavailable'))
     primary.restart()
-    await untilMore(load.careful.doomed, 2)
+    await waitForWrites(load.careful.doomed, 2)
     await load.stop()
 
     for (const writer of [...safe, ...load.careful.doomed])

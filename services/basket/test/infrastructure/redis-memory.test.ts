@@ -46,11 +46,11 @@ describe('the memory of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () =>
   })
 
   for (const max of [0, limit])
-    test(`is in the metrics of the service with the limit ${max}`, async () => {
+    test(`is in the metrics of the service, with a limit of ${max}`, async () => {
       await using app = await openRedisApp(variables)
       await untilHealthy(app)
       await setLimit(max)
-      // On a slow machine the reading can miss the first scrape; the next one has it.
+      // On a slow machine, the value may come too late for the first scrape; the next one has it.
       await eventually(20_000, async () => {
         const { 'redis_memory_used_bytes 1': used = 0, ...others } = memoryIn(await app.scrape())
         assert.ok(used > 100_000, `${used} bytes`)
@@ -59,7 +59,7 @@ describe('the memory of Redis', { skip: withoutOwnRedis, concurrency: 1 }, () =>
     })
 })
 
-test('leaves Redis memory out of the metrics with the embedded engine', async () => {
+test('with the embedded engine, no metric mentions Redis', async () => {
   await using folder = await ownFolder()
   const metrics = createMetrics('basket-service', '0')
   const config = readConfig({ DATA_DIR: folder.path })

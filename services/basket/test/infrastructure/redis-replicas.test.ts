@@ -6,7 +6,7 @@ import { callsOf, onServer, startProxy, startRedis, withoutOwnRedis } from '@sho
 import { assertProblem, linesIn } from '../support/http.ts'
 import { openRedisApp, type RedisApp, unavailable, untilHealthy } from '../support/redis-app.ts'
 
-describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 }, () => {
+describe('a service with a Redis primary and its replica', { skip: withoutOwnRedis, concurrency: 1 }, () => {
   let ports: { primary: number; replica: number }
   let primary: ReturnType<typeof startRedis>
   let replica: ReturnType<typeof startRedis>
@@ -61,7 +61,7 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
     assert.ok(last >= first + 2)
   })
 
-  test('sends WAIT on the connection of the write, and reads on another one', async () => {
+  test('sends WAIT on the connection of the write, and GET on another one', async () => {
     await using app = await openApp(1)
     await untilHealthy(app)
     const lines: string[] = []
@@ -81,7 +81,7 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
     assert.notEqual(connectionOf('GET'), connectionOf('EVALSHA'))
   })
 
-  test('answers 503 while the primary refuses writes because replicas are missing', async () => {
+  test('answers 503 for writes while the primary refuses them because replicas are missing', async () => {
     await using app = await openApp(0)
     await untilHealthy(app)
     const requireReplicas = (replicas: number) =>
@@ -92,7 +92,7 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
     assert.equal((await app.basketOf('refused').add(1, 1)).statusCode, 200)
   })
 
-  test('does not wait for the replica when BASKET_WAIT_REPLICAS is 0', async () => {
+  test('does not wait for the replica if BASKET_WAIT_REPLICAS is 0', async () => {
     await using app = await openApp(0)
     await untilHealthy(app)
     replica.suspend()
@@ -105,7 +105,7 @@ describe('a primary and its replica', { skip: withoutOwnRedis, concurrency: 1 },
     }
   })
 
-  test('reconnects to the new primary after a write was refused by a demoted one', async () => {
+  test('reconnects to the new primary after a demoted one has refused a write', async () => {
     using proxy = await startProxy(ports.primary)
     await using app = await openApp(0, proxy.port)
     await untilHealthy(app)

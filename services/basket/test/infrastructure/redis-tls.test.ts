@@ -22,7 +22,7 @@ const startTlsRedis = (port: number, folder: string, settings: Readonly<Record<s
     ...settings,
   })
 
-describe('Redis over TLS', { skip: withoutOwnRedis, concurrency: 1 }, () => {
+describe('a connection to Redis over TLS', { skip: withoutOwnRedis, concurrency: 1 }, () => {
   const stack = new AsyncDisposableStack()
   let port: number
   let folder: string
@@ -45,28 +45,28 @@ describe('Redis over TLS', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     assert.equal((await basket.delete()).statusCode, 204)
   }
 
-  const assertRefused = async (variables: Readonly<Record<string, string>>, reason: RegExp) => {
+  const assertFails = async (variables: Readonly<Record<string, string>>, reason: RegExp) => {
     const { logger, lines } = recordingLogger()
     await using app = await openRedisApp(variables, logger)
     await eventually(20_000, async () => assert.match(JSON.stringify(lines), reason))
     await assertUnhealthy(app)
   }
 
-  test('connects when REDIS_TLS_CA names the certificate authority', async () => {
+  test('succeeds if REDIS_TLS_CA is the path of the CA certificate', async () => {
     const url = `rediss://127.0.0.1:${port}`
     await assertServed({ REDIS_URL: url, REDIS_TLS_CA: certificate })
     const address = { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(port) }
     await assertServed({ ...address, REDIS_TLS: 'on', REDIS_TLS_CA: certificate })
   })
 
-  test('refuses an untrusted certificate, a wrong host name, and a connection without TLS', async () => {
-    await assertRefused({ REDIS_URL: `rediss://127.0.0.1:${port}` }, /self.signed/)
+  test('fails if the certificate is untrusted, if it is for another host name, or if the client does not use TLS', async () => {
+    await assertFails({ REDIS_URL: `rediss://127.0.0.1:${port}` }, /self.signed/)
     const otherHost = { REDIS_URL: `rediss://localhost:${port}`, REDIS_TLS_CA: certificate }
-    await assertRefused(otherHost, /altnames/)
-    await assertRefused({ REDIS_URL: `redis://127.0.0.1:${port}` }, /is unreachable/)
+    await assertFails(otherHost, /altnames/)
+    await assertFails({ REDIS_URL: `redis://127.0.0.1:${port}` }, /is unreachable/)
   })
 
-  test('connects when NODE_EXTRA_CA_CERTS names the certificate authority', async () => {
+  test('succeeds if NODE_EXTRA_CA_CERTS is the path of the CA certificate', async () => {
     await using service = await startService('basket', {
       REDIS_URL: `rediss://127.0.0.1:${port}`,
       NODE_EXTRA_CA_CERTS: certificate,
@@ -74,7 +74,7 @@ describe('Redis over TLS', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     assert.match(service.output(), /connected to Redis/)
   })
 
-  test('connects to a cluster', async () => {
+  test('succeeds with a cluster', async () => {
     const [clusterPort = 0] = await freePorts(1)
     const redis = startTlsRedis(clusterPort, folder, {
       'tls-cluster': 'yes',

@@ -8,7 +8,7 @@ import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expir
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { aBasket, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
-test('only expired baskets are removed, at most 500 per batch, and the readable ones are returned', async () => {
+test('removal deletes only expired baskets, at most 500 per batch, and returns those with readable records', async () => {
   await using folder = await ownFolder()
   using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
   const repository = sqliteBasketRepository(sqlite, longTtl)
@@ -32,7 +32,7 @@ test('only expired baskets are removed, at most 500 per batch, and the readable 
   assert.deepEqual(await repository.find('kept'), kept)
 })
 
-test('removal rejects with unavailable while another process locks the file, and succeeds later', async () => {
+test('removal rejects with unavailable while another connection holds the write lock, and succeeds later', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'baskets.sqlite')
   using other = openSqlite(path)

@@ -10,7 +10,7 @@ import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expir
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { aBasket, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
-test('baskets are still there after the file is reopened', async () => {
+test('baskets remain when the file is closed and reopened', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'new', 'folder', 'baskets.sqlite')
   const first = openSqlite(path)
@@ -20,7 +20,7 @@ test('baskets are still there after the file is reopened', async () => {
   assert.deepEqual(await sqliteBasketRepository(second, longTtl).find('user123'), stored)
 })
 
-test('the repository waits while another process writes to a new file', async () => {
+test('the repository can be created while another process holds the write lock of the new file for 200 ms', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'baskets.sqlite')
   using writer = fork(new URL('./writer.ts', import.meta.url), [path])
@@ -43,7 +43,7 @@ test('an expired basket is missing for reads and writes even before its removal'
   assert.deepEqual(await sqliteBasketExpiry(sqlite).removeExpired(), [])
 })
 
-test('while another process locks the file, writes reject with unavailable and reads succeed', async () => {
+test('while another connection holds the write lock, writes reject with unavailable and reads succeed', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'baskets.sqlite')
   using other = openSqlite(path)

@@ -15,8 +15,8 @@ type Environment = Readonly<Record<string, string>>
 const script = new URL('./add-items.ts', import.meta.url)
 
 /**
- * Starts one process for each entry of `additions`. They add that many pieces to the user's basket
- * concurrently. Returns the resulting number of pieces.
+ * Starts a process for each entry of `additions`. Each adds that number of pieces to the user's basket, one at
+ * a time and concurrently with the others. Returns the resulting number of pieces.
  */
 const piecesAfter = async (userId: string, environment: Environment, additions: readonly number[]) => {
   const processes = additions.map((count) =>

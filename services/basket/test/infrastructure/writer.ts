@@ -1,4 +1,7 @@
-/** A process of `sqlite-basket-repository.test.ts`: holds the write lock of the file for 200 ms. */
+/**
+ * The script of the process that `sqlite-basket-repository.test.ts` starts. It holds the write lock of the file
+ * for 200 ms.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 

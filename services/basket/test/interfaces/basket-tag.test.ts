@@ -36,7 +36,7 @@ describe('the ETag of a basket', () => {
     fc.assert(fc.property(state, (original) => assert.deepEqual(stateOfTag(basketTag(original)), original)))
   })
 
-  test('is the only string that parses into its state', () => {
+  test('is the only string that is parsed into its state', () => {
     const candidates = fc.oneof(
       tagLike,
       tagLike.map((inner) => `"${inner}"`),
@@ -71,15 +71,15 @@ const invalidTags: Record<string, string> = {
   'an id alone': `"${id}"`,
   'an id without a version': `"${id}."`,
   'a version without an id': '".1"',
-  'a version of 0, which no stored basket has': `"${id}.0"`,
-  'a leading zero': `"${id}.01"`,
-  'a sign': `"${id}.+1"`,
+  'a version of 0': `"${id}.0"`,
+  'a version with a leading zero': `"${id}.01"`,
+  'a version with a sign': `"${id}.+1"`,
   'a negative version': `"${id}.-1"`,
-  'a fraction': `"${id}.1.5"`,
-  'an exponent': `"${id}.1e3"`,
-  'a space before the version': `"${id}. 1"`,
+  'a fractional version': `"${id}.1.5"`,
+  'a version with an exponent': `"${id}.1e3"`,
+  'a version after a space': `"${id}. 1"`,
   'a version above the largest safe integer': `"${id}.${'9'.repeat(17)}"`,
 }
 
 for (const [name, tag] of Object.entries(invalidTags))
-  test(`${name} does not parse as the ETag of a basket`, () => assert.equal(stateOfTag(tag), undefined))
+  test(`stateOfTag returns undefined for ${name}`, () => assert.equal(stateOfTag(tag), undefined))

@@ -73,7 +73,7 @@ describe('the job that removes expired baskets', () => {
     assert.deepEqual((await metrics.shopEvents.get()).values, [])
   })
 
-  test('runs every ten seconds, only if the store does not expire baskets by itself', async () => {
+  test('exists only if the store does not expire baskets by itself, and runs every ten seconds', async () => {
     await using storage = await openStorage()
     const { expiry: _, ...portsWithoutExpiry } = storage.ports
     await using withJob = await createApp({ ports: storage.ports, dependencies: [] }, silentLogger)

@@ -13,12 +13,15 @@ const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
 
 type Catalog = ReturnType<typeof catalogAt>
 
-/** Returns why a look-up was unavailable: the gRPC status, or `open` if the breaker let no call through. */
+/**
+ * Asserts that a look-up rejects with `unavailable`, and returns the cause: the gRPC status, or `open` if the
+ * circuit breaker was open.
+ */
 const failureOf = async ({ find }: Catalog): Promise<string> => {
   let rootCause: unknown
   await assert.rejects(find(orwell.id), (error) => {
-    for (rootCause = error; rootCause instanceof Error && rootCause.cause !== undefined; )
-      rootCause = rootCause.cause
+    rootCause = error
+    while (rootCause instanceof Error && rootCause.cause !== undefined) rootCause = rootCause.cause
     return hasCode('unavailable')(error)
   })
   if (!(rootCause instanceof Error)) throw new Error('the look-up failed without a cause')
@@ -34,7 +37,7 @@ const untilOpen = (catalog: Catalog) =>
 const respondWithOrwell: BatchGetProducts = (_call, callback) => callback(null, { products: [orwell] })
 
 describe('a product service', () => {
-  test('that is not running fails look-ups at once, and is found soon after its start', async () => {
+  test('that is not running makes look-ups fail at once; they succeed soon after it starts', async () => {
     const port = await freePort()
     using catalog = catalogAt(port)
     assert.equal(await failureOf(catalog), 'UNAVAILABLE')
@@ -46,7 +49,7 @@ describe('a product service', () => {
     await catalog.probe()
   })
 
-  test('that stops fails look-ups at once, and is found again after its restart', async () => {
+  test('that stops makes look-ups fail at once; they succeed again after it restarts', async () => {
     const first = await startProductStub(respondWithOrwell)
     using catalog = catalogAt(first.port)
     await catalog.find(orwell.id)
@@ -58,7 +61,7 @@ describe('a product service', () => {
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
-  test('that fails every call soon gets no more calls, and is found again after its recovery', async () => {
+  test('that fails every call soon gets no more calls; look-ups succeed again after it recovers', async () => {
     let calls = 0
     let isDown = true
     using products = await startProductStub((call, callback) => {
@@ -80,7 +83,7 @@ describe('a product service', () => {
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
-  test('that hangs fails look-ups after 400 ms, then at once, and is found again after its recovery', async () => {
+  test('that hangs makes look-ups fail after 400 ms, then at once; they succeed again after it recovers', async () => {
     let isHanging = true
     const timeLimits: number[] = []
     using products = await startProductStub((call, callback) => {
@@ -95,8 +98,8 @@ describe('a product service', () => {
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
-  test('whose host accepts connections but never responds fails look-ups at the same deadline', async () => {
-    // A client that is closed while it connects keeps the connection until the process ends.
+  test('whose host accepts connections but never responds makes look-ups fail at the same deadline', async () => {
+    // A gRPC client that is closed while it connects leaves its connection open. It must not keep the process running.
     const mute = createServer((socket) => socket.unref()).listen(0, '127.0.0.1')
     await once(mute, 'listening')
     const address = mute.address()

@@ -13,7 +13,7 @@ import {
 
 const openApp = (port: number) => openRedisApp({ REDIS_URL: `redis://127.0.0.1:${port}` })
 
-/** Sends every operation concurrently. Each must be unavailable, with a matching detail. */
+/** Sends all operations concurrently. Asserts that each is unavailable, with a matching detail. */
 const assertUnavailable = async ({ basket }: RedisApp, detail: RegExp) => {
   const operations = [
     basket.get,
@@ -34,13 +34,13 @@ const assertUnavailable = async ({ basket }: RedisApp, detail: RegExp) => {
   )
 }
 
-/** The details of commands that fail at their deadline, half a second. */
-const afterDeadline = /did not respond in time|is not responding/
-/** The details of operations that fail without a command, because Redis is known to be unreachable. */
+/** The details when Redis hangs: the first commands time out after 0.5 s, and later ones are then refused. */
+const whileHung = /did not respond in time|is not responding/
+/** The details of operations that send no command, because Redis is known to be unreachable. */
 const atOnce = /is unavailable|is not responding/
 
-describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () => {
-  describe('when Redis', { concurrency: 1 }, () => {
+describe('a Redis outage', { skip: withoutOwnRedis, concurrency: true }, () => {
+  describe('of a server', { concurrency: 1 }, () => {
     let port: number
     let redis: ReturnType<typeof startRedis>
     let app: RedisApp
@@ -55,7 +55,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       await redis.kill()
     })
 
-    test('is down, every operation is unavailable and the service is unhealthy until it restarts', async () => {
+    test('that stops makes every operation unavailable and the service unhealthy until it restarts', async () => {
       await app.basket.add(1, 1)
       await redis.kill()
       await assertUnavailable(app, atOnce)
@@ -67,10 +67,10 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       await app.basket.delete()
     })
 
-    test('hangs, every operation is unavailable and the service is unhealthy until it resumes', async () => {
+    test('that hangs makes every operation unavailable and the service unhealthy until it resumes', async () => {
       await app.basket.add(1, 1)
       redis.suspend()
-      await assertUnavailable(app, afterDeadline)
+      await assertUnavailable(app, whileHung)
       await assertUnavailable(app, atOnce)
       await assertUnhealthy(app)
       redis.resume()
@@ -79,7 +79,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       assert.deepEqual(linesIn(await app.basket.add(1, 1)), [[1, 2]])
     })
 
-    test('is down while the service starts, the service runs and works as soon as Redis is up', async () => {
+    test('that is down when the service starts does not stop the service, which works as soon as Redis is up', async () => {
       await redis.kill()
       await using early = await openApp(port)
       await assertUnavailable(early, atOnce)
@@ -90,7 +90,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
     })
   })
 
-  test('in which a connection goes silent ends with a new connection, even while requests arrive', async () => {
+  test('of a silent connection ends when a new connection replaces it, even if requests keep arriving', async () => {
     const port = await freePort()
     const redis = startRedis(port)
     try {
@@ -99,7 +99,7 @@ describe('an outage of Redis', { skip: withoutOwnRedis, concurrency: true }, () 
       await untilHealthy(app)
       await app.basket.add(1, 1)
       proxy.freezeConnections()
-      await assertUnavailable(app, afterDeadline)
+      await assertUnavailable(app, whileHung)
       await untilHealthy(app)
       assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]])
     } finally {

@@ -36,9 +36,9 @@ export const ownFolder = () => mkdtempDisposable(join(tmpdir(), 'basket-test-'))
 
 /** The number of baskets in the file, including expired ones. */
 export const rowsIn = (sqlite: Sqlite) =>
-  sqlite.prepare('select count(*) as number from baskets').get()?.['number']
+  sqlite.prepare('select count(*) as count from baskets').get()?.['count']
 
-/** A basket store for one test. */
+/** A basket store for a test suite. */
 export type Store = AsyncDisposable &
   Readonly<{
     /** Opens a repository over a new connection. */
@@ -47,7 +47,7 @@ export type Store = AsyncDisposable &
     read: (userId: string) => Promise<string | undefined>
     /** Writes a record for the user, without a repository. */
     write: (userId: string, record: string) => Promise<void>
-    /** Ages the user's basket: its remaining time to live decreases. */
+    /** Makes the user's basket expire this many seconds earlier. */
     age: (userId: string, seconds: number) => Promise<void>
   }>
 
@@ -81,8 +81,8 @@ type DirectClient = Readonly<{
   pExpire: (key: string, ms: number) => Promise<unknown>
 }>
 
-/** A store on the Redis of these variables, under a key prefix. `on` runs a function with a direct client. */
-const redisStore = async (
+/** Opens a store on the Redis of these variables, with a key prefix. `on` runs a function with a direct client. */
+const openStoreOn = async (
   stack: AsyncDisposableStack,
   variables: Readonly<Record<string, string>>,
   prefix: string,
@@ -105,7 +105,7 @@ const redisStore = async (
       const key = `${prefix}${userId}`
       await on(async (client) => {
         const remainingMs = await client.pTTL(key)
-        // A key without a time to live must not expire.
+        // The result is negative if there is no key or no time to live. PEXPIRE would then delete the key.
         if (remainingMs >= 0) await client.pExpire(key, remainingMs - seconds * 1_000)
       })
     },
@@ -117,7 +117,7 @@ const openRedisStore = async (): Promise<Store> => {
   const stack = new AsyncDisposableStack()
   const prefix = ownPrefix()
   stack.defer(() => removeKeys(prefix))
-  return redisStore(stack, { REDIS_URL: redisUrl }, prefix, onRedis)
+  return openStoreOn(stack, { REDIS_URL: redisUrl }, prefix, onRedis)
 }
 
 const openClusterStore = async (): Promise<Store> => {
@@ -129,7 +129,7 @@ const openClusterStore = async (): Promise<Store> => {
   client.on('error', () => {})
   await client.connect()
   stack.defer(() => client.destroy())
-  return redisStore(stack, variables, 'basket:', (use) => use(client))
+  return openStoreOn(stack, variables, 'basket:', (use) => use(client))
 }
 
 /** A store for each adapter of the repository port. */

@@ -15,7 +15,7 @@ export const requestText = (method: string, url: string, body?: unknown): string
 
 /**
  * Opens the whole service on a port. Catalog look-ups and reads of baskets wait at a gate. When the gate
- * opens, those whose signal is aborted fail and the others continue.
+ * opens, they fail if the signal of their request is aborted, and otherwise continue.
  */
 export const openGatedApp = async () => {
   const stack = new AsyncDisposableStack()

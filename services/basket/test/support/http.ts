@@ -15,7 +15,7 @@ type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 type Headers = Readonly<Record<string, string>>
 
 /**
- * Sends a request to the HTTP server without a socket. Strings are sent as they are, other bodies as JSON.
+ * Sends a request to the HTTP server without a socket. A string body is sent as it is, any other body as JSON.
  */
 export const send = (http: Http, method: Method, url: string, body?: unknown, headers: Headers = {}) =>
   http.inject({
@@ -141,4 +141,4 @@ export const assertProblem = (response: Response, { status, code, paths, ...deta
   assert.deepEqual([...violated], paths ?? [])
 }
 
-export const noBasket = { status: 404, code: 'not_found' }
+export const notFound = { status: 404, code: 'not_found' }

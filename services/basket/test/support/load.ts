@@ -7,7 +7,7 @@ import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import { aBasket, aProduct } from './baskets.ts'
 
 /** Adds one piece. Rotates through ten products, because a line holds at most 999 pieces. */
-export const oneMore = (basket = aBasket()): Basket =>
+export const addPiece = (basket = aBasket()): Basket =>
   withMore(basket, aProduct({ id: 1 + (basket.version % 10), stock: 1_000 }), 1)
 
 /** The results of one user's writes, each of which adds one piece. */
@@ -21,11 +21,11 @@ export type Writer = {
 
 /** Starts writing to the baskets of all users, with one write at a time for each, until `stop` is called. */
 export const startLoad = (baskets: BasketRepository, users: readonly string[]) => {
-  const stopping = new AbortController()
+  const stopController = new AbortController()
   const write = async (writer: Writer) => {
-    while (!stopping.signal.aborted) {
+    while (!stopController.signal.aborted) {
       try {
-        writer.acknowledged.push((await baskets.update(writer.user, oneMore)).version)
+        writer.acknowledged.push((await baskets.update(writer.user, addPiece)).version)
       } catch (error) {
         if (codeOf(error) !== 'unavailable') throw error
         writer.unknown += 1
@@ -38,14 +38,14 @@ export const startLoad = (baskets: BasketRepository, users: readonly string[]) =
   return {
     writers,
     stop: async () => {
-      stopping.abort()
+      stopController.abort()
       await running
     },
   }
 }
 
 /** Waits until each writer has `count` more acknowledged writes. */
-export const untilMore = async (writers: readonly Writer[], count: number): Promise<void> => {
+export const waitForWrites = async (writers: readonly Writer[], count: number): Promise<void> => {
   const goals = writers.map((writer) => ({ writer, length: writer.acknowledged.length + count }))
   await eventually(30_000, async () =>
     assert.deepEqual(
@@ -56,7 +56,7 @@ export const untilMore = async (writers: readonly Writer[], count: number): Prom
 }
 
 /** Pairs of successive acknowledged versions in which the second is not greater. */
-const setbacks = ({ acknowledged }: Writer) =>
+const versionRegressions = ({ acknowledged }: Writer) =>
   acknowledged.flatMap((version, index) => {
     const previous = acknowledged[index - 1] ?? 0
     return version > previous ? [] : [{ previous, version }]
@@ -68,10 +68,10 @@ const assertConsistent = (basket: Basket | undefined): Basket => {
   return basket
 }
 
-/** Asserts that the basket has every acknowledged write, and apart from these at most the unknown ones. */
+/** Asserts that the basket has every acknowledged write, and no others except writes with an unknown outcome. */
 export const assertNothingLost = (writer: Writer, basket: Basket | undefined): void => {
   const { version } = assertConsistent(basket)
-  assert.deepEqual(setbacks(writer), [], `the versions of ${writer.user} went back`)
+  assert.deepEqual(versionRegressions(writer), [], `the versions of ${writer.user} went back`)
   const { length } = writer.acknowledged
   assert.ok(
     length <= version && version <= length + writer.unknown,
@@ -79,11 +79,14 @@ export const assertNothingLost = (writer: Writer, basket: Basket | undefined): v
   )
 }
 
-/** Asserts that the versions went back exactly once, and that no write up to version `kept` was lost. */
-export const assertTailLost = (writer: Writer, basket: Basket | undefined, kept: number): void => {
+/** Asserts that the versions went back exactly once, and that no write up to version `replicated` was lost. */
+export const assertTailLost = (writer: Writer, basket: Basket | undefined, replicated: number): void => {
   assertConsistent(basket)
-  const [setback, ...others] = setbacks(writer)
-  assert.ok(setback, `${writer.user} lost nothing`)
+  const [regression, ...others] = versionRegressions(writer)
+  assert.ok(regression, `${writer.user} lost nothing`)
   assert.deepEqual(others, [])
-  assert.ok(setback.version > kept, `${writer.user} went back to ${setback.version}, and ${kept} was kept`)
+  assert.ok(
+    regression.version > replicated,
+    `${writer.user} went back to version ${regression.version}, although version ${replicated} was replicated`,
+  )
 }

@@ -12,8 +12,8 @@ import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-s
 import { longTtl, ownFolder } from './baskets.ts'
 
 /**
- * Opens the ports on a new SQLite file, with the test's catalog. An error of an event subscriber is thrown to
- * the publisher.
+ * Opens the ports on a new SQLite file, with the test's catalog. If an event subscriber throws, so does
+ * `publish`.
  */
 export const openPorts = async (find: ProductCatalog['find'], clock: Clock = systemClock) => {
   const stack = new AsyncDisposableStack()

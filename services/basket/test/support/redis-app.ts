@@ -8,7 +8,10 @@ import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { aProduct, longTtl } from './baskets.ts'
 import { basketOf, send } from './http.ts'
 
-/** Opens the whole service on the Redis of these variables, wired as in main.ts except for the catalog. */
+/**
+ * Opens the whole service on the Redis of these variables, wired as in main.ts except for the catalog. `logger`
+ * gets only what the adapters log.
+ */
 export const openRedisApp = async (variables: Readonly<Record<string, string>>, logger = silentLogger) => {
   const stack = new AsyncDisposableStack()
   const config = readConfig({ BASKET_TTL_SECONDS: String(longTtl), ...variables })

@@ -28,7 +28,7 @@ const product: fc.Arbitrary<CatalogProduct> = fc.record({
   stock: fc.oneof(fc.nat(20), fc.nat(2_147_483_647)),
 })
 
-/** Few products, so that operations affect the same lines; quantities below and above stock and limits. */
+/** Few products, so that operations often affect the same line. Quantities are below and above stock and limits. */
 export const randomOperation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 6,
@@ -42,7 +42,7 @@ export const randomOperation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear') }) },
 )
 
-/** Performs the operation on the reference, or leaves it unchanged and returns the expected error code. */
+/** Performs the operation on the reference. If it must fail, changes nothing and returns the expected error code. */
 export const performOn = (reference: Reference, operation: Operation): string | undefined => {
   if (operation.kind === 'clear') {
     reference.clear()
