@@ -90,7 +90,7 @@ describe('money', () => {
       0.1 + 0.2,
       9_999_999_999.985,
     ])
-      assert.equal(rejection(amount), 'price must have at most two decimals')
+      assert.equal(rejection(amount), 'price must have at most two decimal places')
   })
 
   it('is accepted only when the number is exactly a whole number of cents', () => {
