@@ -1,8 +1,8 @@
 /**
- * Compares our services with minimal servers, with the databases alone and with obvious implementations, in interleaved
- * rounds. Prints a table with the ratio from the committed results beside the new one, and writes
- * bench/results/latest.json. Variables: PRODUCTS, CONNECTIONS, ROUNDS, SECONDS (per measurement), WORKERS, and ONLY
- * (part of a scenario's name; the results are then not written).
+ * Compares our services with minimal servers, with the databases alone and with obvious implementations, in
+ * interleaved rounds. Prints a table that also has the ratio to the obvious implementation from the committed
+ * results, and writes bench/results/latest.json. Variables: PRODUCTS, CONNECTIONS, ROUNDS, SECONDS (per
+ * measurement), WORKERS, and ONLY (part of a scenario's name; the results are then not written).
  */
 
 import { execFileSync } from 'node:child_process'
@@ -33,7 +33,7 @@ const resultFile = 'bench/results/latest.json'
 
 type Comparison = Readonly<{ name: string; candidates: () => Promise<Candidate[]> }>
 
-/** Makes the constant server return the body with which our service responds to this request. */
+/** Makes the constant server respond with the body that our service returns for this request. */
 const copyResponse = async (
   constant: Server,
   ours: Server,
@@ -44,7 +44,7 @@ const copyResponse = async (
     method,
     ...(body !== undefined && { headers, body: JSON.stringify(body) }),
   })
-  await fetch(`${constant.url}/answer`, { method: 'PUT', headers, body: await response.text() })
+  await fetch(`${constant.url}/response`, { method: 'PUT', headers, body: await response.text() })
 }
 
 const engineCandidate = (engine: string | undefined, { databaseUrl, stock }: Shop): Candidate[] => {
@@ -158,7 +158,7 @@ const row = (name: string, summaries: Readonly<Record<string, Summary>>, before:
   ]
 }
 
-const head = [
+const header = [
   '',
   'req/s',
   '÷ constant',
@@ -178,7 +178,7 @@ await run(async () => {
   )
   const before = committedResults()
   const scenarios: Record<string, Record<string, Summary>> = {}
-  const rows = [head]
+  const rows = [header]
   for (const { name, candidates } of comparisons) {
     const summaries = await compareCandidates(await candidates(), settings.rounds)
     scenarios[name] = summaries

@@ -1,6 +1,6 @@
 /**
- * Measures the product service with growing catalogs and with growing numbers of connections, in interleaved rounds.
- * Prints the results and writes plots to docs/performance.
+ * Measures the product service with growing catalogs and with growing numbers of connections, in interleaved
+ * rounds. Prints the results and writes plots to docs/performance.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -55,7 +55,7 @@ const rate = async (url: string, requests: readonly HttpRequest[], connections: 
 
 const get = (path: string): HttpRequest => ({ method: 'GET', path })
 
-/** Takes each measurement once per round. Returns the values by measurement, without those of the first, warm-up round. */
+/** Takes each measurement once per round. Returns the values of each, without the first round, a warm-up. */
 const measureInRounds = async (measurements: readonly (() => Promise<number>)[]): Promise<number[][]> => {
   const values: number[][] = measurements.map(() => [])
   for (let round = 0; round <= rounds; round++)
@@ -106,7 +106,7 @@ const plotBySize = async (services: readonly Service[]): Promise<void> => {
   writePlot('by-size', plot({ title: 'Time per request', unit: 'ratio to 10k products', ticks, lines }))
 }
 
-/** Plots the requests per second for single products at each number of connections, ours and the obvious ones. */
+/** Plots the gets by id per second at each number of connections, for our service and the obvious one. */
 const plotByConnections = async ({ count, ours, databaseUrl }: Service): Promise<void> => {
   await using obvious = await start('bench/baselines/obvious-products.ts', '/products/1', databaseUrl)
   const requests = Array.from({ length: 5_000 }, () => get(`/products/${uniformId(count)}`))

@@ -1,6 +1,7 @@
 /**
- * Measures the cost of recording metrics. A child process, started with `serve`, runs the product service twice, with and
- * without recording. Requests go to them alternately, a few hundred at a time, so that other load affects both alike.
+ * Measures the cost of recording metrics. A child process, started with `serve`, runs the product service
+ * twice: with and without recording. Requests go to the two alternately, a few hundred at a time, so that
+ * other load on the machine affects both alike.
  */
 
 import { type ChildProcess, fork } from 'node:child_process'
@@ -56,7 +57,9 @@ const openService = async (recording: boolean) => {
   return { port, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-/** Runs both services. Sends their ports to the parent, then the CPU usage of the process for each message received. */
+/**
+ * Runs both services. Sends their ports to the parent, then the CPU usage of this process for every message.
+ */
 const serve = async (): Promise<void> => {
   await using recording = await openService(true)
   await using noop = await openService(false)
@@ -106,7 +109,9 @@ const sendShareOfRequests = async (url: string): Promise<void> => {
   for (let sent = 0; sent < requestsPerMeasurement / connections; sent++) await sendRequest(url)
 }
 
-/** Sends the requests of one measurement. Returns the elapsed time in ms and the CPU time of the child in µs. */
+/**
+ * Sends the requests of one measurement. Returns the elapsed time in ms and the CPU time of the child in µs.
+ */
 const measure = async (child: ChildProcess, url: string) => {
   const [startTime, before] = [performance.now(), await processorTime(child)]
   await Promise.all(Array.from({ length: connections }, () => sendShareOfRequests(url)))
@@ -133,7 +138,7 @@ const compare = async (url: string): Promise<void> => {
   const perRequest: number[] = []
   for (let round = -rounds.warmUp; round < rounds.measured; round++) {
     throwIfInterrupted()
-    // The two take turns at being first.
+    // The services alternate in being measured first.
     const urls = round % 2 === 0 ? [recording, noop] : [noop, recording]
     const measurements = new Map<string, Awaited<ReturnType<typeof measure>>>()
     for (const target of urls) measurements.set(target, await measure(child, target))

@@ -1,18 +1,21 @@
 import type { HttpRequest } from './support/load.ts'
 
-/** The data that requests refer to: the number of stored products, the ids of products that never run out, and users. */
+/**
+ * The data that requests refer to: the number of stored products, the ids of products that never run out of
+ * stock, and the users.
+ */
 export type Stock = Readonly<{ products: number; plentiful: readonly number[]; users: readonly string[] }>
 
 type Scenario = Readonly<{
   name: string
   requests: (stock: Stock) => readonly HttpRequest[]
-  /** The database's own benchmark program that does the same work. */
+  /** The benchmark program of the database, if it can do the same work. */
   engine?: 'pgbench' | 'redis-benchmark'
   /** Removes all baskets before every run. */
   freshBaskets?: true
 }>
 
-const listLength = 10_000
+const requestCount = 10_000
 
 const many = <Item>(length: number, item: (index: number) => Item): Item[] =>
   Array.from({ length }, (_, index) => item(index))
@@ -21,7 +24,10 @@ const get = (path: string): HttpRequest => ({ method: 'GET', path })
 
 export const uniformId = (products: number): number => 1 + Math.floor(Math.random() * products)
 
-/** An id distributed by Zipf's law with exponent 1 (inverse of the continuous form): a few products are very popular. */
+/**
+ * A random id, distributed by Zipf's law with exponent 1: a few products are very popular. Computed with the
+ * inverse of the continuous distribution function.
+ */
 const zipfId = (products: number): number => Math.floor(products ** Math.random())
 
 const body = { name: 'Kettle', description: 'It boils', price: 24.9, stock: 40, category: 'Home' }
@@ -29,12 +35,12 @@ const body = { name: 'Kettle', description: 'It boils', price: 24.9, stock: 40, 
 export const catalogScenarios: readonly Scenario[] = [
   {
     name: 'get by id',
-    requests: ({ products }) => many(listLength, () => get(`/products/${uniformId(products)}`)),
+    requests: ({ products }) => many(requestCount, () => get(`/products/${uniformId(products)}`)),
     engine: 'pgbench',
   },
   {
     name: 'get by id, Zipf',
-    requests: ({ products }) => many(listLength, () => get(`/products/${zipfId(products)}`)),
+    requests: ({ products }) => many(requestCount, () => get(`/products/${zipfId(products)}`)),
     engine: 'pgbench',
   },
   { name: 'first page', requests: () => [get('/products?limit=20')] },
@@ -45,7 +51,7 @@ export const catalogScenarios: readonly Scenario[] = [
   {
     name: 'update',
     requests: ({ products }) =>
-      many(listLength, () => ({ method: 'PUT', path: `/products/${uniformId(products)}`, body })),
+      many(requestCount, () => ({ method: 'PUT', path: `/products/${uniformId(products)}`, body })),
   },
 ]
 
@@ -71,9 +77,9 @@ export const basketScenarios: readonly Scenario[] = [
   },
 ]
 
-/** For a load of 80 % catalog reads, 10 % basket reads and 10 % adds to baskets. */
+/** The requests for a load of 80 % catalog reads, 10 % basket reads and 10 % adds to baskets. */
 export const shoppingMix = (stock: Stock) => ({
-  catalog: many(listLength, (index) =>
+  catalog: many(requestCount, (index) =>
     get(index % 8 === 0 ? '/products?limit=20' : `/products/${zipfId(stock.products)}`),
   ),
   baskets: basketReads(stock).flatMap((read, index) => [read, sameLine(stock)[index] ?? read]),

@@ -1,8 +1,10 @@
 /**
- * Compares this checkout with the one that BASE names: CPU time per request, and time until ready. The rounds of both are
- * interleaved, on the same database and the same Redis. The best round of each counts, because other load on the machine
- * can only add time. ONLY=pattern selects the scenarios whose names match.
+ * Compares this checkout with another one, in the folder BASE: the CPU time per request, and the time until
+ * ready. The rounds of both are interleaved, on the same database and the same Redis. The best round of each
+ * counts, because other load on the machine can only add time. ONLY=pattern selects the scenarios whose names
+ * match.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -21,7 +23,7 @@ import { openCatalog, post, productionSettings } from './support/shop.ts'
 
 const products = 10_000
 const connections = 32
-const starts = 5
+const startCount = 5
 
 type Version = Readonly<{ product: Server; basket: Server; grpc: string; stock: Stock }>
 
@@ -52,7 +54,7 @@ const openVersion = async (
   return { product, basket, grpc, stock: { products, plentiful: [id], users } }
 }
 
-/** Returns the best round of each version. */
+/** Returns the lowest result of each version. After a warm-up, the versions alternate in going first. */
 const compare = async (
   versions: readonly Version[],
   rounds: number,
@@ -76,19 +78,19 @@ const report = (name: string, [base = 0, ours = 0]: readonly number[], unit: str
   )
 }
 
-const perRequest = async (server: Server, load: () => Promise<number>): Promise<number> => {
+const cpuMicrosPerRequest = async (server: Server, load: () => Promise<number>): Promise<number> => {
   const before = processorSeconds(server)
   const requests = await load()
   return ((processorSeconds(server) - before) / requests) * 1e6
 }
 
-const overHttp = (
+const httpRound = (
   seconds: number,
   service: 'product' | 'basket',
   requests: (stock: Stock) => readonly HttpRequest[],
 ) => {
   return async (version: Version) =>
-    perRequest(version[service], async () => {
+    cpuMicrosPerRequest(version[service], async () => {
       const { url } = version[service]
       const outcome = await drive({ url, requests: requests(version.stock), connections, seconds })
       if (outcome.failed > 0) throw new Error(`${outcome.failed} requests failed`)
@@ -96,8 +98,8 @@ const overHttp = (
     })
 }
 
-const overGrpc = (seconds: number) => (version: Version) =>
-  perRequest(version.product, async () => {
+const grpcRound = (seconds: number) => (version: Version) =>
+  cpuMicrosPerRequest(version.product, async () => {
     const calls = Array.from({ length: 1_000 }, () => [uniformId(products)])
     const load = { address: version.grpc, calls, concurrency: connections, seconds }
     const outcome = await driveGrpc(load)
@@ -105,10 +107,13 @@ const overGrpc = (seconds: number) => (version: Version) =>
     return outcome.rate * seconds
   })
 
-/** Returns the shortest time until ready of each version, in milliseconds. Later starts use the compile cache. */
+/**
+ * Returns the shortest time until ready of each version, in milliseconds. All starts of a version but the
+ * first use its compile cache.
+ */
 const compareStarts = async (folders: readonly string[], catalogUrl: string, logs: string) => {
   const best = folders.map(() => Number.POSITIVE_INFINITY)
-  for (let count = 0; count < starts; count++)
+  for (let count = 0; count < startCount; count++)
     for (const [index, folder] of folders.entries()) {
       throwIfInterrupted()
       const environment = {
@@ -128,7 +133,7 @@ await run(async () => {
   const { BASE } = process.env
   if (BASE === undefined)
     throw new OperatorError(
-      'Set BASE to the checkout to compare with, with its dependencies installed: BASE=../before',
+      'Set BASE to the folder of another checkout with installed dependencies, for example BASE=../before.',
     )
   const rounds = numberVariable('ROUNDS', 9, 100)
   const seconds = numberVariable('SECONDS', 2, 60)
@@ -143,10 +148,10 @@ await run(async () => {
 
   const only = new RegExp(process.env['ONLY'] ?? '')
   for (const { name, requests } of catalogScenarios.filter((scenario) => only.test(scenario.name)))
-    report(name, await compare(versions, rounds, overHttp(seconds, 'product', requests)), 'µs')
+    report(name, await compare(versions, rounds, httpRound(seconds, 'product', requests)), 'µs')
   for (const { name, requests, freshBaskets } of basketScenarios)
     if (!freshBaskets && only.test(name))
-      report(name, await compare(versions, rounds, overHttp(seconds, 'basket', requests)), 'µs')
+      report(name, await compare(versions, rounds, httpRound(seconds, 'basket', requests)), 'µs')
   if (only.test('ready')) report('ready', await compareStarts(folders, url, logs), 'ms')
-  if (only.test('GetProduct')) report('GetProduct', await compare(versions, rounds, overGrpc(seconds)), 'µs')
+  if (only.test('GetProduct')) report('GetProduct', await compare(versions, rounds, grpcRound(seconds)), 'µs')
 })

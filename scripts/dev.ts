@@ -20,7 +20,7 @@ const requireFreePort = async (port: number): Promise<void> => {
   server.close()
 }
 
-/** Starts a service in its own process group, so that Ctrl-C stops it only once, through `stopAll`. */
+/** Starts a service in its own process group, so that Ctrl-C does not signal it: `stopAll` does. */
 const start = (service: string, env: NodeJS.ProcessEnv): ChildProcess =>
   spawn(
     process.execPath,
@@ -79,7 +79,7 @@ Ctrl-C stops both.
 `
 
 await run(async () => {
-  // `PORT` cannot be used for two services, so each has a variable here.
+  // Both services read `PORT`, so here each has a variable of its own.
   const productPort = numberVariable('PRODUCT_PORT', 8080, 65_535)
   const basketPort = numberVariable('BASKET_PORT', 8081, 65_535)
   const productEnv = { ...process.env, PORT: String(productPort) }
@@ -102,8 +102,8 @@ await run(async () => {
   })
   try {
     const announce = async () => {
-      // One after the other: the basket service becomes healthy only after the product service, and checking it earlier
-      // would fill its log.
+      // One after the other: the basket service becomes healthy only after the product service, and earlier
+      // checks would fill its log.
       for (const { http } of [product, basket]) await untilHealthy(http.port)
       process.stdout.write(welcomeMessage(product.http.port, product.grpc.port, basket.http.port))
     }

@@ -1,4 +1,4 @@
-/** Compares the OpenAPI documents with those of the last release, and reports every change that breaks clients. */
+/** Compares the OpenAPI documents with the last release, and reports every change that breaks clients. */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -27,7 +27,7 @@ const breaksOfDocument = (name: string): string[] => {
 
 await run(async () => {
   const names = readdirSync(values.released)
-  if (names.length === 0) throw new OperatorError(`no released documents in ${values.released}`)
+  if (names.length === 0) throw new OperatorError(`There are no released documents in ${values.released}.`)
   const breaks = names.flatMap(breaksOfDocument)
   if (breaks.length > 0) throw new OperatorError(breaks.join('\n'))
 })

@@ -58,7 +58,7 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
     'a new maximum length': [
       { type: 'string' },
       { type: 'string', maxLength: 5 },
-      [': maxLength was anything, is 5 (request-narrowed)'],
+      [': maxLength was unset, is 5 (request-narrowed)'],
       [],
     ],
     'a larger minimum length': [
@@ -76,7 +76,7 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
     'a new format': [
       { type: 'string' },
       { type: 'string', format: 'uuid' },
-      [': format was anything, is "uuid" (request-narrowed)'],
+      [': format was unset, is "uuid" (request-narrowed)'],
       [],
     ],
     'an enum value less': [
@@ -95,7 +95,7 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
       { type: 'string', enum: ['a'] },
       { type: 'string' },
       [],
-      [': enum was ["a"], is anything (response-widened)'],
+      [': enum was ["a"], is unset (response-widened)'],
     ],
     'null allowed': [
       { type: 'string' },
@@ -205,7 +205,7 @@ describe('a change of an OpenAPI document', () => {
     ],
     'a required parameter more': [
       { parameters: [id, limit, { name: 'q', in: 'query', required: true }] },
-      'parameter q in query: new, and required (parameter-required)',
+      'parameter q in query: added as required (parameter-required)',
     ],
     'a lower maximum of a parameter': [
       { parameters: [id, { ...limit, schema: { type: 'integer', maximum: 50 } }] },
@@ -213,7 +213,7 @@ describe('a change of an OpenAPI document', () => {
     ],
     'another style of a parameter': [
       { parameters: [id, { ...limit, style: 'spaceDelimited' }] },
-      'parameter limit in query: another form (parameter-changed)',
+      'parameter limit in query: style or other serialization settings changed (parameter-changed)',
     ],
     'no request body': [{ requestBody: undefined }, 'request body: removed (body-removed)'],
     'a request body that becomes required': [

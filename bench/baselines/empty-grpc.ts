@@ -1,4 +1,4 @@
-/** The limit of the gRPC library: the handlers return the same product without doing any work. */
+/** The limit of the gRPC library: the handlers do no work and always return the same product. */
 
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { Product, type ProductServiceServer, ProductServiceService } from '@shop/contracts/product/product.ts'
@@ -8,7 +8,7 @@ import Fastify from 'fastify'
 const product = Product.fromPartial({
   id: 1,
   name: 'Grey lamp 1',
-  description: 'A lamp, as one knows it. '.repeat(3),
+  description: 'A lamp made of grey tin. '.repeat(3),
   price: 14.99,
   stock: 75,
   category: 'Books',
@@ -27,7 +27,7 @@ await run(async () => {
   await new Promise((resolve) =>
     grpc.bindAsync(`127.0.0.1:${process.env['GRPC_PORT']}`, ServerCredentials.createInsecure(), resolve),
   )
-  // For the readiness check, which uses HTTP for every server.
+  // Only for the readiness check, which uses HTTP.
   const app = Fastify()
   app.get('/health/live', () => 'alive')
   await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) })

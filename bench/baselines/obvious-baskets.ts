@@ -1,6 +1,6 @@
 /**
- * The obvious implementation of baskets: get the product, then read, change and write the basket. Two concurrent writers
- * can lose an item.
+ * The obvious implementation of baskets: get the product, then read, change and write the basket. Two
+ * concurrent writers can lose an item.
  */
 
 import { credentials } from '@grpc/grpc-js'

@@ -3,7 +3,7 @@ import { drive, type HttpRequest, type Outcome } from './load.ts'
 import { processorSeconds, residentMegabytes, type Server } from './process.ts'
 import { type Spread, spreadOf } from './report.ts'
 
-/** A subject of the comparison. `run` does the same work as the other candidates for a while and measures it. */
+/** A subject of the comparison. `run` applies the same kind of load to every candidate, and measures it. */
 export type Candidate = Readonly<{
   name: string
   /** The process whose CPU time and memory are measured. */
@@ -58,8 +58,9 @@ const medianOf = (measurements: readonly Measurement[], value: (one: Measurement
   spreadOf(measurements.map(value)).median
 
 /**
- * Measures the candidates in rounds. Each round runs all of them one after the other, starting with a different one, so
- * that other load on the machine affects all alike. A first, unmeasured round warms up.
+ * Measures the candidates in rounds. Each round measures all of them one after the other and starts with a
+ * different one, so that other load on the machine affects all alike. The first round is a warm-up and does
+ * not count.
  */
 export const compareCandidates = async (
   candidates: readonly Candidate[],

@@ -40,7 +40,7 @@ export const redisBenchmark = async (
   key: string,
 ): Promise<number> => {
   const { hostname, port, pathname } = new URL(url)
-  // redis-benchmark takes a number of requests, not a duration; this number takes about as long.
+  // redis-benchmark takes a number of requests, not a duration. This number takes about `seconds`.
   const requests = seconds * 50_000
   const { stdout } = await execute(
     'redis-benchmark',

@@ -62,12 +62,12 @@ const driveWithWrk = async ({ url, requests, connections, seconds }: Load): Prom
 }
 
 /** A duration in seconds, or a number of requests. */
-type Extent = Readonly<{ duration: number }> | Readonly<{ amount: number }>
+type Limit = Readonly<{ duration: number }> | Readonly<{ amount: number }>
 
 const runAutocannon = async ({
   requests,
   ...options
-}: Pick<Load, 'url' | 'requests' | 'connections'> & Extent): Promise<Outcome> => {
+}: Pick<Load, 'url' | 'requests' | 'connections'> & Limit): Promise<Outcome> => {
   const child = fork(join(import.meta.dirname, 'autocannon.ts'))
   const exited = once(child, 'exit')
   const withBodies = requests.map(({ body, ...request }) => ({
@@ -89,20 +89,23 @@ export const loadGenerator = (await isInstalled('wrk')) ? 'wrk' : 'autocannon'
 export const drive: (load: Load) => Promise<Outcome> =
   loadGenerator === 'wrk' ? driveWithWrk : driveWithAutocannon
 
-type Part = Pick<Load, 'url' | 'requests'>
+type Target = Pick<Load, 'url' | 'requests'>
 
 const catalogShare = 0.8
-/** Requests per second of a mixed run, chosen so that it takes about as long as the other runs. */
-const mixedRequests = 8_000
+/** The expected rate of a mixed run: it sends `seconds` times this many requests, to take about `seconds`. */
+const mixedRequestsPerSecond = 8_000
 
-/** Sends four fifths of the requests to the catalog and one fifth to the baskets at once; connections likewise. */
+/**
+ * Loads both services at the same time: four fifths of the requests and connections go to the catalog, one
+ * fifth to the baskets.
+ */
 export const driveMix = async (
-  catalog: Part,
-  baskets: Part,
+  catalog: Target,
+  baskets: Target,
   { connections, seconds }: Pick<Load, 'connections' | 'seconds'>,
 ): Promise<Outcome> => {
   const startTime = performance.now()
-  const amount = seconds * mixedRequests
+  const amount = seconds * mixedRequestsPerSecond
   const share = (part: number) => ({
     connections: Math.round(connections * part),
     amount: Math.round(amount * part),

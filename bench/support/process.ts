@@ -18,14 +18,14 @@ const untilReady = async (child: ChildProcess, url: string): Promise<void> => {
     )
   while (!(await isReady())) {
     if (child.exitCode !== null) throw new Error(`a server exited before it was ready: ${url}`)
-    if (Date.now() > deadline) throw new Error(`a server is not ready: ${url}`)
+    if (Date.now() > deadline) throw new Error(`a server was not ready within a minute: ${url}`)
     await delay(10)
   }
 }
 
 /**
- * Starts a script as a child process and resolves when `readyPath` responds with success. `script` is relative to the
- * project root. Standard output is discarded.
+ * Starts a script as a child process. Resolves when a GET of `readyPath` succeeds. `script` is relative to
+ * the project root. Standard output is discarded.
  */
 export const startServer = async (
   script: string,
@@ -71,7 +71,7 @@ const withChildren = (pid: number): number[] => [
 /** The CPU time of the process and its children, in seconds. Works on Linux only. */
 export const processorSeconds = ({ child }: Pick<Server, 'child'>): number =>
   withChildren(Number(child.pid)).reduce((sum, pid) => {
-    // proc(5): the process name may contain spaces, so the fields are counted from the closing parenthesis after it.
+    // The process name may contain spaces: the fields are counted from the parenthesis after it; see proc(5).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
     return sum + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
   }, 0)

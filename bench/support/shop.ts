@@ -40,7 +40,7 @@ export const openCatalog = async (count: number) => {
   return { url: database.url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-/** Logging as in production: every request, to rolling files. */
+/** Settings with which a service logs as in production: every request, to rolling files. */
 export const productionSettings = (folder: string) => ({
   ENVIRONMENT: 'staging',
   SHUTDOWN_DELAY_SECONDS: '0',
@@ -51,7 +51,10 @@ export const productionSettings = (folder: string) => ({
   ...(process.env['WORKERS'] !== undefined && { WORKERS: process.env['WORKERS'] }),
 })
 
-/** Starts our services, the obvious implementations and the minimal servers, on a new database and new Redis keys. */
+/**
+ * Starts our services, the obvious implementations and the minimal servers, on a new database and with Redis
+ * keys of their own.
+ */
 export const openShop = async (products: number) => {
   await using stack = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))

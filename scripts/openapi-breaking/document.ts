@@ -36,7 +36,7 @@ export type Document = Readonly<{
   components?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }>
 
-/** Follows `$ref` within the document. What stands beside a reference counts too, as OpenAPI 3.1 has it. */
+/** Follows `$ref` within the document. The keywords beside a `$ref` apply too, as in OpenAPI 3.1. */
 export const resolve = <T extends object>(document: Document, value: T): T => {
   if (!('$ref' in value)) return value
   const { $ref, ...beside } = value
@@ -50,4 +50,4 @@ export const resolve = <T extends object>(document: Document, value: T): T => {
 }
 
 export const includes = (values: readonly unknown[], value: unknown): boolean =>
-  values.some((one) => isDeepStrictEqual(one, value))
+  values.some((candidate) => isDeepStrictEqual(candidate, value))

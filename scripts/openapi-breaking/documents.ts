@@ -51,8 +51,8 @@ const compareResponse = (documents: Documents, status: string, was: Response, is
 const compareSecurity = ({ released, current }: Documents, was: Operation, is: Operation): Change[] => {
   const before = was.security ?? released.security ?? []
   const now = is.security ?? current.security ?? []
-  const open = now.length === 0 || now.some((one) => Object.keys(one).length === 0)
-  return open || isDeepStrictEqual(before, now)
+  const needsNone = now.length === 0 || now.some((schemes) => Object.keys(schemes).length === 0)
+  return needsNone || isDeepStrictEqual(before, now)
     ? []
     : [{ what: `security: was ${JSON.stringify(before)}, is ${JSON.stringify(now)}`, rule: 'security-added' }]
 }
@@ -62,7 +62,7 @@ const bodyOf = (document: Document, { requestBody }: Operation): Body | undefine
 
 const compareOperations = (
   documents: Documents,
-  paths: readonly [string, string],
+  paths: readonly [released: string, current: string],
   was: Operation,
   is: Operation,
 ) => {
@@ -82,20 +82,21 @@ const compareOperations = (
   ]
 }
 
+/** Two paths that differ only in the names of their parameters are the same path. */
 const withoutNames = (path: string): string => path.replaceAll(/\{.+?\}/g, '{}')
 
-/** What in the current document would break a client that was written by the released one. */
+/** Returns the changes that break a client written for the released document. */
 export const breaksOf = (released: Document, current: Document): Break[] =>
   Object.entries(released.paths).flatMap(([path, item]) => {
-    const found = Object.keys(current.paths).find((one) => withoutNames(one) === withoutNames(path))
-    return methods.flatMap((name): Break[] => {
-      const was = item[name]
+    const currentPath = Object.keys(current.paths).find((name) => withoutNames(name) === withoutNames(path))
+    return methods.flatMap((key): Break[] => {
+      const was = item[key]
       if (was === undefined) return []
-      const method = name.toUpperCase()
-      if (found === undefined) return [{ path, method, what: 'removed', rule: 'path-removed' }]
-      const is = current.paths[found]?.[name]
+      const method = key.toUpperCase()
+      if (currentPath === undefined) return [{ path, method, what: 'removed', rule: 'path-removed' }]
+      const is = current.paths[currentPath]?.[key]
       if (is === undefined) return [{ path, method, what: 'removed', rule: 'method-removed' }]
-      const changes = compareOperations({ released, current }, [path, found], was, is)
+      const changes = compareOperations({ released, current }, [path, currentPath], was, is)
       return changes.map(({ what, rule }) => ({ path, method, what, rule }))
     })
   })

@@ -3,23 +3,32 @@ import { type Document, type Operation, type Parameter, resolve } from './docume
 import type { Change } from './rules.ts'
 import { compare, type Documents } from './schemas.ts'
 
-/** Path parameters are found by their place: their names are not sent. */
+/**
+ * Returns the parameters of an operation, keyed by location and name. The key of a path parameter is its
+ * position in the path instead of its name, because the name is not sent.
+ */
 export const parametersOf = (
   document: Document,
   path: string,
   operation: Operation,
 ): Map<string, Parameter> => {
-  const places = [...path.matchAll(/\{(.+?)\}/g)].map(([, name]) => name)
+  const pathNames = [...path.matchAll(/\{(.+?)\}/g)].map(([, name]) => name)
   const all = [...(document.paths[path]?.parameters ?? []), ...(operation.parameters ?? [])]
   return new Map(
     all
-      .map((one) => resolve(document, one))
-      .map((one) => [`${one.in} ${one.in === 'path' ? places.indexOf(one.name) : one.name}`, one]),
+      .map((parameter) => resolve(document, parameter))
+      .map((parameter) => {
+        const { name, in: location } = parameter
+        return [`${location} ${location === 'path' ? pathNames.indexOf(name) : name}`, parameter]
+      }),
   )
 }
 
-/** How the parameter is sent, such as its style: everything that is not compared on its own or only an annotation. */
-const formOf = (parameter: Parameter) => {
+/**
+ * Returns how the parameter is serialized, such as its style: all its members except annotations and those
+ * that are compared separately.
+ */
+const serializationOf = (parameter: Parameter) => {
   const others = new Set([
     'name',
     'in',
@@ -40,9 +49,14 @@ const compareParameter = (documents: Documents, was: Parameter, is: Parameter | 
     ...(is.required && !was.required
       ? [{ what: `${what}: is now required`, rule: 'parameter-required' } as const]
       : []),
-    ...(isDeepStrictEqual(formOf(was), formOf(is))
+    ...(isDeepStrictEqual(serializationOf(was), serializationOf(is))
       ? []
-      : [{ what: `${what}: another form`, rule: 'parameter-changed' } as const]),
+      : [
+          {
+            what: `${what}: style or other serialization settings changed`,
+            rule: 'parameter-changed',
+          } as const,
+        ]),
     ...compare(documents, 'request', what, was.schema, is.schema),
   ]
 }
@@ -56,8 +70,8 @@ export const compareParameters = (
   ...[...is]
     .filter(([key, { required }]) => required && !was.has(key))
     .map(
-      ([, { name, in: place }]): Change => ({
-        what: `parameter ${name} in ${place}: new, and required`,
+      ([, { name, in: location }]): Change => ({
+        what: `parameter ${name} in ${location}: added as required`,
         rule: 'parameter-required',
       }),
     ),

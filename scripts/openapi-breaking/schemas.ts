@@ -10,7 +10,7 @@ import {
   typesOf,
 } from './values.ts'
 
-/** The schema of a member by this name: its own, or that of a map's values. */
+/** Returns the schema of the named member: that of the property, otherwise that of a map's values. */
 const memberOf = ({ properties, additionalProperties }: Schema, name: string): Schema | undefined =>
   properties?.[name] ?? (typeof additionalProperties === 'object' ? additionalProperties : undefined)
 
@@ -37,28 +37,30 @@ const compareMembers = (comparison: Comparison, sender: Schema, receiver: Schema
   })
 }
 
-const compareOthers = (comparison: Comparison, sender: Schema, receiver: Schema): Change[] => {
+const compareAdditional = (comparison: Comparison, sender: Schema, receiver: Schema): Change[] => {
   const { additionalProperties: sent = true } = sender
   const { additionalProperties: received = true } = receiver
   if (typeof received === 'object') {
     if (sent === false) return []
     return compareSchemas({ ...comparison, at: `${comparison.at}/*` }, sent === true ? {} : sent, received)
   }
-  const closed = !received && sent !== false && comparison.direction === 'request'
-  return closed ? [changed(comparison, 'additionalProperties', sent, received)] : []
+  const isNarrowed = !received && sent !== false && comparison.direction === 'request'
+  return isNarrowed ? [changed(comparison, 'additionalProperties', sent, received)] : []
 }
 
 const compareObjects = (comparison: Comparison, sender: Schema, receiver: Schema): Change[] =>
-  [compareRequired, compareMembers, compareOthers].flatMap((part) => part(comparison, sender, receiver))
+  [compareRequired, compareMembers, compareAdditional].flatMap((compareAspect) =>
+    compareAspect(comparison, sender, receiver),
+  )
 
-/** Finds the values that the sender's schema has and the receiver's has not. */
-const compareSchemas = (comparison: Comparison, one: Schema, other: Schema): Change[] => {
-  const pair = `${one.$ref} ${other.$ref}`
-  if (one.$ref !== undefined && comparison.open.includes(pair)) return []
+/** Reports where the sender's schema allows values that the receiver's schema does not allow. */
+const compareSchemas = (comparison: Comparison, sent: Schema, received: Schema): Change[] => {
+  const pair = `${sent.$ref} ${received.$ref}`
+  if (sent.$ref !== undefined && comparison.open.includes(pair)) return []
   const within = { ...comparison, open: [...comparison.open, pair] }
-  const [sender, receiver] = [resolve(comparison.sender, one), resolve(comparison.receiver, other)]
+  const [sender, receiver] = [resolve(comparison.sender, sent), resolve(comparison.receiver, received)]
   const types = compareTypes(within, sender, receiver)
-  // Of another type altogether: what else differs follows from that.
+  // If the types have nothing in common, all other differences follow from that.
   if (types.length > 0 && typesOf(sender)?.every((type) => !mayBe(receiver, type))) return types
   return [
     ...types,

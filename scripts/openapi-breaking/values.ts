@@ -4,38 +4,43 @@ import type { Change } from './rules.ts'
 
 export type Direction = 'request' | 'response'
 
-/** The sender of a request has the released schema, the receiver the current one; for a response it is the other way round. */
+/**
+ * The sender of a request has the released schema, and the receiver the current one. For a response it is the
+ * other way round.
+ */
 export type Comparison = Readonly<{
   direction: Direction
   sender: Document
   receiver: Document
   at: string
-  /** Pairs of references that are being compared: recursive schemas end here. */
+  /** Pairs of references that are being compared. Such a pair is not compared again, so recursion ends. */
   open: readonly string[]
 }>
 
 type Allows = (sent: unknown, received: unknown) => boolean
 
-const upper: Allows = (sent, received) => sent !== undefined && Number(sent) <= Number(received)
-const lower: Allows = (sent, received) => sent !== undefined && Number(sent) >= Number(received)
-const same: Allows = isDeepStrictEqual
+const isAtMost: Allows = (sent, received) => sent !== undefined && Number(sent) <= Number(received)
+const isAtLeast: Allows = (sent, received) => sent !== undefined && Number(sent) >= Number(received)
+const isSame: Allows = isDeepStrictEqual
 
-/** Keyword → the type that it constrains, and whether the receiver's value allows all that the sender's does. */
+/**
+ * Keyword → the type that it constrains, and whether the receiver allows every value that the sender allows.
+ */
 const constraints: Readonly<Record<string, readonly [type: string, allows: Allows]>> = {
-  maximum: ['number', upper],
-  exclusiveMaximum: ['number', upper],
-  minimum: ['number', lower],
-  exclusiveMinimum: ['number', lower],
-  multipleOf: ['number', same],
-  maxLength: ['string', upper],
-  minLength: ['string', lower],
-  pattern: ['string', same],
-  format: ['any', same],
-  maxItems: ['array', upper],
-  minItems: ['array', lower],
-  uniqueItems: ['array', same],
-  maxProperties: ['object', upper],
-  minProperties: ['object', lower],
+  maximum: ['number', isAtMost],
+  exclusiveMaximum: ['number', isAtMost],
+  minimum: ['number', isAtLeast],
+  exclusiveMinimum: ['number', isAtLeast],
+  multipleOf: ['number', isSame],
+  maxLength: ['string', isAtMost],
+  minLength: ['string', isAtLeast],
+  pattern: ['string', isSame],
+  format: ['any', isSame],
+  maxItems: ['array', isAtMost],
+  minItems: ['array', isAtLeast],
+  uniqueItems: ['array', isSame],
+  maxProperties: ['object', isAtMost],
+  minProperties: ['object', isAtLeast],
 }
 
 const compared = ['$ref', 'type', 'enum', 'const', 'properties', 'required', 'additionalProperties', 'items']
@@ -45,11 +50,11 @@ const known = new Set([...Object.keys(constraints), ...compared, ...annotations]
 const nameOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 
-/** The values that a schema lists; undefined when it lists none. */
+/** The values that a schema lists; undefined if it has no list. */
 const valuesOf = (schema: Schema): readonly unknown[] | undefined =>
   'const' in schema ? [schema.const] : schema.enum
 
-/** Undefined stands for every type. */
+/** The types that a schema allows; undefined if it allows every type. */
 export const typesOf = (schema: Schema): readonly string[] | undefined =>
   schema.type === undefined ? valuesOf(schema)?.map(nameOf) : [schema.type].flat()
 
@@ -63,7 +68,7 @@ export const mayBe = (schema: Schema, type: string): boolean => {
   )
 }
 
-const describe = (value: unknown): string => (value === undefined ? 'anything' : JSON.stringify(value))
+const describe = (value: unknown): string => (value === undefined ? 'unset' : JSON.stringify(value))
 
 export const changed = (
   { direction, at }: Comparison,
@@ -107,8 +112,8 @@ const compareUnknown = ({ at }: Comparison, sender: Schema, receiver: Schema): C
     .filter((keyword) => !known.has(keyword) && !isDeepStrictEqual(sender[keyword], receiver[keyword]))
     .map((keyword) => ({ what: `${at}: ${keyword} changed`, rule: 'not-comparable' }))
 
-/** What a value may be on its own: one of a list, within limits, of a form. */
+/** Compares lists of values, constraints such as limits and patterns, and unknown keywords. */
 export const compareValues = (comparison: Comparison, sender: Schema, receiver: Schema): Change[] =>
-  [compareLists, compareConstraints, compareUnknown].flatMap((compare) =>
-    compare(comparison, sender, receiver),
+  [compareLists, compareConstraints, compareUnknown].flatMap((compareAspect) =>
+    compareAspect(comparison, sender, receiver),
   )

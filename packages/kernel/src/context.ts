@@ -1,14 +1,14 @@
 import type { Principal } from './principal.ts'
 
-/** What every use case receives besides its input, over every transport. */
+/** What every use case receives besides its input, whether the request came over HTTP or gRPC. */
 export type Context = Readonly<{
   requestId: string
   principal: Principal
-  /** Identifies repetitions of the same request, if the caller sent one. */
+  /** The same for every repetition of a request. Undefined if the caller sent no key. */
   idempotencyKey?: string | undefined
-  /** Aborted when the caller no longer waits. Reads may stop then. */
+  /** Aborts when the caller no longer waits. Reads may then stop early. */
   signal?: AbortSignal | undefined
 }>
 
-/** The context of work that no caller requested. `name` takes the place of the request id. */
+/** The context of work that the service starts itself, such as a job. Its `name` serves as the request id. */
 export const systemContext = (name: string): Context => ({ requestId: name, principal: { kind: 'system' } })

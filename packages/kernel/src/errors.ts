@@ -1,6 +1,6 @@
 /**
- * The kinds of error that are reported to the caller. Each transport (HTTP, gRPC) has one table that maps
- * every kind to a status. Anything else that is thrown is a bug.
+ * The kinds of errors that callers receive. Each transport (HTTP, gRPC) has one table that maps every kind to
+ * a status. A thrown value that is not an `AppError` is a bug, and has the kind `internal`.
  */
 export type ErrorKind =
   /** The input breaks a rule. */
@@ -22,7 +22,7 @@ export type ErrorKind =
   | 'precondition_required'
   /** The caller sent too many requests. */
   | 'rate_limited'
-  /** A dependency is down or too slow: the same request may succeed later. */
+  /** The service is overloaded, or a dependency is down or too slow. The same request may succeed later. */
   | 'unavailable'
   /** A bug. */
   | 'internal'
@@ -30,7 +30,7 @@ export type ErrorKind =
 /** `path` is a JSON Pointer (RFC 6901) into the input, such as `/price`. */
 export type Violation = Readonly<{ path: string; message: string }>
 
-/** Facts for programs, sent along with the message. Each service declares the facts of its own errors. */
+/** Machine-readable facts that are sent with the message. Each service declares those of its own errors. */
 export type ErrorDetails = Readonly<{ errors?: readonly Violation[]; [fact: string]: unknown }>
 
 type ErrorOptions = Readonly<{ code?: string | undefined; details?: ErrorDetails; cause?: unknown }>
@@ -38,11 +38,13 @@ type ErrorOptions = Readonly<{ code?: string | undefined; details?: ErrorDetails
 /** The code of an error for which the service defines no code of its own. */
 export const defaultCode = (kind: ErrorKind): string => (kind === 'stale' ? 'stale_version' : kind)
 
-/** An error for the caller. Its message and details may name rules and values, but never contain secrets. */
+/**
+ * An error for the caller. Its message and details may name rules and values, but must not contain secrets.
+ */
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly kind: ErrorKind
-  /** For programs: stable, and more specific than the kind if the service defines a code of its own. */
+  /** Machine-readable and stable. More specific than the kind if the service defines a code of its own. */
   readonly code: string
   readonly details: ErrorDetails
 
@@ -70,13 +72,15 @@ export const kindOf = (error: unknown): ErrorKind => (error instanceof AppError 
 /** The code of a thrown value: `internal` unless it is an `AppError`. */
 export const codeOf = (error: unknown): string => (error instanceof AppError ? error.code : 'internal')
 
-/** Returns the rule that the value breaks; undefined for a whole number within the range. */
+/** Returns the rule that the value breaks; undefined if it is a whole number within the range. */
 export const wholeNumberRule = (value: number, [min, max]: readonly [number, number]): string | undefined =>
   Number.isInteger(value) && value >= min && value <= max
     ? undefined
     : `must be a whole number from ${min} to ${max}`
 
-/** Returns the value. Throws `invalid` unless it is a whole number within the range. `path` names the field. */
+/**
+ * Returns the value. Throws `invalid` unless it is a whole number within the range. `path` names the field.
+ */
 export const requireWithin = (path: string, value: number, range: readonly [number, number]): number => {
   const message = wholeNumberRule(value, range)
   if (message !== undefined) throw invalid({ path, message })

@@ -1,12 +1,13 @@
 /**
- * A write's precondition on the stored value: `anything` always holds, also without a stored value;
- * `existing` requires a stored value; an array requires one of its states. An empty array never holds.
+ * A write's precondition on the stored value. `anything` always holds, even if there is no stored value.
+ * `existing` requires a stored value. An array requires that the stored value is in one of these states, so
+ * an empty array never holds.
  */
 export type Expected<State> = 'anything' | 'existing' | readonly State[]
 
 /**
- * Whether the stored value, or its absence, meets the precondition. `isIn` compares a stored value with a
- * state.
+ * Whether the stored value, or its absence, meets the precondition. `isIn` returns whether a stored value is
+ * in a state.
  */
 export const isExpected = <Stored, State>(
   stored: Stored | undefined,

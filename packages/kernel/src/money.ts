@@ -1,6 +1,6 @@
 import { invalid } from './errors.ts'
 
-/** An amount of money in whole cents. A bigint, so that the compiler refuses to mix it with fractions. */
+/** An amount of money in whole cents. A bigint, so that the compiler rejects arithmetic with numbers. */
 export type Cents = bigint
 
 /** The largest amount that fits into `numeric(12,2)`. */
@@ -8,12 +8,12 @@ export const maxCents: Cents = 999_999_999_999n
 
 /**
  * Converts a decimal number such as 14.99 to cents. Throws `invalid` if it is outside 0..9999999999.99 or has
- * more than two decimals: it never rounds. `path` names the field in the error.
+ * more than two decimal places: it never rounds. `path` names the field in the error.
  */
 export const centsFromDecimal = (amount: number, path: string): Cents => {
   const cents = Math.round(amount * 100)
   if (!(cents >= 0 && cents <= maxCents)) throw invalid({ path, message: amountRule })
-  if (cents / 100 !== amount) throw invalid({ path, message: 'must have at most two decimals' })
+  if (cents / 100 !== amount) throw invalid({ path, message: 'must have at most two decimal places' })
   return BigInt(cents)
 }
 
@@ -30,7 +30,7 @@ export const decimalText = (cents: Cents): string => {
 export const amountRule = `must be from 0 to ${decimalFromCents(maxCents)}`
 
 /**
- * The inverse of `decimalText`, for strings with exactly two decimals, as PostgreSQL returns for
+ * The inverse of `decimalText`, for strings with exactly two decimal places, as PostgreSQL returns for
  * `numeric(12,2)`.
  */
 export const centsFromText = (text: string): Cents => BigInt(text.replace('.', ''))

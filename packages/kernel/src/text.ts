@@ -1,4 +1,6 @@
-/** Whether every store and protocol can represent the string: no NUL character, no lone surrogate. */
+/**
+ * Whether every store and protocol can represent the string: it has no NUL character and no lone surrogate.
+ */
 export const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed()
 
 /** The length in characters (code points), as PostgreSQL and JSON Schema count it. */

@@ -6,12 +6,12 @@ import { AppError, codeOf, invalid, kindOf, requireWithin } from '../src/errors.
 describe('invalid', () => {
   it('lists every violation in the message and in the details', () => {
     const errors = [
-      { path: '/price', message: 'must have at most two decimals' },
+      { path: '/price', message: 'must have at most two decimal places' },
       { path: '/name', message: 'is required' },
     ]
     const error = invalid(...errors)
     assert.equal(error.code, 'invalid')
-    assert.equal(error.message, 'price must have at most two decimals; name is required')
+    assert.equal(error.message, 'price must have at most two decimal places; name is required')
     assert.deepEqual(error.details, { errors })
   })
 

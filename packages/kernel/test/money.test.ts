@@ -90,7 +90,7 @@ describe('money', () => {
       0.1 + 0.2,
       9_999_999_999.985,
     ])
-      assert.equal(outcomeOf(amount), 'price must have at most two decimals')
+      assert.equal(outcomeOf(amount), 'price must have at most two decimal places')
   })
 
   it('up to the maximum is accepted if and only if it is a whole number of cents', () => {

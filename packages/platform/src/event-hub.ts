@@ -1,6 +1,8 @@
-/** Passes events on to their readers. */
+/** Passes published events to all readers. */
 export type EventHub<Event> = Readonly<{
-  /** Calls every reader. Never throws: an error of a reader affects neither the publisher nor other readers. */
+  /**
+   * Calls every reader with each event. An error in a reader affects neither the publisher nor other readers.
+   */
   publish: (events: readonly Event[]) => void
   subscribe: (reader: (event: Event) => void) => void
 }>

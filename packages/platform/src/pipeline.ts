@@ -1,9 +1,9 @@
 import type { UseCase, UseCasesOf } from '@shop/kernel/use-case.ts'
 
 /**
- * Wraps a use case with behavior that applies over every transport: it sees the name, and each input and
- * context. Steps are composed once, when the service is assembled; a step that does not apply to a use case
- * returns it unchanged.
+ * Wraps a use case with behavior that does not depend on the transport. A step gets the name of the use case,
+ * and the input and context of every call. Steps are composed once, when the service is assembled; a step
+ * that does not apply to a use case returns it unchanged.
  */
 export type Step = <Input, Output>(use: UseCase<Input, Output>, name: string) => UseCase<Input, Output>
 

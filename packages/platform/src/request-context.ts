@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { linkToFirst, type Span, trace } from './tracing/api.ts'
 
-/** Data of the current request, over any protocol. It reaches log lines and calls to other services. */
+/** The current HTTP or gRPC request. Log lines and calls to other services carry its ids. */
 export type RequestContext = Readonly<{
   requestId: string
   /** The ids of the other requests that wait for the same work. */
@@ -19,7 +19,7 @@ export const requestIdHeader = 'x-request-id'
 /** The metadata key (gRPC) for the ids of other requests that wait for the same call, separated by spaces. */
 export const joinedIdsHeader = 'x-joined-request-ids'
 
-/** At most this many are passed on, because the size of headers is limited. */
+/** At most this many joined ids are passed on, because the size of headers is limited. */
 const maxJoinedIds = 50
 
 const printable = /^[\x21-\x7e]{1,128}$/
@@ -35,7 +35,10 @@ export const joinedIdsFrom = (received: unknown): readonly string[] | undefined 
   return ids.length === 0 ? undefined : ids.slice(0, maxJoinedIds)
 }
 
-/** A signal that aborts when all signals have. Undefined if one is missing: the work must then finish. */
+/**
+ * Returns a signal that aborts once all the signals have aborted. Returns undefined if a caller has no
+ * signal: the work must then finish.
+ */
 const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
   if (signals.length === 1) return signals[0]
   if (signals.includes(undefined)) return undefined
@@ -71,8 +74,9 @@ const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | u
 }
 
 /**
- * Runs work that several callers wait for, with the request id and in the trace of the first. Its signal
- * aborts when the last caller stops waiting. Throws the abort reason if all have stopped already.
+ * Runs work that several callers wait for, with the request id and in the trace of the first. The signal of
+ * the work aborts when the last caller stops waiting. Throws the abort reason if all have already stopped
+ * waiting.
  */
 export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
   linkToFirst(waiters.map(({ span }) => span))

@@ -103,7 +103,7 @@ export const createApp = async (
     http,
     grpc,
     health,
-    jobs: [{ name: 'grpc-health', everyMs: 1_000, work: healthService.refresh }],
+    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }],
     listen: (listenConfig: ListenConfig) => listen({ http, grpc }, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()

@@ -1,6 +1,9 @@
 import { OperatorError } from './operator-error.ts'
 
-/** Reads a whole number from the environment. For any other value it throws an error that names the variable. */
+/**
+ * Reads a whole number from 1 to `max` from an environment variable. Returns `fallback` if the variable is
+ * unset or empty. Throws an error that names the variable if it has any other value.
+ */
 export const numberVariable = <Fallback extends number | undefined>(
   name: string,
   fallback: Fallback,

@@ -2,7 +2,8 @@ import type { Violation } from '@shop/kernel/errors.ts'
 import { Ajv, type ErrorObject } from 'ajv'
 import type { TSchema } from 'typebox'
 
-// Strict: "5" is not 5 and true is not 1. `textReader` converts values that arrive as strings beforehand.
+// No `coerceTypes`: the string "5" is not the number 5. For query strings, path parameters and the
+// environment, `textReader` converts integers before validation.
 const ajv = new Ajv({
   allErrors: true,
   useDefaults: true,
@@ -14,12 +15,13 @@ const ajv = new Ajv({
 const typeNames: Readonly<Record<string, string>> = {
   integer: 'a whole number',
   number: 'a number',
+  boolean: 'a boolean',
   string: 'a string',
   object: 'an object',
   array: 'an array',
 }
 
-/** The violated rule, in our words. For a pattern, the schema's description states the rule. */
+/** Returns the violated rule in our own wording. For a pattern, the schema's description states the rule. */
 const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema }: ErrorObject): string => {
   switch (keyword) {
     case 'required':
@@ -54,7 +56,10 @@ const violation = (error: ErrorObject): Violation => ({
   message: ruleOf(error),
 })
 
-/** Compiles a JSON Schema. The returned function fills in defaults and returns all violations. */
+/**
+ * Compiles a JSON Schema. The returned function adds missing defaults to the value and returns all
+ * violations.
+ */
 export const compileSchema = (schema: TSchema | object) => {
   const validate = ajv.compile(schema)
   return (value: unknown): readonly Violation[] =>
@@ -67,9 +72,9 @@ const wholeNumber = /^(0|-?[1-9]\d{0,15})$/
 export type Properties = Readonly<{ properties?: Readonly<Record<string, { type?: unknown }>> }>
 
 /**
- * Returns a function that converts a record of strings (a query string, path parameters, the environment) to
- * the types of the schema: plain whole numbers become numbers where the schema says integer, everything else
- * stays a string. Stricter than AJV's coercion, which accepts `1e3` as 1000.
+ * Returns a function that converts a record of strings: a query string, path parameters or the environment.
+ * Where the schema requires an integer, a plain whole number becomes a number. All other values stay strings.
+ * This is stricter than AJV's coercion, which accepts `1e3` as 1000.
  */
 export const textReader = ({ properties = {} }: Properties) => {
   const integers = Object.keys(properties).filter((name) => properties[name]?.type === 'integer')

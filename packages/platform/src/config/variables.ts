@@ -5,7 +5,9 @@ import { compileSchema, textReader } from './schema.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The configuration is invalid. The message lists all problems, but no values: they may be secrets. */
+/**
+ * The configuration is invalid. The message lists all problems, but no values, because they may be secrets.
+ */
 export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   /** EX_CONFIG of sysexits.h. */
@@ -64,7 +66,7 @@ export const readVariables = <Schema extends TObject>(
   )
   const variables = textReader(schema)(Object.fromEntries(entries))
   const problems = compileSchema(schema)(variables).map(({ path, message }) => `${path.slice(1)} ${message}`)
-  // The type is right if the schema reports no problems. Otherwise the rules still run, to report theirs too.
+  // The cast is correct if the schema reports no problems. Otherwise the rules run only to list all problems.
   const typed = variables as Static<Schema>
   const allProblems = [...problems, ...rules(typed).filter((problem) => problem !== false)]
   if (allProblems.length > 0) throw new ConfigError(allProblems)

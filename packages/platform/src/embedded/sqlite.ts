@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-// The only module that names the class: newer versions of Node.js call it Database.
+// Only this module uses the class name, because newer versions of Node.js call the class Database.
 import { DatabaseSync } from 'node:sqlite'
 
 export type Sqlite = DatabaseSync
@@ -13,6 +13,9 @@ export const openSqlite = (path: string, timeout: number = busyTimeoutMs): Sqlit
   return new DatabaseSync(path, { timeout })
 }
 
-/** SQLITE_BUSY, including its extended codes: another process held the lock for longer than the timeout. */
+/**
+ * Whether the error is SQLITE_BUSY or one of its extended codes: another connection held the lock for longer
+ * than the timeout.
+ */
 export const isBusy = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5

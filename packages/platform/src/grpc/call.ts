@@ -29,8 +29,8 @@ export type Observers = Readonly<{
 
 const statusNames = Object.fromEntries(Object.entries(status).map(([name, value]) => [value, name]))
 
-/** The part of an error that the caller may see, like `problemOf` for HTTP. */
-const callError = (error: unknown) => {
+/** Returns the part of an error that the caller may see, like `problemOf` for HTTP. */
+const publicErrorOf = (error: unknown) => {
   const kind = kindOf(error)
   const metadata = new Metadata()
   metadata.set(errorCodeKey, codeOf(error))
@@ -45,51 +45,54 @@ const callError = (error: unknown) => {
 
 const isAppError = (request: unknown): request is AppError => request instanceof AppError
 
-/** Aborts when the caller no longer waits: its deadline passed, it cancelled the call, or it disconnected. */
+/**
+ * Returns a signal that aborts when the caller no longer waits: its deadline passed, it cancelled the call,
+ * or it disconnected.
+ */
 const signalOf = (call: Call): AbortSignal => {
   const controller = new AbortController()
   call.once('cancelled', () => controller.abort(callerGoneError))
   return controller.signal
 }
 
-/** The status that the caller of a cancelled call sees: its deadline has passed, or it cancelled the call. */
+/** The status of a cancelled call: DEADLINE_EXCEEDED if the deadline has passed, otherwise CANCELLED. */
 const cancelledStatus = (call: Call): status =>
   Number(call.getDeadline()) <= Date.now() ? status.DEADLINE_EXCEEDED : status.CANCELLED
 
 /** Created once: overload produces many of these errors, and each would capture its own stack trace. */
 const overloadError = new AppError('unavailable', overloadMessage)
 
-/** Records one measurement and one log line for every finished call of the method. */
+/** Returns a function that records one measurement and one log line for a finished call of the method. */
 const callRecorder = (method: string, { logger, metrics }: Observers) => {
-  const calls = withoutRedaction(logger)
+  const callLogger = withoutRedaction(logger)
   return (started: number, code: status) => {
     const seconds = (performance.now() - started) / 1000
     const name = statusNames[code] ?? 'UNKNOWN'
     trace.getActiveSpan()?.setAttribute('rpc.response.status_code', name)
     metrics.rpcServerDuration.observe({ rpc_method: method, rpc_response_status_code: name }, seconds)
-    calls.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
+    callLogger.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
   }
 }
 
-type Failure = Readonly<{ call: Call; error: unknown; started: number; requestId: string }>
+type FailedCall = Readonly<{ call: Call; error: unknown; started: number; requestId: string }>
 
-/** Records a failed call and returns the error to send to its caller. */
+/** Returns a function that records a failed call, and returns the error to send to its caller. */
 const failureRecorder =
   (method: string, { logger }: Observers, record: ReturnType<typeof callRecorder>) =>
-  ({ call, error, started, requestId }: Failure) => {
-    const failure = callError(error)
-    failure.metadata.set(requestIdHeader, requestId)
+  ({ call, error, started, requestId }: FailedCall) => {
+    const publicError = publicErrorOf(error)
+    publicError.metadata.set(requestIdHeader, requestId)
     recordError(trace.getActiveSpan(), { kind: kindOf(error), code: codeOf(error) })
-    const isFault = failure.code === status.INTERNAL || failure.code === status.UNAVAILABLE
+    const isFault = publicError.code === status.INTERNAL || publicError.code === status.UNAVAILABLE
     if (isFault && !call.cancelled && error !== overloadError)
       logger.error({ rpc: method, err: error }, 'call failed')
-    record(started, call.cancelled ? cancelledStatus(call) : failure.code)
-    return failure
+    record(started, call.cancelled ? cancelledStatus(call) : publicError.code)
+    return publicError
   }
 
 /**
- * Serves the calls of one RPC: reads and returns the request id, writes one measurement and one log line per
- * call, and maps errors to statuses.
+ * Returns the gRPC handler of one RPC. It reads the request id, or creates one, and sends it back. It records
+ * one measurement and one log line per call, and maps errors to statuses.
  */
 export const serveCalls = (method: string, handler: Handler, observers: Observers) => {
   const { isOverloaded } = observers
@@ -101,12 +104,13 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
     const started = performance.now()
     try {
       if (isOverloaded?.()) throw overloadError
+      // `withStrictDecoding` passes an `invalid` error as the request if the message cannot be decoded.
       if (isAppError(call.request)) throw call.request
       const response = await handler(call.request, context)
       record(started, status.OK)
       const metadata = new Metadata()
       metadata.set(requestIdHeader, requestId)
-      // Only on success: a client that has received headers does not retry the call on another server.
+      // Headers are sent only on success: a client that has received them does not retry on another server.
       call.sendMetadata(metadata)
       callback(null, response)
     } catch (error) {

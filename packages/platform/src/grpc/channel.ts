@@ -19,20 +19,20 @@ const commonOptions: ChannelOptions = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 300,
-  // Also when the name has a new address by then; grpc-js would look it up again only after 30 s.
+  // Looks the name up again within a second too, in case its address changed; grpc-js would wait 30 s.
   'grpc.dns_min_time_between_resolutions_ms': 1_000,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 2_000,
-  // HTTP_PROXY is for external traffic.
+  // Ignores HTTP_PROXY: it is for external traffic.
   'grpc.enable_http_proxy': 0,
   // Uses the service config below, not one from DNS.
   'grpc.service_config_disable_resolution': 1,
 }
 
 /**
- * Tries a read up to three times while the server is unavailable, within the deadline of the call. The
- * throttle stops retries after about five failures in a row, because they would multiply the load during an
- * outage.
+ * Returns a gRPC service config that tries a read up to three times while the server is unavailable, within
+ * the deadline of the call. The throttle stops retries after about five failures in a row, because they would
+ * multiply the load during an outage.
  */
 const serviceConfig = (policy: 'pick_first' | 'round_robin', reads: readonly string[]) => ({
   loadBalancingConfig: [{ [policy]: {} }],
@@ -55,9 +55,9 @@ const serviceConfig = (policy: 'pick_first' | 'round_robin', reads: readonly str
 })
 
 /**
- * Returns the constructor arguments of a generated client for a `grpcAddress`. The client calls one server,
- * over TLS for `https://`; or, in turn, all servers of a list or all addresses of a `dns:///` name. `reads`
- * are the paths of methods that change nothing, which are retried.
+ * Returns the constructor arguments of a generated client for a `grpcAddress`. For `host:port` and `https://`
+ * (with TLS), the client uses one server. For a list or a `dns:///` name, it calls all servers or addresses
+ * in turn. `reads` are the paths of the methods that change nothing; their calls are retried.
  */
 export const channelTo = (
   address: string,

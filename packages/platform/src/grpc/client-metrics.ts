@@ -1,7 +1,7 @@
 import { InterceptingCall, type Interceptor, status } from '@grpc/grpc-js'
 import type { Metrics } from '../metrics/metrics.ts'
 
-/** Measures every call of a client from its start to its status, as the caller sees it: including retries. */
+/** Measures every call of a client from its start to its final status. Retries are part of the call. */
 export const measureCalls =
   ({ rpcClientDuration }: Pick<Metrics, 'rpcClientDuration'>): Interceptor =>
   (options, nextCall) => {

@@ -11,7 +11,7 @@ import { service as healthDefinition } from 'grpc-health-check'
 import { joinedIdsHeader, requestContext, requestIdHeader } from '../request-context.ts'
 import { meaningOf } from './status.ts'
 
-/** The trailing metadata key with the error code, which is more specific than the status. */
+/** The key of the trailing metadata that carries the error code, which is more specific than the status. */
 export const errorCodeKey = 'error-code'
 
 type UnaryMethod<Request, Response> = (
@@ -30,8 +30,9 @@ const appError = (error: ServiceError): AppError => {
 }
 
 /**
- * Calls a method of a generated client with a deadline in milliseconds and the current request id. Rejects
- * with the `AppError` that the other service threw, or with `unavailable` if it did not respond in time.
+ * Calls a method of a generated client with the current request id and a deadline that is `deadlineMs` from
+ * now. Rejects with the `AppError` that the other service threw, or with `unavailable` if it did not respond
+ * in time.
  */
 export const callUnary = <Request, Response>(
   method: UnaryMethod<Request, Response>,
@@ -60,8 +61,8 @@ const isUnimplemented = (error: unknown): boolean =>
 
 /**
  * Resolves if the server reports the service as SERVING (grpc.health.v1). A server without health checks
- * (UNIMPLEMENTED) counts as serving, as the protocol specifies. Rejects on any other status, and like
- * `callUnary`.
+ * (UNIMPLEMENTED) counts as serving, as the protocol specifies. Rejects on any other status, and whenever
+ * `callUnary` does.
  */
 export const checkServing = async (client: Client, service: string, deadlineMs: number): Promise<void> => {
   if (Check === undefined || !('path' in Check)) throw new Error('the health contract has no Check')

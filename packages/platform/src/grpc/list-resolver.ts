@@ -5,16 +5,16 @@ type Lookup = Parameters<Listener>[0]
 
 type Entry = {
   readonly resolver: experimental.Resolver
-  answered: boolean
+  hasResult: boolean
   endpoint?: experimental.Endpoint
-  again?: NodeJS.Timeout
+  retry?: NodeJS.Timeout
 }
 
-const lookUpAgainMs = 1_000
+const retryMs = 1_000
 
 /**
- * Resolves `list:///host:port,host:port`: grpc-js itself takes IP addresses only in a list. Each entry is one server, however
- * many addresses its name has.
+ * Resolves `list:///host:port,host:port`. In a list, grpc-js itself accepts only IP addresses. Each entry is
+ * one server, even if its name has several addresses.
  */
 class ListResolver implements experimental.Resolver {
   readonly #entries: readonly Entry[]
@@ -23,9 +23,9 @@ class ListResolver implements experimental.Resolver {
   constructor({ path }: experimental.GrpcUri, listener: Listener, options: ChannelOptions) {
     this.#listener = listener
     this.#entries = path.split(',').map((hostPort) => {
-      const listen: Listener = (result) => this.#found(entry, result)
+      const listen: Listener = (result) => this.#onResult(entry, result)
       const resolver = experimental.createResolver({ scheme: 'dns', path: hostPort }, listen, options)
-      const entry: Entry = { resolver, answered: false }
+      const entry: Entry = { resolver, hasResult: false }
       return entry
     })
   }
@@ -39,23 +39,23 @@ class ListResolver implements experimental.Resolver {
   }
 
   destroy(): void {
-    for (const { resolver, again } of this.#entries) {
+    for (const { resolver, retry } of this.#entries) {
       resolver.destroy()
-      clearTimeout(again)
+      clearTimeout(retry)
     }
   }
 
-  /** A name that is not found keeps the addresses that it had, and the other entries do not wait for it. */
-  #found(entry: Entry, result: Lookup): boolean {
-    entry.answered = true
+  /** If a lookup fails, the entry keeps its addresses and is looked up again. Others do not wait for it. */
+  #onResult(entry: Entry, result: Lookup): boolean {
+    entry.hasResult = true
     if (result.ok) entry.endpoint = { addresses: result.value.flatMap(({ addresses }) => addresses) }
-    else entry.again = setTimeout(() => entry.resolver.updateResolution(), lookUpAgainMs).unref()
+    else entry.retry = setTimeout(() => entry.resolver.updateResolution(), retryMs).unref()
     const known = this.#entries.flatMap(({ endpoint }) => endpoint ?? [])
     if (result.ok) return this.#listener(experimental.statusOrFromValue(known), {}, null, '')
-    const nothing = known.length === 0 && this.#entries.every(({ answered }) => answered)
-    return nothing ? this.#listener(result, {}, null, '') : true
+    const allFailed = known.length === 0 && this.#entries.every(({ hasResult }) => hasResult)
+    return allFailed ? this.#listener(result, {}, null, '') : true
   }
 }
 
-/** From now on channels can be opened to lists. */
+/** Makes `list:///` targets available to all channels that are opened from now on. */
 export const registerListResolver = (): void => experimental.registerResolver('list', ListResolver)

@@ -27,7 +27,7 @@ const serverOptions = {
   'grpc.keepalive_permit_without_calls': 1,
 }
 
-/** The RPCs of a generated server interface, as functions from request to response. */
+/** The RPCs of a generated server interface, as async functions of a request and a context. */
 export type Rpcs<GeneratedServer> = {
   [Name in keyof GeneratedServer as string extends Name
     ? never
@@ -71,11 +71,11 @@ export const createGrpcServer = (
   for (const extension of extensions) extension.addToServer(server)
 
   return {
-    /** Resolves with the port; the system chooses a free one for port 0. */
+    /** Resolves with the port that is bound: for port 0, a free one that the system chooses. */
     listen: (port: number): Promise<number> => listen(server, port),
     close: async (): Promise<void> => {
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-      // Streams such as health's Watch never end by themselves: they are cut once the calls are done.
+      // Streams such as health's Watch never end by themselves. They are closed once all calls are done.
       const responded = Promise.all(running).then(flush)
       await Promise.race([drained, responded, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()

@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js'
 import { defaultCode, type ErrorKind } from '@shop/kernel/errors.ts'
 
-/** The gRPC status of each kind of error. docs/errors.md explains those in use to clients. */
+/** The gRPC status of each kind of error. docs/errors.md documents those that the services use. */
 const statuses = {
   invalid: status.INVALID_ARGUMENT,
   unauthenticated: status.UNAUTHENTICATED,
@@ -45,8 +45,8 @@ const kindOfDefaultCode = new Map(
 const codePattern = /^[a-z][a-z_]{0,63}$/
 
 /**
- * The inverse: returns the error behind the status of a failed call. `errorCode` is the code that our own
- * services send with the status; it is ignored if it is malformed or belongs to another status.
+ * The inverse of `grpcStatus`: returns what the status of a failed call means. `errorCode` is the code that
+ * our own services send with the status. It is ignored if it is malformed or belongs to another status.
  */
 export const meaningOf = (code: status, errorCode?: unknown): Meaning => {
   const kind = kinds.get(code) ?? 'internal'

@@ -7,8 +7,8 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 configureTextEncoding({ ...getTextEncoding(), decodeUtf8: (bytes) => strict.decode(bytes) })
 
 /**
- * Returns the same service, whose handlers receive an `invalid` error as the request if a message cannot be
- * decoded. grpc-js itself would answer INTERNAL.
+ * Returns the definition with another decoder: if a message cannot be decoded, the handler receives an
+ * `invalid` error as the request. grpc-js itself would respond with INTERNAL.
  */
 export const withStrictDecoding = (definition: ServiceDefinition): ServiceDefinition =>
   Object.fromEntries(

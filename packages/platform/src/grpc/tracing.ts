@@ -20,8 +20,8 @@ const carrier = {
 }
 
 /**
- * Gives every outgoing call of a request a span and sends it as `traceparent`; all attempts of a call share
- * one span.
+ * Gives every outgoing call of a request a span, whose ids are sent as `traceparent`. All attempts of a call
+ * share one span.
  */
 export const traceCalls: Interceptor = (options, nextCall) => {
   const method = options.method_definition.path.slice(1)

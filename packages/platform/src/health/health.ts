@@ -1,8 +1,9 @@
 import { withDeadline } from '../resilience/deadline.ts'
 
 /**
- * A dependency of the service. `probe` rejects while it is down, and may stop when the signal aborts. The
- * service is not ready while a required dependency is down, and degraded while an optional one is.
+ * A dependency of the service. `probe` rejects while the dependency is down, and may stop when the signal
+ * aborts. The service is not ready while a required dependency is down, and degraded while an optional one
+ * is.
  */
 export type Dependency = Readonly<{
   name: string
@@ -33,8 +34,8 @@ const check = async ({ name, probe }: Dependency): Promise<Check> => {
 }
 
 /**
- * Creates the health checks of a service. A report probes all dependencies in parallel, for at most a second;
- * reports requested meanwhile share the results.
+ * Creates the health checks of a service. A report probes all dependencies in parallel, for at most a second.
+ * Reports that are requested during the probes share their results.
  */
 export const createHealth = (service: string, version: string, dependencies: readonly Dependency[]) => {
   let stopping = false

@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 import type { Health } from './health.ts'
 
-/** Exposes the state in `/health` as metrics. Checked at every scrape, so that both always agree. */
+/** Exposes the health report as metrics. Every scrape runs the health checks, so it agrees with `/health`. */
 export const exposeHealth = (registry: Registry, health: Health): void => {
   registry.registerMetric(
     new Gauge({

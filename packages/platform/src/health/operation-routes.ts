@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Health } from './health.ts'
 
-const HealthReport = {
+const healthProperties = {
   service: Type.String(),
   status: Type.Enum(['healthy', 'degraded', 'unhealthy']),
   timestamp: Type.String({ format: 'date-time' }),
@@ -14,27 +14,35 @@ const HealthReport = {
   ),
 }
 
+const reportResponses = {
+  200: Type.Object(healthProperties, { description: 'Healthy or degraded: the service accepts requests' }),
+  503: Type.Object(healthProperties, { description: 'Unhealthy or stopping' }),
+}
+
 const tags = ['operations']
 
-/** Whether the route is polled by monitoring: such requests are not traced, and logged only at level debug. */
+/**
+ * Whether the route is polled by monitoring. Such requests are never rejected because of overload, not
+ * traced, and logged only at level debug.
+ */
 export const isOperational = (route = ''): boolean => route === '/metrics' || route.startsWith('/health')
 
 /** The routes for operators: health report, readiness and liveness probes, and metrics. */
 export const operationRoutes =
   ({ health, metrics }: Readonly<{ health: Health; metrics: Metrics }>): FastifyPluginAsyncTypebox =>
   async (app) => {
-    const report = {
-      200: Type.Object(HealthReport, { description: 'Healthy or degraded: the service accepts requests' }),
-      503: Type.Object(HealthReport, { description: 'Unhealthy or stopping' }),
-    }
     for (const [operationId, url, summary] of [
       ['health', '/health', 'State of the service and its dependencies'],
       ['ready', '/health/ready', 'Whether this instance is ready for requests'],
     ] as const) {
-      app.get(url, { schema: { operationId, summary, tags, response: report } }, async (_request, reply) => {
-        const current = await health.report()
-        return reply.code(current.status === 'unhealthy' ? 503 : 200).send(current)
-      })
+      app.get(
+        url,
+        { schema: { operationId, summary, tags, response: reportResponses } },
+        async (_request, reply) => {
+          const report = await health.report()
+          return reply.code(report.status === 'unhealthy' ? 503 : 200).send(report)
+        },
+      )
     }
 
     const liveSchema = {
@@ -53,8 +61,8 @@ export const operationRoutes =
       tags,
     }
     app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
-      const openMetrics = headers.accept?.includes('application/openmetrics-text') === true
-      const { contentType, text } = await metrics.scrape(openMetrics)
+      const acceptsOpenMetrics = headers.accept?.includes('application/openmetrics-text') === true
+      const { contentType, text } = await metrics.scrape(acceptsOpenMetrics)
       return reply.type(contentType).send(text)
     })
   }

@@ -4,43 +4,45 @@ import { anonymous } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { callerGoneError } from '../transports.ts'
 
-/** A request that waits for its response on a connection. */
-type Caller = Readonly<{ controller: AbortController; stopsAtEndOfInput: boolean }>
+/** A request whose response is not finished. */
+type PendingRequest = Readonly<{ controller: AbortController; stopsAtEndOfInput: boolean }>
 
-/** The callers of each connection: pipelined requests share one. */
-const callersOf = new WeakMap<Socket, Set<Caller>>()
+/** The pending requests of each connection. Pipelined requests share a connection. */
+const requestsOf = new WeakMap<Socket, Set<PendingRequest>>()
 
-/** Adds listeners only once per connection, even if it carries many requests. */
-const callersOn = (socket: Socket): Set<Caller> => {
-  const known = callersOf.get(socket)
+/** Returns the pending requests of the connection. The first call for a connection adds its listeners. */
+const pendingOn = (socket: Socket): Set<PendingRequest> => {
+  const known = requestsOf.get(socket)
   if (known !== undefined) return known
-  const callers = new Set<Caller>()
-  callersOf.set(socket, callers)
+  const requests = new Set<PendingRequest>()
+  requestsOf.set(socket, requests)
   socket.on('end', () => {
-    for (const { controller, stopsAtEndOfInput } of callers)
+    for (const { controller, stopsAtEndOfInput } of requests)
       if (stopsAtEndOfInput) controller.abort(callerGoneError)
   })
-  // Prepended: Node.js closes the responses on the same event, and closed responses remove their callers.
+  // Prepended to run before Node.js closes the responses on the same event: a closed response removes its
+  // request from the set, and its signal would never abort.
   socket.prependListener('close', () => {
-    for (const { controller } of callers) controller.abort(callerGoneError)
+    for (const { controller } of requests) controller.abort(callerGoneError)
   })
-  return callers
+  return requests
 }
 
 /**
  * Returns a signal that aborts when the connection of the request closes. On routes with `stopsAtEndOfInput`
- * it aborts as soon as the input ends, because a client that disconnects looks just like one that has only
- * finished sending. It listens to the connection, because the response closes too late.
+ * it already aborts at the end of the input: the client has left, or has only finished sending, and these
+ * routes treat both as gone. The signal depends on the connection, because the response's close event comes
+ * too late.
  */
 const callerSignal = ({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): AbortSignal => {
   const { socket } = raw
   const stopsAtEndOfInput = routeOptions.config.stopsAtEndOfInput === true
   const controller = new AbortController()
   if (socket.destroyed || (stopsAtEndOfInput && socket.readableEnded)) controller.abort(callerGoneError)
-  const caller = { controller, stopsAtEndOfInput }
-  const callers = callersOn(socket)
-  callers.add(caller)
-  reply.raw.once('close', () => callers.delete(caller))
+  const pending = { controller, stopsAtEndOfInput }
+  const requests = pendingOn(socket)
+  requests.add(pending)
+  reply.raw.once('close', () => requests.delete(pending))
   return controller.signal
 }
 
@@ -48,7 +50,7 @@ const key = Symbol('context')
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** For expensive reads: they stop when the client closes its side of the connection. */
+    /** For expensive reads: they stop when the client closes its sending side of the connection. */
     stopsAtEndOfInput?: boolean
   }
   interface FastifyRequest {
@@ -66,7 +68,9 @@ export const makeContext = (request: FastifyRequest, reply: FastifyReply): Conte
   return context
 }
 
-/** Returns the context for use cases. Only for handlers: a request that is rejected earlier has no context. */
+/**
+ * Returns the context for use cases. Only for handlers: a request that is rejected earlier has no context.
+ */
 export const contextOf = (request: FastifyRequest): Context => {
   const context = request[key]
   if (context === undefined) throw new Error('the request has no context yet')

@@ -8,7 +8,7 @@ const exposedHeaders = ['ETag', 'Location', 'Retry-After', requestIdHeader].join
 /** The origins whose pages may read responses: `*`, `off` (no CORS headers), or comma-separated origins. */
 export type Origins = string
 
-/** Headers of every response if pages of all origins may read it; otherwise empty. */
+/** The CORS headers of every response if pages of all origins may read it. Otherwise there are none. */
 export const corsHeaders = (origins: Origins): Readonly<Record<string, string>> =>
   origins === '*'
     ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': exposedHeaders }
@@ -27,6 +27,6 @@ export const registerCors = async (app: FastifyInstance, origins: Origins): Prom
     exposedHeaders,
   }
   if (origins !== '*') await app.register(cors, { ...options, origin: origins.split(',') })
-  // In its own scope it handles preflights only. Otherwise it would compute constant headers for every request.
+  // In a scope without routes, the plugin handles only preflights and adds no work to other requests.
   else await app.register((scope) => scope.register(cors, options))
 }

@@ -3,9 +3,10 @@ import type { Health } from '../health/health.ts'
 import { drainLimitMs } from '../transports.ts'
 
 /**
- * Returns `beginDrain`. From then on every response carries `Connection: close`, so clients reconnect
- * elsewhere and no request is in flight on a kept connection when the server closes it. Connections that are
- * still open eight seconds after the server began to close are cut.
+ * Returns `beginDrain`. Once it is called, the service is stopping, or the server begins to close, every
+ * response carries `Connection: close`. Clients then reconnect elsewhere, and no request is in flight on a
+ * kept connection when the server closes it. Connections that are still open eight seconds after the server
+ * began to close are destroyed.
  */
 export const drainOnClose = (app: FastifyInstance, health: Health): (() => void) => {
   let draining = false

@@ -54,7 +54,9 @@ export const handleErrors = (app: FastifyInstance): void => {
   app.setNotFoundHandler((request, reply) => sendStatus(404, request, reply))
 }
 
-/** Responds to input that is not HTTP or arrives too slowly. There is no request object, only the connection. */
+/**
+ * Responds to input that is not HTTP or arrives too slowly. There is only a connection, no request object.
+ */
 export const sendConnectionError = (error: ConnectionError, socket: Socket): void => {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const statuses: Record<string, number> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }

@@ -3,9 +3,9 @@ import { invalid } from '@shop/kernel/errors.ts'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Reads bodies of the media type as JSON. An empty body counts as no body, because many clients send a
- * content type even with DELETE. Members that could reach a prototype are dropped, like all members unknown
- * to the contract.
+ * Reads bodies of the media type as JSON, which must be UTF-8. An empty body counts as no body, because many
+ * clients send a content type even with DELETE. Against prototype pollution, `__proto__` is removed, and so
+ * is `constructor` if it contains `prototype`.
  */
 export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
   const parseJson = app.getDefaultJsonParser('remove', 'remove')

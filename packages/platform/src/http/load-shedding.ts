@@ -7,13 +7,13 @@ import { sendStatus } from './errors.ts'
 const sampleIntervalMs = 500
 
 /**
- * Answers requests with 503 while the event loop delay, averaged over half a second, exceeds the limit in
- * milliseconds: accepting more would only delay all others. The routes for operators are always served. 0
- * disables the limit. Resolves with a function that returns whether requests are being rejected.
+ * Rejects requests with 503 while the event loop delay, averaged over half a second, exceeds `maxDelayMs`:
+ * accepting them would only delay all the others. The routes for operators are always served. A `maxDelayMs`
+ * of 0 disables load shedding. Resolves with a function that returns whether requests are being rejected.
  */
 export const shedLoad = async (app: FastifyInstance, maxDelayMs: number): Promise<() => boolean> => {
   if (maxDelayMs === 0) return () => false
-  // Used only to measure: its own limits would look up the route of every request.
+  // The plugin only measures: its own limits would look up the route of every request.
   await app.register(underPressure, { sampleInterval: sampleIntervalMs })
   let overloaded = false
   const closing = new AbortController()

@@ -31,8 +31,8 @@ export const respondMethodNotAllowed = (app: FastifyInstance): (() => void) => {
 }
 
 /**
- * Trailing slashes are ignored, except on DELETE: `DELETE …/items/` probably lost its id and must not clear
- * the collection.
+ * Rejects DELETE requests to a path with a trailing slash. For other methods the slash is ignored. However,
+ * `DELETE …/items/` probably lost its id and must not clear the collection.
  */
 export const rejectTrailingSlashDelete = (app: FastifyInstance): void => {
   app.addHook('onRequest', (request, reply, done) => {

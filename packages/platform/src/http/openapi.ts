@@ -3,7 +3,10 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
 
-/** A reference to a schema with an `$id`, for responses. Documented under that name, typed like the schema. */
+/**
+ * Returns a `$ref` to a schema with an `$id`, for responses. OpenAPI shows it under the `$id`; TypeScript
+ * infers the type of the schema.
+ */
 export const reference = <Schema extends TSchema>(schema: Schema & { $id?: string }, description: string) =>
   Type.Unsafe<Static<Schema>>({ ...Type.Ref(`${schema.$id}#`), description })
 
@@ -22,7 +25,7 @@ export const documentApi = async (
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
-    // Otherwise browsers request the page's own files over https, which may not be available.
+    // With this directive, browsers would load the page's own files over https, which may not be available.
     transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
     logLevel: 'warn',
   })

@@ -1,13 +1,13 @@
 import type { Expected } from '@shop/kernel/expectation.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-const tags = (header: string): string[] => header.split(',').map((tag) => tag.trim())
+const tagsIn = (header: string): string[] => header.split(',').map((tag) => tag.trim())
 
-const opaque = (tag: string): string => tag.replace(/^W\//, '')
+const withoutWeakPrefix = (tag: string): string => tag.replace(/^W\//, '')
 
 /**
- * The precondition in the `If-Match` header (RFC 9110 §13.1.1). `stateOf` parses one of our strong tags; any
- * other tag matches no state.
+ * Returns the precondition in the `If-Match` header (RFC 9110 §13.1.1). `stateOf` returns the state of a
+ * strong tag that we issued, or undefined for any other tag, which then never matches.
  */
 export const ifMatch = <State>(
   { headers: { 'if-match': header } }: FastifyRequest,
@@ -15,10 +15,13 @@ export const ifMatch = <State>(
 ): Expected<State> => {
   if (header === undefined) return 'anything'
   if (header.trim() === '*') return 'existing'
-  return tags(header).flatMap((tag) => stateOf(tag) ?? [])
+  return tagsIn(header).flatMap((tag) => stateOf(tag) ?? [])
 }
 
-/** Sets the ETag, and responds with 304 and no body if `If-None-Match` lists it (RFC 9110 §13.1.2). */
+/**
+ * Sets the ETag. Responds with 304 and no body if `If-None-Match` is `*` or lists the ETag, otherwise with
+ * `body()` (RFC 9110 §13.1.2).
+ */
 export const sendTagged = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -27,6 +30,7 @@ export const sendTagged = (
 ) => {
   void reply.header('etag', etag)
   const header = request.headers['if-none-match']
-  const isMatch = header !== undefined && (header.trim() === '*' || tags(header).map(opaque).includes(etag))
+  const isMatch =
+    header !== undefined && (header.trim() === '*' || tagsIn(header).map(withoutWeakPrefix).includes(etag))
   return isMatch ? reply.code(304).send() : reply.send(body())
 }

@@ -4,7 +4,9 @@ import { type TSchema, Type } from 'typebox'
 import { internalMessage, maxRequestBytes, overloadMessage } from '../transports.ts'
 import { httpStatus, kindOfHttp } from './status.ts'
 
-/** An error on the wire: RFC 9457, with the code for programs, the request id and the details of the error. */
+/**
+ * The body of an error response: RFC 9457, with the error code, the request id and the details of the error.
+ */
 export type Problem = ErrorDetails &
   Readonly<{
     type: 'about:blank'
@@ -91,7 +93,7 @@ const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
   },
   413: { code: 'payload_too_large', detail: `the body must be at most ${maxRequestBytes} bytes` },
   414: { code: 'invalid', detail: 'the path is too long' },
-  415: { code: 'unsupported_media_type', detail: 'the body must be uncompressed application/json' },
+  415: { code: 'unsupported_media_type', detail: 'unsupported media type; send uncompressed JSON' },
   431: { code: 'invalid', detail: 'the headers are too large' },
   429: { code: 'rate_limited', detail: 'too many requests; try again later' },
   503: { code: 'unavailable', detail: overloadMessage },
@@ -99,7 +101,7 @@ const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
 
 /**
  * The problem for a request that the HTTP server itself rejects (no such route, unreadable body, …), by its
- * status. The text is ours, because the library's is not meant for callers.
+ * status. The text is our own, because the library's text is not meant for callers.
  */
 export const problemOfStatus = (status: number, request: RequestInfo): Problem => {
   const rejection = rejections[status] ?? {
@@ -109,7 +111,7 @@ export const problemOfStatus = (status: number, request: RequestInfo): Problem =
   return problem(request, { status, ...rejection })
 }
 
-/** The part of an error that the caller may see. For a bug, only the request id, which leads to the log entry. */
+/** The part of an error that the caller may see. For a bug, only the request id, which is also in the log. */
 export const problemOf = (error: unknown, request: RequestInfo): Problem =>
   error instanceof AppError && error.kind !== 'internal'
     ? problem(request, {

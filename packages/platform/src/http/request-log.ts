@@ -9,14 +9,17 @@ import { methods } from './methods.ts'
 import { securityHeaders } from './security-headers.ts'
 import { inTraceOf } from './tracing.ts'
 
-/** Recorded if the caller disconnects before the response. Not in RFC 9110, but used by proxies. */
+/**
+ * The status that is recorded if the caller disconnects before the response is complete. It is not in RFC
+ * 9110, but proxies use it too.
+ */
 export const clientClosedRequest = 499
 
 const knownMethods = new Set([...methods, 'OPTIONS'])
 
-/** Records one log line and one measurement per request, once the response is sent or the caller disconnects. */
+/** Returns a function that records one log line and one measurement for a finished or abandoned request. */
 const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
-  const requests = withoutRedaction(logger)
+  const requestLogger = withoutRedaction(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
     inTraceOf(request, () => {
       const route = request.routeOptions.url ?? 'unmatched'
@@ -28,14 +31,17 @@ const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
       )
       const level = isOperational(route) ? 'debug' : 'info'
       const duration_ms = Math.round(elapsedTime * 100) / 100
-      requests[level](
+      requestLogger[level](
         { request_id: request.id, method: request.method, route, status, duration_ms },
         'request',
       )
     })
 }
 
-/** Puts the request id into the context and the response, and records every request in the log and metrics. */
+/**
+ * Gives every request its context, sets the request id and the fixed headers of its response, rejects
+ * compressed bodies, and records every request in the log and the metrics.
+ */
 export const recordRequests = (
   app: FastifyInstance,
   { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
@@ -47,16 +53,16 @@ export const recordRequests = (
     metrics.httpActiveRequests.inc()
     reply.raw.on('close', () => {
       metrics.httpActiveRequests.dec()
-      // In this case Fastify does not call onResponse.
+      // If the connection closes before the response is complete, Fastify does not call onResponse.
       if (!reply.raw.writableEnded) record(request, reply, clientClosedRequest)
     })
     void reply.headers(fixedHeaders).header(requestIdHeader, request.id)
-    // Compressed bodies are not supported, and count as an unsupported media type.
+    // Compressed bodies are not supported and count as an unsupported media type.
     if ((request.headers['content-encoding'] ?? 'identity') === 'identity') done()
     else void sendStatus(415, request, reply)
   })
-  // The body has been read by now, so from here on the asynchronous context is kept.
   decorateWithContext(app)
+  // Not in `onRequest`: reading the body would lose the asynchronous context.
   app.addHook('preHandler', (request, reply, done) => {
     requestContext.run(makeContext(request, reply), done)
   })

@@ -28,7 +28,7 @@ import { validateStrictly } from './validation.ts'
 /** More connections would use up the file descriptors that the stores need. */
 const maxConnections = 10_000
 
-/** What the server exposes and to whom, and when it rejects requests because of overload. */
+/** Settings for documentation, CORS and load shedding. */
 export type HttpConfig = Readonly<{
   /** Whether to serve /docs and /openapi.json. */
   docs: boolean
@@ -64,7 +64,7 @@ const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<S
   http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
   requestTimeout: 15_000,
   keepAliveTimeout: 72_000,
-  // Requests that have been accepted are served, even while stopping.
+  // Accepted requests are served even while the server is closing.
   return503OnClosing: false,
   routerOptions: { maxParamLength: 2_048, ignoreTrailingSlash: true },
   frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
@@ -72,14 +72,15 @@ const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<S
 })
 
 /**
- * Creates an HTTP server with everything that services share: errors, limits, documentation, health and
- * metrics. `isOverloaded` returns whether requests are being rejected because of overload.
+ * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
+ * and metrics. `isOverloaded` returns whether requests are being rejected because of overload.
  */
 export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger))
   app.server.maxConnections = maxConnections
-  // A client that closes its side after sending still gets its response. Node.js would close the connection.
+  // A client that closes its side after sending still gets its response. By default, Node.js closes the
+  // connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   handleErrors(app)
   app.removeAllContentTypeParsers()

@@ -1,8 +1,8 @@
 import type { ErrorKind } from '@shop/kernel/errors.ts'
 
 /**
- * The HTTP status of each kind of error (RFC 9110 §15, RFC 6585 §3 and §4). docs/errors.md explains those in
- * use to clients.
+ * The HTTP status of each kind of error (RFC 9110 §15, RFC 6585 §3 and §4). docs/errors.md documents those
+ * that the services use.
  */
 const statuses = {
   invalid: 400,
@@ -25,6 +25,8 @@ const kinds = new Map<number, ErrorKind>(
   Object.entries(statuses).map(([kind, status]) => [status, kind as ErrorKind]),
 )
 
-/** The inverse. A status without a kind of its own means `invalid` if it is 4xx, and `internal` otherwise. */
+/**
+ * The inverse of `httpStatus`. A status that no kind has means `invalid` if it is 4xx, otherwise `internal`.
+ */
 export const kindOfHttp = (status: number): ErrorKind =>
   kinds.get(status) ?? (status >= 400 && status < 500 ? 'invalid' : 'internal')

@@ -28,7 +28,9 @@ export const recordProblem = (
   if (traceContext !== undefined) recordErrorType(trace.getSpan(traceContext), code, status >= 500)
 }
 
-/** No personal data: a path may contain a user id; an address or a user agent may identify a person. */
+/**
+ * Contains no personal data: a path may contain a user id; an address or a user agent may identify a person.
+ */
 const attributesOf = ({ id, method, protocol, routeOptions }: FastifyRequest) => ({
   'http.request.method': method,
   'url.scheme': protocol,
@@ -45,8 +47,8 @@ const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: numbe
 }
 
 /**
- * Gives every request a span, from its head to the end of its response, in the trace of its caller if it sent
- * one.
+ * Gives every request a span, from its head to the end of its response. The span belongs to the caller's
+ * trace if the request names one. Requests of monitoring get no span.
  */
 export const traceRequests = (app: FastifyInstance, abandonedStatus: number): void => {
   if (!isTracing()) return

@@ -4,8 +4,8 @@ import type { TSchema } from 'typebox'
 import { compileSchema, type Properties, textReader } from '../config/schema.ts'
 
 /**
- * Validates requests against the schemas of their routes: bodies as they are, path and query after
- * `textReader`.
+ * Validates requests against the schemas of their routes. Bodies are not converted; path and query parameters
+ * are first converted by `textReader`.
  */
 export const validateStrictly = (app: FastifyInstance): void => {
   app.setValidatorCompiler<TSchema & Properties>(({ schema, httpPart }) => {

@@ -1,6 +1,6 @@
 import type { DestinationStream } from 'pino'
 
-/** A longer buffer is written before the end of the turn. */
+/** A longer buffer is written at once, before the end of the event loop turn. */
 const maxBufferLength = 64 * 1024
 
 const pendingFlushes = new Set<() => void>()

@@ -14,7 +14,9 @@ export type LogConfig = LogOutput &
 
 const credentials = ['password', 'authorization', 'cookie']
 
-/** Matches the user and password of a URL anywhere in a line, such as in a driver's message or a stack. */
+/**
+ * Matches the user and password of a URL anywhere in a line, such as in an error message or a stack trace.
+ */
 const userInfo = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'@]+@/gi
 
 const withoutUserInfo = (line: string): string =>
@@ -34,16 +36,16 @@ const timestamp = (): string => {
 }
 
 /**
- * Creates a logger whose lines carry the `base` fields, the request id and the trace ids, if any. Credentials
- * are redacted in logged objects and in objects directly inside them. Files roll at 50 MB, and five old ones
- * are kept.
+ * Creates a logger whose lines carry the `base` fields and, if there are any, the trace ids, the request id
+ * and the ids of joined requests. Credentials are redacted in logged objects and in objects directly inside
+ * them. Files roll at 50 MB, and five old ones are kept.
  */
 export const createLogger = async (
   base: Readonly<Record<string, unknown>>,
   { level, secrets, ...output }: LogConfig,
 ): Promise<Logger> => {
   const { destinations, failed } = await openOutput(output)
-  const only = destinations.length === 1 ? destinations[0] : undefined
+  const singleStream = destinations.length === 1 ? destinations[0] : undefined
   const logger = pino(
     {
       level,
@@ -63,12 +65,15 @@ export const createLogger = async (
       },
     },
     // A single stream is passed directly, because multistream adds overhead.
-    only ?? multistream(destinations.map((stream) => ({ level, stream }))),
+    singleStream ?? multistream(destinations.map((stream) => ({ level, stream }))),
   )
   if (failed !== undefined)
-    logger.warn({ err: failed }, 'the log file cannot be opened: logging to the console')
+    logger.warn({ err: failed }, 'the log file cannot be opened; logging to the console instead')
   return logger
 }
 
-/** The same logger for lines that contain no secrets: searching a line for them costs more than writing it. */
+/**
+ * Returns the logger without the redaction of fields. For lines without secrets: searching a line for them
+ * costs more than writing it.
+ */
 export const withoutRedaction = (logger: Logger): Logger => logger.child({}, { redact: [] })

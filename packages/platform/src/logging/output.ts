@@ -16,7 +16,7 @@ const maxWaitingBytes = 1024 * 1024
 
 type Line = Readonly<Record<string, unknown>>
 
-/** The message with the outcome of a request: `<service>: request GET /things/:id 200 1.23 ms`. */
+/** The text after level and time, such as `<service>: request GET /things/:id 200 1.23 ms`. */
 const textMessage = ({ service, msg, method, route, rpc, status, duration_ms }: Line): string =>
   [
     `${String(service)}:`,
@@ -73,7 +73,7 @@ const openFile = async (folder: string, name: string) => {
  * the console.
  */
 export const openOutput = async ({ format, output, folder, file }: LogOutput) => {
-  // Node.js writes its own warnings there, and it may be closed too.
+  // Node.js writes its own warnings to standard error, which may be closed too.
   tolerateErrors(process.stderr, 'standard error')
   const withFormat = async (stream: DestinationStream, colorize = false) =>
     format === 'json' ? batchedOutput(stream) : asText(batchedOutput(stream), colorize)

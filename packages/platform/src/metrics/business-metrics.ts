@@ -22,18 +22,18 @@ export type SampledMetric<Values> = Readonly<{
 export type SampleSource<Values> = Readonly<{
   /** Identifies the values in logs and in the `statistics` label. */
   name: string
-  /** Takes bounded time, even if the store hangs. Rejects with an `AbortError` if the service stops. */
+  /** Must settle in bounded time, even if the store hangs. Rejects with `AbortError` if the service stops. */
   read: () => Promise<Values>
   metrics: readonly SampledMetric<Values>[]
 }>
 
-/** Samples by the name of the metric, and when they were read, in Unix seconds. */
+/** Samples by metric name, and the time at which they were read, in Unix seconds. */
 type Samples = Readonly<{ at: number; byMetric: ReadonlyMap<string, readonly Sample[]> }>
 
-/** Whether the service is stopping, which is not a failure. A timeout is a `TimeoutError` instead. */
+/** Whether the service stopped the read, which is not a failure. A timeout is a `TimeoutError` instead. */
 const isAbortError = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
 
-/** Caches the latest samples: read on demand, one read at a time; undefined if the last read failed. */
+/** Returns a function that returns the latest samples, reading them if due; undefined if the read failed. */
 const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, logger: Logger) => {
   let latest: Samples | undefined
   let dueAt = Number.NEGATIVE_INFINITY
@@ -127,9 +127,8 @@ const exposeMetrics = <Values>(
 }
 
 /**
- * Exposes metrics that are read from a store when scraped: at most every 15 s, and reading at most a
- * twentieth of the time. While they cannot be read they are missing, not stale or zero; the scrape itself
- * succeeds.
+ * Exposes metrics that are read from a store when scraped: at most every 15 s, and for at most a twentieth of
+ * the time. While they cannot be read, they are missing, not stale or zero; the scrape itself succeeds.
  */
 export const exposeSamples = <Values>(
   registry: Registry,
@@ -137,7 +136,7 @@ export const exposeSamples = <Values>(
   logger: Logger,
 ): void => exposeMetrics(source.metrics, cachedSamples(source, logger), registry)
 
-/** The same for business metrics: also exposes `shop_statistics_up`, which is 0 while they cannot be read. */
+/** Like `exposeSamples`, but also exposes whether the metrics can be read, and when they last were. */
 export const exposeBusinessMetrics = <Values>(
   registry: Registry,
   source: SampleSource<Values>,

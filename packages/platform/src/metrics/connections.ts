@@ -1,27 +1,27 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 
 /**
- * The connections of a pool. `idle` connections and calls `waiting` for one exist only where calls do not
- * share a connection.
+ * The connections of a pool. Pools whose connections carry one call at a time also have `idle` connections
+ * and `waiting` calls. Shared (multiplexed) connections have neither.
  */
 export type PoolState = Readonly<{ used: number; max: number; idle?: number; waiting?: number }>
 
 /** Registers the gauges. The returned function adds a pool, whose state is read at every scrape. */
 export const connectionGauges = (registry: Registry) => {
   const pools = new Map<string, () => PoolState>()
-  const pool = 'db_client_connection_pool_name'
-  const state = 'db_client_connection_state'
+  const poolLabel = 'db_client_connection_pool_name'
+  const stateLabel = 'db_client_connection_state'
   registry.registerMetric(
     new Gauge({
       name: 'db_client_connections',
       help: 'Connections to the store, by their state: idle or used',
-      labelNames: [pool, state],
+      labelNames: [poolLabel, stateLabel],
       registers: [],
       collect() {
         for (const [name, read] of pools) {
           const { idle, used } = read()
-          if (idle !== undefined) this.set({ [pool]: name, [state]: 'idle' }, idle)
-          this.set({ [pool]: name, [state]: 'used' }, used)
+          if (idle !== undefined) this.set({ [poolLabel]: name, [stateLabel]: 'idle' }, idle)
+          this.set({ [poolLabel]: name, [stateLabel]: 'used' }, used)
         }
       },
     }),
@@ -34,12 +34,12 @@ export const connectionGauges = (registry: Registry) => {
       new Gauge({
         name,
         help,
-        labelNames: [pool],
+        labelNames: [poolLabel],
         registers: [],
         collect() {
           for (const [poolName, read] of pools) {
             const value = read()[property]
-            if (value !== undefined) this.set({ [pool]: poolName }, value)
+            if (value !== undefined) this.set({ [poolLabel]: poolName }, value)
           }
         },
       }),

@@ -4,7 +4,9 @@ import { exemplarIds, isTracing } from '../tracing/api.ts'
 /** The library's types treat an exemplar's labels as labels of the metric. */
 type WithTrace<Label extends string> = Label | 'trace_id' | 'span_id'
 
-/** Creates a histogram whose buckets link to example traces, by exemplars, which only OpenMetrics supports. */
+/**
+ * Creates a histogram whose buckets link to example traces (exemplars). Only OpenMetrics can represent them.
+ */
 export const histogramWithExemplars = <Label extends string>(
   configuration: Omit<HistogramConfiguration<Label>, 'collect' | 'registers'>,
   registry: Registry,

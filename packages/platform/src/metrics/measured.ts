@@ -3,7 +3,9 @@ import { type AsyncFunctions, decorate } from '../decorate.ts'
 import type { Step } from '../pipeline.ts'
 import type { Metrics } from './metrics.ts'
 
-/** Settles like the call, and records its outcome (`ok` or the code of the error) and its duration. */
+/**
+ * Makes the call and settles like it. Records its outcome (`ok` or the code of the error) and its duration.
+ */
 export const measure = async <Result>(
   call: () => Promise<Result>,
   record: (outcome: string, seconds: number) => void,

@@ -16,38 +16,40 @@ const scrapeOne =
     return { contentType: source.contentType, text: await source.metrics() }
   }
 
-/** Creates the histograms of durations, in seconds. */
-const durationsIn = (registry: Registry) => {
-  const durations = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
-    histogramWithExemplars<Label>({ name, help, labelNames, buckets }, registry)
+const createDurationHistograms = (registry: Registry) => {
+  const durationHistogram = <Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+  ) => histogramWithExemplars<Label>({ name, help, labelNames, buckets }, registry)
   const rpcLabels = ['rpc_method', 'rpc_response_status_code'] as const
   return {
-    httpRequestDuration: durations(
+    httpRequestDuration: durationHistogram(
       'http_server_request_duration_seconds',
       'Time from the request head to the end of the response',
       ['http_request_method', 'http_route', 'http_response_status_code'],
     ),
-    rpcServerDuration: durations(
+    rpcServerDuration: durationHistogram(
       'rpc_server_call_duration_seconds',
       'Time taken by an RPC served by this service',
       rpcLabels,
     ),
-    rpcClientDuration: durations(
+    rpcClientDuration: durationHistogram(
       'rpc_client_call_duration_seconds',
       'Time taken by an RPC called by this service, including retries',
       rpcLabels,
     ),
-    dbOperationDuration: durations(
+    dbOperationDuration: durationHistogram(
       'db_client_operation_duration_seconds',
       'Time taken by a statement or command of the store; outcome is ok or the code of the error',
       ['db_system_name', 'db_operation_name', 'outcome'],
     ),
-    jobDuration: durations(
+    jobDuration: durationHistogram(
       'job_duration_seconds',
       'Time taken by one run of a background job; outcome is ok or the code of the error',
       ['job', 'outcome'],
     ),
-    useCaseDuration: durations(
+    useCaseDuration: durationHistogram(
       'use_case_duration_seconds',
       'Time taken by a use case; outcome is ok or the code of the error',
       ['use_case', 'outcome'],
@@ -57,8 +59,8 @@ const durationsIn = (registry: Registry) => {
 
 /**
  * Creates the metrics of a service, in Prometheus' base units and with OpenTelemetry's names; docs/metrics.md
- * lists them. Labels are bounded: a route is its pattern, never the path. `scrapeAll` is for one of several
- * processes on a port.
+ * lists them. Label values are bounded: a route is its pattern, never the path. Pass `scrapeAll` if several
+ * processes share a port: `scrape` then returns the metrics of all of them.
  */
 export const createMetrics = (
   service: string,
@@ -71,12 +73,12 @@ export const createMetrics = (
   collectProcessMetrics(registry, version)
   return {
     registry,
-    /** Returns the metrics of all workers as Prometheus text; a single process also offers OpenMetrics. */
+    /** Returns the metrics as Prometheus text. Without `scrapeAll`, OpenMetrics is available too. */
     scrape:
       scrapeText === undefined
         ? scrapeOne(registry, service)
         : async (): Promise<Scrape> => ({ contentType: registry.contentType, text: await scrapeText() }),
-    ...durationsIn(registry),
+    ...createDurationHistograms(registry),
     httpActiveRequests: inFlightGauge('http_server_active_requests', 'Requests being served', registry),
     shopEvents: new Counter({
       name: 'shop_events_total',

@@ -1,8 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import { collectDefaultMetrics, Gauge, type Registry } from '@prometheus-io/client'
 
-/** Metrics of the library whose names violate Prometheus' rules. The first three are sums of other metrics. */
-const misnamed = [
+/**
+ * The library's metrics whose names violate Prometheus' rules. The first three only repeat sums of others.
+ */
+const misnamedMetrics = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
@@ -14,9 +16,10 @@ const sampleIntervalMs = 60_000
 
 /** Registers metrics of the process, its event loop and memory, and the running version. */
 export const collectProcessMetrics = (registry: Registry, version: string): void => {
-  // Sampled rarely, because its result is removed: utilization is measured below, from scrape to scrape.
+  // The library's utilization metrics are removed below, so their timer runs only once a minute. Our own
+  // gauge covers the time between two scrapes.
   collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: sampleIntervalMs })
-  for (const name of misnamed) registry.removeSingleMetric(name)
+  for (const name of misnamedMetrics) registry.removeSingleMetric(name)
 
   const registers = [registry]
   let last = performance.eventLoopUtilization()

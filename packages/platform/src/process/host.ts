@@ -3,12 +3,14 @@ import type { Health } from '../health/health.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { ServiceConfig } from './service-config.ts'
 
-/** `stop` shuts down the service; `retire` only this process, because another one on the same port takes over. */
+/**
+ * `stop` shuts down the service; `retire` only this process, because another one on the same port takes over.
+ */
 export type Order = 'stop' | 'retire'
 
 const signals = ['SIGTERM', 'SIGINT'] as const
 
-/** Lets a service that cannot do its work abort itself. */
+/** Lets a service that cannot do its work stop itself, with exit code 1. */
 export const createAbort = () => {
   let isAborted = false
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -30,7 +32,7 @@ const { isAborted, whenAborted, abortService } = createAbort()
  * port (packages/workers).
  */
 export type Host = Readonly<{
-  /** In a process that only supervises others, does so and resolves with true; false if this process serves. */
+  /** Supervises other processes until this one must exit, then true; false if this process serves. */
   supervise: (service: string, config: ServiceConfig, logger: Logger) => Promise<boolean>
   /** Fields of every log line that identify this process. */
   logFields: Readonly<Record<string, unknown>>
@@ -44,7 +46,7 @@ export type Host = Readonly<{
   onForce: (end: (reason: string) => void) => void
   /** Begins a shutdown that ends with exit code 1: for a service that cannot do its work. */
   abortService: () => void
-  /** Hands over the final metrics before the stores are closed. */
+  /** Reports the final metrics to the supervisor, if there is one, before the stores are closed. */
   flushMetrics: () => Promise<void>
 }>
 

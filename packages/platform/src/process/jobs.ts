@@ -7,21 +7,21 @@ import { every } from '../resilience/every.ts'
 export type Job = Readonly<{
   name: string
   /** The pause between two runs, in milliseconds. */
-  everyMs: number
+  pauseMs: number
   /** One run, which must end in bounded time. */
   work: (signal: AbortSignal) => Promise<unknown>
 }>
 
 /**
- * Runs and measures the jobs until disposal, which waits for the current runs. A failed run is logged;
- * further failures are not, until a run succeeds.
+ * Runs and measures the jobs until disposal, which waits for the current runs. A failed run is logged.
+ * Further failures of the job are not logged until one of its runs succeeds.
  */
 export const startJobs = (
   jobs: readonly Job[],
   { logger, metrics: { jobDuration } }: Readonly<{ logger: Logger; metrics: Pick<Metrics, 'jobDuration'> }>,
 ): AsyncDisposable => {
   const stopping = new AbortController()
-  const start = ({ name: job, everyMs, work }: Job) => {
+  const start = ({ name: job, pauseMs, work }: Job) => {
     let failing = false
     const runOnce = async (signal: AbortSignal) => {
       try {
@@ -35,7 +35,7 @@ export const startJobs = (
         failing = true
       }
     }
-    return every(everyMs, runOnce, stopping.signal)
+    return every(pauseMs, runOnce, stopping.signal)
   }
   const running = jobs.map(start)
   return {

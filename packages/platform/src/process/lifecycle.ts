@@ -9,7 +9,7 @@ export const stopLimitMs = 10_000
 /**
  * Waits for the first order to stop, calls `beginDrain`, which sends clients elsewhere, and resolves after
  * the shutdown delay. The process then has ten seconds to finish running work and to close. After that time,
- * or on a second signal, it exits at once with code 1.
+ * or if the host forces it (such as on a second signal), it exits at once with code 1.
  */
 export const untilStopped = async (
   logger: Pick<Logger, 'info' | 'fatal'>,
@@ -37,7 +37,7 @@ export const run = async (main: () => Promise<void>): Promise<void> => {
     process.exitCode = error instanceof OperatorError ? error.exitCode : 1
     process.stderr.write(`${describe(error)}\n`)
   }
-  // Everything was closed or cut off by now; a connection to a hung server must not keep the process alive.
+  // Everything is closed or cut off by now. A connection to a hung server must not keep the process alive.
   process.exit()
 }
 

@@ -13,7 +13,7 @@ export type AdapterOptions<Config> = Readonly<{
   config: Config
   logger: Logger
   metrics?: Metrics
-  /** Begins the shutdown: for an adapter that can never work. */
+  /** Begins the shutdown of the service. For an adapter that can never work. */
   abortService?: () => void
 }>
 
@@ -45,7 +45,7 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   ) => Promise<App<Config>>
 }>
 
-/** Runs a service's process from reading the configuration to exit. */
+/** Runs a service in this process, from reading the configuration until the process exits. */
 export const runService = <Config extends ServiceConfig, Ports>(
   { service, version, readConfig, openAdapters, createApp }: Service<Config, Ports>,
   host: Host = singleProcess,

@@ -6,7 +6,7 @@ import type { TracingConfig } from '../tracing/config.ts'
 import type { ServiceVariables } from './service-variables.ts'
 
 export type ShutdownConfig = Readonly<{
-  /** How long a stopping service keeps serving, so that load balancers notice. */
+  /** How long a stopping service keeps serving, so that load balancers notice that it is not ready. */
   delayMs: number
 }>
 
@@ -59,7 +59,7 @@ export const serviceSections = (
   },
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),
-  // By default, five seconds outside development give every load balancer time to notice.
+  // Outside development, the default of five seconds gives load balancers time to notice.
   shutdown: {
     delayMs: (variables.SHUTDOWN_DELAY_SECONDS ?? (variables.ENVIRONMENT === 'development' ? 0 : 5)) * 1_000,
   },

@@ -54,7 +54,7 @@ type StorageVariables<Server> = Readonly<{ STORAGE: 'auto' | 'embedded' | Server
 
 /**
  * Resolves STORAGE: `auto` means the server in production or if a server is configured, otherwise the
- * embedded engine. `address` is any variable that configures a server.
+ * embedded engine. `address` is the value of a variable that configures a server.
  */
 export const storageOf = <Server extends string>(
   { STORAGE, ENVIRONMENT }: StorageVariables<Server>,
@@ -66,8 +66,8 @@ export const storageOf = <Server extends string>(
 }
 
 /**
- * A rule for production, to apply if the URL variable is unset: the server's password variable must be set,
- * even if to an empty value. Takes the environment, because `readVariables` treats an empty variable as
+ * A rule for production: the server's password variable must be set, but may be empty. To be applied only if
+ * the URL variable is unset. Takes the environment, because `readVariables` treats an empty variable as
  * unset.
  */
 export const mustHavePassword = (

@@ -3,7 +3,9 @@ import DataLoader from 'dataloader'
 import { currentWaiter, onBehalfOf, type Waiter } from '../request-context.ts'
 
 type BatchOptions<Key, Value> = Readonly<{
-  /** Loads the values of distinct keys, in the order of the keys. An `Error` as a value fails only its key. */
+  /**
+   * Loads the values of distinct keys, in the order of the keys. An `Error` as a value fails only its key.
+   */
   load: (keys: readonly Key[]) => Promise<ReadonlyArray<Value | Error>>
   /** At most this many loads run at a time; keys requested meanwhile form the next batch. */
   slots: number
@@ -14,7 +16,7 @@ type Call<Key> = Readonly<{ key: Key; waiter: Waiter }>
 
 /**
  * Joins calls made at the same time into one load. Results are not cached, and a call only joins a load that
- * has not begun, so it sees everything written before it.
+ * has not begun, so its result includes everything that was written before the call.
  */
 export const batchByKey = <Key, Value>({ load, slots, maxBatchSize }: BatchOptions<Key, Value>) => {
   const waiting: (() => void)[] = []
@@ -30,7 +32,7 @@ export const batchByKey = <Key, Value>({ load, slots, maxBatchSize }: BatchOptio
       return calls.map(({ key }) => values[indexOf.get(key) ?? -1] as Value | Error)
     } finally {
       const next = waiting.shift()
-      // The slot passes on to the next batch.
+      // The next batch takes over the slot.
       if (next === undefined) busy -= 1
       else next()
     }

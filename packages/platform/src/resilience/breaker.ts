@@ -19,11 +19,14 @@ const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
   [CircuitState.Closed]: 'closed',
   [CircuitState.HalfOpen]: 'half_open',
   [CircuitState.Open]: 'open',
-  // Opened by hand, which this code never does.
+  // Opened manually, which this code never does.
   [CircuitState.Isolated]: 'open',
 }
 
-/** Rejects with `unavailable` only. Any other error counts as a success: the returned function throws it. */
+/**
+ * Rejects only with `unavailable` errors, which count as failures. Otherwise resolves with a function that
+ * returns the result of the call or throws its error.
+ */
 const outcomeOf = async <Result>(call: () => Promise<Result>): Promise<() => Result> => {
   try {
     const result = await call()
@@ -36,7 +39,9 @@ const outcomeOf = async <Result>(call: () => Promise<Result>): Promise<() => Res
   }
 }
 
-/** Creates a circuit breaker. Calls to a dependency that is known to be down fail at once with `unavailable`. */
+/**
+ * Creates a circuit breaker. Calls to a dependency that is known to be down fail at once with `unavailable`.
+ */
 export const createBreaker = ({ failures, retryAfterMs, message, onState }: BreakerOptions) => {
   const breaker = new ConsecutiveBreaker(failures)
   const policy = circuitBreaker(handleAll, { halfOpenAfter: retryAfterMs, breaker })

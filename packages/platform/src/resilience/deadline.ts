@@ -4,10 +4,10 @@ import { AppError } from '@shop/kernel/errors.ts'
 const stallMs = 50
 
 /**
- * Settles like `operation`, or rejects with `unavailable` after `ms`: for operations without a deadline of
- * their own. The operation itself may continue, and its outcome is then unknown. `message` reaches the
- * caller. If the timer fires late, because the event loop was blocked, it is restarted once: the response may
- * already be in the socket.
+ * Settles like `operation`, or rejects with `unavailable` and `message` after `ms`. For operations without a
+ * deadline of their own. The operation itself may continue, and its outcome is then unknown. If the timer
+ * fires late, because the event loop was blocked, it is restarted once: the response may already be in the
+ * socket.
  */
 export const withDeadline = <Result>(
   ms: number,

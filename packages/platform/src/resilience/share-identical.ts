@@ -11,8 +11,8 @@ const twoTicks = async () => {
 
 /**
  * Joins identical calls: all calls made while one is running share the next one. A call never joins one that
- * has already begun, so it sees everything written before it. Calls with different keys do not wait for each
- * other.
+ * has already begun, so its result includes everything that was written before the call. Calls with different
+ * keys do not wait for each other.
  */
 export const shareIdentical = <Input, Result>(
   keyOf: (input: Input) => string,

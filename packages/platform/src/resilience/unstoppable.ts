@@ -2,8 +2,8 @@ import type { Step } from '../pipeline.ts'
 import { requestContext } from '../request-context.ts'
 
 /**
- * Runs every command to its end, even if its caller no longer waits, by hiding the caller's signal from it.
- * `isCommand` decides by the name of the use case.
+ * Runs every command to its end, even if its caller no longer waits: the command does not get the caller's
+ * signal. `isCommand` returns whether the use case of this name is a command.
  */
 export const unstoppable =
   (isCommand: (name: string) => boolean): Step =>

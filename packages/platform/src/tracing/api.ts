@@ -22,11 +22,11 @@ export const useTracer = (next: Tracer | undefined): void => {
   tracer = next
 }
 
-/** Starts the span of a request, in the trace of its caller; undefined without tracing. The starter ends it. */
+/** Starts the span of a request, in the trace of its caller; undefined without tracing. End it when done. */
 export const startRequest = (name: string, attributes: Attributes, caller: Context): Span | undefined =>
   tracer?.startSpan(name, { kind: SpanKind.SERVER, attributes }, caller)
 
-/** Starts a span within that of a request. Other work, such as health checks and migrations, gets no span. */
+/** Starts a span within the active one. Work outside a request, such as a health check, gets no span. */
 const startWithin = (name: string, options: SpanOptions): Span | undefined =>
   trace.getActiveSpan() === undefined ? undefined : tracer?.startSpan(name, options)
 
@@ -34,7 +34,9 @@ const startWithin = (name: string, options: SpanOptions): Span | undefined =>
 export const startCall = (name: string, attributes: Attributes, startTime?: number): Span | undefined =>
   startWithin(name, { kind: SpanKind.CLIENT, attributes, ...(startTime !== undefined && { startTime }) })
 
-/** Records only the type of an error: a message may contain anything. A fault marks the span as failed. */
+/**
+ * Records only the type of an error, because a message may contain secrets. A fault marks the span as failed.
+ */
 export const recordErrorType = (span: Span | undefined, type: string, isFault: boolean): void => {
   span?.setAttribute('error.type', type)
   if (isFault) span?.setStatus({ code: SpanStatusCode.ERROR })
@@ -63,13 +65,15 @@ const runInSpan = async <Result>(span: Span, call: () => Promise<Result>): Promi
   }
 }
 
-/** Makes the call within a span, which records the code of an error. */
+/** Makes the call within a span, and records the code of its error in the span. */
 export const inSpan = <Result>(name: string, call: () => Promise<Result>): Promise<Result> => {
   const span = startWithin(name, {})
   return span === undefined ? call() : runInSpan(span, call)
 }
 
-/** Links the other spans to the first: work that several callers wait for belongs to the trace of the first. */
+/**
+ * Links the other spans to the first: work that several callers wait for belongs to the trace of the first.
+ */
 export const linkToFirst = ([first, ...others]: readonly (Span | undefined)[]): void => {
   if (first === undefined) return
   for (const span of others) if (span !== first) span?.addLink({ context: first.spanContext() })

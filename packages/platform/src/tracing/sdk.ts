@@ -31,7 +31,10 @@ const samplerOf = ({ sampler: name, samplerRatio }: TracingConfig): Sampler => {
   return parentBased === undefined ? sampler : new ParentBasedSampler({ root: sampler })
 }
 
-/** Attributes by OpenTelemetry's names. OTEL_RESOURCE_ATTRIBUTES may add to them and overrides them. */
+/**
+ * The resource attributes, under their OpenTelemetry names. OTEL_RESOURCE_ATTRIBUTES adds to them and
+ * overrides them; OTEL_SERVICE_NAME overrides both.
+ */
 const resourceOf = ({ service, version }: TracedService, { environment, serviceName }: TracingConfig) =>
   defaultResource()
     .merge(
@@ -62,8 +65,8 @@ const logFailures = (exporter: SpanExporter, log: TracingLog): SpanExporter => {
 
 const noop = () => {}
 
-/** Sets up OpenTelemetry's SDK: it sends spans in batches over OTLP/HTTP and queues at most 2,048. */
-export const openTelemetry = (tracedService: TracedService, config: TracingConfig, log: TracingLog) => {
+/** Sets up the OpenTelemetry SDK. It sends spans in batches over OTLP/HTTP, and queues at most 2,048. */
+export const setUpOpenTelemetry = (tracedService: TracedService, config: TracingConfig, log: TracingLog) => {
   const exporter = new OTLPTraceExporter({
     url: `${config.endpoint.replace(/\/+$/, '')}/v1/traces`,
     timeoutMillis: config.timeoutMs,
@@ -73,7 +76,7 @@ export const openTelemetry = (tracedService: TracedService, config: TracingConfi
     sampler: samplerOf(config),
     spanProcessors: [new BatchSpanProcessor({ exporter: logFailures(exporter, log) })],
   })
-  // Its errors are failed exports, which are logged above; it warns when the queue overflows.
+  // The SDK's errors are failed exports, which `logFailures` logs. Its warnings report dropped spans.
   diag.setLogger({
     error: noop,
     warn: (message) => log.warn({}, `tracing: ${message}`),

@@ -2,8 +2,8 @@ import { useTracer } from './api.ts'
 import type { TracedService, TracingConfig, TracingLog } from './config.ts'
 
 /**
- * Starts to create and export spans if tracing is configured; otherwise loads nothing. Dispose of it last:
- * disposal sends the spans that are still queued.
+ * Starts creating and exporting spans if tracing is configured; otherwise loads nothing. Dispose of the
+ * result last, because disposal sends the spans that are still queued.
  */
 export const startTracing = async (
   tracedService: TracedService,
@@ -11,8 +11,8 @@ export const startTracing = async (
   log: TracingLog,
 ): Promise<AsyncDisposable> => {
   if (config === undefined) return { [Symbol.asyncDispose]: async () => {} }
-  const { openTelemetry } = await import('./sdk.ts')
-  const telemetry = openTelemetry(tracedService, config, log)
+  const { setUpOpenTelemetry } = await import('./sdk.ts')
+  const telemetry = setUpOpenTelemetry(tracedService, config, log)
   useTracer(telemetry.tracer)
   return {
     [Symbol.asyncDispose]: async () => {

@@ -34,7 +34,7 @@ describe('compileSchema', () => {
     for (const name of [5, true, null, ['pen'], {}])
       assert.deepEqual(violationsOf({ name }), [{ path: '/name', message: 'must be a string' }])
     for (const sold of ['true', 1, 0, null])
-      assert.deepEqual(violationsOf({ name: 'pen', sold }), [{ path: '/sold', message: 'must be boolean' }])
+      assert.deepEqual(violationsOf({ name: 'pen', sold }), [{ path: '/sold', message: 'must be a boolean' }])
   })
 
   it('accepts 5.0 and 5e0 as integers, because parsed JSON does not distinguish them from 5', () => {

@@ -64,11 +64,11 @@ describe('an error that a route throws', () => {
       available: 3,
       requested: 5,
     })
-    const errors = [{ path: '/price', message: 'must have at most two decimals' }]
+    const errors = [{ path: '/price', message: 'must have at most two decimal places' }]
     assertProblem((await responseTo(invalid(...errors))).response, {
       status: 400,
       code: 'invalid',
-      detail: 'price must have at most two decimals',
+      detail: 'price must have at most two decimal places',
       instance: '/fail',
       errors,
     })

@@ -80,7 +80,7 @@ describe('a request that the HTTP server refuses', async () => {
       assertProblem(await post('{"name":"pen"}', { 'content-type': type }), {
         status: 415,
         code: 'unsupported_media_type',
-        detail: 'the body must be uncompressed application/json',
+        detail: 'unsupported media type; send uncompressed JSON',
         instance: '/things',
       })
     assert.equal((await app.inject({ method: 'POST', url: '/things', payload: 'name=pen' })).statusCode, 415)

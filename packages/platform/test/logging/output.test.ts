@@ -62,7 +62,7 @@ describe('a log file', () => {
     assert.equal(code, 0)
     assert.match(
       stdout,
-      /"msg":"the log file cannot be opened: logging to the console"\}\n.*"msg":"first"\}\n.*"msg":"last"\}\n$/,
+      /"msg":"the log file cannot be opened; logging to the console instead"\}\n.*"msg":"first"\}\n.*"msg":"last"\}\n$/,
     )
     assert.match(stdout, /EISDIR/)
   })

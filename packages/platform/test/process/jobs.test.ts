@@ -18,7 +18,7 @@ describe('a job', () => {
       round += 1
       if (round === 2 || round === 3 || round === 5) throw new AppError('unavailable', 'the store is down')
     }
-    await using _ = startJobs([{ name: 'sweep', everyMs: 1, work }], { logger, metrics })
+    await using _ = startJobs([{ name: 'sweep', pauseMs: 1, work }], { logger, metrics })
     await eventually(20_000, async () => assert.ok(round >= 6))
     assert.deepEqual(
       lines.map(({ job, msg }) => [job, msg]),
@@ -41,7 +41,7 @@ describe('a job', () => {
       events.push('ended')
     }
     const metrics = createMetrics('test', '1.0.0')
-    const jobs = startJobs([{ name: 'long', everyMs: 1, work }], { logger, metrics })
+    const jobs = startJobs([{ name: 'long', pauseMs: 1, work }], { logger, metrics })
     await jobs[Symbol.asyncDispose]()
     assert.deepEqual(events, ['started', 'ended'])
   })

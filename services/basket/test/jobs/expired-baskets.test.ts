@@ -79,8 +79,8 @@ describe('the job that removes expired baskets', () => {
     await using withJob = await createApp({ ports: storage.ports, dependencies: [] }, silentLogger)
     await using withoutJob = await createApp({ ports: portsWithoutExpiry, dependencies: [] }, silentLogger)
     assert.deepEqual(
-      withJob.jobs.map(({ name, everyMs }) => ({ name, everyMs })),
-      [{ name: 'expired-baskets', everyMs: 10_000 }],
+      withJob.jobs.map(({ name, pauseMs }) => ({ name, pauseMs })),
+      [{ name: 'expired-baskets', pauseMs: 10_000 }],
     )
     assert.deepEqual(withoutJob.jobs, [])
   })
