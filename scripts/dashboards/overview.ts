@@ -49,7 +49,7 @@ export const overviewDashboard = dashboard(
         'Requests',
         'requests',
         [['service:http_requests:rate5m', '{{service}}']],
-        'Without health checks and scrapes.',
+        'Excludes health checks and scrapes.',
       ),
       graph(
         'Error ratio',
@@ -64,7 +64,7 @@ export const overviewDashboard = dashboard(
           [quantile(0.5, 'service', httpDuration, customers), '{{service}} median'],
           [quantile(0.99, 'service', httpDuration, customers), '{{service}} 99th percentile'],
         ],
-        'The points are traced requests.',
+        'Each point is a traced request and links to its trace.',
       ),
     ),
     row(
@@ -73,7 +73,7 @@ export const overviewDashboard = dashboard(
         'Error budget left',
         'share',
         [[budgetLeft, '{{service}}']],
-        'Over 30 days. Below zero the objective is missed.',
+        'Over the last 30 days. A negative value means that the objective is missed.',
       ),
       stat(
         'Burn rate',
