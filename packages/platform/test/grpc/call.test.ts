@@ -100,7 +100,7 @@ describe('a gRPC call', () => {
     ])
   })
 
-  it('is invalid when its message cannot be decoded or contains a string that is not UTF-8', async () => {
+  it('is rejected as invalid when its message cannot be decoded or contains a string that is not UTF-8', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const errorFrom = (path: string, bytes: readonly number[]) =>
@@ -160,7 +160,7 @@ describe('a gRPC call', () => {
 describe('a failed gRPC call', () => {
   const genericError = { code: 'unavailable', message: 'the called service did not respond' }
 
-  it('is unavailable when its deadline passes', async () => {
+  it('rejects as unavailable when its deadline passes', async () => {
     await using service = await startService(() =>
       delay(60_000, noProduct, { signal: requestContext.getStore()?.signal }),
     )
@@ -193,7 +193,7 @@ describe('a failed gRPC call', () => {
     assert.match(String(line?.['status']), /^(DEADLINE_EXCEEDED|CANCELLED)$/)
   })
 
-  it('is unavailable at once when the connection is refused, and does not reveal the address', async () => {
+  it('rejects as unavailable immediately when the connection is refused, and does not reveal the address', async () => {
     using client = openClient(1)
     const started = performance.now()
     await assert.rejects(client.getProduct(7, 60_000), genericError)
@@ -212,7 +212,7 @@ describe('a failed gRPC call', () => {
     await after.close()
   })
 
-  it('is internal when the service does not implement its method', async () => {
+  it('rejects as internal when the service does not implement its method', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const { client } = caller

@@ -32,7 +32,7 @@ describe('a job', () => {
     assert.match(counts.join('\n'), /job="sweep",outcome="ok"\} [1-9]/)
   })
 
-  it('has its signal aborted on stop, which waits for the running round to end', async () => {
+  it('has its signal aborted when the jobs stop, and the stop waits for the running round', async () => {
     const { logger } = recordingLogger()
     const events: string[] = []
     const work = async (signal: AbortSignal) => {

@@ -114,7 +114,7 @@ describe('concurrent calls', () => {
     assert.deepEqual(await Promise.all([find(1), find(2)]), ['one', undefined])
   })
 
-  it('are aborted when all callers have gone, but not before', async () => {
+  it('are aborted when all callers have aborted, but not before', async () => {
     const signals: (AbortSignal | undefined)[] = []
     const load = async (keys: readonly number[]) => {
       signals.push(requestContext.getStore()?.signal)

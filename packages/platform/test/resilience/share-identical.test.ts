@@ -7,14 +7,17 @@ import { requestContext } from '../../src/request-context.ts'
 import { shareIdentical } from '../../src/resilience/share-identical.ts'
 import { inSpan } from '../../src/tracing/api.ts'
 
-/** Longer than a call waits before it starts. */
+/** Waits longer than a call waits before it starts. */
 const severalTicks = async () => {
   for (let ticks = 0; ticks < 3; ticks++) await tick()
 }
 
 const identity = (key: string) => key
 
-/** Creates a call that is pending until `endFirst()`; `started` has the keys of all calls so far. */
+/**
+ * Creates a function whose calls stay pending until `endFirst()` ends the oldest. `started` has the keys of all
+ * calls so far.
+ */
 const createPendingCall = () => {
   const started: string[] = []
   const ends: (() => void)[] = []
@@ -104,7 +107,7 @@ describe('identical calls', () => {
     assert.deepEqual(await Promise.all([from('a'), from('b')]), ['a', 'a'])
   })
 
-  it('do not start when all callers have already gone, and are aborted when the last caller goes', async () => {
+  it('do not start if all callers have already aborted, and are aborted when the last caller aborts', async () => {
     const signals: (AbortSignal | undefined)[] = []
     const states = () => signals.map((signal) => signal?.aborted)
     const get = shareIdentical(identity, (key: string) => {

@@ -152,7 +152,7 @@ describe('the span of a request', () => {
 
 describe('the sampler', () => {
   const unsampled = `00-${traceId}-${callerId}-00`
-  /** Sends requests without a parent, with a sampled and an unsampled one. Returns the parents of the spans. */
+  /** Sends a request without a parent, with a sampled and with an unsampled one. Returns the parents of the spans. */
   const tracedParents = async (config: Record<string, unknown>) => {
     const spans = await spansOfShop(async ({ app }) => {
       for (const headers of [{}, { traceparent }, { traceparent: unsampled }])

@@ -56,14 +56,14 @@ const sendWrite = async (request: Request) => {
 }
 
 describe('GET /products/{id}', () => {
-  test('answers the product with its ETag', async () => {
+  test('returns the product with its ETag', async () => {
     const response = await sendExpecting({ url: url() })
     assert.deepEqual(response.json(), lampJson())
     assert.equal(response.headers.etag, '"1"')
     assert.match(String(response.headers['content-type']), /^application\/json/)
   })
 
-  test('answers prices exactly, from zero to the maximum', async () => {
+  test('returns prices exactly, from zero to the maximum', async () => {
     for (const [price, text] of [
       [0n, '0'],
       [1n, '0.01'],

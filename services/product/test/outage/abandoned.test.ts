@@ -50,7 +50,7 @@ const countStatements = async ({ registry }: Metrics, operation: string): Promis
     .reduce((sum, [, , count]) => sum + Number(count), 0)
 }
 
-describe('a request whose client disconnects', { skip: withoutPostgres }, () => {
+describe('when a client disconnects', { skip: withoutPostgres }, () => {
   let shop: Awaited<ReturnType<typeof start>>
   let lamp: Product
   before(async () => {
@@ -140,7 +140,7 @@ describe('a request whose client disconnects', { skip: withoutPostgres }, () => 
   })
 
   const payload = { name: 'Floor Lamp', price: 1 }
-  /** Each write, with a statement whose lock blocks it after it has started, and the resulting lamp. */
+  /** Writes with their bodies, a statement whose locks block them after they have started, and the resulting lamp. */
   const writes = [
     ['PATCH', payload, 'select from products for update', { name: 'Floor Lamp', version: 2 }],
     ['PUT', payload, 'select from products for update', { name: 'Floor Lamp', version: 2 }],
