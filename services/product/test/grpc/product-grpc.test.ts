@@ -106,7 +106,7 @@ describe('CreateProduct', () => {
 })
 
 describe('UpdateProduct', () => {
-  test('replaces every field; missing ones become 0 or empty', async () => {
+  test('replaces every field; missing fields become 0 or empty', async () => {
     const { product } = await update({})
     assert.ok(product)
     assert.deepEqual(
