@@ -49,86 +49,86 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
     'a lower maximum': [
       { type: 'integer', maximum: 9 },
       { type: 'integer', maximum: 5 },
-      [': maximum was 9, is 5 (request-narrowed)'],
+      [': maximum was 9, is now 5 (request-narrowed)'],
       [],
     ],
     'a lower minimum': [
       { type: 'integer', minimum: 1 },
       { type: 'integer', minimum: 0 },
       [],
-      [': minimum was 1, is 0 (response-widened)'],
+      [': minimum was 1, is now 0 (response-widened)'],
     ],
     'a new maximum length': [
       { type: 'string' },
       { type: 'string', maxLength: 5 },
-      [': maxLength was anything, is 5 (request-narrowed)'],
+      [': maxLength was not set, is now 5 (request-narrowed)'],
       [],
     ],
     'a larger minimum length': [
       { type: 'string', minLength: 1 },
       { type: 'string', minLength: 2 },
-      [': minLength was 1, is 2 (request-narrowed)'],
+      [': minLength was 1, is now 2 (request-narrowed)'],
       [],
     ],
     'a changed pattern': [
       { type: 'string', pattern: '^a' },
       { type: 'string', pattern: '^b' },
-      [': pattern was "^a", is "^b" (request-narrowed)'],
-      [': pattern was "^a", is "^b" (response-widened)'],
+      [': pattern was "^a", is now "^b" (request-narrowed)'],
+      [': pattern was "^a", is now "^b" (response-widened)'],
     ],
     'a new format': [
       { type: 'string' },
       { type: 'string', format: 'uuid' },
-      [': format was anything, is "uuid" (request-narrowed)'],
+      [': format was not set, is now "uuid" (request-narrowed)'],
       [],
     ],
     'a removed enum value': [
       { enum: ['a', 'b'] },
       { enum: ['a'] },
-      [': enum was ["a","b"], is ["a"] (request-narrowed)'],
+      [': enum was ["a","b"], is now ["a"] (request-narrowed)'],
       [],
     ],
     'an added enum value': [
       { enum: ['a'] },
       { enum: ['a', 'b'] },
       [],
-      [': enum was ["a"], is ["a","b"] (response-widened)'],
+      [': enum was ["a"], is now ["a","b"] (response-widened)'],
     ],
     'an enum that becomes an arbitrary string': [
       { type: 'string', enum: ['a'] },
       { type: 'string' },
       [],
-      [': enum was ["a"], is anything (response-widened)'],
+      [': enum was ["a"], is now not set (response-widened)'],
     ],
     'a type that becomes nullable': [
       { type: 'string' },
       { type: ['string', 'null'] },
       [],
-      [': type was ["string"], is ["string","null"] (response-widened)'],
+      [': type was ["string"], is now ["string","null"] (response-widened)'],
     ],
     'a type that is no longer nullable': [
       { type: ['string', 'null'] },
       { type: 'string' },
-      [': type was ["string","null"], is ["string"] (request-narrowed)'],
+      [': type was ["string","null"], is now ["string"] (request-narrowed)'],
       [],
     ],
     'a number that becomes an integer': [
       { type: 'number' },
       { type: 'integer' },
-      [': type was ["number"], is ["integer"] (request-narrowed)'],
+      [': type was ["number"], is now ["integer"] (request-narrowed)'],
       [],
     ],
     'a changed type': [
       { type: 'string', maxLength: 5 },
       { type: 'boolean' },
-      [': type was ["string"], is ["boolean"] (request-narrowed)'],
-      [': type was ["string"], is ["boolean"] (response-widened)'],
+      [': type was ["string"], is now ["boolean"] (request-narrowed)'],
+      [': type was ["string"], is now ["boolean"] (response-widened)'],
     ],
     'a changed item type': [
       { type: 'array', items: { type: 'string' } },
       { type: 'array', items: { type: 'integer' } },
-      ['/-: type was ["string"], is ["integer"] (request-narrowed)'],
-      ['/-: type was ["string"], is ["integer"] (response-widened)'],
+      ['/-: type was ["string"], is now ["integer"] (request-narrowed)'],
+      ['/-: type was ["string"], is now ["integer"] (response-widened)'],
     ],
     'a removed optional property': [
       object({ a: { type: 'string' } }),
@@ -158,14 +158,14 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
     'disallowed additional properties': [
       { type: 'object' },
       { type: 'object', additionalProperties: false },
-      [': additionalProperties was true, is false (request-narrowed)'],
+      [': additionalProperties was true, is now false (request-narrowed)'],
       [],
     ],
     'a changed value type of a map': [
       { type: 'object', additionalProperties: { type: 'integer' } },
       { type: 'object', additionalProperties: { type: 'number' } },
       [],
-      ['/*: type was ["integer"], is ["number"] (response-widened)'],
+      ['/*: type was ["integer"], is now ["number"] (response-widened)'],
     ],
     'a keyword that is not compared': [
       { type: 'string' },
@@ -208,15 +208,15 @@ describe('the check for breaking changes of OpenAPI documents', () => {
     ],
     'an added required parameter': [
       { parameters: [id, limit, { name: 'q', in: 'query', required: true }] },
-      'parameter q in query: new, and required (parameter-required)',
+      'parameter q in query: added as required (parameter-required)',
     ],
     'a lower maximum of a parameter': [
       { parameters: [id, { ...limit, schema: { type: 'integer', maximum: 50 } }] },
-      'parameter limit in query: maximum was 100, is 50 (request-narrowed)',
+      'parameter limit in query: maximum was 100, is now 50 (request-narrowed)',
     ],
     'a changed parameter style': [
       { parameters: [id, { ...limit, style: 'spaceDelimited' }] },
-      'parameter limit in query: another form (parameter-changed)',
+      'parameter limit in query: style or other serialization settings changed (parameter-changed)',
     ],
     'a removed request body': [{ requestBody: undefined }, 'request body: removed (body-removed)'],
     'a request body that becomes required': [
@@ -245,7 +245,7 @@ describe('the check for breaking changes of OpenAPI documents', () => {
     ],
     'a new requirement of credentials': [
       { security: [{ bearer: [] }] },
-      'security: was [], is [{"bearer":[]}] (security-added)',
+      'security: was [], is now [{"bearer":[]}] (security-added)',
     ],
   }
   for (const [name, [overrides, reported]] of Object.entries(operationChanges))
@@ -280,7 +280,7 @@ describe('the check for breaking changes of OpenAPI documents', () => {
     }
     assert.deepEqual(breaksOf(released, renamed(1)), [])
     assert.deepEqual(breaksOfPost(released, renamed(2)), [
-      'parameter id in path: minimum was 1, is 2 (request-narrowed)',
+      'parameter id in path: minimum was 1, is now 2 (request-narrowed)',
     ])
   })
 
@@ -298,7 +298,7 @@ describe('the check for breaking changes of OpenAPI documents', () => {
     })
     assert.deepEqual(breaksOfPost(tree(9), tree(9)), [])
     assert.deepEqual(breaksOfPost(tree(9), tree(5)), [
-      `${requestBody}/size: maximum was 9, is 5 (request-narrowed)`,
+      `${requestBody}/size: maximum was 9, is now 5 (request-narrowed)`,
     ])
   })
 })

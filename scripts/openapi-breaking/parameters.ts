@@ -42,7 +42,12 @@ const compareParameter = (documents: Documents, was: Parameter, is: Parameter | 
       : []),
     ...(isDeepStrictEqual(formOf(was), formOf(is))
       ? []
-      : [{ what: `${what}: another form`, rule: 'parameter-changed' } as const]),
+      : [
+          {
+            what: `${what}: style or other serialization settings changed`,
+            rule: 'parameter-changed',
+          } as const,
+        ]),
     ...compare(documents, 'request', what, was.schema, is.schema),
   ]
 }
@@ -57,7 +62,7 @@ export const compareParameters = (
     .filter(([key, { required }]) => required && !was.has(key))
     .map(
       ([, { name, in: place }]): Change => ({
-        what: `parameter ${name} in ${place}: new, and required`,
+        what: `parameter ${name} in ${place}: added as required`,
         rule: 'parameter-required',
       }),
     ),
