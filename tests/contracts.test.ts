@@ -8,10 +8,13 @@ import { root } from '@shop/testing/files.ts'
 import type { Document, Schema } from '../scripts/openapi-breaking/document.ts'
 import { breaksOf } from '../scripts/openapi-breaking/documents.ts'
 
-type Line = Readonly<Record<string, unknown>>
+type OperationFields = Readonly<Record<string, unknown>>
 
-/** One operation with the parts of a contract: `GET` and `POST /things/{id}`. */
-const document = (request: Schema = {}, response: Schema = {}, others: Line = {}): Document => {
+/**
+ * An OpenAPI document with `GET` and `POST /things/{id}`. `request`, `response` and `overrides` change only
+ * the POST, except that `response` changes both.
+ */
+const document = (request: Schema = {}, response: Schema = {}, overrides: OperationFields = {}): Document => {
   const content = (schema: Schema) => ({ 'application/json': { schema } })
   const parameters = [
     { name: 'id', in: 'path', required: true, schema: { type: 'integer', minimum: 1 } },
@@ -21,18 +24,18 @@ const document = (request: Schema = {}, response: Schema = {}, others: Line = {}
     200: { content: content(response), headers: { ETag: { required: true, schema: { type: 'string' } } } },
     404: {},
   }
-  const post = { parameters, requestBody: { content: content(request) }, responses, ...others }
+  const post = { parameters, requestBody: { content: content(request) }, responses, ...overrides }
   return { paths: { '/things/{id}': { post, get: { parameters, responses } } } }
 }
 
 /** The breaks of `POST`, each as `what (rule)`. */
-const found = (released: Document, current: Document): string[] =>
+const breaksOfPost = (released: Document, current: Document): string[] =>
   breaksOf(released, current)
     .filter(({ method }) => method === 'POST')
     .map(({ what, rule }) => `${what} (${rule})`)
 
-const body = 'request body application/json'
-const answer = 'response 200 application/json'
+const requestBody = 'request body application/json'
+const responseBody = 'response 200 application/json'
 
 const object = (properties: Record<string, Schema>, ...required: string[]): Schema => ({
   type: 'object',
@@ -46,95 +49,95 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
     'a lower maximum': [
       { type: 'integer', maximum: 9 },
       { type: 'integer', maximum: 5 },
-      [': maximum was 9, is 5 (request-narrowed)'],
+      [': maximum was 9, is now 5 (request-narrowed)'],
       [],
     ],
     'a lower minimum': [
       { type: 'integer', minimum: 1 },
       { type: 'integer', minimum: 0 },
       [],
-      [': minimum was 1, is 0 (response-widened)'],
+      [': minimum was 1, is now 0 (response-widened)'],
     ],
     'a new maximum length': [
       { type: 'string' },
       { type: 'string', maxLength: 5 },
-      [': maxLength was unset, is 5 (request-narrowed)'],
+      [': maxLength was not set, is now 5 (request-narrowed)'],
       [],
     ],
     'a larger minimum length': [
       { type: 'string', minLength: 1 },
       { type: 'string', minLength: 2 },
-      [': minLength was 1, is 2 (request-narrowed)'],
+      [': minLength was 1, is now 2 (request-narrowed)'],
       [],
     ],
-    'another pattern': [
+    'a changed pattern': [
       { type: 'string', pattern: '^a' },
       { type: 'string', pattern: '^b' },
-      [': pattern was "^a", is "^b" (request-narrowed)'],
-      [': pattern was "^a", is "^b" (response-widened)'],
+      [': pattern was "^a", is now "^b" (request-narrowed)'],
+      [': pattern was "^a", is now "^b" (response-widened)'],
     ],
     'a new format': [
       { type: 'string' },
       { type: 'string', format: 'uuid' },
-      [': format was unset, is "uuid" (request-narrowed)'],
+      [': format was not set, is now "uuid" (request-narrowed)'],
       [],
     ],
-    'an enum value less': [
+    'a removed enum value': [
       { enum: ['a', 'b'] },
       { enum: ['a'] },
-      [': enum was ["a","b"], is ["a"] (request-narrowed)'],
+      [': enum was ["a","b"], is now ["a"] (request-narrowed)'],
       [],
     ],
-    'an enum value more': [
+    'an added enum value': [
       { enum: ['a'] },
       { enum: ['a', 'b'] },
       [],
-      [': enum was ["a"], is ["a","b"] (response-widened)'],
+      [': enum was ["a"], is now ["a","b"] (response-widened)'],
     ],
-    'an enum that becomes any string': [
+    'an enum that becomes an arbitrary string': [
       { type: 'string', enum: ['a'] },
       { type: 'string' },
       [],
-      [': enum was ["a"], is unset (response-widened)'],
+      [': enum was ["a"], is now not set (response-widened)'],
     ],
-    'null allowed': [
+    'a type that becomes nullable': [
       { type: 'string' },
       { type: ['string', 'null'] },
       [],
-      [': type was ["string"], is ["string","null"] (response-widened)'],
+      [': type was ["string"], is now ["string","null"] (response-widened)'],
     ],
-    'null no longer allowed': [
+    'a type that is no longer nullable': [
       { type: ['string', 'null'] },
       { type: 'string' },
-      [': type was ["string","null"], is ["string"] (request-narrowed)'],
+      [': type was ["string","null"], is now ["string"] (request-narrowed)'],
       [],
     ],
     'a number that becomes an integer': [
       { type: 'number' },
       { type: 'integer' },
-      [': type was ["number"], is ["integer"] (request-narrowed)'],
+      [': type was ["number"], is now ["integer"] (request-narrowed)'],
       [],
     ],
-    'another type': [
+    'a changed type': [
       { type: 'string', maxLength: 5 },
       { type: 'boolean' },
-      [': type was ["string"], is ["boolean"] (request-narrowed)'],
-      [': type was ["string"], is ["boolean"] (response-widened)'],
+      [': type was ["string"], is now ["boolean"] (request-narrowed)'],
+      [': type was ["string"], is now ["boolean"] (response-widened)'],
     ],
-    'the type of an item': [
+    'a changed item type': [
       { type: 'array', items: { type: 'string' } },
       { type: 'array', items: { type: 'integer' } },
-      ['/-: type was ["string"], is ["integer"] (request-narrowed)'],
-      ['/-: type was ["string"], is ["integer"] (response-widened)'],
+      ['/-: type was ["string"], is now ["integer"] (request-narrowed)'],
+      ['/-: type was ["string"], is now ["integer"] (response-widened)'],
     ],
-    'an optional property less': [
+    'a removed optional property': [
       object({ a: { type: 'string' } }),
       object({}),
       ['/a: removed (request-property-removed)'],
       [],
     ],
-    'an optional property more': [object({}), object({ a: { type: 'string' } }), [], []],
-    'a required property less': [
+    'an added optional property': [object({}), object({ a: { type: 'string' } }), [], []],
+    'a removed required property': [
       object({ a: { type: 'string' } }, 'a'),
       object({}),
       ['/a: removed (request-property-removed)'],
@@ -146,23 +149,23 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
       [],
       ['/a: was required, may now be absent (response-property-optional)'],
     ],
-    'a required property more': [
+    'an added required property': [
       object({}),
       object({ a: { type: 'string' } }, 'a'),
       ['/a: is now required (request-property-required)'],
       [],
     ],
-    'other members refused': [
+    'disallowed additional properties': [
       { type: 'object' },
       { type: 'object', additionalProperties: false },
-      [': additionalProperties was true, is false (request-narrowed)'],
+      [': additionalProperties was true, is now false (request-narrowed)'],
       [],
     ],
-    'the values of a map': [
+    'a changed value type of a map': [
       { type: 'object', additionalProperties: { type: 'integer' } },
       { type: 'object', additionalProperties: { type: 'number' } },
       [],
-      ['/*: type was ["integer"], is ["number"] (response-widened)'],
+      ['/*: type was ["integer"], is now ["number"] (response-widened)'],
     ],
     'a keyword that is not compared': [
       { type: 'string' },
@@ -170,7 +173,7 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
       [': contentEncoding changed (not-comparable)'],
       [': contentEncoding changed (not-comparable)'],
     ],
-    'another description and default': [
+    'a changed description and default': [
       { type: 'string', description: 'one', default: 'a' },
       { type: 'string', description: 'two', default: 'b' },
       [],
@@ -178,110 +181,110 @@ const schemaChanges: Record<string, [before: Schema, after: Schema, request: str
     ],
   }
 
-describe('a change of an OpenAPI document', () => {
+describe('the check for breaking changes of OpenAPI documents', () => {
   for (const [name, [before, after, request, response]] of Object.entries(schemaChanges)) {
-    it(`with ${name} is ${request.length ? 'reported' : 'accepted'} in a request`, () => {
+    it(`${request.length ? 'reports' : 'accepts'} ${name} in a request`, () => {
       assert.deepEqual(
-        found(document(before), document(after)),
-        request.map((one) => body + one),
+        breaksOfPost(document(before), document(after)),
+        request.map((one) => requestBody + one),
       )
     })
-    it(`with ${name} is ${response.length ? 'reported' : 'accepted'} in a response`, () => {
+    it(`${response.length ? 'reports' : 'accepts'} ${name} in a response`, () => {
       assert.deepEqual(
-        found(document({}, before), document({}, after)),
-        response.map((one) => answer + one),
+        breaksOfPost(document({}, before), document({}, after)),
+        response.map((one) => responseBody + one),
       )
     })
   }
 
-  const whole = document()
+  const released = document()
   const id = { name: 'id', in: 'path', required: true, schema: { type: 'integer', minimum: 1 } }
   const limit = { name: 'limit', in: 'query', schema: { type: 'integer', maximum: 100 } }
-  const operationChanges: Record<string, [others: Line, reported: string]> = {
-    'a parameter less': [{ parameters: [id] }, 'parameter limit in query: removed (parameter-removed)'],
+  const operationChanges: Record<string, [overrides: OperationFields, reported: string]> = {
+    'a removed parameter': [{ parameters: [id] }, 'parameter limit in query: removed (parameter-removed)'],
     'a parameter that becomes required': [
       { parameters: [id, { ...limit, required: true }] },
       'parameter limit in query: is now required (parameter-required)',
     ],
-    'a required parameter more': [
+    'an added required parameter': [
       { parameters: [id, limit, { name: 'q', in: 'query', required: true }] },
       'parameter q in query: added as required (parameter-required)',
     ],
     'a lower maximum of a parameter': [
       { parameters: [id, { ...limit, schema: { type: 'integer', maximum: 50 } }] },
-      'parameter limit in query: maximum was 100, is 50 (request-narrowed)',
+      'parameter limit in query: maximum was 100, is now 50 (request-narrowed)',
     ],
-    'another style of a parameter': [
+    'a changed parameter style': [
       { parameters: [id, { ...limit, style: 'spaceDelimited' }] },
       'parameter limit in query: style or other serialization settings changed (parameter-changed)',
     ],
-    'no request body': [{ requestBody: undefined }, 'request body: removed (body-removed)'],
+    'a removed request body': [{ requestBody: undefined }, 'request body: removed (body-removed)'],
     'a request body that becomes required': [
       { requestBody: { required: true, content: { 'application/json': {} } } },
       'request body: is now required (body-required)',
     ],
-    'another media type': [
+    'a changed media type of a request': [
       { requestBody: { content: { 'text/csv': {} } } },
-      `${body}: removed (media-type-removed)`,
+      `${requestBody}: removed (media-type-removed)`,
     ],
-    'a response status less': [
+    'a removed response status': [
       {
-        responses: whole.paths['/things/{id}']?.['get']?.responses && {
+        responses: released.paths['/things/{id}']?.['get']?.responses && {
           200: { content: { 'application/json': {} }, headers: { ETag: { required: true } } },
         },
       },
       'response 404: removed (response-removed)',
     ],
-    'a response header less': [
+    'a removed response header': [
       { responses: { 200: { content: { 'application/json': {} } }, 404: {} } },
       'response 200 header ETag: was required, may now be absent (header-optional)',
     ],
-    'a response media type less': [
+    'a removed media type of a response': [
       { responses: { 200: { headers: { ETag: { required: true } } }, 404: {} } },
-      `${answer}: removed (media-type-removed)`,
+      `${responseBody}: removed (media-type-removed)`,
     ],
-    'credentials required': [
+    'a new requirement of credentials': [
       { security: [{ bearer: [] }] },
-      'security: was [], is [{"bearer":[]}] (security-added)',
+      'security: was [], is now [{"bearer":[]}] (security-added)',
     ],
   }
-  for (const [name, [others, reported]] of Object.entries(operationChanges))
-    it(`with ${name} is reported`, () => {
-      assert.deepEqual(found(whole, document({}, {}, others)), [reported])
+  for (const [name, [overrides, reported]] of Object.entries(operationChanges))
+    it(`reports ${name}`, () => {
+      assert.deepEqual(breaksOfPost(released, document({}, {}, overrides)), [reported])
     })
 
-  it('with a path or a method less is reported', () => {
-    const { post } = whole.paths['/things/{id}'] ?? {}
+  it('reports a removed path or method', () => {
+    const { post } = released.paths['/things/{id}'] ?? {}
     assert.deepEqual(
-      breaksOf(whole, { paths: {} }).map(({ method, rule }) => [method, rule]),
+      breaksOf(released, { paths: {} }).map(({ method, rule }) => [method, rule]),
       [
         ['GET', 'path-removed'],
         ['POST', 'path-removed'],
       ],
     )
-    assert.deepEqual(breaksOf(whole, { paths: { '/things/{id}': { post } } } as Document), [
+    assert.deepEqual(breaksOf(released, { paths: { '/things/{id}': { post } } } as Document), [
       { path: '/things/{id}', method: 'GET', what: 'removed', rule: 'method-removed' },
     ])
   })
 
-  it('with another name of a path parameter is accepted, and its schema is still compared', () => {
+  it('accepts a renamed path parameter, and still compares its schema', () => {
     const renamed = (minimum: number): Document => {
       const parameters = [
         { name: 'thing', in: 'path', required: true, schema: { type: 'integer', minimum } },
         limit,
       ]
-      const { post, get } = whole.paths['/things/{id}'] ?? {}
+      const { post, get } = released.paths['/things/{id}'] ?? {}
       return {
         paths: { '/things/{thing}': { post: { ...post, parameters }, get: { ...get, parameters } } },
       }
     }
-    assert.deepEqual(breaksOf(whole, renamed(1)), [])
-    assert.deepEqual(found(whole, renamed(2)), [
-      'parameter id in path: minimum was 1, is 2 (request-narrowed)',
+    assert.deepEqual(breaksOf(released, renamed(1)), [])
+    assert.deepEqual(breaksOfPost(released, renamed(2)), [
+      'parameter id in path: minimum was 1, is now 2 (request-narrowed)',
     ])
   })
 
-  it('behind a reference is reported, also in a schema that refers to itself', () => {
+  it('reports a change in a referenced schema, even if the schema is recursive', () => {
     const tree = (maximum: number): Document => ({
       ...document({ $ref: '#/components/schemas/Tree' }),
       components: {
@@ -293,8 +296,10 @@ describe('a change of an OpenAPI document', () => {
         },
       },
     })
-    assert.deepEqual(found(tree(9), tree(9)), [])
-    assert.deepEqual(found(tree(9), tree(5)), [`${body}/size: maximum was 9, is 5 (request-narrowed)`])
+    assert.deepEqual(breaksOfPost(tree(9), tree(9)), [])
+    assert.deepEqual(breaksOfPost(tree(9), tree(5)), [
+      `${requestBody}/size: maximum was 9, is now 5 (request-narrowed)`,
+    ])
   })
 })
 
@@ -306,11 +311,11 @@ const run = (program: string, args: readonly string[], cwd = root) => {
 describe('the released contracts', () => {
   const script = join(root, 'scripts/openapi-breaking.ts')
 
-  it('are kept by the OpenAPI documents of today', () => {
+  it('match the current OpenAPI documents', () => {
     assert.deepEqual(run(process.execPath, [script]), { status: 0, output: '' })
   })
 
-  it('are not kept by a document that lost a required member, or by one that is gone', async () => {
+  it('are broken by a document that no longer requires a member, and by a missing document', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-openapi-'))
     const product = await readFile(join(root, 'api/openapi/product.json'), 'utf8')
     await writeFile(join(folder.path, 'product.json'), product.replace('"request_id"\n', '"trace"\n'))
@@ -323,11 +328,11 @@ describe('the released contracts', () => {
     )
   })
 
-  it('are kept by product.proto of today, and buf refuses one that is broken', async () => {
+  it('match the current product.proto, and buf rejects an incompatible change to it', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-proto-'))
     await cp(join(root, 'api'), join(folder.path, 'api'), { recursive: true })
     await cp(join(root, 'buf.yaml'), join(folder.path, 'buf.yaml'))
-    // The command of make lint.
+    // `make lint` runs the same command.
     assert.match(
       await readFile(join(root, 'Makefile'), 'utf8'),
       /^\tbuf breaking --against api\/released\/proto$/m,

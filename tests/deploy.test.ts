@@ -62,7 +62,7 @@ describe('docker-compose.yml', () => {
     for (const file of include) assert.ok(existsSync(join(root, file)), file)
   })
 
-  it('has one instance with the right port for each server of the load balancer', () => {
+  it('has exactly one instance, which exposes the right port, for each server in haproxy.cfg', () => {
     const hostNamesOf = ([name, { networks }]: [string, Compose['services'][string]]) => [
       name,
       ...(networks?.default.aliases ?? []),
@@ -78,6 +78,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('gives each service more time to stop than a shutdown takes', () => {
+    // The default shutdown delay of 5 s, then at most 10 s to close.
     for (const [, { stop_grace_period: period = '' }] of builtServices)
       assert.ok(Number.parseInt(period, 10) > 5 + 10)
   })
@@ -189,7 +190,7 @@ describe('the Kubernetes manifests', () => {
     }
   })
 
-  it('limit the pods to the connections that PostgreSQL accepts by default', () => {
+  it('run no more product service pods than the default connection limit of PostgreSQL allows', () => {
     const scaler = ofKind('HorizontalPodAutoscaler').find(
       ({ metadata }) => metadata.name === 'product-service',
     )

@@ -17,7 +17,7 @@ const inlineCode = (file: string): string[] =>
       .matchAll(/`([^`\n]+)`/g),
   ].map(([, code = '']) => code)
 
-/** All sources that a page may name something from: everything in the repository but the documents themselves. */
+/** The text of all source files, in which the identifiers on the pages must occur. Excludes the pages and this file. */
 const sources = (): string => {
   const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
     cwd: root,
@@ -31,12 +31,12 @@ const sources = (): string => {
     .join('\n')
 }
 
-/** An identifier of more than one word (`camelCase`, `PascalCase`, `snake_case`), so that it is not a word of English. */
+/** Whether the code is an identifier of several words, such as `camelCase`. A single word may be plain English. */
 const isIdentifier = (code: string): boolean =>
   /^[A-Za-z][A-Za-z0-9]*$/.test(code) ? /[a-z][A-Z]/.test(code) : /^[A-Za-z]\w*_\w+$/.test(code)
 
 /** Names of PostgreSQL, OpenTelemetry and libraries, which our code does not contain. */
-const foreign = new Set([
+const externalNames = new Set([
   'AggregatorRegistry',
   'getNodeClientForKey',
   'max_connections',
@@ -48,8 +48,8 @@ const foreign = new Set([
   'wasReady',
 ])
 
-/** The files that recipes tell readers to create. */
-const examples = /cheapest-products|0002_|price-history|cleanup|NAME/
+/** Paths of files that the pages tell readers to create. */
+const examplePaths = /cheapest-products|0002_|price-history|cleanup|NAME/
 
 describe('the documentation', () => {
   it('names only identifiers that the code contains', () => {
@@ -60,10 +60,13 @@ describe('the documentation', () => {
       .flatMap((file) => inlineCode(file).filter(isIdentifier))
     assert.ok(named.length > 150, `${named.length} names`)
     assert.deepEqual(
-      [...new Set(named)].filter((name) => !words.has(name) && !foreign.has(name)),
+      [...new Set(named)].filter((name) => !words.has(name) && !externalNames.has(name)),
       [],
     )
-    assert.ok(isIdentifier('noSuchName') && !words.has('noSuchName'), 'a name that does not exist is found')
+    assert.ok(
+      isIdentifier('noSuchName') && !words.has('noSuchName'),
+      'an identifier that does not exist would be reported',
+    )
   })
 
   it('names only files that exist', () => {
@@ -74,12 +77,12 @@ describe('the documentation', () => {
     )
     assert.ok(named.length > 50, `${named.length} paths`)
     assert.deepEqual(
-      [...new Set(named)].filter((path) => !examples.test(path) && !existsSync(join(root, path))),
+      [...new Set(named)].filter((path) => !examplePaths.test(path) && !existsSync(join(root, path))),
       [],
     )
   })
 
-  it('has an index of every page', () => {
+  it('lists every page in docs/README.md', () => {
     const index = read('docs/README.md')
     for (const file of filesOf('docs', '.md').filter((path) => !path.includes('/decisions/')))
       if (basename(file) !== 'README.md')

@@ -4,12 +4,12 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import { createLogger } from '@shop/platform/logging/logger.ts'
 import { basketVariables, readConfig as readBasketConfig } from '../services/basket/src/config.ts'
 import { productVariables, readConfig as readProductConfig } from '../services/product/src/config.ts'
 
-/** String variables that may appear in logs. All others count as secrets, so a new harmless variable is added here. */
+/** String variables that may appear in logs. All others count as secrets: add new harmless variables here. */
 const harmless = new Set([
   'CORS_ORIGINS',
   'DATA_DIR',
@@ -49,7 +49,10 @@ const valueOf = (name: string): string =>
     ? `scheme://user:${markerOf(name)}@host:1234/place`
     : markerOf(name)
 
-/** Logs every value as a field, a nested field, an error property, in messages and in causes. Returns the log. */
+/**
+ * Logs every value as a field, a nested field and an error property, and every URL also in messages, causes and
+ * a deeply nested field. Returns the log.
+ */
 const logEverything = async (service: Service, LOG_FORMAT: 'json' | 'text'): Promise<string> => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-log-'))
   const { logging } = service.readConfig({ LOG_FORMAT, LOG_OUTPUT: 'file', LOG_DIR: folder.path })
@@ -67,7 +70,7 @@ const logEverything = async (service: Service, LOG_FORMAT: 'json' | 'text'): Pro
     )
     logger.warn({ address: { of: { the: { store: url } } } }, 'deeply nested field')
   }
-  await nextTurn()
+  await tick()
   return globSync(`${folder.path}/*`)
     .map((path) => readFileSync(path, 'utf8'))
     .join('')

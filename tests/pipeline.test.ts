@@ -42,8 +42,8 @@ const bodies: Readonly<Record<string, object>> = {
 }
 
 /**
- * Requests every operation in the service's OpenAPI document, deletions last, without those tagged `operations`.
- * Resolves with the operation ids, which are also the request ids.
+ * Sends a request to every operation in the service's OpenAPI document except those tagged `operations`.
+ * Deletions come last. Resolves with the operation ids, which are also the request ids.
  */
 const requestEveryOperation = async (http: Http): Promise<string[]> => {
   const { paths } = (await http.inject('/openapi.json')).json()

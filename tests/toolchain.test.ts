@@ -15,7 +15,7 @@ describe('the version of Node.js', () => {
     assert.equal(read('.node-version').trim(), version)
   })
 
-  it('has the same major version in every image and in the types', () => {
+  it('has the same major in every image and in @types/node', () => {
     const files = [
       'docker-compose.yml',
       '.devcontainer/Dockerfile',
@@ -30,7 +30,7 @@ describe('the version of Node.js', () => {
     assert.match(manifest.devDependencies['@types/node'], new RegExp(`^${major}\\.`))
   })
 
-  it('is tested in CI, and so is the oldest that engines allows', () => {
+  it('is tested in CI, together with the oldest version that engines allows', () => {
     const { node } = parse(read('.github/workflows/ci.yml')).jobs.check.strategy.matrix
     assert.deepEqual(node, [Number(manifest.engines.node.replace('>=', '')), Number(major)])
   })
@@ -64,22 +64,22 @@ describe('the version of the release', () => {
 })
 
 describe('the dev container', () => {
-  it('has the PostgreSQL and Redis of CI', () => {
+  it('uses the PostgreSQL and Redis images of CI', () => {
     const { postgres, redis } = parse(read('.github/workflows/ci.yml')).jobs.check.services
     const { services } = parse(read('.devcontainer/compose.yml'))
     assert.ok(services.postgres.image.endsWith(`:-${postgres.image}}`))
     assert.ok(services.redis.image.endsWith(`:-${redis.image}}`))
   })
 
-  it('names a service of its compose file', () => {
+  it('uses a service of its compose file that mounts the workspace folder', () => {
     const { service, workspaceFolder } = JSON.parse(read('.devcontainer/devcontainer.json'))
     const { volumes } = parse(read('.devcontainer/compose.yml')).services[service]
     assert.deepEqual(volumes, [`..:${workspaceFolder}:cached`])
   })
 })
 
-describe('the ways to start something', () => {
-  it('are make targets in every npm script', () => {
+describe('launch commands', () => {
+  it('of npm scripts run only make targets that exist', () => {
     const targets = new Set([...read('Makefile').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name))
     const manifests = [join(root, 'package.json'), ...filesOf('services', 'package.json')]
     const scripts = manifests.flatMap((file) =>
@@ -92,11 +92,11 @@ describe('the ways to start something', () => {
     }
   })
 
-  it('name files that exist in the configurations of the debugger', () => {
+  it('of the debugger name only programs and configurations that exist', () => {
     const { configurations, compounds } = JSON.parse(read('.vscode/launch.json'))
     for (const { name, program, runtimeExecutable } of configurations) {
       assert.ok(program === '${file}' || existsSync(program.replace('${workspaceFolder}', root)), name)
-      // CI removes this file, to test with an older Node.js.
+      // Not checked for existence: CI deletes this file to test with an older Node.js.
       assert.equal(runtimeExecutable, '${workspaceFolder}/node_modules/.bin/node')
     }
     const names = new Set(configurations.map(({ name }: { name: string }) => name))

@@ -54,7 +54,12 @@ const compareSecurity = ({ released, current }: Documents, was: Operation, is: O
   const needsNone = now.length === 0 || now.some((schemes) => Object.keys(schemes).length === 0)
   return needsNone || isDeepStrictEqual(before, now)
     ? []
-    : [{ what: `security: was ${JSON.stringify(before)}, is ${JSON.stringify(now)}`, rule: 'security-added' }]
+    : [
+        {
+          what: `security: was ${JSON.stringify(before)}, is now ${JSON.stringify(now)}`,
+          rule: 'security-added',
+        },
+      ]
 }
 
 const bodyOf = (document: Document, { requestBody }: Operation): Body | undefined =>

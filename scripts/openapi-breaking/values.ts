@@ -68,7 +68,7 @@ export const mayBe = (schema: Schema, type: string): boolean => {
   )
 }
 
-const describe = (value: unknown): string => (value === undefined ? 'unset' : JSON.stringify(value))
+const describe = (value: unknown): string => (value === undefined ? 'not set' : JSON.stringify(value))
 
 export const changed = (
   { direction, at }: Comparison,
@@ -78,7 +78,7 @@ export const changed = (
 ): Change => {
   const [was, is] = direction === 'request' ? [sent, received] : [received, sent]
   return {
-    what: `${at}: ${keyword} was ${describe(was)}, is ${describe(is)}`,
+    what: `${at}: ${keyword} was ${describe(was)}, is now ${describe(is)}`,
     rule: direction === 'request' ? 'request-narrowed' : 'response-widened',
   }
 }

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { filesOf, root } from '@shop/testing/files.ts'
 import { importsOf, packageOf } from './imports.ts'
 
-const names = ['kernel', 'platform', 'postgres', 'redis', 'workers', 'contracts', 'testing']
+const packageNames = ['kernel', 'platform', 'postgres', 'redis', 'workers', 'contracts', 'testing']
 
 /** The `exports` of a package's manifest: `./http/server.ts` → `./src/http/server.ts`. */
 const exportsOf = (name: string): Record<string, string> =>
@@ -24,7 +24,7 @@ const pathsImportedFrom = (name: string): Set<string> =>
   )
 
 describe('package exports', () => {
-  for (const name of names)
+  for (const name of packageNames)
     it(`of ${name} are exactly the files that the rest of the project imports`, () => {
       const exported = exportsOf(name)
       for (const [path, file] of Object.entries(exported)) {

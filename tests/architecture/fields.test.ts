@@ -46,7 +46,7 @@ describe('a new field of a product', () => {
       assert.ok(broken.has(file), `${file} compiles without the new field`)
   })
 
-  it('does not compile either when it is optional', async () => {
+  it('does not compile even if it is optional', async () => {
     const broken = await filesBrokenBy(
       'domain/product.ts',
       '  name: string\n',

@@ -53,7 +53,7 @@ export const groupGraph = (graph: Graph, groupOf: (file: string) => string): Gra
   return groups
 }
 
-/** Finds cycles by depth-first search: one path, such as `a → b → a`, for each import that leads back. */
+/** Finds cycles by depth-first search. Returns one path, such as `a → b → a`, for each import that closes a cycle. */
 export const findCycles = (graph: Graph): string[] => {
   const done = new Set<string>()
   const cycles: string[] = []

@@ -8,13 +8,13 @@ import { importsOf, packageOf, readSource, sourceFiles } from './imports.ts'
 type Layer = Readonly<{ layers: readonly string[]; packages: readonly string[]; others: boolean }>
 
 /** Every package a service layer may use. `workers` is missing: only main.ts knows about processes. */
-const tools = ['kernel', 'platform', 'contracts', 'postgres', 'redis']
+const layerPackages = ['kernel', 'platform', 'contracts', 'postgres', 'redis']
 const layers: Readonly<Record<string, Layer>> = {
   domain: { layers: ['domain'], packages: ['kernel'], others: false },
   application: { layers: ['application', 'domain'], packages: ['kernel'], others: false },
-  infrastructure: { layers: ['infrastructure', 'domain'], packages: tools, others: true },
-  interfaces: { layers: ['interfaces', 'application', 'domain'], packages: tools, others: true },
-  jobs: { layers: ['jobs', 'application', 'domain'], packages: tools, others: true },
+  infrastructure: { layers: ['infrastructure', 'domain'], packages: layerPackages, others: true },
+  interfaces: { layers: ['interfaces', 'application', 'domain'], packages: layerPackages, others: true },
+  jobs: { layers: ['jobs', 'application', 'domain'], packages: layerPackages, others: true },
 }
 
 /** Which other packages a package may import, and whether modules from elsewhere are allowed. */
@@ -90,7 +90,7 @@ describe('the import rules of layers and packages', () => {
   ] as const)
     it(`forbid ${file} to import ${specifier}`, () => assert.equal(mayImport(file, specifier), false))
 
-  it('cover every form of import', () => {
+  it('apply to every form of import', () => {
     const text =
       "import a from 'a'\nimport type { B } from './b.ts'\nawait import('c')\nexport { d } from 'd'\nimport 'e'"
     assert.deepEqual(importsOf(text), ['a', './b.ts', 'c', 'd', 'e'])
@@ -111,7 +111,7 @@ describe('naming rules', () => {
     )
   })
 
-  it('require a use case to export a constant named like its file', () => {
+  it('require each use case file to export a constant of the same name in camel case', () => {
     const useCases = sourceFiles().filter((file) =>
       /application\/(commands|queries)\/[a-z-]+\.ts$/.test(file),
     )
@@ -122,7 +122,7 @@ describe('naming rules', () => {
     }
   })
 
-  it('forbid words of the shop in the packages that are independent of it', () => {
+  it('forbid words such as basket and product in the packages that do not depend on the shop', () => {
     const shopWords = /basket|stock|product(?!ion)/i
     const violations = sourceFiles()
       .filter((file) => /^packages\/(kernel|platform|postgres|redis|workers)\//.test(file))

@@ -16,7 +16,7 @@ const crowdedFolders = (files: readonly string[]): string[] => {
   return [...counts].filter(([, count]) => count > maxFiles).map(([folder]) => folder)
 }
 
-/** Runs the linter with the project's configuration on a file of this path. Returns its output. */
+/** Runs the linter with the project's configuration on a file with this path and text. Returns its output. */
 const lint = async (path: string, text: string): Promise<string> => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-lint-'))
   await cp(join(root, '.oxlintrc.json'), join(folder.path, '.oxlintrc.json'))

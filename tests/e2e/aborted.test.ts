@@ -4,7 +4,7 @@ import { freePort, startService } from '@shop/testing/services/services.ts'
 import { ownSchema, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 
 for (const workers of ['1', '2'])
-  it(`a product service that cannot migrate its database prints the reason and exits with 1 (WORKERS=${workers})`, {
+  it(`a product service that cannot migrate its database prints the reason and does not start (WORKERS=${workers})`, {
     skip: withoutPostgres,
   }, async () => {
     await using schema = await ownSchema()

@@ -29,8 +29,8 @@ const openSlowClient = async (port: number, text: string, drip: string): Promise
 }
 
 /**
- * Resolves when the server has closed the connection, which it does after 5 s for headers and 15 s for bodies.
- * The limit of 25 s is below the 30 s after which Node.js checks by default.
+ * Resolves when the server closes the connection: after 5 s for headers, 15 s for bodies. Rejects after 25 s, so
+ * that the tests fail if Node.js checks these limits only every 30 s, its default interval.
  */
 const untilClosed = (socket: Socket) =>
   new Promise<void>((resolve, reject) => {
@@ -41,7 +41,7 @@ const untilClosed = (socket: Socket) =>
     })
   })
 
-/** Repeats `send` until the attack is over. Every request must succeed. Resolves with their number. */
+/** Repeats `send` until the attack is over. Every request must succeed. Resolves with the number of requests. */
 const countServedDuring = async (
   attack: () => Promise<unknown>,
   send: () => Promise<unknown>,
@@ -76,7 +76,7 @@ describe('under attack', { concurrency: true }, () => {
       ['a body that never reaches its Content-Length', `${head}Content-Length: 60000\r\n\r\n{`, ' '],
       ['an endless chunked body', `${head}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n'],
     ] as const)
-      it(`closes 200 connections that slowly send ${name}, and serves other clients meanwhile`, async () => {
+      it(`closes 200 connections that slowly send ${name}, and serves other clients at the same time`, async () => {
         const sockets = await Promise.all(
           Array.from({ length: 200 }, () => openSlowClient(port(), text, drip)),
         )
@@ -88,7 +88,7 @@ describe('under attack', { concurrency: true }, () => {
         }
       })
 
-    it('answers or refuses a request with 3,000 headers', async () => {
+    it('answers a request with 3,000 headers with 200 or a 4xx status', async () => {
       const headers = Array.from({ length: 3_000 }, (_, index) => `a${index}:\r\n`).join('')
       const socket = connect(port(), '127.0.0.1')
       socket.write(`GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n${headers}\r\n`)
@@ -139,7 +139,7 @@ describe('under attack', { concurrency: true }, () => {
       })
   })
 
-  it('the gRPC server serves other clients while streams are opened and reset at once', {
+  it('the gRPC server serves other clients while streams are opened and immediately reset', {
     skip: withoutPostgres,
   }, async () => {
     await using schema = await ownSchema()

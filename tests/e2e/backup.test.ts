@@ -9,7 +9,7 @@ import { root } from '@shop/testing/files.ts'
 import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
 
-const digest = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
+const digestQuery = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
 
 it('a damaged catalog is restored from a backup to its original content', {
   skip: withoutPostgres,
@@ -27,7 +27,7 @@ it('a damaged catalog is restored from a backup to its original content', {
     assert.match((await program('status')).stdout, /^0001_products {2}applied /m)
 
     await program('seed', { COUNT: '500', SEED: '7' })
-    const original = await query(digest, database.url)
+    const original = await query(digestQuery, database.url)
     assert.equal(original[0]?.['count'], 500)
 
     await program('backup')
@@ -36,16 +36,16 @@ it('a damaged catalog is restored from a backup to its original content', {
     assert.ok(files.includes(`${file.slice('backups/'.length)}.sha256`))
 
     await query('delete from products where id % 2 = 0', database.url)
-    const damaged = await query(digest, database.url)
+    const damaged = await query(digestQuery, database.url)
     await assert.rejects(program('restore', { FILE: file }), /FORCE=1/)
-    assert.deepEqual(await query(digest, database.url), damaged)
+    assert.deepEqual(await query(digestQuery, database.url), damaged)
 
     await writeFile(join(folder, 'junk.dump'), 'not a backup')
     await assert.rejects(program('restore', { FILE: 'junk.dump', FORCE: '1' }), /pg_restore failed/)
-    assert.deepEqual(await query(digest, database.url), damaged, 'a failed restore changes nothing')
+    assert.deepEqual(await query(digestQuery, database.url), damaged, 'a failed restore changes nothing')
 
     await program('restore', { FILE: file, FORCE: '1' })
-    assert.deepEqual(await query(digest, database.url), original)
+    assert.deepEqual(await query(digestQuery, database.url), original)
     const replacedDatabases = await query(
       `select datname from pg_database where datname like '${database.name}_before_%'`,
     )

@@ -22,7 +22,7 @@ it('make dev starts both services, prints commands to try, and stops both on Ctr
       GRPC_PORT: grpc,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
-    // A process group, as in a terminal, where Ctrl-C reaches all of its processes.
+    // Its own process group, so that SIGINT reaches all of its processes, as Ctrl-C does in a terminal.
     detached: true,
   })
   const exited = once(dev, 'exit')

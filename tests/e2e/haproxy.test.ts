@@ -74,7 +74,7 @@ it('no request fails while both instances of both services are restarted in turn
   )
   // Longer than the two failed health checks after which HAProxy removes a server.
   const shutdownDelay = { SHUTDOWN_DELAY_SECONDS: '4' }
-  const starts = ([0, 1] as const).flatMap((index) => [
+  const starters = ([0, 1] as const).flatMap((index) => [
     () =>
       startService('product', {
         DATABASE_URL: schema.url,
@@ -90,7 +90,7 @@ it('no request fails while both instances of both services are restarted in turn
         ...shutdownDelay,
       }),
   ])
-  const started = await Promise.allSettled(starts.map((start) => start()))
+  const started = await Promise.allSettled(starters.map((start) => start()))
   const services = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   stack.defer(async () => void (await Promise.all(services.map((service) => service.stop('SIGKILL')))))
   assert.deepEqual(
@@ -121,7 +121,7 @@ it('no request fails while both instances of both services are restarted in turn
   for (const [index, service] of services.entries()) {
     assert.equal(await service.stop(), 0)
     await waitForRounds(shoppers, 10)
-    services[index] = (await starts[index]?.()) ?? service
+    services[index] = (await starters[index]?.()) ?? service
     await waitForRounds(shoppers, 10)
   }
   assert.deepEqual(await shoppers.stop(), [])

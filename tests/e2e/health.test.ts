@@ -10,7 +10,7 @@ import { type Cluster, startCluster, withoutPostgresPrograms } from '@shop/testi
 
 const timeoutMs = 20_000
 
-/** Scrapes a gauge. Returns its values by the label `dependency`, or by the metric's name if it has no such label. */
+/** Scrapes a gauge. Returns its values, keyed by the label `dependency` or, without that label, by the metric's name. */
 const scrapeGauge = async (url: string, name: string): Promise<Record<string, number>> => {
   const { body } = await request('GET', `${url}/metrics`)
   const lines = [...String(body).matchAll(new RegExp(`^${name}\\{(.*)\\} (\\d)$`, 'gm'))]
@@ -99,7 +99,7 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
     dependency_up: { redis: 1, 'product-service': 0 },
   }
 
-  it('while PostgreSQL is stopped, in the basket service too, and when it is back', async () => {
+  it('in both services while PostgreSQL is stopped and after it restarts', async () => {
     await assertBecomes(product.url, healthyProduct)
     await assertBecomes(basket.url, healthyBasket)
     assert.equal(await isServing(), true)
@@ -119,14 +119,14 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
     await assertBecomes(basket.url, healthyBasket)
   })
 
-  it('while the product service is stopped, and when it is back', async () => {
+  it('in the basket service while the product service is stopped and after it restarts', async () => {
     await product.stop()
     await assertBecomes(basket.url, degradedBasket)
     product = await startProduct()
     await assertBecomes(basket.url, healthyBasket)
   })
 
-  it('while Redis is stopped, and when it is back', async () => {
+  it('in the basket service while Redis is stopped and after it restarts', async () => {
     await redis.kill()
     await assertBecomes(basket.url, {
       health: [503, 'unhealthy'],

@@ -34,7 +34,7 @@ const sorted = (labels: readonly (string | undefined)[]) =>
     .toSorted((a, b) => a.localeCompare(b))
     .join(' ')
 
-/** The metrics in an exposition: name → labels, without `service` and `le`. Node.js' own metrics are left out. */
+/** The metrics in an exposition, except process metrics: name → labels, without `service` and `le`. */
 const exposedMetrics = (exposition: string): Map<string, string> => {
   const metrics = new Map<string, string>()
   let name = ''
@@ -133,7 +133,7 @@ describe('the metrics of both services', { skip: withoutPostgres || withoutRedis
     assert.ok(used.length > 20)
   })
 
-  it('count requests and describe the shop, and contain no user id', async () => {
+  it('have the expected values after some requests, and contain no user id', async () => {
     const productMetrics = await scrape(product)
     const basketMetrics = await scrape(basket)
     const value = (exposition: string, name: string, ...labels: string[]) =>

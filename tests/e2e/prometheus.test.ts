@@ -37,14 +37,17 @@ const expressionsOf = (file: string): string[] => {
   return matches.map(([, block, line = '']) => block ?? line)
 }
 
-/** The queries that an alert compares with its thresholds. The alert expression itself has no result while healthy. */
+/**
+ * The queries that an alert compares with its thresholds. The alert expression itself has no result while the
+ * services are healthy.
+ */
 const comparedQueries = (alert: string): string[] =>
   alert.split(' and ').map((comparison) => comparison.replace(/ (?:>|<|==) [\d.* ]+$/, ''))
 
 /** Sends shopping requests until disposed of. Some of them are for missing products or exceed the stock. */
 const startCustomer = (product: string, basket: string, grpc: ProductServiceClient) => {
   const failedRequestIds: string[] = []
-  const stopping = new AbortController()
+  const stopController = new AbortController()
   let round = 0
   const send = async (method: string, url: string, body?: unknown) => {
     round += 1
@@ -65,7 +68,7 @@ const startCustomer = (product: string, basket: string, grpc: ProductServiceClie
     await new Promise((done) => grpc.getProduct({ id: 1 }, done))
   }
   const shopping = (async () => {
-    while (!stopping.signal.aborted) {
+    while (!stopController.signal.aborted) {
       await shop()
       await delay(10)
     }
@@ -74,7 +77,7 @@ const startCustomer = (product: string, basket: string, grpc: ProductServiceClie
     /** The ids of the requests that the product service answered with 5xx. */
     failedRequestIds,
     [Symbol.asyncDispose]: async () => {
-      stopping.abort()
+      stopController.abort()
       await shopping
     },
   }
@@ -123,7 +126,7 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     return new Set(alerts.map(({ metric }) => `${metric['alertname']} ${metric['service']}`))
   }
 
-  it('ten seconds without PostgreSQL fire ErrorBudgetBurnsFast, and no other alert', async () => {
+  it('an outage of PostgreSQL for ten seconds fires ErrorBudgetBurnsFast and no other alert', async () => {
     // The services are healthy for some time first, so that the outage alone causes the alert.
     await eventually(20_000, async () => {
       const [healthy] = await prometheus.series('service:http_errors:ratio_rate5m{service="product-service"}')

@@ -54,7 +54,7 @@ const exerciseApi = async ({ product, basket, user }: Shop): Promise<void> => {
     [409, 'insufficient_stock', 5, 6],
   )
 
-  // A line takes the catalog's price when it is changed.
+  // Changing a line also updates its price to the current price in the catalog.
   assert.equal(
     (await request('PUT', `${product.url}/products/${id}`, { ...novel, price: 10.01 })).status,
     200,
@@ -105,7 +105,7 @@ describe('the whole shop', () => {
       assert.deepEqual(
         (await request('GET', `${shop.product.url}/products`)).body.products,
         [],
-        'a PostgreSQL server is not seeded',
+        'no samples are added to a PostgreSQL database',
       )
       await exerciseApi({ ...shop, user })
       await assertRequestIdInLogs({ ...shop, user })

@@ -10,7 +10,7 @@ import { request } from '@shop/testing/services/http.ts'
 import { orwell, startProductStub } from '@shop/testing/services/raw-products.ts'
 import { startService } from '@shop/testing/services/services.ts'
 
-it('the basket service calls an https:// product service over TLS, and only if it trusts the certificate', async () => {
+it('the basket service calls an https:// product service only if it trusts the certificate and the host name matches', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'tls-'))
   const startProducts = async (name: string) => {
     const { certificate, key } = await makeCertificate(await mkdtemp(`${folder.path}/`), name)

@@ -11,7 +11,7 @@ import { freePort, type RunningService, startService } from '@shop/testing/servi
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
-/** A trace that the caller has started, with the header that passes it on. */
+/** A trace that the caller has started, with the `traceparent` header that propagates it. */
 const newTrace = () => {
   const [traceId, callerId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
   return { traceId, callerId, headers: { traceparent: `00-${traceId}-${callerId}-01` } }
@@ -65,7 +65,7 @@ const assertAttributes = (spans: readonly Span[]): void => {
   assert.match(String(text), /^select .* from "products" where "id" = any\(\$1::integer\[\]\)/)
 }
 
-/** Name, `error.type` and failure flag of the basket service's own spans, innermost first. */
+/** The name, `error.type` and failure flag of each server and internal span of the basket service, innermost first. */
 const errorsOf = (spans: readonly Span[]) =>
   spans
     .filter(({ kind, resource }) => kind !== 'client' && resource['service.name'] === 'basket-service')
@@ -81,7 +81,7 @@ const histogramsWithExemplar = async ({ url }: RunningService, { traceId }: Trac
   return [...new Set(names)].toSorted()
 }
 
-/** A program to import first: appends the URL of every loaded module to the file named by LOADED. */
+/** A module to preload with `--import`. It appends the URL of every loaded module to the file named by LOADED. */
 const recordModules = `
   import { appendFileSync } from 'node:fs'
   import { registerHooks } from 'node:module'
@@ -93,7 +93,7 @@ const recordModules = `
   })
 `
 
-/** Starts a service. Returns the OpenTelemetry packages that it has loaded once it is ready. */
+/** Starts a service, waits until it is ready, and returns the OpenTelemetry packages that it has loaded. */
 const loadedOpenTelemetryPackages = async (
   service: 'product' | 'basket',
   environment: Record<string, string>,
@@ -112,7 +112,7 @@ const loadedOpenTelemetryPackages = async (
 }
 
 describe('tracing', () => {
-  it('records an add to a basket as one trace, through both services to their stores', {
+  it('records an add to a basket as one trace that spans both services and their stores', {
     skip: withoutPostgres || withoutRedis,
   }, async () => {
     const user = `${ownPrefix()}ann`
@@ -197,18 +197,18 @@ describe('tracing', () => {
     assert.doesNotMatch(JSON.stringify(collector.spans), /health|PING|pg_/)
   })
 
-  it('loads only the API of OpenTelemetry when it is off', async () => {
+  it('loads no OpenTelemetry package except the API while tracing is off', async () => {
     const api = ['@opentelemetry/api']
     assert.deepEqual(await loadedOpenTelemetryPackages('product', {}), api)
     assert.deepEqual(await loadedOpenTelemetryPackages('basket', {}), api)
-    // Control: with tracing on, the SDK is loaded and found.
+    // Control: while tracing is on, the SDK is among the loaded packages.
     const traced = await loadedOpenTelemetryPackages('basket', {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
     })
     assert.ok(traced.includes('@opentelemetry/sdk-trace'))
   })
 
-  it('does not fail requests when the collector hangs or cannot be reached', async () => {
+  it('does not fail requests when the collector hangs or is unreachable, and logs one warning', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'tracing-'))
     await using collector = await startCollector()
     collector.reply.status = 'never'

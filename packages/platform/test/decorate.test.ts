@@ -10,7 +10,7 @@ const shop = {
 }
 
 describe('decorate', () => {
-  it('calls the decorator with the name of the function, and the function with all arguments', async () => {
+  it('passes the name of the function to the decorator, and all arguments to the function', async () => {
     const names: string[] = []
     const decorated = decorate(shop, (name, call) => {
       names.push(name)

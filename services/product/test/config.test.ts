@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { productVariables, readConfig } from '../src/config.ts'
 import { postgresConfigOf } from './support/config.ts'
 
-/** Every variable of a PostgreSQL deployment, set to a non-default value. The OTLP protocol has only one. */
+/** Every variable of a PostgreSQL deployment, set to a non-default value if there is one. */
 const allVariables = {
   PORT: '9090',
   GRPC_PORT: '9091',
@@ -42,7 +42,7 @@ const allVariables = {
 const kindOf = (variables: Readonly<Record<string, string>>) => readConfig(variables).storage.kind
 
 describe("the product service's configuration", () => {
-  it('defaults to PostgreSQL in production or when a server is named, otherwise to the embedded engine', () => {
+  it('uses the engine that STORAGE names; by default PostgreSQL in production or if a server is named, otherwise the embedded engine', () => {
     assert.equal(kindOf({}), 'embedded')
     assert.equal(kindOf({ DB_HOST: 'localhost' }), 'postgres')
     assert.equal(kindOf({ DATABASE_URL: 'postgres://host/db' }), 'postgres')
@@ -174,7 +174,7 @@ describe("the product service's configuration", () => {
     }
   })
 
-  it('requires DB_PASSWORD in production, even if it is empty', () => {
+  it('requires DB_PASSWORD to be set in production, although it may be empty', () => {
     assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), /DB_PASSWORD must be set in production/)
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', DB_PASSWORD: '' }))
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'staging' }))

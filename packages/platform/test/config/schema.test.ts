@@ -56,7 +56,7 @@ describe('compileSchema', () => {
     assert.deepEqual(violationsOf({ name: '' }), [{ path: '/name', message: 'must not be empty' }])
   })
 
-  it('identifies nested fields by JSON Pointer, and the whole value by the empty pointer', () => {
+  it('identifies fields by JSON Pointer; the empty pointer stands for the whole value', () => {
     const nested = compileSchema(Type.Object({ items: Type.Array(Item) }))
     assert.deepEqual(nested({ items: [{ name: 'pen' }, { stock: 1 }, { name: 'pen', stock: -1 }] }), [
       { path: '/items/1/name', message: 'is required' },

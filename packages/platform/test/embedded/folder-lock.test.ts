@@ -25,7 +25,7 @@ describe('lockFolder', () => {
     assert.equal(existsSync(data), false, 'the folder itself is not created')
   })
 
-  it('keeps a second process out until the first one ends, even if that one is killed', async () => {
+  it('keeps a second process out until the first one exits, even if the first one is killed', async () => {
     await using folder = await temporaryFolder()
     const data = join(folder.path, 'data')
     await using first = startProgram(holder, data, 'stay')

@@ -12,7 +12,7 @@ import { openClient, startService } from '../support/grpc.ts'
 
 const identity = (data: Buffer): Buffer => data
 
-/** Returns a message of exactly this many bytes: a single unknown field, as newer clients may send. */
+/** Returns a message of exactly this many bytes. It has one unknown field, as a newer client may send. */
 const unknownField = (bytes: number): Buffer => {
   const length = bytes - 4
   const header = [0x7a, (length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14]
@@ -39,7 +39,7 @@ describe('a gRPC call', () => {
     assert.deepEqual(await client.getProduct(42), { product: { ...product, id: 42 } })
   })
 
-  it('carries the request id of its caller, and gets a new one outside of a request', async () => {
+  it('sends the id of the current request, or a new one outside of a request', async () => {
     const requestIds: (string | undefined)[] = []
     await using service = await startService(async () => {
       await delay(1)
@@ -53,7 +53,7 @@ describe('a gRPC call', () => {
     assert.match(String(requestIds[1]), /^[0-9a-f-]{36}$/, 'a new id outside of a request')
   })
 
-  it('gets its request id back in the metadata, or a new one when it sent an invalid id', async () => {
+  it('receives its request id in the metadata, or a new one if it sent an invalid id', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const returnedId = async (id: string) => {
@@ -100,7 +100,7 @@ describe('a gRPC call', () => {
     ])
   })
 
-  it('is invalid when its message cannot be decoded or contains a string that is not UTF-8', async () => {
+  it('rejects with `invalid` when its message cannot be decoded or contains a string that is not UTF-8', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const errorFrom = (path: string, bytes: readonly number[]) =>
@@ -112,14 +112,14 @@ describe('a gRPC call', () => {
     const get = '/product.ProductService/GetProduct'
     assert.deepEqual(await errorFrom(get, [0x08]), [status.INVALID_ARGUMENT, 'invalid'], 'truncated')
     assert.deepEqual(await errorFrom(get, [0x08, 0x07]), [undefined, undefined])
-    // The name is not UTF-8, or contains a lone surrogate.
+    // A name that is not UTF-8, one that contains a lone surrogate, and a valid one.
     const { CreateProductRequest } = await import('@shop/contracts/product/product.ts')
     assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x02, 0xff, 0x61])), TypeError)
     assert.throws(() => CreateProductRequest.decode(Buffer.from([0x0a, 0x03, 0xed, 0xa0, 0x80])), TypeError)
     assert.equal(CreateProductRequest.decode(Buffer.from([0x0a, 0x04, 0xf0, 0x9f, 0x98, 0x80])).name, '😀')
   })
 
-  it('carries the ids of all requests that wait for it', async () => {
+  it('sends the ids of all requests that wait for it', async () => {
     const seen: unknown[] = []
     await using service = await startService(async () => {
       const { requestId, joinedIds } = requestContext.getStore() ?? {}
@@ -157,10 +157,10 @@ describe('a gRPC call', () => {
   })
 })
 
-describe('a failed gRPC call', () => {
+describe('a gRPC call that fails', () => {
   const genericError = { code: 'unavailable', message: 'the called service did not respond' }
 
-  it('is unavailable when its deadline passes', async () => {
+  it('rejects with `unavailable` when its deadline passes', async () => {
     await using service = await startService(() =>
       delay(60_000, noProduct, { signal: requestContext.getStore()?.signal }),
     )
@@ -193,14 +193,14 @@ describe('a failed gRPC call', () => {
     assert.match(String(line?.['status']), /^(DEADLINE_EXCEEDED|CANCELLED)$/)
   })
 
-  it('is unavailable at once when the connection is refused, and does not reveal the address', async () => {
+  it('rejects with `unavailable` immediately when the connection is refused, and does not reveal the address', async () => {
     using client = openClient(1)
     const started = performance.now()
     await assert.rejects(client.getProduct(7, 60_000), genericError)
     assert.ok(performance.now() - started < 30_000)
   })
 
-  it('is followed by a successful one soon after the service restarts', async () => {
+  it('is followed by a successful call soon after the service restarts', async () => {
     const before = await startService(async () => noProduct)
     using client = openClient(before.port)
     await client.getProduct(7)
@@ -212,7 +212,7 @@ describe('a failed gRPC call', () => {
     await after.close()
   })
 
-  it('is internal when the service does not implement its method', async () => {
+  it('rejects with `internal` when the service does not implement its method', async () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const { client } = caller

@@ -62,7 +62,7 @@ describe('a channel to a list of servers', () => {
     await untilBothCalled(calls, reader)
   })
 
-  it('does not wait for a name that cannot be resolved, and uses its server once it can', async (context) => {
+  it('does not wait for a name that cannot be resolved, and uses its server once it can be resolved', async (context) => {
     const names = new Map([['one.test', ['127.0.0.1']]])
     mockDns(context, names)
     const calls = new Map<string, number>()
@@ -75,7 +75,7 @@ describe('a channel to a list of servers', () => {
     await untilBothCalled(calls, reader)
   })
 
-  it('is unavailable while no name can be resolved, and recovers once they can', async (context) => {
+  it('is unavailable while no name can be resolved, and recovers once the names can be resolved', async (context) => {
     const names = new Map<string, readonly string[]>()
     mockDns(context, names)
     const calls = new Map<string, number>()
@@ -128,7 +128,7 @@ describe('a channel to a name', () => {
   })
 
   for (const prefix of ['', 'dns:///'])
-    it(`follows the name to a new address: ${prefix}host:port`, async (context) => {
+    it(`follows the name to its new address (${prefix}host:port)`, async (context) => {
       const names = new Map([['shop.test', ['127.0.0.1']]])
       mockDns(context, names)
       const calls = new Map<string, number>()

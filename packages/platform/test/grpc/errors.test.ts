@@ -48,7 +48,7 @@ describe('an error over gRPC', async () => {
     })
   }
 
-  it('arrives as internal without its message when it is a bug; message and cause are logged once', async () => {
+  it('is received as internal, without its message, if it is a bug; message and cause are logged once', async () => {
     const cause = new Error('select secret from users')
     const { received, errors } = await callThatThrows(new TypeError('cannot read password', { cause }))
     assert.deepEqual([received.code, received.message], ['internal', 'something went wrong on our side'])
@@ -57,7 +57,7 @@ describe('an error over gRPC', async () => {
     assert.match(JSON.stringify(errors), /TypeError: cannot read password.*select secret from users/)
   })
 
-  it('arrives as internal without its message when it was internal, or was not an Error', async () => {
+  it('is received as internal, without its message, if it is internal or not an Error', async () => {
     for (const error of [
       new AppError('internal', 'the state is corrupt'),
       'secret',
@@ -70,7 +70,7 @@ describe('an error over gRPC', async () => {
     }
   })
 
-  it('is logged as an error when a dependency is down, but not when the caller is at fault', async () => {
+  it('is logged as an error if a dependency is down, but not if the caller is at fault', async () => {
     const cause = new Error('connect ECONNREFUSED 10.0.0.7:5432')
     const down = await callThatThrows(new AppError('unavailable', 'the database is down', { cause }))
     assert.match(JSON.stringify(down.errors), /ECONNREFUSED/)

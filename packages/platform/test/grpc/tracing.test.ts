@@ -12,7 +12,7 @@ import { startService } from '../support/grpc.ts'
 
 const method = 'product.ProductService/GetProduct'
 
-/** Returns the spans of a call to GetProduct, which `within` runs inside of a request by default. */
+/** Calls GetProduct and returns the spans. `within` runs the call, by default inside a request. */
 const spansOfCall = (id: number, within: typeof inRequest = inRequest) =>
   spansOf(async () => {
     await using service = await startService(async (request) => {

@@ -28,7 +28,7 @@ describe('health', () => {
     })
   })
 
-  it('is unhealthy without a required dependency, and degraded without an optional one', async () => {
+  it('is unhealthy while a required dependency is down, and degraded while only an optional one is down', async () => {
     const required = { name: 'redis', required: true }
     const optional = { name: 'catalog', required: false }
     assert.equal(await statusOf(), 'healthy')
@@ -44,7 +44,7 @@ describe('health', () => {
     assert.doesNotMatch(JSON.stringify(report), /ECONNREFUSED|10\.0\.0\.7/)
   })
 
-  it('probes in parallel, and reports dependencies as down that do not respond within a second', async ({
+  it('probes in parallel, and reports dependencies that do not respond within a second as down', async ({
     mock,
   }) => {
     mock.timers.enable({ apis: ['setTimeout'] })

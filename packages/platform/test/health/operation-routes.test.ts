@@ -29,12 +29,12 @@ describe('health over HTTP', () => {
     assert.deepEqual(await healthWith(dependencies), ['200 healthy', '200 healthy', '200 alive'])
   })
 
-  it('is 503 without a required dependency, but still alive', async () => {
+  it('is 503 while a required dependency is down, but still alive', async () => {
     const dependencies = [dependency(true, false), dependency(false, true)]
     assert.deepEqual(await healthWith(dependencies), ['503 unhealthy', '503 unhealthy', '200 alive'])
   })
 
-  it('is degraded without an optional dependency, but still ready', async () => {
+  it('is degraded while an optional dependency is down, but still ready', async () => {
     const dependencies = [dependency(true, true), dependency(false, false)]
     assert.deepEqual(await healthWith(dependencies), ['200 degraded', '200 degraded', '200 alive'])
   })
@@ -113,7 +113,7 @@ describe('the documentation', () => {
 })
 
 describe('the metrics', () => {
-  it('are Prometheus text, and include the version of the service and process metrics', async () => {
+  it('are Prometheus text, and include process metrics and the version of the service', async () => {
     await using server = await startServer()
     const response = await server.app.inject('/metrics')
     assert.match(String(response.headers['content-type']), /^text\/plain; version=0\.0\.4/)

@@ -54,7 +54,7 @@ describe('a draining server', () => {
     const closed = once(busy.socket, 'close')
     assert.match(await busy.send(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
     await closed
-    // This connection has had no `Connection: close` yet, so its client may be sending a request.
+    // No response on this connection has had `Connection: close` yet, so its client may be sending a request.
     assert.equal(idle.socket.readyState, 'open')
     assert.match(await idle.send(), /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n/i)
   })
@@ -77,7 +77,7 @@ describe('a closing server', () => {
     await closed
   })
 
-  it('answers a request that had arrived only in part when it began to close', async () => {
+  it('answers a request that was only partly received when the close began', async () => {
     await using server = await startBlockedServer()
     server.release()
     const socket = await sendHalfRequest(server)

@@ -90,7 +90,7 @@ describe('a server on a real connection', async () => {
     assert.equal(problem.code, 'payload_too_large')
   })
 
-  it('does not count a request as active after its client disconnects, even within the body', async () => {
+  it('does not count a request as active after its client disconnects, even in the middle of the body', async () => {
     for (const text of [
       'GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n',
       `${head}Content-Length: 10\r\n\r\n{`,

@@ -17,7 +17,7 @@ describe('the HTTP server', () => {
     assert.equal((await server.app.inject('/things')).statusCode, 200)
   })
 
-  it('lets pages of the configured origins read responses, and no others', async () => {
+  it('lets only pages of the configured origins read responses', async () => {
     const [allowed, other] = ['https://shop.example', 'https://other.example']
     const config = { corsOrigins: `${allowed},http://localhost:3000` }
     await using server = await startServer({ routes, config })
@@ -45,7 +45,7 @@ describe('the HTTP server', () => {
     }
   })
 
-  it('refuses requests while the event loop is late, except health checks and scrapes, and recovers', async () => {
+  it('refuses requests except health checks and scrapes while the event loop is delayed, and recovers', async () => {
     await using server = await startServer({ routes, config: { maxEventLoopDelayMs: 50 } })
     const { app } = server
     assert.equal((await app.inject('/things')).statusCode, 200)

@@ -45,7 +45,7 @@ describe('an error that a route throws', () => {
   for (const [kind, status, ownCode] of statuses) {
     const error = new AppError(kind, 'a rule was broken', { code: ownCode })
     const { code } = error
-    it(`of the kind ${kind} with the code ${code} is answered with ${status} and its message`, async () => {
+    it(`of kind ${kind} and code ${code} is answered with ${status} and its message`, async () => {
       const { response } = await responseTo(error)
       assertProblem(response, { status, code, detail: 'a rule was broken', instance: '/fail' })
     })
@@ -74,7 +74,7 @@ describe('an error that a route throws', () => {
     })
   })
 
-  it('is answered with the details that its service declares, regardless of the schema of the route', async () => {
+  it('is answered with the details that its service declares, even if the schema of the route does not list them', async () => {
     await using server = await startServer({
       problemMembers: { available: { type: 'integer', description: 'Pieces left' } },
       routes: async (app) => {
@@ -105,7 +105,7 @@ describe('an error that a route throws', () => {
     assert.equal(other.errors.length, 0)
   })
 
-  it('has its cause logged, but not sent to the client', async () => {
+  it('has its cause in the log, but not in the response', async () => {
     const cause = new Error('connect ECONNREFUSED 10.0.0.7:5432')
     const { response, errors } = await responseTo(
       new AppError('unavailable', 'the database is down', { cause }),

@@ -23,7 +23,7 @@ const startShop = () =>
     },
   })
 
-describe('request metrics', async () => {
+describe('request metrics and logs', async () => {
   const server = await startShop()
   const { app } = server
   after(() => server[Symbol.asyncDispose]())
@@ -32,7 +32,7 @@ describe('request metrics', async () => {
     return body.split('\n').filter((line) => line.startsWith(name))
   }
 
-  it('count every request by method, status and route pattern, and never contain its path', async () => {
+  it('metrics count every request by method, status and route pattern, and never contain its path', async () => {
     await app.inject('/things/alice')
     await app.inject('/things/bob/?secret=1')
     await app.inject({ method: 'PUT', url: '/things/carol' })
@@ -64,7 +64,7 @@ describe('request metrics', async () => {
     assert.doesNotMatch((await app.inject('/metrics')).body, /alice|bob|carol|dave|secret/)
   })
 
-  it('measure durations in seconds, and one log line has the same values', async () => {
+  it('metrics measure durations in seconds, and one log line has the same values', async () => {
     await app.inject('/slow')
     const sums = await linesOf('http_server_request_duration_seconds_sum')
     const seconds = Number(
@@ -81,7 +81,7 @@ describe('request metrics', async () => {
     assert.ok(Math.abs(Number(line?.['duration_ms']) / 1000 - seconds) < 0.001)
   })
 
-  it('come with log lines, which have level debug for scrapes and health checks', async () => {
+  it('log lines of scrapes and health checks have level debug', async () => {
     for (const url of ['/metrics', '/health', '/health/ready', '/health/live']) {
       await app.inject(url)
       assert.equal(server.lines.findLast(({ route }) => route === url)?.['level'], 20)

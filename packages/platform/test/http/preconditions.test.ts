@@ -30,12 +30,12 @@ describe('a conditional request', async () => {
   }
   const read = (header: string) => server.app.inject({ url: '/thing', headers: { 'if-none-match': header } })
 
-  it('expects any state without If-Match, and an existing one with *', async () => {
+  it('accepts any state without If-Match, and requires an existing one with *', async () => {
     assert.equal(await expectedBy(undefined), 'anything')
     for (const header of ['*', ' * ']) assert.equal(await expectedBy(header), 'existing')
   })
 
-  it('expects one of the states whose strong ETags If-Match lists', async () => {
+  it('requires one of the states whose strong ETags If-Match lists', async () => {
     for (const [header, versions] of [
       ['"7"', [7]],
       [' "7" ', [7]],
@@ -49,19 +49,19 @@ describe('a conditional request', async () => {
       )
   })
 
-  it('ignores weak and unknown ETags in If-Match, so that it may expect no state at all', async () => {
+  it('ignores weak and unknown ETags in If-Match; if no others are listed, the precondition never holds', async () => {
     for (const header of ['7', '""', '', 'W/"7"', '"x"', '"7'])
       assert.deepEqual(await expectedBy(header), [], header)
     assert.deepEqual(await expectedBy('"6", W/"7"'), [{ version: 6 }])
   })
 
-  it('is answered with the ETag', async () => {
+  it('gets the state and its ETag when If-None-Match is absent', async () => {
     const response = await server.app.inject('/thing')
     assert.deepEqual([response.statusCode, response.json()], [200, { version: 7 }])
     assert.equal(response.headers['etag'], '"7"')
   })
 
-  it('is answered with an empty 304 when If-None-Match is * or lists the ETag, strong or weak', async () => {
+  it('gets an empty 304 when If-None-Match is * or lists the ETag, strong or weak', async () => {
     for (const header of ['"7"', ' "7" ', '"6", "7"', 'W/"7"', '"6",W/"7"', '*']) {
       const response = await read(header)
       assert.deepEqual(
@@ -72,7 +72,7 @@ describe('a conditional request', async () => {
     }
   })
 
-  it('is answered with the state when If-None-Match lists only other ETags', async () => {
+  it('gets the state when If-None-Match lists only other ETags', async () => {
     for (const header of ['"6"', '"6", "8"', '7', '"77"', '']) {
       const response = await read(header)
       assert.deepEqual([response.statusCode, response.json()], [200, { version: 7 }], header)

@@ -106,7 +106,7 @@ describe('a request that the HTTP server refuses', async () => {
       })
   })
 
-  it('gets a 400 with each field and its rule when the input violates the schema', async () => {
+  it('gets a 400 that names each field and the violated rule when the input violates the schema', async () => {
     assertProblem(await post('{"name":5}'), {
       status: 400,
       code: 'invalid',
@@ -145,7 +145,7 @@ describe('a request that the HTTP server refuses', async () => {
   })
 })
 
-describe('an unsupported body', () => {
+describe('a body with an unsupported encoding', () => {
   const post = async (payload: Buffer | string, headers: Record<string, string> = {}) => {
     await using server = await startServer({
       routes: async (app) => void app.post('/things', ({ body }) => ({ body })),

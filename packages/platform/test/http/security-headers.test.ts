@@ -5,8 +5,8 @@ import { describe, it } from 'node:test'
 import helmet from 'helmet'
 import { securityHeaders } from '../../src/http/security-headers.ts'
 
-/** What helmet sets for an API without the headers for HTML pages and for browsers that are no longer in use. */
-const headersByHelmet = () => {
+/** Returns the headers that helmet sets for an API: without those for HTML pages and for obsolete browsers. */
+const helmetHeaders = () => {
   const request = new IncomingMessage(new Socket())
   const response = new ServerResponse(request)
   const setHeaders = helmet({
@@ -26,6 +26,6 @@ const headersByHelmet = () => {
 
 describe('the security headers', () => {
   it('are the headers that helmet sets for an API', () => {
-    assert.deepEqual({ ...securityHeaders }, headersByHelmet())
+    assert.deepEqual({ ...securityHeaders }, helmetHeaders())
   })
 })

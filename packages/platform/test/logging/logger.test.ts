@@ -72,7 +72,7 @@ describe('a log line', () => {
     assert.match(call ?? '', /\] INFO: test-service: call shop\.Things\/Get OK 0 ms$/)
   })
 
-  it('is written from the configured level on', async () => {
+  it('is written if its level is at least the configured level', async () => {
     assert.deepEqual(await levelsOf({ level: 'debug' }), ['debug', 'info', 'warn', 'error', 'fatal'])
     assert.deepEqual(await levelsOf({ level: 'info' }), ['info', 'warn', 'error', 'fatal'])
     assert.deepEqual(await levelsOf({ level: 'error' }), ['error', 'fatal'])
@@ -188,7 +188,7 @@ describe('the log', () => {
     assert.match(filesIn(folder.path).join(), /first.*\n.*last.*\n$/)
   })
 
-  it('file has the configured name', async () => {
+  it('is written to a file with the configured name', async () => {
     assert.match((await logFile({ file: 'other.log' }, logStart)).name, /^other\.\d+\.log$/)
   })
 })

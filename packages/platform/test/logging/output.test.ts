@@ -54,7 +54,7 @@ describe('a log file', () => {
     await eventually(20_000, async () => assert.deepEqual(namesIn(folder.path), kept))
   })
 
-  it('that cannot be opened is reported on the console, where the log goes instead', async () => {
+  it('that cannot be opened is reported on the console, which receives the log lines instead', async () => {
     await using folder = await temporaryFolder()
     // A folder in place of the file: permissions would not stop tests that run as root.
     await mkdir(join(folder.path, 'shop.1.log'))

@@ -19,8 +19,8 @@ const useCases = {
   listProducts: async (_query: { secret: string }) => [],
 }
 
-describe('a measured use case', () => {
-  it('counts every call by its outcome: ok, or the code of the error', async () => {
+describe('the metrics of a use case', () => {
+  it('count every call by its outcome: ok, or the code of the error', async () => {
     const metrics = createMetrics('test', '1.0.0')
     const use = pipeline(useCases, [measured(metrics)])
     assert.equal(await use.getProduct({ id: 7 }, context), 'product 7')
@@ -40,7 +40,7 @@ describe('a measured use case', () => {
     assert.doesNotMatch(text, /hunter2/)
   })
 
-  it('measures the duration of a call in seconds', async () => {
+  it('measure the duration of a call in seconds', async () => {
     const metrics = createMetrics('test', '1.0.0')
     await pipeline(useCases, [measured(metrics)]).getProduct({ id: 7 }, context)
     const text = await metrics.registry.metrics()

@@ -10,7 +10,7 @@ const countsOf = async ({ registry }: ReturnType<typeof createMetrics>) =>
   (await registry.metrics()).split('\n').filter((line) => line.startsWith('job_duration_seconds_count'))
 
 describe('a job', () => {
-  it('is measured and continues after failed rounds, and logs consecutive failures once', async () => {
+  it('is measured, continues after failed runs, and logs consecutive failures once', async () => {
     const { logger, lines } = recordingLogger()
     const metrics = createMetrics('test', '1.0.0')
     let round = 0
@@ -32,7 +32,7 @@ describe('a job', () => {
     assert.match(counts.join('\n'), /job="sweep",outcome="ok"\} [1-9]/)
   })
 
-  it('has its signal aborted on stop, which waits for the running round to end', async () => {
+  it('has its signal aborted when the jobs stop, and the stop waits for the current run', async () => {
     const { logger } = recordingLogger()
     const events: string[] = []
     const work = async (signal: AbortSignal) => {

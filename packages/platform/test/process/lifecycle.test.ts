@@ -79,7 +79,7 @@ describe('a process', () => {
     }
   })
 
-  /** Sends SIGTERM, after which a mocked clock advances by each of `steps` in milliseconds. */
+  /** Sends SIGTERM. The service's mocked clock then advances by each of `steps`, in milliseconds. */
   const stopWithMockedClock = async (closingMs: number, delayMs: number, steps: readonly number[]) => {
     await using service = startProgram(program, String(closingMs), String(delayMs), JSON.stringify(steps))
     await service.waitForOutput('started')

@@ -29,7 +29,7 @@ describe('the sections of a configuration', () => {
     })
   })
 
-  it('default to JSON logs from level info and a shutdown delay for load balancers elsewhere', () => {
+  it('default to JSON logs from level info and a shutdown delay of 5 s in staging and production', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
       const { logging, shutdown } = sectionsOf({ ENVIRONMENT })
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])

@@ -35,7 +35,7 @@ describe('concurrent calls', () => {
     assert.equal(await find(1), 1)
   })
 
-  it('are loaded in the trace of the first one, to which the spans of the others link', async () => {
+  it('are loaded in the trace of the first request, to which the spans of the other requests link', async () => {
     const load = (keys: readonly number[]) => inSpan('load', async () => [...keys])
     const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     const spans = await spansOf(() =>
@@ -43,9 +43,9 @@ describe('concurrent calls', () => {
     )
     const firstSpan = spans.find(({ name }) => name === 'request 0')
     assert.equal(treeOf(spans, firstSpan?.id ?? ''), 'test-service internal load\n')
-    const linksOf = Object.fromEntries(spans.map(({ name, links }) => [name, links]))
+    const linksByName = Object.fromEntries(spans.map(({ name, links }) => [name, links]))
     const first = [firstSpan?.id]
-    assert.deepEqual(linksOf, { load: [], 'request 0': [], 'request 1': first, 'request 2': first })
+    assert.deepEqual(linksByName, { load: [], 'request 0': [], 'request 1': first, 'request 2': first })
   })
 
   it('wait for a free slot, and then share batches of limited size', async () => {
@@ -99,13 +99,13 @@ describe('concurrent calls', () => {
       return values
     }
     const find = batchByKey({ load, slots: 2, maxBatchSize: 100 })
-    const otherCalls = setInterval(() => void find('key'), 0)
+    const backgroundCalls = setInterval(() => void find('key'), 0)
     for (let written = 1; written <= 2_000; written++) {
       void find('key')
       stored = written
       assert.ok((await find('key')) >= written)
     }
-    clearInterval(otherCalls)
+    clearInterval(backgroundCalls)
   })
 
   it('can load undefined as a value', async () => {
@@ -114,7 +114,7 @@ describe('concurrent calls', () => {
     assert.deepEqual(await Promise.all([find(1), find(2)]), ['one', undefined])
   })
 
-  it('are aborted when all callers have gone, but not before', async () => {
+  it('are aborted when all callers have aborted, but not before', async () => {
     const signals: (AbortSignal | undefined)[] = []
     const load = async (keys: readonly number[]) => {
       signals.push(requestContext.getStore()?.signal)
@@ -134,7 +134,7 @@ describe('concurrent calls', () => {
     assert.equal(signals[1], undefined, 'a caller without a signal waits until the end')
   })
 
-  it('are loaded in the context of the first one', async () => {
+  it('are loaded in the request context of the first call', async () => {
     const load = async (keys: readonly number[]) => keys.map(() => requestContext.getStore()?.requestId)
     const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     const from = (requestId: string) => requestContext.run({ requestId }, () => find(1))

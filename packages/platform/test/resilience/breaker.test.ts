@@ -5,56 +5,56 @@ import { createBreaker } from '../../src/resilience/breaker.ts'
 
 const createTestBreaker = () => createBreaker({ failures: 3, retryAfterMs: 100, message: 'down for now' })
 
-const failing = (code: ErrorKind) => () => Promise.reject(new AppError(code, 'refused'))
+const failWith = (code: ErrorKind) => () => Promise.reject(new AppError(code, 'refused'))
 
-/** Makes this many calls that fail with the code, and checks that the breaker passes their errors through. */
-const fail = async (breaker: ReturnType<typeof createBreaker>, code: ErrorKind, times: number) => {
+/** Makes `times` calls that fail with `code`. Checks that the breaker passes their errors through. */
+const failCalls = async (breaker: ReturnType<typeof createBreaker>, code: ErrorKind, times: number) => {
   for (let call = 0; call < times; call += 1)
-    await assert.rejects(breaker(failing(code)), { code, message: 'refused' })
+    await assert.rejects(breaker(failWith(code)), { code, message: 'refused' })
 }
 
-const isOpen = { code: 'unavailable', message: 'down for now' }
+const errorWhileOpen = { code: 'unavailable', message: 'down for now' }
 
 describe('a breaker', () => {
   it('passes results and errors through', async () => {
     const breaker = createTestBreaker()
     assert.equal(await breaker(async () => 'done'), 'done')
-    await fail(breaker, 'not_found', 1)
+    await failCalls(breaker, 'not_found', 1)
     await assert.rejects(
       breaker(() => Promise.reject(new TypeError('bug'))),
       TypeError,
     )
   })
 
-  it('opens after three consecutive unavailable errors, and then makes no calls for a while', async ({
+  it('opens after three consecutive unavailable errors, and then rejects calls without making them', async ({
     mock,
   }) => {
     mock.timers.enable({ apis: ['Date'] })
     const breaker = createTestBreaker()
-    await fail(breaker, 'unavailable', 3)
+    await failCalls(breaker, 'unavailable', 3)
     mock.timers.tick(99)
     let calls = 0
     await assert.rejects(
       breaker(async () => (calls += 1)),
-      isOpen,
+      errorWhileOpen,
     )
     assert.equal(calls, 0)
   })
 
   it('does not open when a success or another error comes in between', async () => {
     const breaker = createTestBreaker()
-    await fail(breaker, 'unavailable', 2)
-    await fail(breaker, 'not_found', 1)
-    await fail(breaker, 'unavailable', 2)
+    await failCalls(breaker, 'unavailable', 2)
+    await failCalls(breaker, 'not_found', 1)
+    await failCalls(breaker, 'unavailable', 2)
     await breaker(async () => 'done')
-    await fail(breaker, 'unavailable', 2)
+    await failCalls(breaker, 'unavailable', 2)
     assert.equal(await breaker(async () => 'done'), 'done')
   })
 
   it('does not open for errors other than unavailable', async () => {
     const breaker = createTestBreaker()
-    await fail(breaker, 'not_found', 5)
-    await fail(breaker, 'internal', 5)
+    await failCalls(breaker, 'not_found', 5)
+    await failCalls(breaker, 'internal', 5)
     assert.equal(await breaker(async () => 'done'), 'done')
   })
 
@@ -67,25 +67,25 @@ describe('a breaker', () => {
       message: 'down for now',
       onState: (state) => states.push(state),
     })
-    await fail(breaker, 'unavailable', 3)
+    await failCalls(breaker, 'unavailable', 3)
     mock.timers.tick(100)
-    await fail(breaker, 'unavailable', 1)
+    await failCalls(breaker, 'unavailable', 1)
     mock.timers.tick(100)
     await breaker(async () => 'done')
     assert.deepEqual(states, ['closed', 'open', 'half_open', 'open', 'half_open', 'closed'])
   })
 
-  it('lets one trial call through after a while, and closes if it succeeds or stays open otherwise', async ({
+  it('makes one trial call after the retry interval; closes if the call succeeds, otherwise opens again', async ({
     mock,
   }) => {
     mock.timers.enable({ apis: ['Date'] })
     const breaker = createTestBreaker()
-    await fail(breaker, 'unavailable', 3)
+    await failCalls(breaker, 'unavailable', 3)
     mock.timers.tick(100)
-    await fail(breaker, 'unavailable', 1)
+    await failCalls(breaker, 'unavailable', 1)
     await assert.rejects(
       breaker(async () => 'done'),
-      isOpen,
+      errorWhileOpen,
     )
     mock.timers.tick(100)
     assert.equal(await breaker(async () => 'done'), 'done')

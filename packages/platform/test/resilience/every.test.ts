@@ -3,23 +3,23 @@ import { describe, it } from 'node:test'
 import { every, pause } from '../../src/resilience/every.ts'
 
 describe('every', () => {
-  it('repeats the work until the signal aborts, one round at a time', async () => {
+  it('repeats the work until the signal aborts, one run at a time', async () => {
     const controller = new AbortController()
-    let [running, rounds] = [0, 0]
+    let [running, runs] = [0, 0]
     const work = async () => {
       assert.equal(++running, 1)
       await new Promise(setImmediate)
       running -= 1
-      if (++rounds === 5) controller.abort()
+      if (++runs === 5) controller.abort()
     }
     await every(1, work, controller.signal)
-    assert.equal(rounds, 5)
+    assert.equal(runs, 5)
   })
 
   it('does not start when the signal is already aborted', () =>
     every(1, () => assert.fail('it started'), AbortSignal.abort()))
 
-  it('waits for the running round when the signal aborts, and skips the pause', async () => {
+  it('waits for the current run when the signal aborts, and skips the pause', async () => {
     const controller = new AbortController()
     const { promise, resolve } = Promise.withResolvers<void>()
     let finished = false

@@ -7,37 +7,40 @@ import { requestContext } from '../../src/request-context.ts'
 import { shareIdentical } from '../../src/resilience/share-identical.ts'
 import { inSpan } from '../../src/tracing/api.ts'
 
-/** Longer than a call waits before it starts. */
+/** Waits longer than a call waits before it starts. */
 const severalTicks = async () => {
   for (let ticks = 0; ticks < 3; ticks++) await tick()
 }
 
 const identity = (key: string) => key
 
-/** Creates a call that is pending until `endFirst()`; `started` has the keys of all calls so far. */
+/**
+ * Creates a function whose calls stay pending until `endFirst()` ends the oldest. `started` has the keys of all
+ * calls so far.
+ */
 const createPendingCall = () => {
   const started: string[] = []
-  const ends: (() => void)[] = []
+  const resolvers: (() => void)[] = []
   const call = (key: string) => {
     started.push(key)
-    return new Promise<string>((resolve) => ends.push(() => resolve(`${key} ${started.length}`)))
+    return new Promise<string>((resolve) => resolvers.push(() => resolve(`${key} ${started.length}`)))
   }
-  return { call, started, endFirst: () => ends.shift()?.() }
+  return { call, started, endFirst: () => resolvers.shift()?.() }
 }
 
 describe('identical calls', () => {
-  it('run in the trace of the first one, to which the spans of the others link', async () => {
+  it('run in the trace of the first request, to which the spans of the other requests link', async () => {
     const get = shareIdentical(String, (key: number) => inSpan('call', async () => key))
     const spans = await spansOf(() =>
       Promise.all([0, 1].map((index) => inRequest(`request ${index}`, () => get(7)))),
     )
     const first = spans.find(({ name }) => name === 'request 0')
     assert.equal(treeOf(spans, first?.id ?? ''), 'test-service internal call\n')
-    const linksOf = Object.fromEntries(spans.map(({ name, links }) => [name, links]))
-    assert.deepEqual(linksOf, { call: [], 'request 0': [], 'request 1': [first?.id] })
+    const linksByName = Object.fromEntries(spans.map(({ name, links }) => [name, links]))
+    assert.deepEqual(linksByName, { call: [], 'request 0': [], 'request 1': [first?.id] })
   })
 
-  it('are joined into one, and those made while it runs are joined into the next one', async () => {
+  it('share one run, and calls made during that run share the next one', async () => {
     const { call, started, endFirst } = createPendingCall()
     const get = shareIdentical(identity, call)
     const first = [get('a'), get('a')]
@@ -64,7 +67,7 @@ describe('identical calls', () => {
     assert.deepEqual(started, ['slow', 'other'])
   })
 
-  it('fail together, and the next one still runs', async () => {
+  it('fail together, and the next call still runs', async () => {
     let calls = 0
     const get = shareIdentical(identity, async () => {
       calls += 1
@@ -89,22 +92,22 @@ describe('identical calls', () => {
       await severalTicks()
       return value
     })
-    const otherCalls = setInterval(() => void get('key'), 0)
+    const backgroundCalls = setInterval(() => void get('key'), 0)
     for (let written = 1; written <= 2_000; written++) {
       void get('key')
       stored = written
       assert.ok((await get('key')) >= written)
     }
-    clearInterval(otherCalls)
+    clearInterval(backgroundCalls)
   })
 
-  it('run with the request id of the first one', async () => {
+  it('run with the request id of the first call', async () => {
     const get = shareIdentical(identity, async () => requestContext.getStore()?.requestId)
     const from = (requestId: string) => requestContext.run({ requestId }, () => get('key'))
     assert.deepEqual(await Promise.all([from('a'), from('b')]), ['a', 'a'])
   })
 
-  it('do not start when all callers have already gone, and are aborted when the last caller goes', async () => {
+  it('do not start if all callers have already aborted, and are aborted when the last caller aborts', async () => {
     const signals: (AbortSignal | undefined)[] = []
     const states = () => signals.map((signal) => signal?.aborted)
     const get = shareIdentical(identity, (key: string) => {

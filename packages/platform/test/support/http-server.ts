@@ -15,7 +15,7 @@ type Options = Readonly<{
   problemMembers?: HttpServerOptions['problemMembers']
 }>
 
-/** Starts the HTTP server of the services with a recording logger; disposing of it closes the server. */
+/** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
 export const startServer = async ({
   routes,
   dependencies = [],
@@ -50,7 +50,7 @@ export const startServer = async ({
   }
 }
 
-/** Sends a GET over a new connection, and resolves with a function that resets the connection. */
+/** Lets the server listen and sends a GET over a new connection. Resolves with a function that resets it. */
 export const startRequest = async (app: FastifyInstance, path: string): Promise<() => void> => {
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo

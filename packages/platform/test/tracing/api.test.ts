@@ -48,7 +48,7 @@ const spansOfShop = (work: (shop: Shop) => Promise<unknown>, config = {}) =>
 const names = (spans: readonly { name: string }[]) => spans.map(({ name }) => name)
 
 describe('the span of a request', () => {
-  it('continues the trace of its caller and contains the span of the use case, with or without a body', async () => {
+  it('continues the trace of its caller and is the parent of the use case span, with or without a body', async () => {
     const spans = await spansOfShop(async ({ app, activeRequests }) => {
       await app.inject({ url: '/users/ann', headers: { traceparent, 'x-request-id': 'r-1' } })
       const address = await app.listen({ host: '127.0.0.1', port: 0 })
@@ -141,7 +141,7 @@ describe('the span of a request', () => {
     assert.doesNotMatch(JSON.stringify(spans), /ann|not found|cannot read|192\.0\.2\.7/)
   })
 
-  it('does not exist for health checks and scrapes, and neither do spans of their work', async () => {
+  it('is not recorded for health checks and scrapes, and neither are the spans of their work', async () => {
     const spans = await spansOfShop(async ({ app }) => {
       for (const url of ['/health', '/health/live', '/health/ready', '/metrics'])
         assert.equal((await app.inject({ url, headers: { traceparent } })).statusCode, 200)
@@ -152,7 +152,7 @@ describe('the span of a request', () => {
 
 describe('the sampler', () => {
   const unsampled = `00-${traceId}-${callerId}-00`
-  /** Sends requests without a parent, with a sampled and an unsampled one. Returns the parents of the spans. */
+  /** Sends a request without a parent, with a sampled and with an unsampled one. Returns the parents of the spans. */
   const tracedParents = async (config: Record<string, unknown>) => {
     const spans = await spansOfShop(async ({ app }) => {
       for (const headers of [{}, { traceparent }, { traceparent: unsampled }])

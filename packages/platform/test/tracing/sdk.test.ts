@@ -6,7 +6,7 @@ import { startCollector } from '@shop/testing/observability/otlp.ts'
 import { inRequest, origin, tracingConfig } from '@shop/testing/observability/tracing.ts'
 import { startTracing } from '../../src/tracing/start.ts'
 
-/** A full batch, which is exported immediately. */
+/** The number of spans in a full batch, which is exported immediately. */
 const batchSize = 512
 
 const makeSpans = async (name: string) => {

@@ -276,7 +276,7 @@ describe('the precondition of a write', () => {
     assert.throws(() => requireExisting(7, lamp, []), stale)
   })
 
-  test('is not checked for an unknown product, which is not_found', () => {
+  test('is not checked for an unknown product; the error is not_found', () => {
     const preconditions = ['anything', 'existing', [], [{ version: 3 }]] as const
     for (const expected of preconditions)
       assert.throws(() => requireExisting(7, undefined, expected), {

@@ -143,7 +143,7 @@ describe('when the deadline of a call expires', { skip: withoutPostgres }, () =>
     callback: (error: ServiceError | null) => void,
   ) => unknown
 
-  /** Calls with a deadline in `ms` milliseconds. Resolves with the status of the call. */
+  /** Makes the call with a deadline `ms` milliseconds from now. Resolves with its status. */
   const callWithDeadline = (ms: number, call: Call) =>
     new Promise<status>((resolve) => {
       call(new Metadata(), { deadline: Date.now() + ms }, (error) => resolve(error?.code ?? status.OK))

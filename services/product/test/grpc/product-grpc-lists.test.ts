@@ -15,7 +15,7 @@ const paging = { pageSize: 0, pageToken: '' }
 const stocksOf = (products: readonly { stock: number }[]) => products.map(({ stock }) => stock)
 const idsOf = (products: readonly { id: number }[]) => products.map(({ id }) => id)
 
-/** Adds `count` products. Price in cents and stock count up from 1. */
+/** Adds `count` products. Their prices in cents and their stocks count up from 1. */
 const addNumbered = async (count: number): Promise<Product[]> => {
   const added = []
   for (let index = 1; index <= count; index += 1)
@@ -24,7 +24,7 @@ const addNumbered = async (count: number): Promise<Product[]> => {
 }
 
 describe('ListProducts', () => {
-  test('answers 100 products by default, in id order, and continues from the page token', async () => {
+  test('returns 100 products by default, in id order, and continues from the page token', async () => {
     const added = await addNumbered(101)
     const first = await rpc.listProducts(paging)
     assert.deepEqual(idsOf(first.products), idsOf(added.slice(0, 100)))
@@ -47,13 +47,13 @@ describe('ListProducts', () => {
       await assertFails(rpc.listProducts({ ...paging, pageToken }), invalid, 'page_token must')
   })
 
-  test('answers no products for an empty catalog', async () => {
+  test('returns no products for an empty catalog', async () => {
     assert.deepEqual(await rpc.listProducts(paging), { products: [], nextPageToken: '' })
   })
 })
 
 describe('GetTopMostExpensiveProducts', () => {
-  test('answers the most expensive products first, ten by default', async () => {
+  test('returns the most expensive products first, ten by default', async () => {
     await addNumbered(101)
     for (const [limit, count] of [
       [0, 10],
@@ -76,7 +76,7 @@ describe('GetTopMostExpensiveProducts', () => {
 })
 
 describe('GetLowStockProducts', () => {
-  test('answers products with at most max_stock pieces, lowest stock first, page by page', async () => {
+  test('returns products with at most max_stock pieces, lowest stock first, page by page', async () => {
     await addNumbered(5)
     const first = await rpc.getLowStockProducts({ maxStock: 3, pageSize: 2, pageToken: '' })
     assert.deepEqual(stocksOf(first.products), [1, 2])
@@ -91,7 +91,7 @@ describe('GetLowStockProducts', () => {
     )
   })
 
-  test('answers products that are sold out for max_stock 0', async () => {
+  test('returns products that are sold out for max_stock 0', async () => {
     const soldOut = await store.products.add(creationOf({ stock: 0 }))
     const { products } = await rpc.getLowStockProducts({ ...paging, maxStock: 0 })
     assert.deepEqual(idsOf(products), [soldOut.id])
@@ -104,7 +104,7 @@ describe('GetLowStockProducts', () => {
 })
 
 describe('GetProductsByCategory', () => {
-  test('answers the products of exactly this category, page by page', async () => {
+  test('returns the products of exactly this category, page by page', async () => {
     const category = 'Bücher & CD/DVD'
     const added = []
     for (let index = 0; index < 3; index += 1) added.push(await store.products.add(creationOf({ category })))
@@ -121,7 +121,7 @@ describe('GetProductsByCategory', () => {
     )
   })
 
-  test('answers no products for an unknown category, and those without a category for the empty string', async () => {
+  test('returns no products for an unknown category, and those without a category for the empty string', async () => {
     const uncategorized = await store.products.add(creationOf({ category: '' }))
     const unknown = await rpc.getProductsByCategory({ ...paging, category: 'home' })
     assert.deepEqual(unknown.products, [])

@@ -41,7 +41,7 @@ const remove = (request: object) => rpc.deleteProduct({ id: lamp.id, version: 0,
 const findLamp = () => store.reader.find(lamp.id)
 
 describe('GetProduct', () => {
-  test('answers the product', async () => {
+  test('returns the product', async () => {
     assert.deepEqual((await rpc.getProduct({ id: lamp.id })).product, lampMessage())
   })
 
@@ -52,7 +52,7 @@ describe('GetProduct', () => {
     for (const id of [0, ...negativeNumbers]) await assertFails(rpc.getProduct({ id }), invalid, 'id must')
   })
 
-  test('answers prices exactly, from zero to the maximum', async () => {
+  test('returns prices exactly, from zero to the maximum', async () => {
     for (const [price, decimal] of [
       [0n, 0],
       [1n, 0.01],
@@ -66,7 +66,7 @@ describe('GetProduct', () => {
 })
 
 describe('CreateProduct', () => {
-  test('answers the product as stored', async () => {
+  test('returns the product as stored', async () => {
     const fields = { name: 'x', description: 'y', price: 9_999_999_999.99, stock: 7, category: 'z' }
     const { product } = await rpc.createProduct({ ...fields, name: ' x ' })
     assert.ok(product)
@@ -106,7 +106,7 @@ describe('CreateProduct', () => {
 })
 
 describe('UpdateProduct', () => {
-  test('replaces every field; missing ones become 0 or empty', async () => {
+  test('replaces every field; missing fields become 0 or empty', async () => {
     const { product } = await update({})
     assert.ok(product)
     assert.deepEqual(
@@ -166,7 +166,7 @@ describe('DeleteProduct', () => {
 })
 
 describe('BatchGetProducts', () => {
-  test('answers the products in id order without duplicates, and omits unknown ids', async () => {
+  test('returns the products in id order without duplicates, and omits unknown ids', async () => {
     const other = await store.products.add(creationOf())
     const { products } = await rpc.batchGetProducts({
       ids: [other.id, unknownId, lamp.id, other.id],

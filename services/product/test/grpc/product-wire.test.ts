@@ -3,10 +3,6 @@ import { describe, test } from 'node:test'
 import * as contract from '@shop/contracts/product/product.ts'
 import { double, int32, int32s, message, string } from '../support/wire.ts'
 
-/**
- * The required encoding of one message of each type, with every field set. Field numbers, types and order
- * are those of the first implementation, whose clients are still in use. Written by hand: do not generate it.
- */
 const productBytes = [
   ...int32(1, 7),
   ...string(2, 'Höhle \u{1F600}'),
@@ -30,6 +26,10 @@ const product = {
   version: 3,
 }
 
+/**
+ * The required encoding of one message of each type, with every field set. Field numbers, types and order
+ * are those of the first implementation, whose clients are still in use. Written by hand: do not generate it.
+ */
 const messages: Readonly<Record<string, readonly [value: object, bytes: readonly number[]]>> = {
   Product: [product, productBytes],
   ProductResponse: [{ product }, message(1, productBytes)],

@@ -64,7 +64,7 @@ const numberedProducts = (count: number): Product[] =>
   }))
 
 describe('GET /products', () => {
-  test('answers 100 products by default, in id order', async () => {
+  test('returns 100 products by default, in id order', async () => {
     const products = numberedProducts(101)
     await store(products)
     const first = await list('/products')
@@ -74,14 +74,14 @@ describe('GET /products', () => {
     assert.equal(second.next_cursor, null)
   })
 
-  test('answers up to 1000 products', async () => {
+  test('returns up to 1000 products', async () => {
     await store(numberedProducts(1_001))
     const { count, next_cursor } = await list('/products?limit=1000')
     assert.equal(count, 1_000)
     assert.notEqual(next_cursor, null)
   })
 
-  test('answers an empty array, not null, for an empty catalog', async () => {
+  test('returns an empty array, not null, for an empty catalog', async () => {
     await store([])
     for (const url of ['/products', '/products/top-5', '/products/low-stock-10', '/products/category/Books'])
       assert.deepEqual(await list(url), { products: [], count: 0, next_cursor: null })
@@ -171,7 +171,7 @@ describe('GET /products', () => {
 })
 
 describe('GET /products/top-{n}', () => {
-  test('answers the n most expensive products, most expensive first, without a cursor', async () => {
+  test('returns the n most expensive products, most expensive first, without a cursor', async () => {
     await store(numberedProducts(120))
     for (const n of [1, 5, 10, 100])
       assert.deepEqual(
@@ -181,7 +181,7 @@ describe('GET /products/top-{n}', () => {
     assert.equal((await list('/products/top-5')).next_cursor, null)
   })
 
-  test('answers all products if there are fewer than n', async () => {
+  test('returns all products if there are fewer than n', async () => {
     await store(numberedProducts(3))
     assert.deepEqual(await idsAt('/products/top-10'), [3, 2, 1])
   })
@@ -193,7 +193,7 @@ describe('GET /products/top-{n}', () => {
 })
 
 describe('GET /products/low-stock-{n}', () => {
-  test('answers products with at most n pieces, lowest stock first', async () => {
+  test('returns products with at most n pieces, lowest stock first', async () => {
     const [none, one, ten, eleven] = numberedProducts(4).map(
       (product, index) => reviseProduct(product, { stock: [0, 1, 10, 11][index] ?? 0 }).product,
     )
@@ -232,7 +232,7 @@ describe('GET /products/category/{category}', () => {
     '1',
   ]
 
-  test('answers the products of exactly this category, with any characters in its name', async () => {
+  test('returns the products of exactly this category, with any characters in its name', async () => {
     const products = numberedProducts(categories.length).map(
       (product, index) => reviseProduct(product, { category: categories[index] ?? '' }).product,
     )
@@ -245,7 +245,7 @@ describe('GET /products/category/{category}', () => {
       )
   })
 
-  test('answers an empty array for an unknown category', async () => {
+  test('returns an empty array for an unknown category', async () => {
     assert.deepEqual(await idsAt('/products/category/Unknown'), [])
     assert.deepEqual(await idsAt(`/products/category/${'x'.repeat(100)}`), [])
   })

@@ -36,7 +36,7 @@ const lampJson = (changes: object = {}) => ({
 })
 
 /** Sends the request and checks the status of the response. */
-const sendExpecting = async (request: Request, status = 200) => {
+const sendAndExpect = async (request: Request, status = 200) => {
   const response = await send(app.http, request)
   assert.equal(response.statusCode, status, response.body)
   return response
@@ -47,7 +47,7 @@ const sendExpecting = async (request: Request, status = 200) => {
  * lamp's, so that the result can be compared with `lampJson`.
  */
 const sendWrite = async (request: Request) => {
-  const response = await sendExpecting(request)
+  const response = await sendAndExpect(request)
   const { updated_at, ...product } = response.json()
   assert.match(updated_at, isoTime)
   assert.ok(new Date(updated_at) >= lamp.updatedAt)
@@ -56,14 +56,14 @@ const sendWrite = async (request: Request) => {
 }
 
 describe('GET /products/{id}', () => {
-  test('answers the product with its ETag', async () => {
-    const response = await sendExpecting({ url: url() })
+  test('returns the product with its ETag', async () => {
+    const response = await sendAndExpect({ url: url() })
     assert.deepEqual(response.json(), lampJson())
     assert.equal(response.headers.etag, '"1"')
     assert.match(String(response.headers['content-type']), /^application\/json/)
   })
 
-  test('answers prices exactly, from zero to the maximum', async () => {
+  test('returns prices exactly, from zero to the maximum', async () => {
     for (const [price, text] of [
       [0n, '0'],
       [1n, '0.01'],
@@ -71,24 +71,24 @@ describe('GET /products/{id}', () => {
       [999_999_999_999n, '9999999999.99'],
     ] as const) {
       const { id } = await app.store.products.add(creationOf({ price }))
-      const { body } = await sendExpecting({ url: `/products/${id}` })
+      const { body } = await sendAndExpect({ url: `/products/${id}` })
       assert.ok(body.includes(`"price":${text},`), body)
     }
   })
 
   test('answers 304 without a body if If-None-Match matches the ETag', async () => {
     for (const tags of ['"1"', 'W/"1"', '"0", "1"', '*']) {
-      const response = await sendExpecting({ url: url(), headers: { 'if-none-match': tags } }, 304)
+      const response = await sendAndExpect({ url: url(), headers: { 'if-none-match': tags } }, 304)
       assert.equal(response.body, '')
       assert.equal(response.headers.etag, '"1"')
     }
     for (const tags of ['"2"', '"11"', '1', '"*"'])
-      await sendExpecting({ url: url(), headers: { 'if-none-match': tags } })
+      await sendAndExpect({ url: url(), headers: { 'if-none-match': tags } })
   })
 
   test('answers HEAD with the same headers and no body', async () => {
-    const get = await sendExpecting({ url: url() })
-    const head = await sendExpecting({ method: 'HEAD', url: url() })
+    const get = await sendAndExpect({ url: url() })
+    const head = await sendAndExpect({ method: 'HEAD', url: url() })
     assert.equal(head.body, '')
     for (const name of ['etag', 'content-type', 'content-length'])
       assert.equal(head.headers[name], get.headers[name])
@@ -101,7 +101,7 @@ describe('GET /products/{id}', () => {
 describe('POST /products', () => {
   test('answers 201 with the product, its Location and its ETag', async () => {
     const payload = { name: ' 1984 ', description: 'A novel', price: 14.99, stock: 75, category: 'Books' }
-    const response = await sendExpecting({ method: 'POST', url: '/products', payload }, 201)
+    const response = await sendAndExpect({ method: 'POST', url: '/products', payload }, 201)
     const product = response.json()
     assert.deepEqual(product, { ...product, ...payload, name: '1984', version: 1 })
     assert.deepEqual(Object.keys(product), Object.keys(lampJson()))
@@ -109,13 +109,13 @@ describe('POST /products', () => {
     assert.equal(product.updated_at, product.created_at)
     assert.equal(response.headers.etag, '"1"')
     assert.equal(response.headers.location, `/products/${product.id}`)
-    assert.deepEqual((await sendExpecting({ url: `/products/${product.id}` })).json(), product)
+    assert.deepEqual((await sendAndExpect({ url: `/products/${product.id}` })).json(), product)
   })
 
   test('requires only a name and a price', async () => {
     const payload = { name: 'x', price: 0 }
     const { description, price, stock, category } = (
-      await sendExpecting({ method: 'POST', url: '/products', payload }, 201)
+      await sendAndExpect({ method: 'POST', url: '/products', payload }, 201)
     ).json()
     assert.deepEqual(
       { description, price, stock, category },
@@ -123,13 +123,13 @@ describe('POST /products', () => {
     )
   })
 
-  test('ignores unknown members and those that the store assigns', async () => {
+  test('ignores unknown members, and members whose values the store assigns', async () => {
     const payload = `{
       "id": 77, "version": 9, "created_at": "x", "updated_at": null, "color": "red",
       "__proto__": { "stock": 3 }, "constructor": { "prototype": { "stock": 3 } },
       "name": "x", "price": 1
     }`
-    const product = (await sendExpecting({ method: 'POST', url: '/products', payload }, 201)).json()
+    const product = (await sendAndExpect({ method: 'POST', url: '/products', payload }, 201)).json()
     assert.deepEqual(Object.keys(product), Object.keys(lampJson()))
     assert.notEqual(product.id, 77)
     assert.equal(product.version, 1)
@@ -138,7 +138,7 @@ describe('POST /products', () => {
 })
 
 describe('PUT /products/{id}', () => {
-  test('replaces every field; missing ones get their defaults', async () => {
+  test('replaces every field; missing fields get their defaults', async () => {
     const payload = { name: 'Floor Lamp', price: 0 }
     const expected = lampJson({ ...payload, description: '', stock: 0, category: '', version: 2 })
     assert.deepEqual(await sendWrite({ method: 'PUT', url: url(), payload }), expected)
@@ -194,7 +194,7 @@ describe('PATCH /products/{id}', () => {
     assert.deepEqual(await findLamp(), lamp)
   })
 
-  test('ignores unknown members and those that the store assigns', async () => {
+  test('ignores unknown members, and members whose values the store assigns', async () => {
     const payload = { id: 77, version: 50, created_at: null, color: 'red', stock: 6 }
     assert.deepEqual(
       await sendWrite({ method: 'PATCH', url: url(), payload }),
@@ -217,14 +217,14 @@ describe('PATCH /products/{id}', () => {
 
 describe('DELETE /products/{id}', () => {
   test('answers 204 without a body and removes the product', async () => {
-    const response = await sendExpecting({ method: 'DELETE', url: url() }, 204)
+    const response = await sendAndExpect({ method: 'DELETE', url: url() }, 204)
     assert.equal(response.body, '')
     await assertRefused(app.http, { url: url() }, notFound)
     await assertRefused(app.http, { method: 'DELETE', url: url() }, notFound)
   })
 
   test('ignores Content-Type if there is no body', async () => {
-    await sendExpecting(
+    await sendAndExpect(
       { method: 'DELETE', url: url(), headers: { 'content-type': 'application/json' } },
       204,
     )
@@ -242,11 +242,11 @@ describe('If-Match', () => {
     test(`lets ${write.method} succeed if it matches the ETag`, async () => {
       for (const tags of ['"1"', '"7", "1"', '"7","1"', '*', ' * ']) {
         lamp = await app.store.products.add(creationOf())
-        await sendExpecting({ ...write, url: url(), headers: { 'if-match': tags } }, status)
+        await sendAndExpect({ ...write, url: url(), headers: { 'if-match': tags } }, status)
       }
     })
 
-    test(`refuses ${write.method} with 412 if it does not match, and nothing changes`, async () => {
+    test(`refuses ${write.method} with 412 if it does not match the ETag, and nothing changes`, async () => {
       for (const tags of ['"2"', '"0", "2"', 'W/"1"', '1', '', '"*"'])
         await assertRefused(app.http, { ...write, url: url(), headers: { 'if-match': tags } }, stale)
       assert.deepEqual(await findLamp(), lamp)
@@ -255,10 +255,10 @@ describe('If-Match', () => {
     test(`refuses ${write.method} with 412 after another write`, async () => {
       await changeProduct(app.store.products, lamp.id, (product) => product)
       await assertRefused(app.http, { ...write, url: url(), headers: { 'if-match': '"1"' } }, stale)
-      await sendExpecting({ ...write, url: url(), headers: { 'if-match': '"2"' } }, status)
+      await sendAndExpect({ ...write, url: url(), headers: { 'if-match': '"2"' } }, status)
     })
 
-    test(`does not change the 404 for ${write.method} of an unknown product`, () =>
+    test(`has no effect on ${write.method} of an unknown product, which is answered with 404`, () =>
       assertRefused(app.http, { ...write, url: unknownUrl, headers: { 'if-match': '"1"' } }, notFound))
   }
 })

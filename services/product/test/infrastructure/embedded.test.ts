@@ -71,7 +71,7 @@ test('products survive a restart, and samples are not added again', async () => 
   assert.equal(before.length, 11)
 })
 
-test('production starts without samples', async () => {
+test('a new catalog in production has no samples', async () => {
   await using folder = await temporaryFolder()
   await using adapters = await open(folder.path, { ENVIRONMENT: 'production' })
   assert.deepEqual(await listAll(adapters), [])

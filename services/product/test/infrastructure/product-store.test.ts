@@ -327,7 +327,7 @@ for (const { engine, open, skip } of engines)
         )
       })
 
-      /** The first read through this repository is one version behind, as if another process had written since. */
+      /** Returns a repository whose first read is one version behind, as if another process had written since. */
       const outdatedRepository = ({ database, published }: Store) => {
         let reads = 0
         const outdated = database.withPlugin({

@@ -20,7 +20,7 @@ describe('generated products', () => {
   })
 
   for (const { engine, open, skip } of engines) {
-    it(`are stored unchanged, in batches, on ${engine}`, { skip }, async () => {
+    it(`are stored unchanged, in batches, in ${engine}`, { skip }, async () => {
       await using store = await open()
       const progress: number[] = []
       await seedGenerated(store.database, {

@@ -68,7 +68,7 @@ const exampleKeys = {
   createdAt: new Date('2026-11-22T09:58:00.123Z'),
 } as const satisfies Record<SortKey, Position['key']>
 
-/** Cursors from an earlier version of the service. Clients hold such cursors, so they must never change. */
+/** Cursors from an earlier version of the service. Clients hold such cursors, so the encoding must never change. */
 const issuedCursors: readonly (readonly [Listing, string])[] = [
   [{ sort: sorts['id'] }, 'WyI3Iiw3XQ.fkPrZxEMpeOw'],
   [{ sort: sorts['-id'] }, 'WyI3Iiw3XQ.uyWspdVzOOpd'],
@@ -95,7 +95,7 @@ describe('a cursor', () => {
   })
 
   for (const [word, sort] of sortEntries)
-    test(`decodes to the position that it encodes, sorted by ${word}`, () => {
+    test(`decodes to the position that it encodes in a list sorted by ${word}`, () => {
       fc.assert(
         fc.property(positionIn(sort), (position) => {
           assert.deepEqual(decodeCursor({ sort }, encodeCursor({ sort }, position), '/cursor'), position)

@@ -89,7 +89,7 @@ describe('while no server listens at the address of the database', () => {
   })
   after(() => service[Symbol.asyncDispose]())
 
-  test('every use case is unavailable', async () => {
+  test('every use case rejects with unavailable', async () => {
     for (const operation of Object.values(useCaseCalls(service.useCases))) await assertUnavailable(operation)
   })
 
@@ -102,7 +102,7 @@ describe('while no server listens at the address of the database', () => {
     }
   })
 
-  test('every RPC is UNAVAILABLE', async () => {
+  test('every RPC fails with UNAVAILABLE', async () => {
     const { client, rpc } = connectTo(await service.grpc.listen(0))
     await assertFails(rpc.getProduct({ id: 1 }), unavailable, 'the product database is unavailable')
     await assertFails(rpc.batchGetProducts({ ids: [1] }), unavailable)
@@ -122,7 +122,7 @@ describe('while no server listens at the address of the database', () => {
   test('an invalid request is still answered 400', () =>
     assertRefused(service.http, { url: '/products/0' }, { status: 400, code: 'invalid', paths: ['/id'] }))
 
-  test('the log says that the service waits, without the password', () => {
+  test('the service logs that it waits for the database, without the password', () => {
     assert.ok(service.lines.some(({ msg }) => msg === 'waiting for the database'))
     assert.doesNotMatch(JSON.stringify(service.lines), /shop-secret/)
   })

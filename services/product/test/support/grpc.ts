@@ -8,14 +8,14 @@ import {
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import { openApp } from './store.ts'
 
-/** The RPCs as functions of the request alone. */
+/** Each RPC as a function that takes only the request. */
 type Calls = {
   readonly [Name in keyof Rpcs<ProductServiceServer>]: (
     request: Parameters<Rpcs<ProductServiceServer>[Name]>[0],
   ) => ReturnType<Rpcs<ProductServiceServer>[Name]>
 }
 
-/** Wraps the methods of the generated client in promises, which reject with the `ServiceError`. */
+/** Returns the RPCs of the client as functions that return promises, which reject with the `ServiceError`. */
 const callsOf = (client: ProductServiceClient): Calls => {
   const call = (name: string) => (request: never) =>
     new Promise((resolve, reject) => {
@@ -28,13 +28,13 @@ const callsOf = (client: ProductServiceClient): Calls => {
   return Object.fromEntries(Object.keys(ProductServiceService).map((name) => [name, call(name)])) as Calls
 }
 
-/** Opens a client of the server on this port, over a real channel. */
+/** Opens a client of the gRPC server on this port. */
 export const connectTo = (port: number) => {
   const client = new ProductServiceClient(`127.0.0.1:${port}`, credentials.createInsecure())
   return { client, rpc: callsOf(client) }
 }
 
-/** Starts the whole service on an embedded store, and a client of it. */
+/** Starts the whole service on an embedded store, and opens a client of its gRPC server. */
 export const openGrpc = async () => {
   const app = await openApp()
   const { client, rpc } = connectTo(await app.grpc.listen(0))

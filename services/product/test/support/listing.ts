@@ -77,7 +77,7 @@ export const readAllPages = async (
     products.push(...page.products)
     after = page.next
     if (after !== undefined && page.products.length !== listing.limit)
-      throw new Error('a page with a successor is not full')
+      throw new Error('a page is not full although another page follows')
     if (products.length > 1_000) throw new Error('the list has more than 1,000 products')
     await betweenPages()
   } while (after !== undefined)

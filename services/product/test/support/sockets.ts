@@ -29,7 +29,7 @@ export const sendRequest = (port: number, request: string) => {
   }
 }
 
-/** Sends the request and closes the connection as soon as it is written. */
+/** Sends the request and closes the connection as soon as the request is written. */
 export const sendAndDisconnect = async (port: number, request: string): Promise<void> => {
   const { promise, resolve } = Promise.withResolvers<void>()
   const socket = connect(port, '127.0.0.1')

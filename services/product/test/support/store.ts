@@ -106,7 +106,7 @@ export const fieldsOf = (overrides: Partial<ProductFields> = {}): ProductFields 
 export const creationOf = (overrides: Partial<ProductFields> = {}): Creation =>
   newProduct(fieldsOf(overrides))
 
-/** Replaces the product with the result of `change`, without domain rules. Rejects with `not_found`. */
+/** Stores the result of `change`, without domain rules. Rejects with `not_found` for an unknown id. */
 export const changeProduct = (
   products: Pick<ProductRepository, 'update'>,
   id: number,
@@ -117,7 +117,7 @@ export const changeProduct = (
     events: [{ type: 'product_updated', changed: [] }],
   }))
 
-/** Removes the product, whichever version is stored. Rejects with `not_found`. */
+/** Removes the product, whichever version is stored. Rejects with `not_found` for an unknown id. */
 export const deleteProduct = (products: Pick<ProductRepository, 'update'>, id: number): Promise<void> =>
   products.update(id, (stored) => {
     requireExisting(id, stored, 'anything')

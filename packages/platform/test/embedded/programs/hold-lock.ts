@@ -1,4 +1,4 @@
-/** Locks a folder, prints `locked`, and keeps the lock if `mode` is `stay`. Arguments: folder, mode. */
+/** Locks a folder, prints `locked`, and exits unless the mode is `stay`. Arguments: folder, mode. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { lockFolder } from '../../../src/embedded/folder-lock.ts'
 import { run } from '../../../src/process/lifecycle.ts'

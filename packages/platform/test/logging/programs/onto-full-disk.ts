@@ -1,4 +1,4 @@
-/** Runs the program and arguments in its own arguments, with standard output on a full disk. */
+/** Runs Node.js with the arguments of this program, with standard output redirected to `/dev/full`. */
 import { spawnSync } from 'node:child_process'
 import { openSync } from 'node:fs'
 
