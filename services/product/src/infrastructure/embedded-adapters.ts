@@ -14,12 +14,12 @@ export type EmbeddedConfig = Readonly<{
   samples: boolean
 }>
 
-/** Opens the ports on PostgreSQL inside this process. */
+/** Opens the service's adapters on PostgreSQL embedded in this process (PGlite). */
 export const openEmbeddedAdapters = async (
   { folder, samples }: EmbeddedConfig,
   { logger, metrics }: AdapterOptions<unknown>,
 ): Promise<Adapters<Ports>> => {
-  logger.warn({ folder }, 'embedded storage: for one developer on one machine')
+  logger.warn({ folder }, 'using embedded storage, which is for development only')
   // Imported only when needed: production does not use it, and images do not contain it.
   const { openEmbeddedPostgres } = await import('@shop/postgres/embedded.ts')
   const embedded = await openEmbeddedPostgres<Tables>(folder, metrics)

@@ -47,7 +47,7 @@ test('a new catalog has ten valid samples, with several categories and low stock
   for (const sample of samples) assert.deepEqual({ ...sample, ...newProduct(sample).fields }, sample)
   assert.ok(samples.some(({ stock }) => stock <= 1))
   assert.ok(new Set(samples.map(({ category }) => category)).size > 1)
-  assert.match(String(lines[0]?.['msg']), /embedded storage: for one developer on one machine/)
+  assert.match(String(lines[0]?.['msg']), /using embedded storage, which is for development only/)
 })
 
 test('products survive a restart, and samples are not added again', async () => {
