@@ -7,7 +7,7 @@ import { it } from 'node:test'
 import { promisify } from 'node:util'
 import { root } from '@shop/testing/files.ts'
 import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
-import { startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
+import { startPostgresServer, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
 
 const digestQuery = `select count(*)::integer as count, md5(string_agg(products::text, '' order by id)) as content from products`
 
@@ -61,7 +61,7 @@ it('a damaged catalog is restored from a backup to its original content', {
 it('backup and restore use TLS like the service, and a failed backup leaves no file', {
   skip: withoutPostgresPrograms,
 }, async () => {
-  await using cluster = await startCluster({ tls: true })
+  await using cluster = await startPostgresServer({ tls: true })
   const folder = await mkdtemp(join(tmpdir(), 'backup-'))
   const program = (name: string, variables: Record<string, string>) =>
     promisify(execFile)(process.execPath, [join(root, `services/product/src/admin/${name}.ts`)], {

@@ -6,7 +6,11 @@ import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
-import { type Cluster, startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
+import {
+  type PostgresServer,
+  startPostgresServer,
+  withoutPostgresPrograms,
+} from '@shop/testing/stores/postgres-cluster.ts'
 
 const timeoutMs = 20_000
 
@@ -37,7 +41,7 @@ const healthOf = async (url: string) => {
 
 describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms || withoutOwnRedis }, () => {
   const stack = new AsyncDisposableStack()
-  let cluster: Cluster
+  let cluster: PostgresServer
   let redisPort: number
   let redis: ReturnType<typeof startRedis>
   let grpcPort: number
@@ -46,7 +50,7 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
   const startProduct = () =>
     startService('product', { DATABASE_URL: cluster.url, GRPC_PORT: String(grpcPort) })
   before(async () => {
-    cluster = stack.use(await startCluster())
+    cluster = stack.use(await startPostgresServer())
     redisPort = await freePort()
     redis = startRedis(redisPort)
     stack.defer(() => redis.kill())

@@ -16,7 +16,11 @@ import {
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
-import { type Cluster, startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
+import {
+  type PostgresServer,
+  startPostgresServer,
+  withoutPostgresPrograms,
+} from '@shop/testing/stores/postgres-cluster.ts'
 
 type Panel = Readonly<{ title: string; targets?: readonly Readonly<{ expr: string }>[] }>
 
@@ -85,14 +89,14 @@ const startCustomer = (product: string, basket: string, grpc: ProductServiceClie
 
 describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms || withoutOwnRedis }, () => {
   const stack = new AsyncDisposableStack()
-  let cluster: Cluster
+  let cluster: PostgresServer
   let collector: Awaited<ReturnType<typeof startCollector>>
   let product: RunningService
   let basket: RunningService
   let prometheus: Awaited<ReturnType<typeof startPrometheus>>
   let customer: ReturnType<typeof startCustomer>
   before(async () => {
-    cluster = stack.use(await startCluster())
+    cluster = stack.use(await startPostgresServer())
     collector = stack.use(await startCollector())
     const redisPort = await freePort()
     const redis = startRedis(redisPort, { maxmemory: '64mb' })

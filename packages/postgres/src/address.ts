@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ClientConfig } from 'pg'
 
-/** The address of a server, and the credentials. */
+/** A database on a server, and the credentials to access it. */
 export type PostgresAddress =
   | Readonly<{ url: string }>
   | Readonly<{ host: string; port: number; user: string; password: string; database: string }>

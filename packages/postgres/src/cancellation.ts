@@ -1,7 +1,10 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
 
-/** Runs database work with `name` as the request id. If the signal aborts, the statement is cancelled. */
+/**
+ * Runs `work` as a request of its own, with `name` as the request id. If the signal aborts, the running
+ * statement is cancelled.
+ */
 export const runWithSignal = <Result>(
   signal: AbortSignal,
   name: string,
@@ -15,7 +18,7 @@ export const runWithSignal = <Result>(
 const abortError = ({ reason }: AbortSignal, cause?: unknown): unknown =>
   reason instanceof AppError ? new AppError(reason.kind, reason.message, { cause }) : reason
 
-const sendUntil = async <Result>(
+const sendCancellable = async <Result>(
   signal: AbortSignal,
   send: () => Promise<Result>,
   cancel: () => Promise<void>,
@@ -47,5 +50,5 @@ export const withCancellation = <Result>(
   cancel: () => Promise<void>,
 ): Promise<Result> => {
   const signal = requestContext.getStore()?.signal
-  return signal === undefined ? send() : sendUntil(signal, send, cancel)
+  return signal === undefined ? send() : sendCancellable(signal, send, cancel)
 }

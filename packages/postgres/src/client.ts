@@ -1,6 +1,6 @@
 import { Client, type ClientConfig } from 'pg'
 
-/** A client that survives a lost connection: without a listener, its `error` event ends the process. */
+/** A client that ignores `error` events. Without a listener, a lost connection would end the process. */
 export class ClientWithErrorHandler extends Client {
   constructor(config?: ClientConfig) {
     super(config)

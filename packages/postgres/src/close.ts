@@ -1,6 +1,6 @@
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 
-/** Needed because a connection to a hung server does not close by itself. */
+/** A connection to a hung server never closes by itself, so closing has a time limit. */
 const closeLimitMs = 1_000
 
 /** Closes the connections. Waits for at most a second, and never rejects. */

@@ -15,16 +15,19 @@ export type PostgresConfig = Readonly<{
   address: PostgresAddress
   tls: PostgresTls
   poolSize: number
-  /** Whether PgBouncer is in between. It shares sessions among clients, so they cannot hold any state. */
+  /**
+   * Whether the connections go through PgBouncer, which shares sessions among clients. Sessions then hold no
+   * state.
+   */
   pgBouncer: boolean
   /** A read-only replica of the primary. */
   replicaUrl: string | undefined
 }>
 
-/** `name` labels the pool in the metrics of connections. */
+/** `name` is the label of the pool in the connection metrics. */
 type PoolMetrics = Readonly<{ name: string; metrics: Metrics | undefined }>
 
-const countConnections = (pool: Pool, { name, metrics }: PoolMetrics): void =>
+const registerPoolMetrics = (pool: Pool, { name, metrics }: PoolMetrics): void =>
   metrics?.watchPool(name, () => ({
     idle: pool.idleCount,
     used: pool.totalCount - pool.idleCount,
@@ -32,7 +35,7 @@ const countConnections = (pool: Pool, { name, metrics }: PoolMetrics): void =>
     max: pool.options.max,
   }))
 
-/** Opens a pool that connects on demand: an outage fails the query, never this call. */
+/** Opens a pool that connects on demand, so an outage fails queries, but not this call. */
 const openPool = <Tables>(
   { applicationName, tls }: PostgresConfig,
   address: PostgresAddress,
@@ -50,13 +53,13 @@ const openPool = <Tables>(
     ...options,
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
-  if (poolMetrics !== undefined) countConnections(pool, poolMetrics)
+  if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementLog(poolMetrics?.metrics) })
 }
 
 const queryTimeoutMs = 3_500
 
-/** With PgBouncer, session settings, prepared statements and cancellation by session are not available. */
+/** With PgBouncer: no session settings, no named statements, and no cancellation by backend process id. */
 const sessionOptions = ({ pgBouncer }: PostgresConfig): PoolConfig =>
   pgBouncer
     ? { query_timeout: queryTimeoutMs }
@@ -80,7 +83,7 @@ export const openPostgres = <Tables>(
     { name: 'primary', metrics },
   )
 
-/** Opens the read-only replica. */
+/** Opens a pool of connections to the read-only replica. */
 export const openReplica = <Tables>(
   url: string,
   config: PostgresConfig,
@@ -95,14 +98,14 @@ export const openReplica = <Tables>(
     { name: 'replica', metrics },
   )
 
-/** Statistics queries have a 60 s limit on the server. This one is for a server that does not enforce it. */
+/** The server cancels statistics queries after 60 s. This client-side timeout is for a hung server. */
 const statisticsTimeoutMs = 66_000
 
 const createUnrefSocket = () => new Socket().unref()
 
 /**
- * Opens a single connection for statistics queries, which scan whole tables and set their own time limits.
- * Connects to the replica if one is configured. The connection does not keep the process alive.
+ * Opens a pool of at most one connection for statistics queries, which scan whole tables and set their own
+ * time limits. Connects to the replica if one is configured. The connection does not keep the process alive.
  */
 export const openForStatistics = <Tables>(
   config: PostgresConfig,
@@ -119,6 +122,9 @@ export const openForStatistics = <Tables>(
   return openPool(config, address, logger, options, { name: 'statistics', metrics })
 }
 
-/** Opens one connection without a statement timeout: migrations may take long or wait for each other. */
+/**
+ * Opens a pool of at most one connection for migrations. It has no statement timeout, because migrations may
+ * take long or wait for each other.
+ */
 export const openForMigration = <Tables>(config: PostgresConfig, logger: Logger): Kysely<Tables> =>
   openPool(config, config.address, logger, { max: 1 })

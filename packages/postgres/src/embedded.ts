@@ -7,13 +7,16 @@ import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { Kysely, PGliteDialect } from 'kysely'
 import { statementLog } from './statement-log.ts'
 
-/** Opens PostgreSQL in this process, stored in `folder`. Throws if another process has locked the folder. */
+/**
+ * Opens an embedded PostgreSQL database (PGlite) whose files are in `folder`. Throws if another process has
+ * locked the folder.
+ */
 export const openEmbeddedPostgres = async <Tables>(
   folder: string,
   metrics?: Metrics,
 ): Promise<{ database: Kysely<Tables> } & AsyncDisposable> => {
   const lock = lockFolder(folder)
-  // A new database is unpacked from a prebuilt archive: creating one with PGlite takes three seconds longer.
+  // A new database is unpacked from a prebuilt archive. PGlite takes three seconds longer to create one.
   const isNew = !existsSync(join(folder, 'PG_VERSION'))
   const pglite = await PGlite.create({
     dataDir: folder,

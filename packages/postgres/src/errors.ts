@@ -8,7 +8,7 @@ const outage = /^(08|53|57)/
 const refusal = /^(28|3D)|^25006$/
 
 /**
- * A valid statement failed for a passing reason: a lock timeout (55P03), a missing table before the first
+ * A valid statement failed for a temporary reason: a lock timeout (55P03), a missing table before the first
  * migration (42P01), or a conflict with another transaction or with the recovery of a replica (40).
  */
 const temporary = /^(55P03|42P01)$|^40/
@@ -16,17 +16,17 @@ const temporary = /^(55P03|42P01)$|^40/
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''
 
-/** Whether the database is down, full or too slow to respond: waiting may help. */
+/** Whether the database is down, full or too slow to respond. Waiting may help. */
 const isOutage = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
   const code = sqlState(error)
-  // Sockets (ECONNREFUSED, …) and TLS (DEPTH_ZERO_SELF_SIGNED_CERT, …) set a code. Errors of the driver have
-  // none: connect timeout, connection lost, no TLS.
+  // Sockets (ECONNREFUSED, …) and TLS (DEPTH_ZERO_SELF_SIGNED_CERT, …) set a code. The driver's own errors
+  // have no code: connect timeout, connection lost, no TLS.
   if (/^E[A-Z_]+$|CERT|SIGNATURE/.test(code) || error instanceof AggregateError) return true
   return code === '' ? /timeout|terminated|not queryable|SSL/i.test(error.message) : outage.test(code)
 }
 
-/** Whether the server can run no statement at the moment. Waiting, or an operator's action, may help. */
+/** Whether the server cannot run any statement at the moment. Waiting may help, or an operator has to act. */
 export const isUnusable = (error: unknown): boolean =>
   isOutage(error) || (error instanceof Error && refusal.test(sqlState(error)))
 
@@ -34,7 +34,7 @@ export const isUnusable = (error: unknown): boolean =>
 export const isUnavailable = (error: unknown): boolean =>
   isUnusable(error) || (error instanceof Error && temporary.test(sqlState(error)))
 
-/** Wraps the adapter. Errors that may pass become `unavailable` with `message`, which reaches the caller. */
+/** Wraps the adapter. Temporary errors become `unavailable` with `message`, which reaches the caller. */
 export const mapStoreErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>
   decorate(adapter, async (_name, call) => {
     try {

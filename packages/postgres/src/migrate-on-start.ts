@@ -12,15 +12,15 @@ const retryMs = { first: 250, last: 5_000 }
 type MigrationOnStart = Readonly<{
   postgres: PostgresConfig
   migrations: Migrations
-  /** Whether to apply migrations, or only wait until another process has. */
+  /** Whether to apply the migrations. Otherwise only waits until another process has applied them. */
   apply: boolean
   logger: Logger
   signal: AbortSignal
-  /** Called when a migration fails, because the service can then never work. */
+  /** Called when a migration fails, because the service can then never become ready. */
   abortService: () => void
 }>
 
-/** Resolves with fields for the log line. */
+/** Applies the migrations, or requires that they are applied. Resolves with fields for the log line. */
 const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply }: MigrationOnStart) => {
   if (apply) return { applied: await migrations.apply(database) }
   await migrations.requireApplied(database)
@@ -28,9 +28,9 @@ const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply }: M
 }
 
 /**
- * Resolves with true once the database has every migration. Retries while the server is unavailable, or while
- * another process has yet to apply migrations. Resolves with false if the signal aborts or a migration fails.
- * A failed migration also stops the service.
+ * Resolves with true once the database has every migration. Retries while the server is unavailable, and
+ * while another process has not applied all migrations. Resolves with false if the signal aborts or a
+ * migration fails. A failed migration also aborts the service.
  */
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
   const { logger, signal } = options

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
 
-/** Parses a file of SQL statements. Each statement ends with a semicolon at the end of a line. */
+/** Returns a migration that runs the SQL statements in `text`. A semicolon at a line's end ends a statement. */
 const migrationOf = (text: string): Migration => ({
   up: async (database) => {
     for (const statement of text.split(/;\s*$/m))
@@ -18,7 +18,7 @@ const migratorOf = async <Tables>(database: Kysely<Tables>, folder: string): Pro
     throw new Error('current_schema() is null: the search_path names no existing schema')
   return new Migrator({
     db: database,
-    // Explicit schema: otherwise the migrator would take its tables in another schema for its own.
+    // Explicit schema: otherwise the migrator would mistake migration tables in another schema for its own.
     migrationTableSchema: schema,
     provider: {
       getMigrations: async () => {
@@ -33,14 +33,14 @@ const migratorOf = async <Tables>(database: Kysely<Tables>, folder: string): Pro
   })
 }
 
-/** The database lacks migrations, which another process has to apply. */
+/** Thrown when the database lacks migrations and this process does not apply them. */
 export class MigrationsPending extends Error {
   override readonly name = 'MigrationsPending'
 }
 
-/** The migrations in a folder: its SQL files, in order of name. */
+/** The migrations in a folder: its SQL files, sorted by name. */
 export const migrationsIn = (folder: string) => {
-  /** Lists all migrations in order. `executedAt` is missing for pending ones. */
+  /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
   const list = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationInfo[]> =>
     (await migratorOf(database, folder)).getMigrations()
 
@@ -58,12 +58,13 @@ export const migrationsIn = (folder: string) => {
 
     /**
      * Applies the pending migrations in order and resolves with their names. An advisory lock makes processes
-     * that start at the same time take turns. All migrations share one transaction, so a failed one leaves
-     * nothing behind.
+     * that start at the same time take turns. All pending migrations share one transaction, so a failed one
+     * rolls back all of them.
      */
     apply: async <Tables>(database: Kysely<Tables>): Promise<string[]> => {
       const migrator = await migratorOf(database, folder)
-      // A newer version may already have applied further migrations. The migrator refuses such a database.
+      // If a newer version has applied migrations that this folder does not have, `migrateToLatest` would
+      // throw. It is therefore not called when nothing is pending.
       if ((await migrator.getMigrations()).every(({ executedAt }) => executedAt !== undefined)) return []
       const { error, results } = await migrator.migrateToLatest()
       if (error !== undefined) throw error

@@ -3,10 +3,13 @@ import type { ClientConfig, QueryArrayResult } from 'pg'
 import { withCancellation } from './cancellation.ts'
 import { ClientWithErrorHandler } from './client.ts'
 
-/** A service has a few dozen distinct statements. The limit guards against statements built from data. */
+/**
+ * A service has a few dozen distinct statements. The limit protects against statements with values in their
+ * text, each of which would count as new.
+ */
 const maxStatements = 500
 
-/** A statement's name on the server, and the names of its columns after the first execution. */
+/** A statement's name on the server, and its column names, which are known after the first execution. */
 type Statement = { readonly name: string; columns?: readonly string[] }
 
 const cancelLimitMs = 1_000
@@ -28,8 +31,8 @@ const rowOf = (columns: readonly string[], values: readonly unknown[]): Record<s
 }
 
 /**
- * pg creates one hidden class per result. Building the rows here gives all results one, so property reads
- * stay monomorphic.
+ * pg creates one hidden class per result. Rows built here share one hidden class per statement, so property
+ * reads stay monomorphic.
  */
 const withRows = (result: QueryArrayResult, statement: Statement) => {
   const columns = (statement.columns ??= result.fields.map(({ name }) => name))
@@ -37,8 +40,8 @@ const withRows = (result: QueryArrayResult, statement: Statement) => {
 }
 
 /**
- * A client that prepares each statement with parameters once, under a name, and then only executes it. This
- * halves the work of driver and server. Such a statement is cancelled when its callers no longer wait. Does
+ * A client that prepares every statement that has parameters once per connection, as a named statement. This
+ * halves the work of driver and server. Such a statement is cancelled when the request's signal aborts. Does
  * not work behind a pooler that shares sessions among clients.
  */
 export class PreparedStatementClient extends ClientWithErrorHandler {
@@ -59,10 +62,10 @@ export class PreparedStatementClient extends ClientWithErrorHandler {
     const send = () =>
       super.query({ name, text: String(text), values: values as unknown[], rowMode: 'array' })
     const result = withCancellation(send, () => this.#cancel())
-    return result.then((rows) => withRows(rows, statement)) as never
+    return result.then((arrayResult) => withRows(arrayResult, statement)) as never
   }
 
-  /** Cancels the running statement over another connection. Never rejects; the statement may then run on. */
+  /** Cancels the running statement over another connection. Never rejects, even if the cancellation fails. */
   async #cancel(): Promise<void> {
     const control = new ClientWithErrorHandler(this.#config)
     try {

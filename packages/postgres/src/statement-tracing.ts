@@ -9,7 +9,7 @@ const summaryOf = (statement: string): string => {
   return table === undefined ? operation : `${operation} ${table}`
 }
 
-/** Records a span for a finished statement of a traced request. Values are parameters and not recorded. */
+/** Records a span for a finished statement of a traced request. The values of parameters are not recorded. */
 export const traceStatement = (event: LogEvent): void => {
   const { sql } = event.query
   const summary = summaryOf(sql)

@@ -7,13 +7,15 @@ import { type ClusterNode, openTopology, type Topology } from './topology.ts'
 
 const maxRedirections = 5
 
-/** The node that a reply redirects a command to: MOVED is permanent, ASK is for this command only. */
+/** Parses a redirection to another node. MOVED is permanent; ASK is for this command only. */
 const redirectionOf = (error: unknown) => {
   const match = error instanceof ErrorReply ? /^(MOVED|ASK) \d+ (.+)$/.exec(error.message) : null
   return match && { kind: match[1], address: match[2] ?? '' }
 }
 
-/** Runs commands on a node. Each node has its own guard, so a hung node blocks only its own keys. */
+/**
+ * Returns a function that runs a command on a node. Each node has its own guard, so a hung node blocks only its own keys.
+ */
 const createNodeRunner = (errors: StoreErrors) => {
   const guards = new WeakMap<ClusterNode, ReturnType<typeof createCommandGuard>>()
   return async <Reply>(node: ClusterNode | undefined, command: Command<Reply>): Promise<Reply> => {
@@ -25,7 +27,10 @@ const createNodeRunner = (errors: StoreErrors) => {
   }
 }
 
-/** PING is not enough: a node without a majority of the cluster still replies to it, but refuses other commands. */
+/**
+ * Checks that a node serves its keys. PING is not enough: a node that cannot reach the majority of the cluster replies to
+ * it, but refuses other commands.
+ */
 const checkServing =
   ({ unavailable }: StoreErrors): Command<void> =>
   async (client) => {
@@ -33,7 +38,7 @@ const checkServing =
     if (!info.includes('cluster_state:ok')) throw unavailable()
   }
 
-/** Sends ASKING first: it lets the next command on the connection use a slot that the node is still importing. */
+/** Sends ASKING first. It lets the next command on the connection use a slot that the node is still importing. */
 const withAsking =
   <Reply>(command: Command<Reply>): Command<Reply> =>
   async (client) => {
@@ -41,7 +46,7 @@ const withAsking =
     return reply
   }
 
-/** Runs a command on the primary that owns the key, and follows redirections. */
+/** Returns a function that runs a command on the primary that owns the key, and follows redirections. */
 const createRouter = (
   topology: Topology,
   runOnNode: ReturnType<typeof createNodeRunner>,

@@ -28,8 +28,8 @@ export type StoreErrors = ReturnType<typeof storeErrors>
 const notAnOutage = /^(ERR|WRONGTYPE|NOSCRIPT|MOVED|ASK)\b/
 
 /**
- * Waits for the reply to a command until its deadline. While one command is overdue, further commands fail at once, so
- * nothing queues behind a hung server, and its idle connection times out.
+ * Returns a function that sends a command and waits for the reply until the deadline. While a command is overdue, further
+ * commands fail at once, so that nothing queues behind a hung server and its idle connection times out.
  */
 export const createCommandGuard = ({ timeoutMessage, notResponding, unavailable }: StoreErrors) => {
   let overdue = 0

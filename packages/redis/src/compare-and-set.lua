@@ -1,4 +1,5 @@
--- Sets KEYS[1] to ARGV[2] for ARGV[3] seconds if it holds ARGV[1]. An empty string means that the key does not exist.
+-- Sets KEYS[1] to ARGV[2] for ARGV[3] seconds if it holds ARGV[1]. An empty ARGV[1] means that the key must not exist; an
+-- empty ARGV[2] removes the key.
 -- Replies {1, nil} if done, otherwise {0, current value of the key}.
 local current = redis.call('GET', KEYS[1])
 if (current or '') ~= ARGV[1] then

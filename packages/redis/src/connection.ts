@@ -5,19 +5,19 @@ import { backoff } from '@shop/platform/resilience/backoff.ts'
 
 const maxQueuedCommands = 10_000
 
-/** The first Redis command must be sent synchronously: cluster routing relies on it to put ASKING directly before. */
+/** Must send its first Redis command synchronously, because cluster routing sends ASKING directly before it. */
 export type Command<Reply> = (client: RedisClientType) => Promise<Reply>
 
 export type Connections = Readonly<{ used: number; max: number }>
 
-/** One server or a cluster. Every method may reject with `unavailable`, and does so at once while Redis is down. */
+/** One server or a cluster. Commands may reject with `unavailable`, and do so at once while Redis is down. */
 export type RedisConnection = AsyncDisposable &
   Readonly<{
     /** Runs the command on the server that owns the key, and again on the new owner if the key has moved. */
     run: <Reply>(key: string, command: Command<Reply>) => Promise<Reply>
     /** Runs the command on every primary. */
     runOnAll: <Reply>(command: Command<Reply>) => Promise<Reply[]>
-    /** Rejects unless every key can be read and written. */
+    /** Rejects unless the server responds. In a cluster, every primary must respond and report a working cluster. */
     ping: () => Promise<unknown>
     connections: () => Connections
   }>
@@ -29,7 +29,7 @@ export type RedisConfig = Readonly<{
   clientName: string
   /** The store's name in error messages to callers. */
   storeName: string
-  /** One server, or some nodes of a cluster. */
+  /** One server, or some nodes of a cluster, from which the other nodes are discovered. */
   target:
     | Readonly<{ url: string }>
     | (RedisAddress & Readonly<{ database: number }>)
@@ -43,10 +43,12 @@ export type RedisConfig = Readonly<{
   waitReplicas: number
 }>
 
-/** The delay before the next connection attempt: longer each time, with jitter so that clients do not all reconnect at once. */
+/**
+ * The delay before the next connection attempt. It grows, and has jitter so that clients do not all reconnect at once.
+ */
 const reconnectDelay = (retries: number): number => backoff(retries, { first: 50, last: 500, jitter: 0.5 })
 
-/** Options of every connection: it reconnects by itself, and commands fail instead of queueing while it is down. */
+/** Options of every client. It reconnects by itself, and while it is disconnected, commands fail instead of queueing. */
 export const clientOptions = (config: RedisConfig) => ({
   name: config.clientName,
   ...(config.username !== undefined && { username: config.username }),
@@ -61,7 +63,7 @@ export const clientOptions = (config: RedisConfig) => ({
   },
   pingInterval: 1_000,
   disableOfflineQueue: true,
-  // Commands have our own deadline. The library's timeout retains memory for each command for five seconds.
+  // The command guard has a deadline of its own. The library's timeout retains memory for each command for five seconds.
   commandOptions: { timeout: 0 },
   commandsQueueMaxLength: maxQueuedCommands,
   // Both options would send commands that only newer servers support.

@@ -1,7 +1,9 @@
-/** The part of a key that is hashed: the first `{…}`, or the whole key if there are no braces or nothing between them. */
+/** The part of a key that is hashed: the content of the first `{…}`, or the whole key if that is missing or empty. */
 const hashTag = (key: string): string => /^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key
 
-/** The slot of a key in Redis Cluster: CRC16 (XMODEM) modulo 16,384. The client has this function but does not export it. */
+/**
+ * The slot of a key in Redis Cluster: CRC16 (XMODEM) modulo 16,384. The client has this function but does not export it.
+ */
 export const keySlot = (key: string): number => {
   let crc = 0
   for (const byte of Buffer.from(hashTag(key))) {

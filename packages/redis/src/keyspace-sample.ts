@@ -1,7 +1,7 @@
 import type { RedisClientType } from '@redis/client'
 import { infoNumber } from './info.ts'
 
-/** The keys of one server. */
+/** The number of keys on one server, and a sample of them. */
 export type KeyspaceSample = Readonly<{
   /** The number of keys. */
   keys: number
@@ -12,10 +12,12 @@ export type KeyspaceSample = Readonly<{
   expired: number
 }>
 
-/** Without a limit, SCAN would walk the whole hash table of a server that used to have many keys and is almost empty now. */
+/**
+ * Without this limit, SCAN would walk the whole hash table of a server that had many keys before and is almost empty now.
+ */
 const maxPages = 10
 
-/** SCAN returns keys in hash order, so the first ones are a random sample, and nearly the same one every time. */
+/** SCAN returns keys in hash order, so the first keys are a random sample, which is nearly the same every time. */
 const takeSample = async (client: Pick<RedisClientType, 'scan'>, size: number) => {
   const keys = new Set<string>()
   let cursor = '0'

@@ -2,7 +2,7 @@ import type { RedisClientType } from '@redis/client'
 import type { Sample, SampleSource } from '@shop/platform/metrics/business-metrics.ts'
 import { infoNumber } from './info.ts'
 
-/** The memory of one server in bytes. A `max` of 0 means no limit. */
+/** The memory in use and the memory limit of one server, in bytes. A `max` of 0 means no limit. */
 export type Memory = Readonly<{ used: number; max: number }>
 
 export const memoryOf = async (client: Pick<RedisClientType, 'info'>): Promise<Memory> => {

@@ -4,7 +4,10 @@ import type { StoreErrors } from './command-guard.ts'
 /** A WAIT may have to wait for the previous one, so twice this time must fit into the deadline of a command. */
 const waitMs = 200
 
-/** WAIT blocks its connection. One runs at a time; all writes that finish during it share the next one. */
+/**
+ * Returns a function that sends WAIT. WAIT blocks its connection, so one runs at a time, and all writes that finish
+ * meanwhile share the next one.
+ */
 const createWait = (client: RedisClientType, replicas: number, notConfirmed: StoreErrors['notConfirmed']) => {
   let last: Promise<unknown> = Promise.resolve()
   let next: { connection: number; count: Promise<number> } | undefined
@@ -25,8 +28,8 @@ const createWait = (client: RedisClientType, replicas: number, notConfirmed: Sto
 }
 
 /**
- * Returns a function that waits until that many replicas have everything written so far on a connection, which is
- * identified by the client's `socketEpoch`. It rejects with `unavailable` on timeout.
+ * Returns a function that waits until `replicas` replicas have everything written so far on a connection, which is
+ * identified by the client's `socketEpoch`. It rejects with `unavailable` on timeout, or if the connection was lost.
  */
 export const createReplicaWait = (replicas: number, { notConfirmed }: Pick<StoreErrors, 'notConfirmed'>) => {
   const waits = new WeakMap<RedisClientType, ReturnType<typeof createWait>>()

@@ -11,7 +11,7 @@ import {
   type RedisConnection,
 } from './connection.ts'
 
-/** Minimum lifetime of a connection that leads to a replica; otherwise every refused write would reconnect. */
+/** Minimum lifetime of a connection before a demotion drops it; otherwise every refused write would reconnect. */
 const minConnectionMs = 1_000
 
 /** One server, by URL or by address and database. */
@@ -23,7 +23,9 @@ const addressOf = (target: ServerTarget) => {
   return { socket: { host, port }, database }
 }
 
-/** Whether a write was refused because the server is now a replica. Its host name may already resolve to the new primary. */
+/**
+ * Whether a write was refused because the server is now a replica. Its host name may already resolve to the new primary.
+ */
 const isDemotion = (error: unknown) =>
   error instanceof AppError && error.cause instanceof ErrorReply && error.cause.message.startsWith('READONLY')
 
@@ -35,7 +37,7 @@ const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger) =
   const outageLog = createOutageLog(logger)
   let connectedAt = 0
   client.on('error', (error) => {
-    // On a ready client the error is only the reply to a ping.
+    // On a ready client the error is only an error reply to a ping.
     if (!client.isReady) outageLog.logFailure(error)
   })
   client.on('ready', () => {

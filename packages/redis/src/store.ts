@@ -13,13 +13,13 @@ import { connectToServer } from './server.ts'
 
 type CompareAndSetResult = Readonly<{ done: boolean; found: string | null }>
 
-/** A store of expiring keys, on one server or a cluster. Every method may reject with `unavailable`. */
+/** A store of expiring keys, on one server or a cluster. Every promise may reject with `unavailable`. */
 export type RedisStore = AsyncDisposable &
   Readonly<{
     get: (key: string) => Promise<string | null>
     /**
-     * Sets the key and its time to live if its value is `expected`; null means that the key does not exist. A `value` of
-     * null removes the key. If the value differs from `expected`, `done` is false and `found` is the value.
+     * Sets the key to `value`, with this time to live, if it holds `expected`; null means that the key must not exist. A
+     * `value` of null removes the key. If the key does not hold `expected`, `done` is false and `found` is what it holds.
      */
     compareAndSet: (
       key: string,
@@ -28,9 +28,9 @@ export type RedisStore = AsyncDisposable &
       ttlSeconds: number,
     ) => Promise<CompareAndSetResult>
     ping: () => Promise<unknown>
-    /** Rejects unless there are as many replicas as writes must wait for. */
+    /** Rejects unless as many replicas respond as each write waits for. */
     pingReplicas: () => Promise<unknown>
-    /** A sample of each server's keys: at least `size` of them, or all if there are fewer. */
+    /** A sample of each server's keys: usually at least `size` of them, or all if there are fewer. */
     sampleKeyspace: (size: number) => Promise<readonly KeyspaceSample[]>
     /** The memory in use and the memory limit of each server. */
     memory: () => Promise<readonly Memory[]>
@@ -42,8 +42,9 @@ const script = readFileSync(join(import.meta.dirname, 'compare-and-set.lua'), 'u
 const scriptDigest = createHash('sha1').update(script).digest('hex')
 
 /**
- * Runs the script, and loads it first on a server that does not have it (for example after a restart). EVAL would not
- * work on a node that is importing the slot: without a second ASKING the node refuses it and never learns the script.
+ * Runs the script. If the server does not have it (for example after a restart), loads it and runs it again. EVAL instead
+ * would not work on a node that is importing the slot: without a second ASKING, the node refuses it and never loads the
+ * script.
  */
 const runScript = async (
   client: RedisClientType,
@@ -71,7 +72,7 @@ const connect = (config: RedisConfig, logger: Logger): RedisConnection =>
     ? openCluster(config.target.nodes, config, logger)
     : connectToServer(config.target, config, logger)
 
-/** Connects in the background. While there is no connection, commands are refused at once. */
+/** Connects in the background. While there is no connection, commands fail at once. */
 export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const stack = new AsyncDisposableStack()
   const waitsForReplicas = config.waitReplicas > 0

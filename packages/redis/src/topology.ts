@@ -6,14 +6,17 @@ import { commandTimeoutMs } from './command-guard.ts'
 import { clientOptions, createOutageLog, type RedisAddress, type RedisConfig } from './connection.ts'
 import { keySlot } from './key-slot.ts'
 
-/** Timeout for asking one node for the topology; the next node is asked after that. */
+/** Timeout for asking one node for the topology. After it, the next node is asked. */
 const discoveryTimeoutMs = 1_000
 
 /** The pause between two discoveries while a primary is missing: 250 to 500 ms. */
 const discoveryPause = () => 500 * (0.5 + Math.random() / 2)
 
 /** The client's own routing is not used: see docs/decisions/0016-own-routing-in-redis-cluster.md. */
-const createClient = (addresses: readonly RedisAddress[], defaults: ReturnType<typeof clientOptions>) =>
+const createClusterClient = (
+  addresses: readonly RedisAddress[],
+  defaults: ReturnType<typeof clientOptions>,
+) =>
   createCluster({
     // The nodes that are asked for the topology, one after the other.
     rootNodes: addresses.map(({ host, port }) => ({
@@ -26,7 +29,7 @@ const createClient = (addresses: readonly RedisAddress[], defaults: ReturnType<t
     topologyRefreshOnReconnectionAttemptStrategy: false,
   })
 
-type Cluster = ReturnType<typeof createClient>
+type Cluster = ReturnType<typeof createClusterClient>
 export type ClusterNode = Cluster['masters'][number]
 
 /** Whether every slot has a primary. */
@@ -55,8 +58,8 @@ const close = async (cluster: Cluster) => {
   for (const client of clients) client.destroy()
 }
 
-/** Holds the current topology and replaces it on `discover`. */
-const watchPrimaries = (
+/** Holds the current topology; `discover` replaces it. */
+const createDiscovery = (
   configured: readonly RedisAddress[],
   config: RedisConfig,
   logger: Logger,
@@ -64,7 +67,7 @@ const watchPrimaries = (
 ) => {
   const outageLog = createOutageLog(logger)
   const options = clientOptions(config)
-  let current = createClient(configured, options)
+  let current = createClusterClient(configured, options)
   let complete = false
 
   const checkComplete = () => {
@@ -77,7 +80,7 @@ const watchPrimaries = (
   /** Asks the nodes for the topology. Keeps the old one if nothing changed or if only the old one covers all slots. */
   const discover = async () => {
     // The known primaries are asked too, because the configured nodes may all be gone by now.
-    const next = createClient([...configured, ...current.masters], options)
+    const next = createClusterClient([...configured, ...current.masters], options)
     for (const event of ['error', 'node-error'])
       next.on(event, (error) => {
         if (!checkComplete()) outageLog.logFailure(error)
@@ -98,7 +101,7 @@ const watchPrimaries = (
 /** The primaries of a cluster with a connection to each, kept up to date in the background. */
 export const openTopology = (configured: readonly RedisAddress[], config: RedisConfig, logger: Logger) => {
   const stopping = new AbortController()
-  const { current, checkComplete, discover } = watchPrimaries(configured, config, logger, stopping.signal)
+  const { current, checkComplete, discover } = createDiscovery(configured, config, logger, stopping.signal)
 
   const maintain = async () => {
     if (!checkComplete()) await discover()

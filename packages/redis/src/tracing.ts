@@ -23,7 +23,7 @@ const attributesOf = ({ command, database, serverAddress, serverPort }: Command)
 const redisErrorType = (error: unknown): string =>
   error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? 'ERR') : errorTypeOf(error)
 
-/** Error replies that are instructions (load the script, go to another node); the span does not count as failed. */
+/** Error replies that are instructions (load the script, go to another node). They do not mark the span as failed. */
 const instructions = new Set(['NOSCRIPT', 'MOVED', 'ASK'])
 
 /** Creates a span for each command that a request sends, until disposed. */

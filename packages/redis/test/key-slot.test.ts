@@ -3,8 +3,8 @@ import { it } from 'node:test'
 import * as fc from 'fast-check'
 import { keySlot } from '../src/key-slot.ts'
 
-/** Examples from the Redis Cluster specification. The basket service's routing tests compare with a real server. */
-it('computes the slots of the Redis Cluster specification', () => {
+/** The basket service's routing tests compare with a real server. */
+it('computes the slots of the examples in the Redis Cluster specification', () => {
   assert.equal(keySlot('123456789'), 0x31c3)
   assert.equal(keySlot('{user1000}.following'), keySlot('{user1000}.followers'))
   assert.notEqual(keySlot('foo{}{bar}'), keySlot('bar'))

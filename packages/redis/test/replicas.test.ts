@@ -45,7 +45,7 @@ describe('waiting for replicas', () => {
     await rejection
   })
 
-  it('rejects instead of sending WAIT on another connection than the write', async () => {
+  it('rejects instead of sending WAIT on a connection other than that of the write', async () => {
     const { client, replies, asClient } = fakeClient()
     const waitForReplicas = createReplicaWait(1, errors)
     const first = waitForReplicas(asClient, 1)

@@ -14,7 +14,7 @@ const stableAfterMs = 30_000
 
 const sendOrder = (worker: Worker, order: Order): void => send(worker, { type: 'order', order })
 
-/** The worker exited while it was starting. */
+/** Thrown when a worker exits while it is starting. `code` is its exit code, or 1 if that is 0 or missing. */
 export class NotStarted extends Error {
   readonly code: number
 
@@ -24,7 +24,7 @@ export class NotStarted extends Error {
   }
 }
 
-/** Resolves when the worker reports that it serves; rejects with `NotStarted` if it exits before. */
+/** Resolves when the worker reports that it serves; rejects with `NotStarted` if it exits first. */
 const startWorker = (): Promise<Worker> =>
   new Promise((resolve, reject) => {
     const worker = cluster.fork()
@@ -47,10 +47,10 @@ export class Fleet {
   readonly #retiring = new Set<Worker>()
   #stopping = false
   #replacing = false
-  /** Whether a worker exited with an error after the fleet was stopped. */
+  /** Whether a worker exited with an error after `stop()` was called. */
   #stoppedWithError = false
-  /** How many workers in a row exited before they were stable. */
-  #failures = 0
+  /** The number of restart attempts since a worker last ran for `stableAfterMs`. */
+  #restartAttempts = 0
 
   /** A worker that has not retired after `retireLimitMs` is killed. */
   constructor(logger: Logger, retireLimitMs: number) {
@@ -71,7 +71,7 @@ export class Fleet {
   }
 
   async #startAfterPause(): Promise<void> {
-    await delay(backoff(this.#failures++, restartPauseMs))
+    await delay(backoff(this.#restartAttempts++, restartPauseMs))
     if (this.#stopping) return
     try {
       await this.start()
@@ -81,7 +81,7 @@ export class Fleet {
     }
   }
 
-  /** Handles the exit of a worker: starts a replacement, unless the worker was stopped or is being retired. */
+  /** Handles the exit of a worker: starts a replacement, unless the fleet is stopping or the worker is being replaced. */
   async handleExit(worker: Worker, code: number, signal: string): Promise<void> {
     const startTime = this.#startTimes.get(worker)
     this.#startTimes.delete(worker)
@@ -89,7 +89,7 @@ export class Fleet {
     if (startTime === undefined) return
     if (this.#stopping && code !== 0) this.#stoppedWithError = true
     if (this.#stopping || this.#retiring.delete(worker)) return
-    if (performance.now() - startTime > stableAfterMs) this.#failures = 0
+    if (performance.now() - startTime > stableAfterMs) this.#restartAttempts = 0
     this.#logger.error({ worker: worker.id, code, signal }, 'worker exited; starting a replacement')
     await this.#startAfterPause()
   }
@@ -125,7 +125,9 @@ export class Fleet {
     }
   }
 
-  /** Orders the workers to stop. Kills those still starting: they take no orders yet and have nothing to finish. */
+  /**
+   * Orders the workers to stop. Kills workers that are still starting: they accept no orders yet and have no requests.
+   */
   stop(): void {
     this.#stopping = true
     for (const worker of workers())
@@ -133,7 +135,7 @@ export class Fleet {
       else worker.process.kill('SIGKILL')
   }
 
-  /** Resolves when all workers have exited: with false if one of them exited with an error while the fleet was stopping. */
+  /** Resolves when all workers have exited, with false if one of them exited with an error after `stop()` was called. */
   async untilAllExited(): Promise<boolean> {
     await Promise.all(workers().map(untilExited))
     return !this.#stoppedWithError

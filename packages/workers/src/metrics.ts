@@ -13,7 +13,7 @@ export const send = (worker: Worker, message: ToWorker): void => {
 export const workers = (): Worker[] =>
   Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)
 
-/** Answers each worker that is scraped with the totals of all workers. */
+/** Sends the totals of all workers to each worker that requests them. */
 export const serveTotals = (service: string, logger: Logger): void => {
   const totals = new Totals<Worker>({
     service,

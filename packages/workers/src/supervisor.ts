@@ -7,7 +7,10 @@ import type { ShutdownConfig } from '@shop/platform/process/service-config.ts'
 import { Fleet, NotStarted } from './fleet.ts'
 import { serveTotals, workers } from './metrics.ts'
 
-/** The worker itself has printed the reason. The supervisor exits with the worker's exit code. */
+/**
+ * Thrown when one of the first workers cannot start. The worker itself has printed the reason. The supervisor exits with
+ * the worker's exit code.
+ */
 class WorkersNotStarted extends OperatorError {
   override readonly exitCode: number
 
@@ -21,7 +24,7 @@ type SupervisorConfig = Readonly<{ workers: number; shutdown: ShutdownConfig }>
 
 /**
  * Starts `config.workers` workers and replaces each one that exits by itself. SIGHUP replaces all of them one by one.
- * Resolves when the service was stopped and all workers have exited. Rejects with `WorkersNotStarted` if one of the
+ * Resolves when the service has been stopped and all workers have exited. Rejects with `WorkersNotStarted` if one of the
  * first workers cannot start.
  */
 export const supervise = async (service: string, config: SupervisorConfig, logger: Logger): Promise<void> => {

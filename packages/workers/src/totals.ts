@@ -4,12 +4,15 @@ import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 /** Every metric of a process, as plain data. */
 export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
-/** Gauges end with their worker. Metrics with another aggregator than the sum describe the store, not the worker. */
-const summedCounts = (snapshot: Snapshot): Snapshot =>
+/**
+ * Returns the metrics that outlive their worker: those that are summed, except gauges. Metrics with another aggregator
+ * describe the store, not the worker.
+ */
+const lastingMetrics = (snapshot: Snapshot): Snapshot =>
   snapshot.filter(({ type, aggregator }) => type !== 'gauge' && (aggregator ?? 'sum') === 'sum')
 
-/** How many workers did not report: an alert tells that a worker hangs, although the scrape succeeds. */
-const missingReports = (service: string, count: number): Promise<Snapshot> => {
+/** The number of workers that did not report, as a metric: an alert detects hung workers although the scrape succeeds. */
+const missingReportsMetric = (service: string, count: number): Promise<Snapshot> => {
   const registry = new Registry()
   registry.setDefaultLabels({ service })
   const help = 'Workers that did not report their metrics within two seconds; their last values are used'
@@ -18,17 +21,17 @@ const missingReports = (service: string, count: number): Promise<Snapshot> => {
 }
 
 type TotalsOptions<Worker> = Readonly<{
-  /** The label of every metric. */
+  /** The value of the label `service`. */
   service: string
-  /** The worker answers by `addReport`. */
+  /** Asks the worker for a report, which goes to `addReport`. */
   requestReport: (worker: Worker) => void
   onMissingReport: (worker: Worker) => void
   reportLimitMs: number
 }>
 
 /**
- * The metrics of all workers, each combined by its aggregator. Counters of exited workers stay in the sums; Prometheus would
- * take a drop for a counter reset.
+ * The metrics of all workers, each combined by its aggregator. Counters of exited workers stay in the sums; Prometheus
+ * would take a drop for a counter reset.
  */
 export class Totals<Worker> {
   readonly #options: TotalsOptions<Worker>
@@ -52,17 +55,17 @@ export class Totals<Worker> {
 
   /** Synchronous, so that no scrape misses the counters of the worker. */
   removeWorker(worker: Worker): void {
-    const counts = summedCounts(this.#reports.get(worker) ?? [])
-    // The sums are plain data too, unlike the type says.
+    const counts = lastingMetrics(this.#reports.get(worker) ?? [])
+    // The sums are plain data too, although their type says otherwise.
     this.#exited = Registry.aggregate([this.#exited, counts]).getMetricsAsArray() as unknown as Snapshot
     this.#reports.delete(worker)
     this.#settleRequest(worker)
   }
 
-  /** The totals in Prometheus' text format. A worker that does not report in time counts with its last report. */
+  /** The totals in Prometheus' text format. A worker that does not report in time is included with its last report. */
   async text(): Promise<string> {
     const reported = await Promise.all([...this.#reports.keys()].map((worker) => this.#refresh(worker)))
-    const missing = await missingReports(
+    const missing = await missingReportsMetric(
       this.#options.service,
       reported.filter((isReported) => !isReported).length,
     )
@@ -70,8 +73,8 @@ export class Totals<Worker> {
   }
 
   /**
-   * Whether the worker reported in time. Scrapes share a request that has no response yet, so that requests
-   * do not pile up at a hung worker.
+   * Requests a report, and resolves with whether it came in time. Scrapes share a request that has no response
+   * yet, so that requests do not pile up at a hung worker.
    */
   async #refresh(worker: Worker): Promise<boolean> {
     let request = this.#requests.get(worker)

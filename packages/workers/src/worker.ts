@@ -18,7 +18,7 @@ export type ToSupervisor =
 const readyLimitMs = 10_000
 const metricsLimitMs = 4_000
 
-/** A worker that aborts retires, as if the supervisor had ordered it. */
+/** A worker whose service aborts itself retires, as if the supervisor had ordered it. */
 const { isAborted, whenAborted, abortService } = createAbort()
 
 export { abortService }
@@ -39,7 +39,7 @@ const onMessage = (listen: (message: ToWorker) => void): void => void process.on
  */
 export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
   let request: PromiseWithResolvers<string | undefined> | undefined
-  // Reports are sent in order, so that an older one cannot replace the last one of this worker.
+  // Reports are sent in order, so that an older one cannot replace the final one.
   let previous = Promise.resolve()
   sendReport = () => {
     previous = previous
@@ -85,9 +85,9 @@ export const readyToListen = async (health: Health): Promise<boolean> => {
 }
 
 /**
- * Reports that this worker is serving, and resolves with the supervisor's first order. The worker ignores
- * signals, which may reach the whole process group: only the supervisor acts on them. If the supervisor exits,
- * Node.js ends its workers.
+ * Reports that this worker is serving. Resolves with the supervisor's first order, or with `retire` if the
+ * service aborts itself. The worker ignores signals, which may reach the whole process group: only the
+ * supervisor acts on them. If the supervisor exits, Node.js ends its workers.
  */
 export const nextOrder = async (): Promise<Readonly<{ order: Order; reason: object }>> => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})

@@ -14,12 +14,15 @@ const snapshotAfter = async (requests: number): Promise<Snapshot> => {
   const duration = new Histogram({ name: 'duration', help: '-', buckets: [1], registers })
   for (let count = 0; count < requests; count++) duration.observe(1)
   const [registry] = registers
-  // As it arrives by a message between processes.
+  // As a message between processes would transfer it.
   return JSON.parse(JSON.stringify(await registry?.getMetricsAsJSON()))
 }
 
-/** Totals of workers that are names here. A worker reports after `requests` requests, unless it is hung. */
-const startTotals = (requests: Readonly<Record<string, number>>) => {
+/**
+ * Creates totals of workers, which are only names here. A worker that is not hung reports the metrics of as many served
+ * requests as `requests` contains for it.
+ */
+const createTotals = (requests: Readonly<Record<string, number>>) => {
   const hung = new Set<string>()
   const requested: string[] = []
   const missing: string[] = []
@@ -49,8 +52,8 @@ const valuesOf = (text: string): Record<string, number> =>
 const valuesIn = async (totals: Totals<string>) => valuesOf(await totals.text())
 
 describe('the totals of several workers', () => {
-  it('add counters, gauges and histograms, and take the maximum of a metric of the store', async () => {
-    const { totals } = startTotals({ a: 1, b: 2 })
+  it('add counters, gauges and histograms, and take the maximum of a metric that describes the store', async () => {
+    const { totals } = createTotals({ a: 1, b: 2 })
     const expected = {
       requests: 3,
       connections: 3,
@@ -63,7 +66,7 @@ describe('the totals of several workers', () => {
   })
 
   it('keep the counters and histograms of exited workers, but not their gauges', async () => {
-    const { totals, report } = startTotals({ a: 1, b: 5, c: 4 })
+    const { totals, report } = createTotals({ a: 1, b: 5, c: 4 })
     for (const worker of ['a', 'b']) {
       await report(worker)
       totals.removeWorker(worker)
@@ -80,7 +83,7 @@ describe('the totals of several workers', () => {
   })
 
   it('do not wait for a worker that exits before it reports', async () => {
-    const { totals, report, hung, missing } = startTotals({ a: 1, b: 2 })
+    const { totals, report, hung, missing } = createTotals({ a: 1, b: 2 })
     await report('a')
     hung.add('a')
     const values = valuesIn(totals)
@@ -89,8 +92,8 @@ describe('the totals of several workers', () => {
     assert.deepEqual(missing, [])
   })
 
-  it('use the last report of a hung worker, and request no second one meanwhile', async () => {
-    const { totals, report, hung, requested, missing } = startTotals({ a: 1, b: 2 })
+  it('include the last report of a hung worker, and send it no second request', async () => {
+    const { totals, report, hung, requested, missing } = createTotals({ a: 1, b: 2 })
     await report('a')
     hung.add('a')
     for (let scrape = 0; scrape < 2; scrape++) {
@@ -106,7 +109,7 @@ describe('the totals of several workers', () => {
   })
 
   it('do not include a worker that is loading or has exited', async () => {
-    const { totals, report } = startTotals({ a: 1 })
+    const { totals, report } = createTotals({ a: 1 })
     await report('loading')
     totals.removeWorker('a')
     await report('a')

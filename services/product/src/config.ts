@@ -61,7 +61,7 @@ export type ProductConfig = ServiceConfig &
     storage: StorageConfig
   }>
 
-const storageIn = (variables: Variables) =>
+const storageKindOf = (variables: Variables) =>
   storageOf(variables, 'postgres', variables.DATABASE_URL ?? variables.DB_HOST)
 
 const problems = (variables: Variables, environment: Environment): readonly (string | false)[] => [
@@ -69,7 +69,7 @@ const problems = (variables: Variables, environment: Environment): readonly (str
   mustBeUrl('DATABASE_URL', variables.DATABASE_URL),
   mustBeUrl('DB_REPLICA_URL', variables.DB_REPLICA_URL),
   variables.WORKERS !== '1' &&
-    storageIn(variables) === 'embedded' &&
+    storageKindOf(variables) === 'embedded' &&
     'WORKERS must be 1 with embedded storage: only one process can open its folder',
   variables.PORT === variables.GRPC_PORT && 'PORT and GRPC_PORT must differ',
   variables.DATABASE_URL === undefined &&
@@ -95,7 +95,7 @@ const postgresOf = (variables: Variables): PostgresConfig => ({
   replicaUrl: variables.DB_REPLICA_URL,
 })
 
-/** Throws `ConfigError`. */
+/** Reads the configuration from the environment. Throws a `ConfigError` that lists every problem. */
 export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
   const production = variables.ENVIRONMENT === 'production'
@@ -104,7 +104,7 @@ export const readConfig = (environment: Environment): ProductConfig => {
     grpc: { port: variables.GRPC_PORT, reflection: isOn(variables.REFLECTION) },
     production,
     storage:
-      storageIn(variables) === 'embedded'
+      storageKindOf(variables) === 'embedded'
         ? { kind: 'embedded', folder: join(variables.DATA_DIR, 'products'), samples: !production }
         : { kind: 'postgres', postgres: postgresOf(variables), migrate: isOn(variables.MIGRATE) },
   }

@@ -23,7 +23,7 @@ type Operation = Readonly<{
 }>
 type Document = Readonly<{ paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> }>
 
-/** Edge cases for numbers and strings. */
+/** Edge cases of every JSON type. */
 const edgeCase = fc.constantFrom<unknown>(
   null,
   true,
@@ -72,7 +72,7 @@ const validValue = (schema: Schema): fc.Arbitrary<unknown> => {
   return stringFor(schema)
 }
 
-/** Generates values for the schema, valid and invalid ones. */
+/** Generates valid and invalid values for the schema. */
 const anyValue = (schema: Schema): fc.Arbitrary<unknown> => {
   const valid = validValue(schema)
   if (schema.properties === undefined)
@@ -99,7 +99,7 @@ const parameterText = (value: unknown): string => {
   return encodeURIComponent(safe ? text : 'x')
 }
 
-const tag = fc.constantFrom('*', '"1"', '"2", "3"', 'W/"1"', 'x', '')
+const entityTag = fc.constantFrom('*', '"1"', '"2", "3"', 'W/"1"', 'x', '')
 
 const requestOf = (path: string, method: string, operation: Operation): fc.Arbitrary<InjectOptions> => {
   const parameters = (operation.parameters ?? []).map((parameter) =>
@@ -112,7 +112,10 @@ const requestOf = (path: string, method: string, operation: Operation): fc.Arbit
       body: body === undefined ? fc.constant(undefined) : anyValue(body),
       headers: fc.oneof(
         { weight: 2, arbitrary: fc.constant({}) },
-        { weight: 1, arbitrary: fc.record({ 'if-match': tag, 'if-none-match': tag }, { requiredKeys: [] }) },
+        {
+          weight: 1,
+          arbitrary: fc.record({ 'if-match': entityTag, 'if-none-match': entityTag }, { requiredKeys: [] }),
+        },
       ),
     })
     .map((generated) => {
@@ -137,7 +140,7 @@ const requestOf = (path: string, method: string, operation: Operation): fc.Arbit
 /**
  * Sends valid and invalid requests to every operation in the service's own OpenAPI document. Each response
  * must have a documented status other than 500 and a body that its schema allows. Resolves with the statuses
- * seen.
+ * seen, by operation id.
  */
 export const fuzz = async (http: FastifyInstance, numRuns: number): Promise<Map<string, Set<number>>> => {
   const document: Document = (await http.inject('/openapi.json')).json()
@@ -151,12 +154,15 @@ export const fuzz = async (http: FastifyInstance, numRuns: number): Promise<Map<
     const exchange = `${JSON.stringify(request)} → ${statusCode} ${body}`
     assert.notEqual(statusCode, 500, exchange)
     const documented = operation.responses[statusCode]
-    assert.ok(documented, `undocumented: ${exchange}`)
+    assert.ok(documented, `undocumented status: ${exchange}`)
     seen.set(operation.operationId, (seen.get(operation.operationId) ?? new Set()).add(statusCode))
     const [mediaType = ''] = (headers['content-type'] ?? '').split(';')
     if (body === '') return assert.equal(documented.content, undefined, exchange)
     const pointer = ['paths', path, method, 'responses', String(statusCode), 'content', mediaType, 'schema']
-    assert.ok(documented.content?.[mediaType] !== undefined, `media type ${mediaType}: ${exchange}`)
+    assert.ok(
+      documented.content?.[mediaType] !== undefined,
+      `undocumented media type ${mediaType}: ${exchange}`,
+    )
     const validate = ajv.compile({
       $ref: `openapi#/${pointer.map(escape).map(encodeURIComponent).join('/')}`,
     })

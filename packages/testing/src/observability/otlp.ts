@@ -37,7 +37,7 @@ export type Span = Readonly<{
   failed: boolean
 }>
 
-const { Export: method } = loadSync(join(import.meta.dirname, 'otlp.proto'), {
+const { Export: exportMethod } = loadSync(join(import.meta.dirname, 'otlp.proto'), {
   keepCase: true,
   longs: Number,
   enums: String,
@@ -63,13 +63,16 @@ const spanOf = (resource: Values, span: ProtoSpan): Span => ({
 })
 
 const spansIn = (body: Buffer): Span[] =>
-  method
+  exportMethod
     .requestDeserialize(body)
     .resource_spans.flatMap(({ resource, scope_spans }) =>
       scope_spans.flatMap(({ spans }) => spans.map((span) => spanOf(valuesOf(resource.attributes), span))),
     )
 
-/** Starts a trace collector on loopback: OTLP over HTTP, in protobuf. `reply.status` sets its responses. */
+/**
+ * Starts a trace collector on loopback that receives OTLP over HTTP, in protobuf. `reply.status` sets the
+ * status of its responses; with `never` it does not respond.
+ */
 export const startCollector = async () => {
   const spans: Span[] = []
   const bodies: Buffer[] = []
@@ -109,7 +112,7 @@ export const startCollector = async () => {
   }
 }
 
-/** Formats the spans below a parent, one per line with service and kind, indented, in order of their end. */
+/** Formats a span's descendants as an indented tree: service, kind and name of each, in the order received. */
 export const treeOf = (spans: readonly Span[], parentId: string, indent = ''): string =>
   spans
     .filter((span) => span.parentId === parentId)

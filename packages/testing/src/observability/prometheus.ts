@@ -25,7 +25,10 @@ const replaceRequired = (text: string, from: string | RegExp, to: string): strin
 
 type Series = Readonly<{ metric: Readonly<Record<string, string>>; values: readonly [number, string][] }>
 
-/** Writes the project's configuration and rules for these targets, scraped and evaluated every second. */
+/**
+ * Copies the project's configuration and rules to the folder, changed to scrape these targets and to evaluate
+ * the rules every second. Returns the path of the configuration.
+ */
 const writeConfiguration = (folder: string, targets: readonly string[]): string => {
   cpSync(join(configurationFolder, 'rules'), join(folder, 'rules'), { recursive: true })
   let text = readFileSync(join(configurationFolder, 'prometheus.yml'), 'utf8')

@@ -28,7 +28,7 @@ const connectTo = async (backends: readonly string[]): Promise<Socket | undefine
 }
 
 /**
- * Starts a stand-in for a load balancer in production. It checks ten times a second which instances are
+ * Starts a stand-in for a production load balancer. It checks ten times a second which instances are
  * ready, and forwards new connections to the ready ones in turn. It does not interpret the data.
  */
 export const startBalancer = async () => {

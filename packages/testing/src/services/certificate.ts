@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /**
- * Writes a self-signed certificate and its key to the folder. The name has the form `DNS:localhost` or
- * `IP:127.0.0.1`.
+ * Writes a self-signed certificate and its key to the folder. `name` is what the certificate is valid for, such as
+ * `DNS:localhost` or `IP:127.0.0.1`. `owner` owns the files, by default the current user.
  */
 export const makeCertificate = async (
   folder: string,

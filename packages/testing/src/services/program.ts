@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const outputTimeoutMs = 60_000
 
-/** Runs a TypeScript file with arguments in a separate process. Disposing of it kills the process. */
+/** Starts a TypeScript file with arguments in a separate process. Disposing of it kills the process. */
 export const startProgram = (file: URL, ...args: readonly string[]) => {
   const child = spawn(process.execPath, [fileURLToPath(file), ...args], {
     env: { PATH: process.env['PATH'] },

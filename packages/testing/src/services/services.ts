@@ -37,7 +37,7 @@ export type RunningService = AsyncDisposable &
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
   }>
 
-/** Starts a service by its main.ts, as users do. Resolves when it is ready. Disposing of it stops it. */
+/** Starts a service from its main.ts, as users do. Resolves when it is ready. Disposing of it stops it. */
 export const startService = async (
   service: 'product' | 'basket',
   environment: Readonly<Record<string, string>>,

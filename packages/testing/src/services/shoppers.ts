@@ -59,7 +59,7 @@ export const untilHealthy = ({ url }: RunningService) =>
     assert.equal((await request('GET', `${url}/health`)).body.status, 'healthy'),
   )
 
-/** A round at the basket service: add, change, read and delete, with pauses on an idle connection. */
+/** A round at the basket service: add, change, read and delete, with pauses in which the connection is idle. */
 export const shopAt =
   (url: string, productId: number, prefix = '') =>
   async ({ send }: Connection, shopper: number, round: number): Promise<void> => {
@@ -97,13 +97,13 @@ class Quantities {
   lines = (): string[] => [...this.#byLine.keys()]
 }
 
-/** Whether an add was refused without any effect, so that it can be retried. */
+/** Whether an add was refused before it had any effect, so that it can be retried. */
 const isWithoutEffect = (problem: { code?: string; detail?: string }): boolean =>
   problem.code === 'unavailable' && problem.detail === 'the product service is unavailable'
 
 /**
- * Adds to the baskets `adds` times, from concurrent clients with keep-alive connections. Retries adds that
- * the service refuses because the machine is slow. `acknowledged` adds got status 200. The outcome of
+ * Adds to the baskets `adds` times, from concurrent clients with keep-alive connections. Retries adds that fail because
+ * the product service is unavailable, which happens on a slow machine. `acknowledged` adds got status 200. The outcome of
  * `uncertain` adds is unknown; `problems` contains their response bodies.
  */
 export const addToBaskets = async ({ urls, userIds, productIds, clients, adds }: Load) => {

@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 type Address = Readonly<{ host: string; port: number }>
 
 /** A listener that can be started and stopped repeatedly. Stopping it cuts its connections. */
-const listener = (port: number, onConnection: (socket: Socket) => void) => {
+const createListener = (port: number, onConnection: (socket: Socket) => void) => {
   const sockets = new Set<Socket>()
   let server: Server | undefined
   const start = async () => {
@@ -30,7 +30,7 @@ const listener = (port: number, onConnection: (socket: Socket) => void) => {
  * gets a response.
  */
 export const proxyOn = (port: number, target: Address, cutOn?: string) =>
-  listener(port, (socket) => {
+  createListener(port, (socket) => {
     const upstream = connect(target)
     upstream.on('error', () => {}).once('close', () => socket.destroy())
     socket.once('close', () => upstream.destroy())
@@ -42,4 +42,4 @@ export const proxyOn = (port: number, target: Address, cutOn?: string) =>
   })
 
 /** Creates a server that accepts connections on this port and never responds. */
-export const silentServerOn = (port: number) => listener(port, () => {})
+export const silentServerOn = (port: number) => createListener(port, () => {})

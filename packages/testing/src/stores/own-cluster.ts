@@ -21,7 +21,10 @@ const isFree = async (port: number): Promise<boolean> => {
   return free
 }
 
-/** Free ports below the ephemeral range. A node also uses the port 10,000 above its own, for the cluster bus. */
+/**
+ * Returns ports below the ephemeral range that are free, as are the ports 10,000 above them, which the nodes use for the
+ * cluster bus.
+ */
 export const freePorts = async (count: number): Promise<number[]> => {
   const ports: number[] = []
   let port = 10_000 + Math.floor(Math.random() * 10_000)
@@ -32,7 +35,7 @@ export const freePorts = async (count: number): Promise<number[]> => {
 
 type Server = Readonly<{ port: number; id: string }>
 
-/** Nodes ping each other twice within this timeout, and consider a silent node failed after it. */
+/** Nodes ping each other twice within this timeout. A node that is silent for longer is considered failed. */
 const setNodeTimeout = (port: number, ms: number) =>
   onServer(port, (client) => client.configSet('cluster-node-timeout', String(ms)))
 
@@ -127,7 +130,7 @@ export const startOwnCluster = async () => {
       REDIS_USERNAME: name,
       REDIS_PASSWORD: password,
     },
-    /** The commands and keys that this user was denied. */
+    /** The commands and keys that the user from docs/redis.md was denied. */
     aclLog: async () => {
       const logs = nodes.map(({ port }) =>
         onServer(port, (client) => client.sendCommand<unknown[]>(['ACL', 'LOG'])),
@@ -141,7 +144,7 @@ export const startOwnCluster = async () => {
       const known = await clusterReport(first ?? 0, 'NODES')
       return { primary, replica: nodeOf(new RegExp(`^(\\w+) .*slave ${primary.id}`, 'm').exec(known)?.[1]) }
     },
-    /** Shortens the node timeout to one second, so that the replica of a dead primary is promoted soon. */
+    /** Shortens the node timeout to one second, so that the replica of a failed primary is soon promoted. */
     allowFailover: async () => {
       await Promise.all(nodes.map(({ port }) => setNodeTimeout(port, 1_000).catch(() => {})))
     },

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { createClient, type RedisClientType } from '@redis/client'
 import { unlessReachable } from './servers.ts'
 
-/** For a suite's `skip`: the reason why no Redis server can be started here, if there is one. */
+/** For a suite's `skip`: the reason if redis-server is not installed, otherwise false. */
 export const withoutOwnRedis = await unlessReachable('redis-server (in PATH)', () =>
   promisify(execFile)('redis-server', ['--version']),
 )
@@ -25,7 +25,7 @@ export const startRedis = (port: number, settings: Readonly<Record<string, strin
   const exited = once(server, 'exit')
   const signal = (name: NodeJS.Signals) => assert.ok(server.kill(name))
   return {
-    /** Stops the process: connections stay open, but it does not reply. */
+    /** Suspends the process: its connections stay open, but it does not reply. */
     suspend: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
     kill: async () => {

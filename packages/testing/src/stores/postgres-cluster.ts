@@ -11,14 +11,14 @@ import { makeCertificate } from '../services/certificate.ts'
 import { freePort } from '../services/services.ts'
 import { unlessReachable } from './servers.ts'
 
-const programs = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
+const binFolders = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
   .map((path) => dirname(path))
   .toSorted()
-const bin = programs.at(-1)
+const binFolder = binFolders.at(-1)
 
 /** For a suite's `skip`: the reason if PostgreSQL's server programs are not installed, otherwise false. */
 export const withoutPostgresPrograms = await unlessReachable('initdb, postgres and pg_basebackup', async () =>
-  assert.ok(bin),
+  assert.ok(binFolder),
 )
 
 /** PostgreSQL refuses to run as root, so root runs it as the user `postgres`. */
@@ -32,10 +32,10 @@ const runProgram = (name: string, args: readonly string[]) =>
   promisify(execFile)(name, args, {
     ...identity(),
     cwd: tmpdir(),
-    env: { PATH: `${bin}:${process.env['PATH']}` },
+    env: { PATH: `${binFolder}:${process.env['PATH']}` },
   })
 
-export type Cluster = AsyncDisposable &
+export type PostgresServer = AsyncDisposable &
   Readonly<{
     port: number
     url: string
@@ -58,14 +58,17 @@ const waitUntilReady = async (url: string): Promise<void> => {
 }
 
 type Options = Readonly<{
-  /** Makes the server a streaming replica of this one. */
-  primary?: Cluster
+  /** The server to replicate from. Without it, the new server is empty. */
+  primary?: PostgresServer
   /** Enables TLS, with the self-signed `certificate` for 127.0.0.1. */
   tls?: boolean
 }>
 
 /** Starts a PostgreSQL server for one test, on loopback: an empty one or a replica. */
-export const startCluster = async ({ primary, tls = false }: Options = {}): Promise<Cluster> => {
+export const startPostgresServer = async ({
+  primary,
+  tls = false,
+}: Options = {}): Promise<PostgresServer> => {
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
   const { uid, gid } = identity()
   if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
@@ -103,7 +106,7 @@ export const startCluster = async ({ primary, tls = false }: Options = {}): Prom
       ...(tls ? ['ssl=on', `ssl_cert_file=${folder}/server.crt`, `ssl_key_file=${folder}/server.key`] : []),
     ]
     const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
-    server = spawn(join(bin ?? '', 'postgres'), args, { ...identity(), cwd: folder, stdio: 'ignore' })
+    server = spawn(join(binFolder ?? '', 'postgres'), args, { ...identity(), cwd: folder, stdio: 'ignore' })
     await waitUntilReady(url)
   }
   const stop = async () => {

@@ -19,7 +19,7 @@ export const query = async (
   }
 }
 
-/** The configuration of a service for which only this URL is set. */
+/** The database configuration of a service for which only this URL is set. */
 export const postgresConfig = (address: string): PostgresConfig => ({
   applicationName: 'test',
   address: { url: address },

@@ -13,19 +13,19 @@ await run(async () => {
   const file = join(folder, `${databaseName(config)}-${stamp}.dump`)
   await mkdir(folder, { recursive: true })
   // The dump gets its final name only once it is complete.
-  const unfinished = `${file}.unfinished`
+  const temporaryFile = `${file}.unfinished`
   try {
     await runTool(config, 'pg_dump', [
       '--format=custom',
       '--no-owner',
       '--no-privileges',
-      `--file=${unfinished}`,
+      `--file=${temporaryFile}`,
     ])
   } catch (error) {
-    await rm(unfinished, { force: true })
+    await rm(temporaryFile, { force: true })
     throw error
   }
-  await writeFile(`${file}.sha256`, `${await checksumOf(unfinished)}  ${basename(file)}\n`)
-  await rename(unfinished, file)
+  await writeFile(`${file}.sha256`, `${await checksumOf(temporaryFile)}  ${basename(file)}\n`)
+  await rename(temporaryFile, file)
   print(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)
 })

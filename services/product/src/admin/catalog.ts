@@ -12,7 +12,7 @@ export const withCatalog = async <Result>(
   const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
   const logger = await createLogger({ service: 'db' }, config.logging)
   if (config.storage.kind === 'embedded') {
-    // Imported only when needed: images do not contain it.
+    // Imported only when needed, because images do not contain it.
     const { openEmbeddedPostgres } = await import('@shop/postgres/embedded.ts')
     await using embedded = await openEmbeddedPostgres<Tables>(config.storage.folder)
     return await use(embedded.database, config)

@@ -37,7 +37,10 @@ const tlsOf = ({ address, tls }: PostgresConfig): Record<string, string> => {
   }
 }
 
-/** Runs a PostgreSQL program on the server. Process lists do not show credentials in the environment. */
+/**
+ * Runs a PostgreSQL program against the server. Credentials are in the environment, because process lists
+ * show arguments.
+ */
 export const runTool = async (
   config: PostgresConfig,
   tool: string,

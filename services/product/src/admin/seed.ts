@@ -9,20 +9,20 @@ import { print, withCatalog } from './catalog.ts'
 
 const maxCount = 100_000_000
 
-/** Returns a callback that draws a progress bar on a terminal, or otherwise prints a line for every tenth. */
+/** Returns a callback that draws a progress bar on a terminal, and otherwise prints one line per 10 %. */
 const createProgress = (count: number) => {
   const started = performance.now()
   let printedTenths = 0
   return (stored: number) => {
-    const part = stored / count
+    const fraction = stored / count
     const rate = Math.round(stored / ((performance.now() - started) / 1_000))
     const state = `${stored} of ${count} products, ${rate} per second`
     if (process.stdout.isTTY)
       process.stdout.write(
-        `\r[${'#'.repeat(Math.floor(part * 30)).padEnd(30)}] ${state}${part === 1 ? '\n' : ''}`,
+        `\r[${'#'.repeat(Math.floor(fraction * 30)).padEnd(30)}] ${state}${fraction === 1 ? '\n' : ''}`,
       )
-    else if (Math.floor(part * 10) > printedTenths) {
-      printedTenths = Math.floor(part * 10)
+    else if (Math.floor(fraction * 10) > printedTenths) {
+      printedTenths = Math.floor(fraction * 10)
       print(state)
     }
   }
@@ -44,7 +44,7 @@ await run(async () => {
     print(
       added > 0
         ? `Added ${added} sample products.`
-        : 'The catalog is not empty, so nothing was added. COUNT=1000 adds a thousand generated products.',
+        : 'The catalog already has products, so no samples were added. Set COUNT=1000 to add 1000 generated products.',
     )
   })
 })

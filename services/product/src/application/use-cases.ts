@@ -30,6 +30,6 @@ const queries = (ports: Ports) => ({
 /** All use cases of the product service. */
 export const useCases = (ports: Ports) => ({ commands: commands(ports), queries: queries(ports) })
 
-type Catalog = ReturnType<typeof useCases>
+type UseCaseGroups = ReturnType<typeof useCases>
 
-export type UseCases = UseCasesOf<Catalog['commands'] & Catalog['queries']>
+export type UseCases = UseCasesOf<UseCaseGroups['commands'] & UseCaseGroups['queries']>

@@ -1,9 +1,11 @@
 import { AppError, type ErrorKind } from '@shop/kernel/errors.ts'
 
-/** Error codes specific to this service, with their kinds. Empty: it uses only the default codes of kinds. */
+/**
+ * The service's own error codes, with their kinds. Empty, because it only uses the default code of each kind.
+ */
 export const errorCodes = {} as const satisfies Record<string, ErrorKind>
 
-/** Members specific to errors of this service, as JSON Schema. Empty: it uses only the common members. */
+/** Schemas of the service's own members of errors. Empty, because it only uses the common members. */
 export const errorDetails = {} as const satisfies Record<string, object>
 
 export const productNotFound = (id: number): AppError => new AppError('not_found', `product ${id} not found`)

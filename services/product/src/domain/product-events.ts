@@ -5,7 +5,5 @@ export type ProductEvent =
   | Readonly<{ type: 'low_stock'; stock: number; threshold: number }>
   | Readonly<{ type: 'product_deleted' }>
 
-/**
- * The event of a committed write. `version` is the one that the write produced; for a deletion, the last one.
- */
+/** The event of a committed write. `version` is the product's version after it; for a deletion, the last one. */
 export type PublishedProductEvent = ProductEvent & Readonly<{ productId: number; version: number }>

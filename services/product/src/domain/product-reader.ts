@@ -15,12 +15,13 @@ export type Position = Readonly<{ key: Product[SortKey]; id: number }>
 
 export type ProductListing = Readonly<{
   sort: ProductSort
-  /** Products with at most this many pieces. */
+  /** Only products with at most this many pieces. */
   maxStock?: number
+  /** Only products of exactly this category. */
   category?: string
   /** The page starts after this position. */
   after?: Position | undefined
-  /** The page's size. */
+  /** The maximum number of products on the page. */
   limit: number
 }>
 

@@ -11,12 +11,12 @@ export type CategoryValue = Readonly<{ category: string; value: Cents }>
 export type ProductStatistics = Readonly<{
   products: Readonly<Record<StockBand, number>>
   /** The categories with the highest inventory value, highest first. */
-  largest: readonly CategoryValue[]
+  topCategories: readonly CategoryValue[]
   /** The total of all categories. */
   inventoryValue: Cents
 }>
 
 export type ProductStatisticsReader = Readonly<{
-  /** Returns at most `categories` in `largest`. Slower for larger catalogs. May reject with `unavailable`. */
-  read: (categories: number) => Promise<ProductStatistics>
+  /** Scans the whole catalog. Returns at most `maxCategories` categories. May reject with `unavailable`. */
+  read: (maxCategories: number) => Promise<ProductStatistics>
 }>

@@ -66,8 +66,9 @@ const validate = <Fields extends ProductFields>(fields: Fields): Fields => {
 /** The fields of a new product, and the events of storing it. */
 export type Creation = Readonly<{ fields: ProductFields; events: readonly ProductEvent[] }>
 
-/** The next state of a product, or `undefined` after its removal, and the events of the write. */
+/** The next state of a product, and the events of the write. */
 export type Revision = Readonly<{ product: Product; events: readonly ProductEvent[] }>
+/** The events of a removal. `product` is `undefined`, because the product no longer exists. */
 export type Removal = Readonly<{ product: undefined; events: readonly ProductEvent[] }>
 
 /** Trims the name. Throws `invalid` with all broken rules. */

@@ -3,9 +3,7 @@ import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import type { Product } from '../domain/product.ts'
 import type { ProductListing, ProductReader } from '../domain/product-reader.ts'
 
-/**
- * At most this many queries for single products run at a time. Ids requested meanwhile form the next batch.
- */
+/** At most this many batch queries run at a time. Ids requested meanwhile form the next batch. */
 const slots = 2
 const maxBatchSize = 1_000
 
@@ -31,8 +29,8 @@ export const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): Prod
 }
 
 /**
- * Batches concurrent reads of single products into one query, and answers concurrent requests for the same
- * list with one. It caches nothing: a read only joins a query that has not been sent yet, so it sees every
+ * Batches concurrent reads of single products into one query, and runs one query for concurrent requests for
+ * the same page. It caches nothing: a read only joins a query that has not been sent yet, so it sees every
  * write acknowledged before it.
  */
 export const batchedProductReader = (reader: ProductReader): ProductReader => ({

@@ -14,7 +14,7 @@ export type EmbeddedConfig = Readonly<{
   samples: boolean
 }>
 
-/** Opens the ports on PostgreSQL inside this process. */
+/** Opens the service's adapters on PostgreSQL embedded in this process (PGlite). */
 export const openEmbeddedAdapters = async (
   { folder, samples }: EmbeddedConfig,
   { logger, metrics }: AdapterOptions<unknown>,

@@ -34,7 +34,7 @@ const sortColumns = {
 const isAfter = ({ by, descending }: ProductSort, { key, id }: Position) => {
   const operator = sql.raw(descending ? '<' : '>')
   const { column, type } = sortColumns[by]
-  // A position is only used in its own list, so its key has the type of the list's sort key.
+  // A position belongs to one listing, so its key has the type of that listing's sort column.
   const encode = sortColumns[by].encode as (value: Position['key']) => unknown
   // The cast to the column's type lets the comparison use the column's index.
   return by === 'id'
@@ -43,10 +43,10 @@ const isAfter = ({ by, descending }: ProductSort, { key, id }: Position) => {
 }
 
 /**
- * The condition for products of a category after an id, as a range of the index on (category, id). With an
- * equality the planner might instead scan all ids and discard those of other categories.
+ * The condition for products of a category after an id, as a range of the index on (category, id). With
+ * `category = …` the planner might instead scan all ids and discard products of other categories.
  */
-const inCategory = (category: string, id: number) =>
+const inCategoryAfter = (category: string, id: number) =>
   sql<boolean>`(category, id) > (${category}, ${id}) and (category, id) <= (${category}, ${limits.integer})`
 
 /** Selects the rows of a page and one more, which shows whether there is a next page. */
@@ -60,7 +60,7 @@ const pageQuery = (database: Database, { sort, maxStock, category, after, limit 
   if (maxStock !== undefined) query = query.where('stock', '<=', maxStock)
   if (category !== undefined && sort.by === 'id' && !sort.descending)
     return query
-      .where(inCategory(category, after?.id ?? 0))
+      .where(inCategoryAfter(category, after?.id ?? 0))
       .orderBy('category')
       .orderBy('id')
   if (category !== undefined) query = query.where('category', '=', category)
@@ -69,7 +69,9 @@ const pageQuery = (database: Database, { sort, maxStock, category, after, limit 
   return column === 'id' ? query : query.orderBy('id', direction)
 }
 
-/** Reads products from PostgreSQL or PGlite. Every page of every list is a range of one index. */
+/**
+ * Reads products from PostgreSQL or PGlite. Every listing that the routes offer reads a range of one index.
+ */
 export const postgresProductReader = (database: Database): ProductReader => ({
   find: async (id) => {
     const row = await database

@@ -17,7 +17,7 @@ const findLocked = async (transaction: Database, id: number): Promise<Product | 
   return row && productOf(row)
 }
 
-/** Takes only the fields from `changed`. Resolves with `undefined` if the row no longer has the version. */
+/** Writes the fields of `changed` to the product's row. Resolves with `undefined` if its version has changed. */
 const updateOne = async (database: Database, { id, version }: Product, changed: Product) => {
   const row = await database
     .updateTable('products')
@@ -34,14 +34,14 @@ const deleteOne = async (database: Database, { id, version }: Product): Promise<
   return (await deletion.returning('id').executeTakeFirst()) !== undefined
 }
 
-/** The outcome of a write: the product as it is stored now, if it exists, and the events. */
+/** The product after the write (`undefined` if removed or missing), and the events to publish. */
 type WriteResult = Readonly<{ product: Product | undefined; events: readonly PublishedProductEvent[] }>
 
 const toPublished = (events: readonly ProductEvent[], { id, version }: Product): PublishedProductEvent[] =>
   events.map((event) => ({ ...event, productId: id, version }))
 
-/** Stores the changed product. Resolves with `undefined` if another write came first. */
-const writeOnce = async (
+/** Updates or deletes the stored product, once. Resolves with `undefined` if another write came first. */
+const tryWrite = async (
   database: Database,
   stored: Product | undefined,
   { product: changed, events }: Revision | Removal,
@@ -59,9 +59,9 @@ const writeOnce = async (
 }
 
 /**
- * Writes products to PostgreSQL or PGlite, optimistically. A write reads the product, in a batch with
- * concurrent writes, and takes effect if the product has not changed since. Otherwise the write is repeated
- * with the row locked. `publish` receives the events of a write after its commit.
+ * Writes products to PostgreSQL or PGlite, with optimistic locking. A write reads the product, in a batch
+ * with concurrent writes, and takes effect if the product has not changed since. Otherwise the write is
+ * repeated with the row locked. `publish` receives the events of a write after its commit.
  */
 export const postgresProductRepository = (
   database: Database,
@@ -86,13 +86,13 @@ export const postgresProductRepository = (
     ) => {
       const stored = await find(id)
       const result =
-        (await writeOnce(database, stored, change(stored))) ??
+        (await tryWrite(database, stored, change(stored))) ??
         (await database.transaction().execute(async (transaction) => {
           const locked = await findLocked(transaction, id)
-          return writeOnce(transaction, locked, change(locked))
+          return tryWrite(transaction, locked, change(locked))
         }))
       if (result === undefined) throw new Error('a locked product was written by another transaction')
-      // A revision results in a product and a removal in `undefined`.
+      // The cast is safe: a `Revision` yields a product, a `Removal` yields `undefined`.
       return publishAndReturn(result) as Result['product']
     },
   }

@@ -5,11 +5,11 @@ import { lowStockThreshold } from '../domain/product.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
 import type { Database } from './products-table.ts'
 
-/** Counts and sums as strings. */
+/** PostgreSQL returns counts and sums as strings. */
 type Row = Readonly<Record<'category' | 'value' | 'total' | 'out' | 'low' | 'ok', string>>
 
 /** The totals cover all categories, because window functions are evaluated before the limit. */
-const statement = (categories: number) => sql<Row>`
+const statement = (maxCategories: number) => sql<Row>`
   select category, value::text,
     sum(value) over ()::text as total,
     sum(out) over ()::text as out, sum(low) over ()::text as low, sum(ok) over ()::text as ok
@@ -21,7 +21,7 @@ const statement = (categories: number) => sql<Row>`
     from products group by category
   ) as by_category
   order by by_category.value desc, category
-  limit ${categories}
+  limit ${maxCategories}
 `
 
 /** The server cancels the scan after 60 s. This limit is for a server that does not respond. */
@@ -35,21 +35,21 @@ export const postgresProductStatistics = (
   database: Database,
   stopSignal?: AbortSignal,
 ): ProductStatisticsReader => ({
-  read: async (categories) => {
+  read: async (maxCategories) => {
     const timeout = AbortSignal.timeout(responseLimitMs)
     const signal = stopSignal === undefined ? timeout : AbortSignal.any([stopSignal, timeout])
     const scan = () =>
       database.transaction().execute(async (transaction) => {
         await sql`set local statement_timeout = '60s'`.execute(transaction)
         await sql`set local max_parallel_workers_per_gather = 0`.execute(transaction)
-        return (await statement(categories).execute(transaction)).rows
+        return (await statement(maxCategories).execute(transaction)).rows
       })
     const rows = await runWithSignal(signal, 'statistics', scan)
     // Without products the query returns no row.
     const [{ out, low, ok, total } = { out: '0', low: '0', ok: '0', total: '0.00' }] = rows
     return {
       products: { out: Number(out), low: Number(low), ok: Number(ok) },
-      largest: rows.map(({ category, value }) => ({ category, value: centsFromText(value) })),
+      topCategories: rows.map(({ category, value }) => ({ category, value: centsFromText(value) })),
       inventoryValue: centsFromText(total),
     }
   },

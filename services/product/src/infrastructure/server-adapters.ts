@@ -15,11 +15,11 @@ import { replicaProductReader } from './replica-product-reader.ts'
 export type ServerConfig = Readonly<{
   kind: 'postgres'
   postgres: PostgresConfig
-  /** Whether the service applies migrations, or waits until another process has. */
+  /** Whether the service applies migrations. Otherwise it waits until another process has applied them. */
   migrate: boolean
 }>
 
-/** Opens the replica if one is configured: queries read from it, and it is an optional dependency. */
+/** Opens the replica if one is configured. Queries then read from it, and it is an optional dependency. */
 const openReaders = (
   primary: Database,
   config: PostgresConfig,
@@ -40,7 +40,7 @@ const openReaders = (
   }
 }
 
-/** Opens the ports on a PostgreSQL server, which need not be available yet. */
+/** Opens the service's adapters on a PostgreSQL server, which need not be available yet. */
 export const openServerAdapters = (
   { postgres, migrate }: ServerConfig,
   { logger, metrics, abortService = () => {} }: AdapterOptions<unknown>,

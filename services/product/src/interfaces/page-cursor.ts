@@ -49,7 +49,7 @@ const keyCodecs: KeyCodecs = {
 
 /** Encodes a position as an opaque string for the client. */
 export const encodeCursor = (listing: Listing, { key, id }: Position): string => {
-  // A position is only used in its own list, so its key has the type of the list's sort key.
+  // A position belongs to one listing, so its key has the type of that listing's sort key.
   const encode = keyCodecs[listing.sort.by].encode as (value: Position['key']) => string
   const position = Buffer.from(JSON.stringify([encode(key), id])).toString('base64url')
   return `${position}.${checksum(listing, position)}`
@@ -69,7 +69,8 @@ const parse = (position: string): [text: string, id: number] | undefined => {
 }
 
 /**
- * Throws `invalid` for a cursor that was altered, forged or issued for another list. `path` names the field.
+ * Decodes a cursor. Throws `invalid` if it was altered or issued for another list; `path` names the field in
+ * the error. A forged cursor with a correct checksum is accepted, because it is harmless.
  */
 export const decodeCursor = (listing: Listing, cursor: string, path: string): Position => {
   const [position = ''] = cursor.split('.', 1)

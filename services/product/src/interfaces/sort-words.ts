@@ -12,7 +12,7 @@ const words = {
 type Word = (typeof words)[SortKey]
 export type SortWord = Word | `-${Word}`
 
-/** A leading minus means descending. */
+/** The name of a sort in the API. A leading minus means descending. */
 export const sortWord = ({ by, descending }: ProductSort): SortWord =>
   descending ? `-${words[by]}` : words[by]
 

@@ -22,12 +22,12 @@ for (const { engine, open, skip } of engines)
         fc.asyncProperty(fc.array(product, { maxLength: 12 }), async (products) => {
           await sql`truncate products`.execute(store.database)
           for (const fields of products) await store.products.add(creationOf(fields))
-          const { products: bands, largest, others } = await read()
+          const { products: bands, topCategories, others } = await read()
 
           const inBand = (from: number, to: number) =>
             products.filter(({ stock }) => stock >= from && stock <= to).length
           assert.deepEqual(bands, { out: inBand(0, 0), low: inBand(1, 10), ok: inBand(11, Infinity) })
-          for (const { category, value } of largest)
+          for (const { category, value } of topCategories)
             assert.equal(
               value,
               sumOf(
@@ -36,7 +36,7 @@ for (const { engine, open, skip } of engines)
                   .map(({ price, stock }) => price * BigInt(stock)),
               ),
             )
-          assert.equal(largest.length, new Set(products.map(({ category }) => category)).size)
+          assert.equal(topCategories.length, new Set(products.map(({ category }) => category)).size)
           assert.equal(others, 0n)
         }),
         { numRuns: 15 },
@@ -47,9 +47,9 @@ for (const { engine, open, skip } of engines)
       await using store = await open()
       for (let number = 1; number <= 23; number++)
         await store.products.add(creationOf({ category: `c${number}`, price: BigInt(number), stock: 1 }))
-      const { largest, others, products } = await catalogStatistics(store)()
+      const { topCategories, others, products } = await catalogStatistics(store)()
       assert.deepEqual(
-        largest.map(({ category }) => category),
+        topCategories.map(({ category }) => category),
         Array.from({ length: 20 }, (_, index) => `c${23 - index}`),
       )
       assert.equal(others, 6n)

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
-import { startCluster, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
+import { startPostgresServer, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
 import { readConfig } from '../../src/config.ts'
 import { byId } from '../../src/domain/product-reader.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
@@ -16,8 +16,8 @@ const waitUntil = (condition: () => Promise<boolean>) =>
 it('queries read from a streaming replica, or from the primary while it is down; commands use the primary', {
   skip: withoutPostgresPrograms,
 }, async () => {
-  await using primary = await startCluster()
-  await using replica = await startCluster({ primary })
+  await using primary = await startPostgresServer()
+  await using replica = await startPostgresServer({ primary })
   const config = readConfig({ DATABASE_URL: primary.url, DB_REPLICA_URL: replica.url })
   await using adapters = await openAdapters({ config, logger: silentLogger })
   const useCases = useCasesOf(adapters.ports)

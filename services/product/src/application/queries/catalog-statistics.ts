@@ -9,13 +9,13 @@ import type {
 const maxListedCategories = 20
 
 export type CatalogStatistics = Pick<ProductStatistics, 'products'> &
-  Readonly<{ largest: readonly CategoryValue[]; others: Cents }>
+  Readonly<{ topCategories: readonly CategoryValue[]; others: Cents }>
 
 /** Returns the number of products by stock band, and the inventory value by category. */
 export const catalogStatistics =
   ({ statistics }: Readonly<{ statistics: ProductStatisticsReader }>) =>
   async (): Promise<CatalogStatistics> => {
-    const { products, largest, inventoryValue } = await statistics.read(maxListedCategories)
-    const others = largest.reduce((rest, { value }) => rest - value, inventoryValue)
-    return { products, largest, others }
+    const { products, topCategories, inventoryValue } = await statistics.read(maxListedCategories)
+    const others = topCategories.reduce((rest, { value }) => rest - value, inventoryValue)
+    return { products, topCategories, others }
   }

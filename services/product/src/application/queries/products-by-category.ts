@@ -8,9 +8,7 @@ import {
 
 export type ProductsByCategory = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ category: string }>
 
-/**
- * Matches the category exactly; ordered by id. Rejects with `invalid` for a string that cannot be a category.
- */
+/** Lists the products of exactly this category, ordered by id. Rejects with `invalid` for an invalid category. */
 export const productsByCategory =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
   async (query: ProductsByCategory): Promise<ProductPage> =>

@@ -11,7 +11,7 @@ import { messageFields, productMessage } from './product-message.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
 
-/** A number that is missing from a protobuf message reads as 0. */
+/** A version of 0 means that it is missing: protobuf decodes a missing number as 0. */
 const expectedOf = (version: number): Expected<ProductState> =>
   requireWithin('/version', version, [0, limits.integer]) === 0 ? 'anything' : [{ version }]
 

@@ -8,7 +8,7 @@ import {
   type ProductState,
 } from '../../domain/product.ts'
 
-/** A schema for every field of a product. */
+/** A schema for every field that a client can set. */
 type Fields = Record<keyof ProductFields, TSchema>
 
 const example = {
@@ -59,7 +59,7 @@ export const ProductJson = Type.Object(
   },
 )
 
-/** The body of POST and PUT: every field of a product. Optional fields have a default. */
+/** The body of POST and PUT: every field that a client can set. Optional fields have a default. */
 export const ProductBody = Type.Object(
   {
     // The maximum length applies after trimming, so the entity checks it, not the schema.
@@ -96,7 +96,10 @@ export const productFields = (body: Static<typeof ProductBody>): ProductFields =
 
 type Patch = Static<typeof ProductPatch>
 
-/** Converts the value of each field in a patch to the field's new value. */
+/**
+ * For each field, converts a value in a patch to the domain's value. null becomes the default. `name` and `price`
+ * are never null here: the schema rejects that.
+ */
 const fromPatch: {
   readonly [Field in keyof ProductFields]: (value: NonNullable<Patch[Field]> | null) => ProductFields[Field]
 } = {
@@ -107,7 +110,7 @@ const fromPatch: {
   category: (category) => category ?? '',
 }
 
-/** Returns the changes in a patch. The schema has already rejected null for required fields. */
+/** Returns the fields that a patch changes, with their new values. */
 export const productChanges = (patch: Patch): Partial<ProductFields> =>
   Object.fromEntries(
     fieldNames.flatMap((field) => {
@@ -128,7 +131,7 @@ export const productJson = (product: Product): Static<typeof ProductJson> => ({
   updated_at: product.updatedAt.toISOString(),
 })
 
-/** The strong ETag of a product. The path contains the id, so the version alone identifies its state. */
+/** The strong ETag of a product. The version suffices, because the id is in the path. */
 export const productTag = ({ version }: ProductState): string => `"${version}"`
 
 /** The inverse of `productTag`. Returns `undefined` for a tag that no product can have. */

@@ -21,9 +21,9 @@ const listJson = (listing: Listing, { products, next }: ProductPage) => ({
 })
 
 /**
- * Creates a function that sends the pages of one route. Requests that shared a query received the same array,
- * and share the response body serialized from it. Routes do not share bodies: two routes may use the same
- * query, with different cursors.
+ * Creates a function that sends the pages of one route. Requests that shared a query have the same array of
+ * products, and share the response body serialized from it. Routes do not share bodies: two routes may use
+ * the same query, with different cursors.
  */
 const createSender = () => {
   const bodies = new WeakMap<ProductPage['products'], string>()
@@ -37,7 +37,7 @@ const createSender = () => {
   }
 }
 
-/** Lists are expensive, so they are cancelled when the client closes its side of the connection. */
+/** Listing is expensive, so it is cancelled when the client closes its side of the connection. */
 const config = { stopsAtEndOfInput: true }
 
 const listRoutes =

@@ -8,7 +8,7 @@ import { ProductBody, ProductId, ProductJson, ProductPatch } from './product-jso
 
 const tags = ['products']
 const Product = reference(ProductJson, 'The product')
-const ById = Type.Object({ id: ProductId })
+const ProductParams = Type.Object({ id: ProductId })
 
 const Paging = {
   limit: Type.Integer({ minimum: 1, maximum: pageLimits.page, default: pageLimits.defaultPage }),
@@ -32,8 +32,8 @@ const ProductList = Type.Object(
   { description: 'A page of products' },
 )
 
-const reads = problems(400, 503)
-const writes = problems(400, 404, 412, 413, 415, 503)
+const readProblems = problems(400, 503)
+const writeProblems = problems(400, 404, 412, 413, 415, 503)
 
 /** The schemas of each operation, for validation, serialization and documentation. */
 export const schemas = {
@@ -42,7 +42,7 @@ export const schemas = {
     summary: 'List products, page by page',
     tags,
     querystring: Type.Object({ ...Paging, sort: Sort }),
-    response: { 200: ProductList, ...reads },
+    response: { 200: ProductList, ...readProblems },
   },
   createProduct: {
     operationId: 'createProduct',
@@ -56,7 +56,7 @@ export const schemas = {
     summary: 'The most expensive products, most expensive first',
     tags,
     params: Type.Object({ n: Type.Integer({ minimum: 1, maximum: pageLimits.top }) }),
-    response: { 200: ProductList, ...reads },
+    response: { 200: ProductList, ...readProblems },
   },
   lowStockProducts: {
     operationId: 'lowStockProducts',
@@ -64,7 +64,7 @@ export const schemas = {
     tags,
     params: Type.Object({ n: Type.Integer({ minimum: 0, maximum: limits.integer }) }),
     querystring: Type.Object(Paging),
-    response: { 200: ProductList, ...reads },
+    response: { 200: ProductList, ...readProblems },
   },
   productsByCategory: {
     operationId: 'productsByCategory',
@@ -72,37 +72,37 @@ export const schemas = {
     tags,
     params: Type.Object({ category: Type.String({ minLength: 1, maxLength: limits.category }) }),
     querystring: Type.Object(Paging),
-    response: { 200: ProductList, ...reads },
+    response: { 200: ProductList, ...readProblems },
   },
   getProduct: {
     operationId: 'getProduct',
     summary: 'Get a product; 304 when If-None-Match matches its ETag',
     tags,
-    params: ById,
+    params: ProductParams,
     response: { 200: Product, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
   },
   replaceProduct: {
     operationId: 'replaceProduct',
     summary: 'Replace every field of a product; 412 when If-Match does not match its ETag',
     tags,
-    params: ById,
+    params: ProductParams,
     body: ProductBody,
-    response: { 200: Product, ...writes },
+    response: { 200: Product, ...writeProblems },
   },
   patchProduct: {
     operationId: 'patchProduct',
     summary: 'Change some fields of a product (JSON Merge Patch); 412 when If-Match does not match its ETag',
     tags,
     consumes: ['application/merge-patch+json', 'application/json'],
-    params: ById,
+    params: ProductParams,
     body: ProductPatch,
-    response: { 200: Product, ...writes },
+    response: { 200: Product, ...writeProblems },
   },
   deleteProduct: {
     operationId: 'deleteProduct',
     summary: 'Delete a product; 412 when If-Match does not match its ETag',
     tags,
-    params: ById,
-    response: { 204: Type.Null({ description: 'Deleted' }), ...writes },
+    params: ProductParams,
+    response: { 204: Type.Null({ description: 'Deleted' }), ...writeProblems },
   },
 }

@@ -24,8 +24,8 @@ export const catalogMetrics = (
       help: 'Price times stock, summed by category: the twenty largest, and the rest as other',
       type: 'gauge',
       labelNames: ['category'],
-      samples: ({ largest, others }) => [
-        ...largest.map(
+      samples: ({ topCategories, others }) => [
+        ...topCategories.map(
           ({ category, value }) => [{ category: category || 'none' }, decimalFromCents(value)] as const,
         ),
         // A category named `other` is added to this sample, and one named `none` to that of the empty
