@@ -18,9 +18,9 @@ import { ownDatabase, postgresConfig } from '@shop/testing/stores/postgres.ts'
 import { createApp, version } from '../services/product/src/app.ts'
 import { readConfig, service } from '../services/product/src/config.ts'
 import { openAdapters } from '../services/product/src/infrastructure/adapters.ts'
+import { seedGenerated } from '../services/product/src/infrastructure/generated-products.ts'
 import { migrations } from '../services/product/src/infrastructure/migrations.ts'
 import type { Tables } from '../services/product/src/infrastructure/products-table.ts'
-import { seedGenerated } from '../services/product/src/infrastructure/seed.ts'
 import { throwIfInterrupted } from './support/interrupt.ts'
 
 const rounds = { warmUp: 20, measured: 200 }

@@ -34,12 +34,12 @@ describe('a new field of a product', () => {
     const broken = await filesBrokenBy(
       'domain/product.ts',
       '  name: string\n',
-      '  name: string\n  brand: string\n',
+      '  name: string\n  unusedField: string\n',
     )
     for (const file of [
       'domain/product.ts',
       'infrastructure/products-table.ts',
-      'infrastructure/seed.ts',
+      'infrastructure/sample-products.ts',
       'interfaces/grpc/product-message.ts',
       'interfaces/http/product-json.ts',
     ])
@@ -50,7 +50,7 @@ describe('a new field of a product', () => {
     const broken = await filesBrokenBy(
       'domain/product.ts',
       '  name: string\n',
-      '  name: string\n  brand?: string\n',
+      '  name: string\n  unusedField?: string\n',
     )
     for (const file of [
       'domain/product.ts',

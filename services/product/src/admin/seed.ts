@@ -1,10 +1,11 @@
 import { numberVariable } from '@shop/platform/config/number-variable.ts'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
+import { seedGenerated } from '../infrastructure/generated-products.ts'
 import { migrations } from '../infrastructure/migrations.ts'
 import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
 import { postgresProductRepository } from '../infrastructure/postgres-product-repository.ts'
-import { seedGenerated, seedSamples } from '../infrastructure/seed.ts'
+import { seedSamples } from '../infrastructure/sample-products.ts'
 import { print, withCatalog } from './catalog.ts'
 
 const maxCount = 100_000_000

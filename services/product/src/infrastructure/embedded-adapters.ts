@@ -5,7 +5,7 @@ import { migrations } from './migrations.ts'
 import { openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
 import { productEventHub } from './product-event-hub.ts'
 import type { Tables } from './products-table.ts'
-import { seedSamples } from './seed.ts'
+import { seedSamples } from './sample-products.ts'
 
 export type EmbeddedConfig = Readonly<{
   kind: 'embedded'

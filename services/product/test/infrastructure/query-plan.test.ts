@@ -4,10 +4,10 @@ import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
 import { Pool } from 'pg'
 import { byId, lowestStockFirst, type ProductListing } from '../../src/domain/product-reader.ts'
+import { seedGenerated } from '../../src/infrastructure/generated-products.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
-import { seedGenerated } from '../../src/infrastructure/seed.ts'
 import { sortEntries } from '../support/sorts.ts'
 
 type Plan = Readonly<{ 'Node Type': string; Filter?: string; 'Index Name'?: string; Plans?: readonly Plan[] }>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { generateProducts, seedGenerated } from '../../src/infrastructure/seed.ts'
+import { generateProducts, seedGenerated } from '../../src/infrastructure/generated-products.ts'
 import { sorts } from '../support/sorts.ts'
 import { engines } from '../support/store.ts'
 
