@@ -87,7 +87,7 @@ release: $(INSTALLED) ## Prepare release VERSION=x.y.z: set the version everywhe
 	$(MAKE) openapi release-contracts
 
 check-generated: proto openapi dashboards
-	@git diff --exit-code --stat -- packages/contracts api/openapi deploy/observability/grafana/dashboards || { echo 'make: generated files are out of date: commit the regenerated files' >&2; exit 1; }
+	@git diff --exit-code --stat -- packages/contracts/src api/openapi deploy/observability/grafana/dashboards || { echo 'make: generated files are out of date: commit the regenerated files' >&2; exit 1; }
 
 db-migrate: $(INSTALLED) ## Apply migrations to the database of DATABASE_URL or DB_HOST, or to the embedded one
 	@exec node services/product/src/admin/migrate.ts

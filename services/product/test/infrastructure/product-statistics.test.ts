@@ -20,7 +20,7 @@ for (const { engine, open, skip } of engines)
       const read = catalogStatistics(store)
       await fc.assert(
         fc.asyncProperty(fc.array(product, { maxLength: 12 }), async (products) => {
-          await sql`truncate products`.execute(store.database)
+          await sql`truncate products cascade`.execute(store.database)
           for (const fields of products) await store.products.add(creationOf(fields))
           const { products: bands, topCategories, others } = await read()
 
