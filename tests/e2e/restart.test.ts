@@ -23,7 +23,7 @@ describe('under load, no request fails', () => {
     await using folder = await ownFolder()
     await using stack = new AsyncDisposableStack()
     const grpcPort = String(await freePort())
-    const startProducts = async () =>
+    const startProductService = async () =>
       stack.use(await startService('product', { DATA_DIR: folder.path, GRPC_PORT: grpcPort }))
     const startBasket = async () =>
       stack.use(
@@ -33,7 +33,7 @@ describe('under load, no request fails', () => {
           SHUTDOWN_DELAY_SECONDS: '2',
         }),
       )
-    const [old] = await Promise.all([startBasket(), startProducts()])
+    const [old] = await Promise.all([startBasket(), startProductService()])
     await using balancer = await startBalancer()
     const addToBalancer = async (basket: RunningService) => {
       await untilHealthy(basket)
@@ -59,7 +59,7 @@ describe('under load, no request fails', () => {
     await using folder = await ownFolder()
     await using schema = await ownSchema()
     await using stack = new AsyncDisposableStack()
-    const startProducts = async (grpcPort: string) =>
+    const startProductService = async (grpcPort: string) =>
       stack.use(await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: grpcPort }))
     const ports = [String(await freePort()), String(await freePort())] as const
     const startBasket = async () =>
@@ -70,8 +70,8 @@ describe('under load, no request fails', () => {
         }),
       )
     const [first, second, basket] = await Promise.all([
-      startProducts(ports[0]),
-      startProducts(ports[1]),
+      startProductService(ports[0]),
+      startProductService(ports[1]),
       startBasket(),
     ])
     const pen = { name: 'Pen', price: 0.1, stock: 999 }
@@ -80,14 +80,15 @@ describe('under load, no request fails', () => {
     const assertCalled = async ({ output }: RunningService) => assert.match(output(), /BatchGetProducts/)
 
     await using shoppers = startShoppers(8, shopAt(basket.url, product.id))
-    for (const products of [first, second]) await eventually(timeoutMs, () => assertCalled(products))
-    for (const [products, port, signal] of [
+    for (const productService of [first, second])
+      await eventually(timeoutMs, () => assertCalled(productService))
+    for (const [productService, port, signal] of [
       [first, ports[0], 'SIGTERM'],
       [second, ports[1], 'SIGKILL'],
     ] as const) {
-      assert.equal(await products.stop(signal), signal === 'SIGTERM' ? 0 : null)
+      assert.equal(await productService.stop(signal), signal === 'SIGTERM' ? 0 : null)
       await waitForRounds(shoppers, 20)
-      const restarted = await startProducts(port)
+      const restarted = await startProductService(port)
       await eventually(timeoutMs, () => assertCalled(restarted))
     }
     await waitForRounds(shoppers, 20)

@@ -1,26 +1,26 @@
-/** Passes published events to all readers. */
+/** Passes published events to all subscribers. */
 export type EventHub<Event> = Readonly<{
   /**
-   * Calls every reader with each event. An error in a reader affects neither the publisher nor other readers.
+   * Calls every subscriber with each event. An error in a subscriber affects neither the publisher nor other subscribers.
    */
   publish: (events: readonly Event[]) => void
-  subscribe: (reader: (event: Event) => void) => void
+  subscribe: (subscriber: (event: Event) => void) => void
 }>
 
-/** A hub within this process. `onError` receives the errors of readers. */
+/** A hub within this process. `onError` receives the errors of subscribers. */
 export const eventHub = <Event>(onError: (error: unknown) => void): EventHub<Event> => {
-  const readers: ((event: Event) => void)[] = []
-  const deliver = (reader: (event: Event) => void, event: Event) => {
+  const subscribers: ((event: Event) => void)[] = []
+  const deliver = (subscriber: (event: Event) => void, event: Event) => {
     try {
-      reader(event)
+      subscriber(event)
     } catch (error) {
       onError(error)
     }
   }
   return {
     publish: (events) => {
-      for (const event of events) for (const reader of readers) deliver(reader, event)
+      for (const event of events) for (const subscriber of subscribers) deliver(subscriber, event)
     },
-    subscribe: (reader) => void readers.push(reader),
+    subscribe: (subscriber) => void subscribers.push(subscriber),
   }
 }

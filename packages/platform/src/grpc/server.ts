@@ -13,7 +13,7 @@ import type { GrpcExtension } from './health-and-reflection.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
 
 /** Ten 10 ms ticks to flush the last responses; counted in ticks, so that a stall does not use them up. */
-const flush = async () => {
+const waitForFlush = async () => {
   for (let tick = 0; tick < 10; tick++) await delay(10)
 }
 
@@ -75,8 +75,9 @@ export const createGrpcServer = (
     listen: (port: number): Promise<number> => listen(server, port),
     close: async (): Promise<void> => {
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-      // Streams such as health's Watch never end by themselves. They are closed once all calls are done.
-      const responded = Promise.all(running).then(flush)
+      // Watch streams of the health service never end by themselves, so `tryShutdown` would wait for them. They are
+      // closed once the calls of this service are done.
+      const responded = Promise.all(running).then(waitForFlush)
       await Promise.race([drained, responded, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
     },

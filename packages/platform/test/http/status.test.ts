@@ -26,7 +26,7 @@ describe('the HTTP status', () => {
       assert.equal(kindOfHttp(status), kind)
     })
 
-  it('maps to invalid (4xx) or internal (5xx) when no kind of error has it', () => {
+  it('maps to invalid (4xx) or internal (5xx) if it is not the status of any error kind', () => {
     for (const status of [402, 405, 413, 415, 418, 499]) assert.equal(kindOfHttp(status), 'invalid')
     for (const status of [501, 502, 504, 599]) assert.equal(kindOfHttp(status), 'internal')
   })

@@ -24,7 +24,7 @@ const openWithStep = async (step: Step) => {
   }
 }
 
-test('a step sees every use case; the request id is from the HTTP request, or the name of the job or metrics source', async () => {
+test('a step sees every use case, with the request id of the HTTP request or of the system context', async () => {
   const seen = new Map<string, Omit<Context, 'signal'>>()
   await using app = await openWithStep((use, name) => (input, context) => {
     const { signal: _, ...fields } = context

@@ -9,5 +9,5 @@ export type Ports = Readonly<{
   reader: ProductReader
   statistics: ProductStatisticsReader
   /** The events of committed writes. */
-  events: Readonly<{ subscribe: (reader: (event: PublishedProductEvent) => void) => void }>
+  events: Readonly<{ subscribe: (subscriber: (event: PublishedProductEvent) => void) => void }>
 }>

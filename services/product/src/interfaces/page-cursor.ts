@@ -19,7 +19,7 @@ const checksum = (listing: Listing, position: string): string =>
 const wholeNumber = (text: string, max: number): number | undefined =>
   /^\d{1,12}$/.test(text) && Number(text) <= max ? Number(text) : undefined
 
-/** Accepts the years 1970 to 9999, because a `Date` reaches further back than PostgreSQL's timestamps. */
+/** Accepts the years 1970 to 9999, which include every real creation time. */
 const parseTime = (text: string): Date | undefined => {
   const time = new Date(text)
   return time.getTime() >= 0 && time.getTime() < Date.UTC(10_000, 0) ? time : undefined
