@@ -29,8 +29,16 @@ export const decimalText = (cents: Cents): string => {
 /** The rule that every amount must meet, as an error message. */
 export const amountRule = `must be from 0 to ${decimalFromCents(maxCents)}`
 
+/** Two decimal places, which may be left out or followed by zeros. */
+const exactDecimal = /^(\d+)(?:\.(\d{1,2})0*)?$/
+
 /**
- * The inverse of `decimalText`, for strings with exactly two decimal places, as PostgreSQL returns for
- * `numeric(12,2)`.
+ * The inverse of `decimalText`. PostgreSQL returns two decimal places for `numeric(12,2)`, but other numbers of
+ * them if the column's type is changed. Throws if the string is not an amount in whole cents.
  */
-export const centsFromText = (text: string): Cents => BigInt(text.replace('.', ''))
+export const centsFromText = (text: string): Cents => {
+  if (text.at(-3) === '.') return BigInt(text.slice(0, -3) + text.slice(-2))
+  const [, units, fraction = ''] = exactDecimal.exec(text) ?? []
+  if (units === undefined) throw new Error(`not an amount in whole cents: ${text}`)
+  return BigInt(units + fraction.padEnd(2, '0'))
+}

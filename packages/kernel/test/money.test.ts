@@ -57,6 +57,16 @@ describe('money', () => {
     )
   })
 
+  it('is parsed exactly from any number of decimal places', () => {
+    const texts = ['5', '5.5', '5.50', '5.500', '34.5000', '0', '9999999999.990']
+    assert.deepEqual(texts.map(centsFromText), [500n, 550n, 550n, 550n, 3_450n, 0n, maxCents])
+  })
+
+  it('is not parsed from text that is no amount in whole cents', () => {
+    for (const text of ['5.001', '5.555', 'NaN', 'Infinity', '', '.', '$34.50', '1,234.50', '1.2.34'])
+      assert.throws(() => centsFromText(text), Error, text)
+  })
+
   it('is formatted with leading and trailing zeros', () => {
     const texts = [0n, 5n, 50n, 100n, 1_499n, maxCents].map(decimalText)
     assert.deepEqual(texts, ['0.00', '0.05', '0.50', '1.00', '14.99', '9999999999.99'])

@@ -7,7 +7,7 @@ import { clientConfigOf, type PostgresAddress, type PostgresTls } from './addres
 import { ClientWithErrorHandler } from './client.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { statementLog } from './statement-log.ts'
-import { typeParsers } from './timestamps.ts'
+import { typeParsers } from './type-parsers.ts'
 
 export type PostgresConfig = Readonly<{
   /** The name under which `pg_stat_activity` lists the connections. */

@@ -16,6 +16,17 @@ const temporary = /^(55P03|42P01)$|^40/
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''
 
+/**
+ * The server has dropped the statement (26000, after DISCARD ALL), has another one of its name (42P05), or
+ * cannot use it any more, because a column's type has changed. Messages of the server may be translated, so
+ * the last one is recognized by the function that reports it.
+ */
+const isOutdated = (error: object): boolean => {
+  const code = sqlState(error)
+  if (code !== '0A000') return code === '26000' || code === '42P05'
+  return 'routine' in error && error.routine === 'RevalidateCachedQuery'
+}
+
 /** Whether the database is down, full or too slow to respond. Waiting may help. */
 const isOutage = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
@@ -30,17 +41,29 @@ const isOutage = (error: unknown): boolean => {
 export const isUnusable = (error: unknown): boolean =>
   isOutage(error) || (error instanceof Error && refusal.test(sqlState(error)))
 
+/** Whether the server rejected a prepared statement that it no longer has or can no longer use. */
+export const isOutdatedStatement = (error: unknown): boolean => error instanceof Error && isOutdated(error)
+
 /** Whether the same statement might succeed later. */
 export const isUnavailable = (error: unknown): boolean =>
-  isUnusable(error) || (error instanceof Error && temporary.test(sqlState(error)))
+  isUnusable(error) ||
+  isOutdatedStatement(error) ||
+  (error instanceof Error && temporary.test(sqlState(error)))
 
-/** Wraps the adapter. Temporary errors become `unavailable` with `message`, which reaches the caller. */
+const maxRepetitions = 2
+
+/**
+ * Wraps the adapter. A call with an outdated statement is repeated at most twice. Temporary errors become
+ * `unavailable` with `message`, which reaches the caller.
+ */
 export const mapStoreErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>
   decorate(adapter, async (_name, call) => {
-    try {
-      return await call()
-    } catch (error) {
-      if (error instanceof AppError || !isUnavailable(error)) throw error
-      throw new AppError('unavailable', message, { cause: error })
-    }
+    for (let repetitions = 0; ; repetitions++)
+      try {
+        return await call()
+      } catch (error) {
+        if (isOutdatedStatement(error) && repetitions < maxRepetitions) continue
+        if (error instanceof AppError || !isUnavailable(error)) throw error
+        throw new AppError('unavailable', message, { cause: error })
+      }
   })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { type CustomTypesConfig, Pool, types } from 'pg'
-import { typeParsers } from '../src/timestamps.ts'
+import { typeParsers } from '../src/type-parsers.ts'
 
 const times = [
   '2026-11-25 17:43:47.373+00',
@@ -45,10 +45,25 @@ describe('the timestamp parser', { skip: withoutPostgres }, () => {
       assert.deepEqual(byDriver[0], new Date('2026-11-25T17:43:47.373Z'))
       assert.deepEqual(await readTimes(schema.url, zone, typeParsers), byDriver)
     })
+})
 
-  it('is used for timestamptz only', () => {
-    const { TIMESTAMPTZ, INT4 } = types.builtins
-    assert.notEqual(typeParsers.getTypeParser(TIMESTAMPTZ, 'text'), types.getTypeParser(TIMESTAMPTZ))
+describe('the type parsers', () => {
+  it('return a bigint as a number if that is exact', () => {
+    const parse = typeParsers.getTypeParser(types.builtins.INT8, 'text')
+    const texts = ['0', '-7', '9007199254740991', '9007199254740993', '-9223372036854775808']
+    assert.deepEqual(texts.map(parse), [
+      0,
+      -7,
+      9_007_199_254_740_991,
+      9_007_199_254_740_993n,
+      -9_223_372_036_854_775_808n,
+    ])
+  })
+
+  it('are those of the driver for other types and for the binary format', () => {
+    const { TIMESTAMPTZ, INT4, INT8 } = types.builtins
     assert.equal(typeParsers.getTypeParser(INT4, 'text'), types.getTypeParser(INT4))
+    for (const type of [TIMESTAMPTZ, INT8])
+      assert.equal(typeParsers.getTypeParser(type, 'binary'), types.getTypeParser(type, 'binary'))
   })
 })
