@@ -23,10 +23,19 @@ const sslOf = ({ mode, rootCertificate }: PostgresTls): ClientConfig['ssl'] => {
   return { ...ca, rejectUnauthorized: rootCertificate !== undefined, checkServerIdentity: () => undefined }
 }
 
-/** Converts the address to `pg` client configuration. TLS parameters in a URL take precedence over `tls`. */
-export const clientConfigOf = (address: PostgresAddress, tls: PostgresTls): ClientConfig => {
-  if (!('url' in address)) return { ...address, ssl: sslOf(tls) }
+/**
+ * Converts the address to `pg` client configuration. TLS parameters in a URL take precedence over `tls`. The
+ * startup options are added to those in the URL or in PGOPTIONS, and take precedence over them.
+ */
+export const clientConfigOf = (
+  address: PostgresAddress,
+  tls: PostgresTls,
+  startupOptions = '',
+): ClientConfig => {
+  const addTo = (options = process.env['PGOPTIONS'] ?? '') => `${options} ${startupOptions}`.trim()
+  if (!('url' in address)) return { ...address, ssl: sslOf(tls), options: addTo() }
   const connection = new URL(address.url)
+  connection.searchParams.set('options', addTo(connection.searchParams.get('options') ?? undefined))
   // Without this, pg treats `sslmode=require` in a URL like `verify-full`.
   connection.searchParams.set('uselibpqcompat', 'true')
   return { connectionString: connection.href, ssl: sslOf(tls) }

@@ -6,6 +6,7 @@ import { Pool, type PoolConfig } from 'pg'
 import { clientConfigOf, type PostgresAddress, type PostgresTls } from './address.ts'
 import { ClientWithErrorHandler } from './client.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
+import { startupOptions, verifySession, withoutTimeouts } from './session.ts'
 import { statementLog } from './statement-log.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -35,22 +36,32 @@ const registerPoolMetrics = (pool: Pool, { name, metrics }: PoolMetrics): void =
     max: pool.options.max,
   }))
 
+/** Sets what the code relies on in each session. PgBouncer refuses that, so there it is only checked. */
+const sessionConfig = (
+  { pgBouncer, tls }: PostgresConfig,
+  address: PostgresAddress,
+  options: string,
+): PoolConfig =>
+  pgBouncer
+    ? { ...clientConfigOf(address, tls), verify: verifySession }
+    : clientConfigOf(address, tls, options)
+
 /** Opens a pool that connects on demand, so an outage fails queries, but not this call. */
 const openPool = <Tables>(
-  { applicationName, tls }: PostgresConfig,
+  config: PostgresConfig,
   address: PostgresAddress,
   logger: Logger,
-  options: PoolConfig,
+  { options = startupOptions(), ...poolConfig }: PoolConfig,
   poolMetrics?: PoolMetrics,
 ): Kysely<Tables> => {
   const pool = new Pool({
-    ...clientConfigOf(address, tls),
-    application_name: applicationName,
+    ...sessionConfig(config, address, options),
+    application_name: config.applicationName,
     connectionTimeoutMillis: 2_000,
     keepAlive: true,
     Client: ClientWithErrorHandler,
     types: typeParsers,
-    ...options,
+    ...poolConfig,
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
   if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)
@@ -59,7 +70,7 @@ const openPool = <Tables>(
 
 const queryTimeoutMs = 3_500
 
-/** With PgBouncer: no session settings, no named statements, and no cancellation by backend process id. */
+/** With PgBouncer: no timeouts of the server, no named statements, and no cancellation by backend process id. */
 const sessionOptions = ({ pgBouncer }: PostgresConfig): PoolConfig =>
   pgBouncer
     ? { query_timeout: queryTimeoutMs }
@@ -127,4 +138,4 @@ export const openForStatistics = <Tables>(
  * take long or wait for each other.
  */
 export const openForMigration = <Tables>(config: PostgresConfig, logger: Logger): Kysely<Tables> =>
-  openPool(config, config.address, logger, { max: 1 })
+  openPool(config, config.address, logger, { max: 1, options: startupOptions(withoutTimeouts) })

@@ -1,5 +1,6 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import { type AsyncFunctions, decorate } from '@shop/platform/decorate.ts'
+import { UnsuitableSession } from './session.ts'
 
 /** SQLSTATE classes (manual, appendix A): connection (08), resources (53), operator intervention (57). */
 const outage = /^(08|53|57)/
@@ -39,7 +40,9 @@ const isOutage = (error: unknown): boolean => {
 
 /** Whether the server cannot run any statement at the moment. Waiting may help, or an operator has to act. */
 export const isUnusable = (error: unknown): boolean =>
-  isOutage(error) || (error instanceof Error && refusal.test(sqlState(error)))
+  isOutage(error) ||
+  error instanceof UnsuitableSession ||
+  (error instanceof Error && refusal.test(sqlState(error)))
 
 /** Whether the server rejected a prepared statement that it no longer has or can no longer use. */
 export const isOutdatedStatement = (error: unknown): boolean => error instanceof Error && isOutdated(error)
@@ -50,10 +53,17 @@ export const isUnavailable = (error: unknown): boolean =>
   isOutdatedStatement(error) ||
   (error instanceof Error && temporary.test(sqlState(error)))
 
+/**
+ * Whether the server has rolled back the statement and its transaction through no fault of theirs, so that they
+ * may succeed at once: 40001 (serialization failure), 40P01 (deadlock), an outdated statement.
+ */
+const isRepeatable = (error: unknown): boolean =>
+  isOutdatedStatement(error) || (error instanceof Error && /^40(001|P01)$/.test(sqlState(error)))
+
 const maxRepetitions = 2
 
 /**
- * Wraps the adapter. A call with an outdated statement is repeated at most twice. Temporary errors become
+ * Wraps the adapter. A call that the server has rolled back is repeated at most twice. Temporary errors become
  * `unavailable` with `message`, which reaches the caller.
  */
 export const mapStoreErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>
@@ -62,7 +72,7 @@ export const mapStoreErrors = <Adapter extends AsyncFunctions>(adapter: Adapter,
       try {
         return await call()
       } catch (error) {
-        if (isOutdatedStatement(error) && repetitions < maxRepetitions) continue
+        if (isRepeatable(error) && repetitions < maxRepetitions) continue
         if (error instanceof AppError || !isUnavailable(error)) throw error
         throw new AppError('unavailable', message, { cause: error })
       }

@@ -45,6 +45,13 @@ describe('the timestamp parser', { skip: withoutPostgres }, () => {
       assert.deepEqual(byDriver[0], new Date('2026-11-25T17:43:47.373Z'))
       assert.deepEqual(await readTimes(schema.url, zone, typeParsers), byDriver)
     })
+
+  it('rejects every DateStyle but ISO', () => {
+    const parse = typeParsers.getTypeParser(types.builtins.TIMESTAMPTZ, 'text')
+    const others = ['03/02/2026 04:05:06.789 UTC', '03.02.2026 04:05:06 UTC', 'Tue 03 Feb 04:05:06 2026 UTC']
+    for (const text of [...others, '2026-02-03 04:05:06', '2026-02-03T04:05:06Z', '2026-02-03', '1'])
+      assert.throws(() => parse(text), /DateStyle ISO/)
+  })
 })
 
 describe('the type parsers', () => {

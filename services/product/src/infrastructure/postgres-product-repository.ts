@@ -4,7 +4,14 @@ import type { ProductEvent, PublishedProductEvent } from '../domain/product-even
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { batchedFind } from './batched-product-reader.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
-import { type Database, productColumns, productOf, rowOf } from './products-table.ts'
+import {
+  assignedColumns,
+  type Database,
+  productColumns,
+  productOf,
+  rowOf,
+  writtenProduct,
+} from './products-table.ts'
 
 /** Reads and locks the row: no other transaction can write it until this one ends. */
 const findLocked = async (transaction: Database, id: number): Promise<Product | undefined> => {
@@ -24,9 +31,9 @@ const updateOne = async (database: Database, { id, version }: Product, changed: 
     .set({ ...rowOf(changed), version: sql`version + 1`, updated_at: sql`clock_timestamp()` })
     .where('id', '=', id)
     .where('version', '=', version)
-    .returning(productColumns)
+    .returning(assignedColumns)
     .executeTakeFirst()
-  return row && productOf(row)
+  return row && writtenProduct(changed, row)
 }
 
 const deleteOne = async (database: Database, { id, version }: Product): Promise<boolean> => {
@@ -75,8 +82,8 @@ export const postgresProductRepository = (
 
   return {
     add: async ({ fields, events }: Creation) => {
-      const insert = database.insertInto('products').values(rowOf(fields)).returning(productColumns)
-      const product = productOf(await insert.executeTakeFirstOrThrow())
+      const insert = database.insertInto('products').values(rowOf(fields)).returning(assignedColumns)
+      const product = writtenProduct(fields, await insert.executeTakeFirstOrThrow())
       return publishAndReturn({ product, events: toPublished(events, product) })
     },
 

@@ -1,5 +1,5 @@
 import { centsFromText, decimalText } from '@shop/kernel/money.ts'
-import type { ColumnType, Generated, Kysely } from 'kysely'
+import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
 import type { Product, ProductFields } from '../domain/product.ts'
 
 type Timestamp = ColumnType<Date, never, Date>
@@ -45,6 +45,35 @@ export const productColumns = Object.values(columns)
 type Row = Omit<Product, 'price'> & { price: string }
 
 export const productOf = (row: Row): Product => ({ ...row, price: centsFromText(row.price) })
+
+const milliseconds = (column: 'created_at' | 'updated_at') =>
+  sql<number>`floor(extract(epoch from ${sql.ref(column)}) * 1000)::bigint`
+
+/**
+ * What the database assigns to a product that is written. A write returns only these columns, all of them
+ * integers: reading anything else could fail after the commit. The fields are known, and a time that is not
+ * finite fails on the server, which then stores nothing.
+ */
+export const assignedColumns = [
+  columns.id,
+  columns.version,
+  milliseconds('created_at').as('createdAt'),
+  milliseconds('updated_at').as('updatedAt'),
+] as const
+
+type AssignedRow = Readonly<Record<'id' | 'version' | 'createdAt' | 'updatedAt', number>>
+
+/** Returns the product of a write, from its fields and a row of `assignedColumns`. */
+export const writtenProduct = (
+  fields: ProductFields,
+  { id, version, createdAt, updatedAt }: AssignedRow,
+): Product => ({
+  ...fields,
+  id,
+  version,
+  createdAt: new Date(createdAt),
+  updatedAt: new Date(updatedAt),
+})
 
 /** Converts a product's fields to the columns that a write sets. */
 export const rowOf = ({ name, description, price, stock, category }: ProductFields) =>

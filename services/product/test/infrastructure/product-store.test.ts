@@ -519,3 +519,32 @@ for (const { engine, open, skip } of engines)
       })
     })
   })
+
+for (const { engine, open, skip } of engines)
+  describe(`a write to a changed table in ${engine}`, { skip }, () => {
+    test('succeeds although the stored price cannot be read back', async () => {
+      await using store = await open()
+      await sql`alter table products drop constraint products_price_check, alter column price type money`.execute(
+        store.database,
+      )
+      const { id, price, version } = await store.products.add(creationOf())
+      assert.deepEqual([price, version], [34_50n, 1])
+      await assert.rejects(store.reader.find(id), SyntaxError)
+    })
+
+    test('stores nothing if it assigns a time that cannot be read', async () => {
+      await using store = await open()
+      const { id } = await store.products.add(creationOf())
+      await sql`create function never() returns trigger language plpgsql as
+        $$ begin new.updated_at := 'infinity'; return new; end $$`.execute(store.database)
+      await sql`create trigger never before insert or update on products
+        for each row execute function never()`.execute(store.database)
+      await assert.rejects(store.products.add(creationOf()), { message: /infinity/ })
+      await assert.rejects(
+        changeProduct(store.products, id, (product) => product),
+        { message: /infinity/ },
+      )
+      const products = await store.database.selectFrom('products').select(['id', 'version']).execute()
+      assert.deepEqual(products, [{ id, version: 1 }])
+    })
+  })

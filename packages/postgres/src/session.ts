@@ -1,0 +1,57 @@
+import type { ClientBase } from 'pg'
+
+/** A setting's name and value. */
+type Settings = Readonly<Record<string, string>>
+
+/**
+ * Settings that the code relies on. The server, a database or a role may have other defaults. Updates rely on
+ * read committed: after waiting for a row's lock, they see the row as the other transaction left it.
+ */
+const settings = {
+  DateStyle: 'ISO, MDY',
+  TimeZone: 'UTC',
+  default_transaction_isolation: 'read committed',
+} as const satisfies Settings
+
+/** Migrations may take long or wait for each other. */
+export const withoutTimeouts = {
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+} as const satisfies Settings
+
+/** Converts the settings to the startup parameter `options`, where a space in a value needs a backslash. */
+export const startupOptions = (more: Settings = {}): string =>
+  Object.entries({ ...settings, ...more })
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(' ', '\\ ')}`)
+    .join(' ')
+
+/** Thrown when a session does not have the settings that the code relies on. */
+export class UnsuitableSession extends Error {
+  override readonly name = 'UnsuitableSession'
+}
+
+type SessionRow = Readonly<{ style: string; isolation: string }>
+
+/** Any time zone is suitable, because timestamps in DateStyle ISO contain their offset from UTC. */
+const unsuitabilityOf = ({ style, isolation }: SessionRow): UnsuitableSession | undefined =>
+  style.startsWith('ISO') && isolation === settings.default_transaction_isolation
+    ? undefined
+    : new UnsuitableSession(
+        `the database has DateStyle '${style}' and default_transaction_isolation '${isolation}'; ` +
+          "change them with ALTER DATABASE … SET or ALTER ROLE … SET to 'ISO' and 'read committed'",
+      )
+
+/**
+ * A pool's `verify` option for PgBouncer, which refuses startup options. Refuses a session in which timestamps
+ * or transactions would not be as the code expects.
+ */
+export const verifySession = (client: ClientBase, done: (error?: Error) => void): void =>
+  client.query<SessionRow>(
+    `select current_setting('DateStyle') as style,
+      current_setting('default_transaction_isolation') as isolation`,
+    (error: Error | null, result) => {
+      const [row] = error === null ? result.rows : []
+      done(row === undefined ? (error ?? new Error('the session cannot be verified')) : unsuitabilityOf(row))
+    },
+  )
