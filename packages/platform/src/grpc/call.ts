@@ -55,9 +55,15 @@ const signalOf = (call: Call): AbortSignal => {
   return controller.signal
 }
 
+/** The deadline of a call that begins now, by the monotonic clock, which never steps as the wall clock may. */
+const deadlineOf = (call: Call): number => performance.now() + Number(call.getDeadline()) - Date.now()
+
+/** Timers have a resolution of one millisecond and may fire that much early. */
+const timerResolutionMs = 1
+
 /** The status of a cancelled call: DEADLINE_EXCEEDED if the deadline has passed, otherwise CANCELLED. */
-const cancelledStatus = (call: Call): status =>
-  Number(call.getDeadline()) <= Date.now() ? status.DEADLINE_EXCEEDED : status.CANCELLED
+const cancelledStatus = (deadline: number): status =>
+  performance.now() >= deadline - timerResolutionMs ? status.DEADLINE_EXCEEDED : status.CANCELLED
 
 /** Created once: overload produces many of these errors, and each would capture its own stack trace. */
 const overloadError = new AppError('unavailable', overloadMessage)
@@ -74,19 +80,25 @@ const callRecorder = (method: string, { logger, metrics }: Observers) => {
   }
 }
 
-type FailedCall = Readonly<{ call: Call; error: unknown; started: number; requestId: string }>
+type FailedCall = Readonly<{
+  call: Call
+  error: unknown
+  started: number
+  deadline: number
+  requestId: string
+}>
 
 /** Returns a function that records a failed call, and returns the error to send to its caller. */
 const failureRecorder =
   (method: string, { logger }: Observers, record: ReturnType<typeof callRecorder>) =>
-  ({ call, error, started, requestId }: FailedCall) => {
+  ({ call, error, started, deadline, requestId }: FailedCall) => {
     const publicError = publicErrorOf(error)
     publicError.metadata.set(requestIdHeader, requestId)
     recordError(trace.getActiveSpan(), { kind: kindOf(error), code: codeOf(error) })
     const isFault = publicError.code === status.INTERNAL || publicError.code === status.UNAVAILABLE
     if (isFault && !call.cancelled && error !== overloadError)
       logger.error({ rpc: method, err: error }, 'call failed')
-    record(started, call.cancelled ? cancelledStatus(call) : publicError.code)
+    record(started, call.cancelled ? cancelledStatus(deadline) : publicError.code)
     return publicError
   }
 
@@ -102,6 +114,7 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
   const respond = async (call: Call, callback: sendUnaryData<unknown>, context: Context): Promise<void> => {
     const { requestId } = context
     const started = performance.now()
+    const deadline = deadlineOf(call)
     try {
       if (isOverloaded?.()) throw overloadError
       // `withStrictDecoding` passes an `invalid` error as the request if the message cannot be decoded.
@@ -114,7 +127,7 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
       call.sendMetadata(metadata)
       callback(null, response)
     } catch (error) {
-      callback(fail({ call, error, started, requestId }))
+      callback(fail({ call, error, started, deadline, requestId }))
     }
   }
 
