@@ -2,6 +2,7 @@ import { Metadata, type ServerUnaryCall, type sendUnaryData, status } from '@grp
 import type { Context } from '@shop/kernel/context.ts'
 import { AppError, codeOf, kindOf } from '@shop/kernel/errors.ts'
 import { anonymous } from '@shop/kernel/principal.ts'
+import type { FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import {
@@ -26,6 +27,8 @@ export type Observers = Readonly<{
   /** Whether to reject calls because the process is overloaded. */
   isOverloaded?: () => boolean
 }>
+
+type ServerObservers = Observers & Readonly<{ failures: FailureLog }>
 
 const statusNames = Object.fromEntries(Object.entries(status).map(([name, value]) => [value, name]))
 
@@ -69,14 +72,15 @@ const cancelledStatus = (deadline: number): status =>
 const overloadError = new AppError('unavailable', overloadMessage)
 
 /** Returns a function that records one measurement and one log line for a finished call of the method. */
-const callRecorder = (method: string, { logger, metrics }: Observers) => {
+const callRecorder = (method: string, { logger, metrics }: ServerObservers) => {
   const callLogger = withoutRedaction(logger)
-  return (started: number, code: status) => {
+  return (started: number, code: status, cause?: string) => {
     const seconds = (performance.now() - started) / 1000
     const name = statusNames[code] ?? 'UNKNOWN'
     trace.getActiveSpan()?.setAttribute('rpc.response.status_code', name)
     metrics.rpcServerDuration.observe({ rpc_method: method, rpc_response_status_code: name }, seconds)
-    callLogger.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
+    const duration_ms = Math.round(seconds * 100_000) / 100
+    callLogger.info({ rpc: method, status: name, duration_ms, cause }, 'call')
   }
 }
 
@@ -90,15 +94,16 @@ type FailedCall = Readonly<{
 
 /** Returns a function that records a failed call, and returns the error to send to its caller. */
 const failureRecorder =
-  (method: string, { logger }: Observers, record: ReturnType<typeof callRecorder>) =>
+  (method: string, { failures }: ServerObservers, record: ReturnType<typeof callRecorder>) =>
   ({ call, error, started, deadline, requestId }: FailedCall) => {
     const publicError = publicErrorOf(error)
     publicError.metadata.set(requestIdHeader, requestId)
     recordError(trace.getActiveSpan(), { kind: kindOf(error), code: codeOf(error) })
     const isFault = publicError.code === status.INTERNAL || publicError.code === status.UNAVAILABLE
-    if (isFault && !call.cancelled && error !== overloadError)
-      logger.error({ rpc: method, err: error }, 'call failed')
-    record(started, call.cancelled ? cancelledStatus(deadline) : publicError.code)
+    if (call.cancelled) record(started, cancelledStatus(deadline))
+    else if (isFault && error !== overloadError)
+      record(started, publicError.code, failures.record(error, { rpc: method }))
+    else record(started, publicError.code)
     return publicError
   }
 
@@ -106,7 +111,7 @@ const failureRecorder =
  * Returns the gRPC handler of one RPC. It reads the request id, or creates one, and sends it back. It records
  * one measurement and one log line per call, and maps errors to statuses.
  */
-export const serveCalls = (method: string, handler: Handler, observers: Observers) => {
+export const serveCalls = (method: string, handler: Handler, observers: ServerObservers) => {
   const { isOverloaded } = observers
   const record = callRecorder(method, observers)
   const fail = failureRecorder(method, observers, record)
