@@ -10,7 +10,7 @@ const readyLimitMs = 60_000
 export type Server = AsyncDisposable & Readonly<{ child: ChildProcess; url: string; readyMs: number }>
 
 const untilReady = async (child: ChildProcess, url: string): Promise<void> => {
-  const deadline = Date.now() + readyLimitMs
+  const deadline = performance.now() + readyLimitMs
   const isReady = () =>
     fetch(url).then(
       ({ ok }) => ok,
@@ -18,7 +18,7 @@ const untilReady = async (child: ChildProcess, url: string): Promise<void> => {
     )
   while (!(await isReady())) {
     if (child.exitCode !== null) throw new Error(`a server exited before it was ready: ${url}`)
-    if (Date.now() > deadline) throw new Error(`a server was not ready within a minute: ${url}`)
+    if (performance.now() > deadline) throw new Error(`a server was not ready within a minute: ${url}`)
     await delay(10)
   }
 }

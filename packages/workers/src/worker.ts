@@ -78,8 +78,8 @@ export const flushMetrics = (): Promise<void> => sendReport()
  * listens. Resolves with false if the service was aborted.
  */
 export const readyToListen = async (health: Health): Promise<boolean> => {
-  const deadline = Date.now() + readyLimitMs
-  const mayWait = () => !isAborted() && Date.now() < deadline
+  const deadline = performance.now() + readyLimitMs
+  const mayWait = () => !isAborted() && performance.now() < deadline
   while ((await health.report()).status === 'unhealthy' && mayWait()) await delay(50)
   return !isAborted()
 }

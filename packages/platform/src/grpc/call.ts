@@ -2,6 +2,7 @@ import { Metadata, type ServerUnaryCall, type sendUnaryData, status } from '@grp
 import type { Context } from '@shop/kernel/context.ts'
 import { AppError, codeOf, kindOf } from '@shop/kernel/errors.ts'
 import { anonymous } from '@shop/kernel/principal.ts'
+import type { FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import {
@@ -26,6 +27,8 @@ export type Observers = Readonly<{
   /** Whether to reject calls because the process is overloaded. */
   isOverloaded?: () => boolean
 }>
+
+type ServerObservers = Observers & Readonly<{ failures: FailureLog }>
 
 const statusNames = Object.fromEntries(Object.entries(status).map(([name, value]) => [value, name]))
 
@@ -55,38 +58,52 @@ const signalOf = (call: Call): AbortSignal => {
   return controller.signal
 }
 
+/** The deadline of a call that begins now, by the monotonic clock, which never steps as the wall clock may. */
+const deadlineOf = (call: Call): number => performance.now() + Number(call.getDeadline()) - Date.now()
+
+/** Timers have a resolution of one millisecond and may fire that much early. */
+const timerResolutionMs = 1
+
 /** The status of a cancelled call: DEADLINE_EXCEEDED if the deadline has passed, otherwise CANCELLED. */
-const cancelledStatus = (call: Call): status =>
-  Number(call.getDeadline()) <= Date.now() ? status.DEADLINE_EXCEEDED : status.CANCELLED
+const cancelledStatus = (deadline: number): status =>
+  performance.now() >= deadline - timerResolutionMs ? status.DEADLINE_EXCEEDED : status.CANCELLED
 
 /** Created once: overload produces many of these errors, and each would capture its own stack trace. */
 const overloadError = new AppError('unavailable', overloadMessage)
 
 /** Returns a function that records one measurement and one log line for a finished call of the method. */
-const callRecorder = (method: string, { logger, metrics }: Observers) => {
+const callRecorder = (method: string, { logger, metrics }: ServerObservers) => {
   const callLogger = withoutRedaction(logger)
-  return (started: number, code: status) => {
+  return (started: number, code: status, cause?: string) => {
     const seconds = (performance.now() - started) / 1000
     const name = statusNames[code] ?? 'UNKNOWN'
     trace.getActiveSpan()?.setAttribute('rpc.response.status_code', name)
     metrics.rpcServerDuration.observe({ rpc_method: method, rpc_response_status_code: name }, seconds)
-    callLogger.info({ rpc: method, status: name, duration_ms: Math.round(seconds * 100_000) / 100 }, 'call')
+    const duration_ms = Math.round(seconds * 100_000) / 100
+    callLogger.info({ rpc: method, status: name, duration_ms, cause }, 'call')
   }
 }
 
-type FailedCall = Readonly<{ call: Call; error: unknown; started: number; requestId: string }>
+type FailedCall = Readonly<{
+  call: Call
+  error: unknown
+  started: number
+  deadline: number
+  requestId: string
+}>
 
 /** Returns a function that records a failed call, and returns the error to send to its caller. */
 const failureRecorder =
-  (method: string, { logger }: Observers, record: ReturnType<typeof callRecorder>) =>
-  ({ call, error, started, requestId }: FailedCall) => {
+  (method: string, { failures }: ServerObservers, record: ReturnType<typeof callRecorder>) =>
+  ({ call, error, started, deadline, requestId }: FailedCall) => {
     const publicError = publicErrorOf(error)
     publicError.metadata.set(requestIdHeader, requestId)
     recordError(trace.getActiveSpan(), { kind: kindOf(error), code: codeOf(error) })
     const isFault = publicError.code === status.INTERNAL || publicError.code === status.UNAVAILABLE
-    if (isFault && !call.cancelled && error !== overloadError)
-      logger.error({ rpc: method, err: error }, 'call failed')
-    record(started, call.cancelled ? cancelledStatus(call) : publicError.code)
+    if (call.cancelled) record(started, cancelledStatus(deadline))
+    else if (isFault && error !== overloadError)
+      record(started, publicError.code, failures.record(error, { rpc: method }))
+    else record(started, publicError.code)
     return publicError
   }
 
@@ -94,7 +111,7 @@ const failureRecorder =
  * Returns the gRPC handler of one RPC. It reads the request id, or creates one, and sends it back. It records
  * one measurement and one log line per call, and maps errors to statuses.
  */
-export const serveCalls = (method: string, handler: Handler, observers: Observers) => {
+export const serveCalls = (method: string, handler: Handler, observers: ServerObservers) => {
   const { isOverloaded } = observers
   const record = callRecorder(method, observers)
   const fail = failureRecorder(method, observers, record)
@@ -102,6 +119,7 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
   const respond = async (call: Call, callback: sendUnaryData<unknown>, context: Context): Promise<void> => {
     const { requestId } = context
     const started = performance.now()
+    const deadline = deadlineOf(call)
     try {
       if (isOverloaded?.()) throw overloadError
       // `withStrictDecoding` passes an `invalid` error as the request if the message cannot be decoded.
@@ -114,7 +132,7 @@ export const serveCalls = (method: string, handler: Handler, observers: Observer
       call.sendMetadata(metadata)
       callback(null, response)
     } catch (error) {
-      callback(fail({ call, error, started, requestId }))
+      callback(fail({ call, error, started, deadline, requestId }))
     }
   }
 

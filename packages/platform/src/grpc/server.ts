@@ -7,6 +7,7 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
+import { createFailureLog } from '../logging/failure-log.ts'
 import { anyAddress, drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
@@ -59,8 +60,9 @@ export const createGrpcServer = (
 ) => {
   const server = new Server(serverOptions)
   const running = new Set<Promise<void>>()
+  const failures = createFailureLog(observers.logger, 'call failed')
   const handlers = Object.entries(rpcs).map(([name, handler]) => {
-    const serveCall = serveCalls(definition[name]?.path.slice(1) ?? name, handler, observers)
+    const serveCall = serveCalls(definition[name]?.path.slice(1) ?? name, handler, { ...observers, failures })
     const serveAndTrack = (call: Call, callback: sendUnaryData<unknown>): void => {
       const response = serveCall(call, callback).finally(() => running.delete(response))
       running.add(response)
@@ -80,6 +82,7 @@ export const createGrpcServer = (
       const responded = Promise.all(running).then(waitForFlush)
       await Promise.race([drained, responded, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
+      failures.close()
     },
   }
 }

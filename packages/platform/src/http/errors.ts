@@ -32,15 +32,20 @@ const rejectionStatus = (error: unknown): number | undefined => {
   return status >= 400 && status < 500 ? status : undefined
 }
 
-/** Responds with the problem for the error. A server fault is logged once, with its cause. */
+/** The errors of requests that failed by a fault of the server, for their log lines. */
+const faults = new WeakMap<FastifyRequest, Readonly<{ error: unknown }>>()
+
+/** The error with which the request failed; undefined if it did not fail by a fault of the server. */
+export const faultOf = (request: FastifyRequest): Readonly<{ error: unknown }> | undefined =>
+  faults.get(request)
+
+/** Responds with the problem for the error. Remembers a fault of the server, to be logged with the request. */
 export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
   const rejection = rejectionStatus(error)
   if (rejection !== undefined) return sendStatus(rejection, request, reply)
   const problem = problemOf(error, infoOf(request))
-  const route = request.routeOptions.url
   // A disconnected caller is not a server fault.
-  if (problem.status >= 500 && !isAbandoned(request))
-    request.log.error({ request_id: request.id, route, err: error }, 'request failed')
+  if (problem.status >= 500 && !isAbandoned(request)) faults.set(request, { error })
   return send(reply, problem)
 }
 

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isOperational } from '../health/operation-routes.ts'
+import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, isAbandoned, makeContext } from './context.ts'
-import { sendStatus } from './errors.ts'
+import { faultOf, sendStatus } from './errors.ts'
 import { methods } from './methods.ts'
 import { securityHeaders } from './security-headers.ts'
 import { inTraceOf } from './tracing.ts'
@@ -17,8 +18,11 @@ export const clientClosedRequest = 499
 
 const knownMethods = new Set([...methods, 'OPTIONS'])
 
-/** Returns a function that records one log line and one measurement for a finished or abandoned request. */
-const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
+/**
+ * Returns a function that records one log line and one measurement for a finished or abandoned request. A
+ * failed request also goes to the failure log.
+ */
+const requestRecorder = (logger: Logger, failures: FailureLog, { httpRequestDuration }: Metrics) => {
   const requestLogger = withoutRedaction(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
     inTraceOf(request, () => {
@@ -31,8 +35,10 @@ const requestRecorder = (logger: Logger, { httpRequestDuration }: Metrics) => {
       )
       const level = isOperational(route) ? 'debug' : 'info'
       const duration_ms = Math.round(elapsedTime * 100) / 100
+      const fault = faultOf(request)
+      const cause = fault && failures.record(fault.error, { request_id: request.id, route })
       requestLogger[level](
-        { request_id: request.id, method: request.method, route, status, duration_ms },
+        { request_id: request.id, method: request.method, route, status, duration_ms, cause },
         'request',
       )
     })
@@ -48,7 +54,9 @@ export const recordRequests = (
   headers: Readonly<Record<string, string>>,
 ) => {
   const fixedHeaders = { ...securityHeaders, ...headers }
-  const record = requestRecorder(logger, metrics)
+  const failures = createFailureLog(logger, 'request failed')
+  app.addHook('onClose', async () => failures.close())
+  const record = requestRecorder(logger, failures, metrics)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
     reply.raw.on('close', () => {

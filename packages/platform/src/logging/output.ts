@@ -73,7 +73,7 @@ const openFile = async (folder: string, name: string) => {
  * the console.
  */
 export const openOutput = async ({ format, output, folder, file }: LogOutput) => {
-  // Node.js writes its own warnings to standard error, which may be closed too.
+  // The last words of the process go to standard error, which may be closed too.
   tolerateErrors(process.stderr, 'standard error')
   const withFormat = async (stream: DestinationStream, colorize = false) =>
     format === 'json' ? batchedOutput(stream) : asText(batchedOutput(stream), colorize)

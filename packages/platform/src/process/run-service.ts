@@ -1,5 +1,6 @@
 import type { Environment } from '../config/variables.ts'
 import type { Dependency, Health } from '../health/health.ts'
+import { redirectConsole } from '../logging/console.ts'
 import { createLogger, type Logger } from '../logging/logger.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { startTracing } from '../tracing/start.ts'
@@ -53,6 +54,7 @@ export const runService = <Config extends ServiceConfig, Ports>(
   run(async () => {
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
+    redirectConsole(logger)
     if (await host.supervise(service, config, logger)) return
     await using stack = new AsyncDisposableStack()
     stack.use(await startTracing({ service, version }, config.tracing, logger))

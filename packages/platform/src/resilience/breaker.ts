@@ -1,5 +1,4 @@
 import { AppError, kindOf } from '@shop/kernel/errors.ts'
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel'
 
 export const breakerStates = ['closed', 'half_open', 'open'] as const
 export type BreakerState = (typeof breakerStates)[number]
@@ -15,44 +14,55 @@ type BreakerOptions = Readonly<{
   onState?: ((state: BreakerState) => void) | undefined
 }>
 
-const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
-  [CircuitState.Closed]: 'closed',
-  [CircuitState.HalfOpen]: 'half_open',
-  [CircuitState.Open]: 'open',
-  // Opened manually, which this code never does.
-  [CircuitState.Isolated]: 'open',
-}
-
 /**
- * Rejects only with `unavailable` errors, which count as failures. Otherwise resolves with a function that
- * returns the result of the call or throws its error.
+ * The states of a breaker. Time is measured by the monotonic clock: the wall clock may step back, and the
+ * breaker would stay open for as long as the step.
  */
-const outcomeOf = async <Result>(call: () => Promise<Result>): Promise<() => Result> => {
-  try {
-    const result = await call()
-    return () => result
-  } catch (error) {
-    if (kindOf(error) === 'unavailable') throw error
-    return () => {
-      throw error
-    }
+const createCircuit = ({ failures, retryAfterMs, message, onState }: BreakerOptions) => {
+  let state: BreakerState = 'closed'
+  let failed = 0
+  let retryAt = 0
+  onState?.(state)
+
+  const enter = (next: BreakerState) => {
+    if (next !== state) onState?.(next)
+    state = next
+  }
+  return {
+    /** Returns the state in which a call begins, or throws while calls are rejected. */
+    admit: (): BreakerState => {
+      if (state === 'half_open' || (state === 'open' && performance.now() < retryAt))
+        throw new AppError('unavailable', message, { cause: new Error('the circuit breaker is open') })
+      if (state === 'open') enter('half_open')
+      return state
+    },
+    /** Records the outcome of a call, unless the state has changed since the call began. */
+    record: (admitted: BreakerState, isFailure: boolean): void => {
+      if (admitted !== state) return
+      failed = isFailure ? failed + 1 : 0
+      if (!isFailure) enter('closed')
+      else if (state === 'half_open' || failed >= failures) {
+        retryAt = performance.now() + retryAfterMs
+        enter('open')
+      }
+    },
   }
 }
 
 /**
- * Creates a circuit breaker. Calls to a dependency that is known to be down fail at once with `unavailable`.
+ * Creates a circuit breaker. Calls to a dependency that is known to be down fail at once with `unavailable`,
+ * also during the trial call.
  */
-export const createBreaker = ({ failures, retryAfterMs, message, onState }: BreakerOptions) => {
-  const breaker = new ConsecutiveBreaker(failures)
-  const policy = circuitBreaker(handleAll, { halfOpenAfter: retryAfterMs, breaker })
-  onState?.('closed')
-  policy.onStateChange((state) => onState?.(stateNames[state]))
+export const createBreaker = (options: BreakerOptions) => {
+  const { admit, record } = createCircuit(options)
   return async <Result>(call: () => Promise<Result>): Promise<Result> => {
+    const admitted = admit()
     try {
-      const outcome = await policy.execute(() => outcomeOf(call))
-      return outcome()
+      const result = await call()
+      record(admitted, false)
+      return result
     } catch (error) {
-      if (isBrokenCircuitError(error)) throw new AppError('unavailable', message, { cause: error })
+      record(admitted, kindOf(error) === 'unavailable')
       throw error
     }
   }

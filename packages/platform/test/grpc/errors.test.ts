@@ -77,4 +77,18 @@ describe('an error over gRPC', async () => {
     assert.doesNotMatch(String(down.received.cause), /ECONNREFUSED/)
     assert.deepEqual((await callThatThrows(new AppError('not_found', 'product 7 not found'))).errors, [])
   })
+  it('is logged with its stack once when many calls fail; the line of each call has the cause', async () => {
+    thrown = new AppError('unavailable', 'the store is down', { cause: new Error('ECONNRESET') })
+    service.lines.length = 0
+    for (let call = 0; call < 20; call += 1) await assert.rejects(getProduct(7))
+    const calls = service.lines.filter(({ msg }) => msg === 'call')
+    assert.equal(calls.length, 20)
+    for (const { status, cause } of calls)
+      assert.deepEqual([status, cause], ['UNAVAILABLE', 'the store is down: ECONNRESET'])
+    assert.equal(service.lines.filter(({ err }) => err !== undefined).length, 1)
+    assert.ok(JSON.stringify(calls).length < 20 * 300)
+    await service.close()
+    const { msg, count } = service.lines.at(-1) ?? {}
+    assert.deepEqual([msg, count], ['call failed repeatedly', 19])
+  })
 })

@@ -115,6 +115,39 @@ describe('an error that a route throws', () => {
   })
 })
 
+describe('an outage', () => {
+  it('is logged with its stack once; the line of each request has its status, request id and cause', async () => {
+    const server = await startServer({
+      routes: async (app) => {
+        app.get('/fail', async () => {
+          const cause = new Error('connect ECONNREFUSED 10.0.0.7:5432')
+          throw new AppError('unavailable', 'the database is down', { cause })
+        })
+      },
+    })
+    const ids: unknown[] = []
+    for (let request = 0; request < 20; request += 1)
+      ids.push((await server.app.inject('/fail')).headers['x-request-id'])
+    await server.app.close()
+    const requests = server.lines.filter(({ msg }) => msg === 'request')
+    assert.deepEqual(
+      requests.map(({ request_id }) => request_id),
+      ids,
+    )
+    for (const { status, cause } of requests)
+      assert.deepEqual([status, cause], [503, 'the database is down: connect ECONNREFUSED 10.0.0.7:5432'])
+    const errors = server.lines.filter(({ level }) => level === 50)
+    assert.deepEqual(
+      errors.map(({ msg, count, err }) => [msg, count, err !== undefined]),
+      [
+        ['request failed', undefined, true],
+        ['request failed repeatedly', 19, false],
+      ],
+    )
+    assert.ok(JSON.stringify(server.lines).length < 20 * 500)
+  })
+})
+
 describe('a bug', () => {
   it('is answered with a 500 without details, and logged once with all details', async () => {
     const bug = new TypeError('cannot read password of undefined', {

@@ -26,9 +26,9 @@ export const startProgram = (file: URL, ...args: readonly string[]) => {
     closeOutput: () => void child.stdout.destroy(),
     /** Resolves when standard output contains the string. */
     waitForOutput: async (expected: string): Promise<void> => {
-      const deadline = Date.now() + outputTimeoutMs
+      const deadline = performance.now() + outputTimeoutMs
       while (!stdout.includes(expected)) {
-        if (child.exitCode !== null || Date.now() > deadline)
+        if (child.exitCode !== null || performance.now() > deadline)
           throw new Error(`the program did not print ${expected}:\n${stdout}${stderr}`)
         await delay(10)
       }

@@ -57,14 +57,14 @@ export const startService = async (
     return child.exitCode
   }
   const url = `http://127.0.0.1:${port}`
-  const deadline = Date.now() + readyTimeoutMs
+  const deadline = performance.now() + readyTimeoutMs
   const isReady = () =>
     fetch(`${url}/health/ready`).then(
       ({ ok }) => ok,
       () => false,
     )
   while (!(await isReady())) {
-    if (child.exitCode !== null || Date.now() > deadline) {
+    if (child.exitCode !== null || performance.now() > deadline) {
       await stop('SIGKILL')
       throw new Error(`the ${service} service did not become ready:\n${output}`)
     }

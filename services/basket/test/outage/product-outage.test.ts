@@ -25,7 +25,7 @@ const failureOf = async ({ find }: Catalog): Promise<string> => {
     return hasCode('unavailable')(error)
   })
   if (!(rootCause instanceof Error)) throw new Error('the look-up failed without a cause')
-  if ('isBrokenCircuitError' in rootCause) return 'open'
+  if (rootCause.message === 'the circuit breaker is open') return 'open'
   return 'code' in rootCause && typeof rootCause.code === 'number'
     ? (status[rootCause.code] ?? '')
     : rootCause.message
