@@ -16,6 +16,9 @@ const temporary = /^(55P03|42P01)$|^40/
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''
 
+export const hasSqlState = (error: unknown, code: string): boolean =>
+  error instanceof Error && sqlState(error) === code
+
 /** Whether the database is down, full or too slow to respond. Waiting may help. */
 const isOutage = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
