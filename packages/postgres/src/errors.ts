@@ -13,6 +13,9 @@ const refusal = /^(28|3D)|^25006$/
  */
 const temporary = /^(55P03|42P01)$|^40/
 
+/** SQLSTATE of a statement for which the role has no right. */
+export const insufficientPrivilege = '42501'
+
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''
 

@@ -1,3 +1,4 @@
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { runWithSignal } from '@shop/postgres/cancellation.ts'
 import { mapStoreErrors } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
@@ -23,6 +24,25 @@ export const openReader = (database: Database): ProductReader =>
 /** A running query is cancelled when `stopSignal` aborts. */
 export const openStatistics = (database: Database, stopSignal?: AbortSignal): ProductStatisticsReader =>
   mapStoreErrors(postgresProductStatistics(database, stopSignal), outage)
+
+/**
+ * Throws an `OperatorError` with the right to grant unless the role may read and write products. A sequence
+ * needs a right only if the column of the ids is not an identity column.
+ */
+export const requireRights = async (database: Database): Promise<void> => {
+  const { rows } = await sql<{ role: string; missing: string | null }>`
+    select current_user as role, string_agg(missing, ', ') as missing from (
+      select right_name || ' on products' as missing
+        from unnest(array['select', 'insert', 'update', 'delete']) as right_name
+        where not has_table_privilege('products', right_name)
+      union all select 'usage on sequence ' || pg_get_serial_sequence('products', 'id') from pg_attribute
+        where attrelid = 'products'::regclass and attname = 'id' and attidentity = ''
+          and not has_sequence_privilege(pg_get_serial_sequence('products', 'id'), 'usage')
+    ) as missing_rights
+  `.execute(database)
+  const [{ role, missing } = { role: '', missing: null }] = rows
+  if (missing !== null) throw new OperatorError(`the role ${role} lacks rights: grant it ${missing}`)
+}
 
 /**
  * Returns a probe that succeeds once the database responds and has its tables. It only looks up the table's
