@@ -16,11 +16,23 @@ const temporary = /^(55P03|42P01)$|^40/
 /** SQLSTATE of a statement for which the role has no right. */
 export const insufficientPrivilege = '42501'
 
+/**
+ * The database is not as the service requires, so an operator has to act: a missing right (42501), column
+ * (42703), function (42883) or schema (3F000), another type of a column (42804), a failed read of the
+ * server's files (58), or damaged data (XX001, XX002).
+ */
+const unsuitable = /^(42501|42703|42883|42804|3F000|XX001|XX002)$|^58/
+
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''
 
 export const hasSqlState = (error: unknown, code: string): boolean =>
   error instanceof Error && sqlState(error) === code
+
+/** A row with values that the service cannot read, because a column was changed or its data is damaged. */
+export class UnreadableRow extends Error {
+  override readonly name = 'UnreadableRow'
+}
 
 /** Whether the database is down, full or too slow to respond. Waiting may help. */
 const isOutage = (error: unknown): boolean => {
@@ -36,9 +48,11 @@ const isOutage = (error: unknown): boolean => {
 export const isUnusable = (error: unknown): boolean =>
   isOutage(error) || (error instanceof Error && refusal.test(sqlState(error)))
 
-/** Whether the same statement might succeed later. */
+/** Whether the same statement might succeed later, possibly after an operator has acted. */
 export const isUnavailable = (error: unknown): boolean =>
-  isUnusable(error) || (error instanceof Error && temporary.test(sqlState(error)))
+  isUnusable(error) ||
+  error instanceof UnreadableRow ||
+  (error instanceof Error && [temporary, unsuitable].some((states) => states.test(sqlState(error))))
 
 /** Wraps the adapter. Temporary errors become `unavailable` with `message`, which reaches the caller. */
 export const mapStoreErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>

@@ -3,7 +3,7 @@ import { runWithSignal } from '@shop/postgres/cancellation.ts'
 import { mapStoreErrors } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
-import type { ProductReader } from '../domain/product-reader.ts'
+import { byId, type ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
@@ -44,9 +44,24 @@ export const requireRights = async (database: Database): Promise<void> => {
   if (missing !== null) throw new OperatorError(`the role ${role} lacks rights: grant it ${missing}`)
 }
 
+/** Returns a probe that runs the reads of requests: a list, and a read by id. */
+export const readProbeOf = (database: Database) => {
+  const { list, findMany } = postgresProductReader(database)
+  return (signal: AbortSignal) =>
+    runWithSignal(signal, 'health', async () => {
+      const { products } = await list({ sort: byId, limit: 1 })
+      await findMany(products.map(({ id }) => id))
+    })
+}
+
 /**
- * Returns a probe that succeeds once the database responds and has its tables. It only looks up the table's
- * name, because a locked table is not an outage.
+ * Returns a probe that checks the rights, and then runs the reads of requests. The rights come first, because
+ * their error says what to grant.
  */
-export const probeOf = (database: Database) => (signal: AbortSignal) =>
-  runWithSignal(signal, 'health', () => sql`select ${'products'}::text::regclass`.execute(database))
+export const probeOf = (database: Database) => {
+  const readProbe = readProbeOf(database)
+  return async (signal: AbortSignal) => {
+    await runWithSignal(signal, 'health', () => requireRights(database))
+    await readProbe(signal)
+  }
+}

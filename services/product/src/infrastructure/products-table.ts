@@ -1,4 +1,5 @@
 import { centsFromText, decimalText } from '@shop/kernel/money.ts'
+import { UnreadableRow } from '@shop/postgres/errors.ts'
 import type { ColumnType, Generated, Kysely } from 'kysely'
 import type { Product, ProductFields } from '../domain/product.ts'
 
@@ -44,7 +45,30 @@ export const productColumns = Object.values(columns)
 /** A row selected with `productColumns`. */
 type Row = Omit<Product, 'price'> & { price: string }
 
-export const productOf = (row: Row): Product => ({ ...row, price: centsFromText(row.price) })
+const isTime = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime())
+
+/** Whether the values have the types of the migrated columns. A column may have been altered since. */
+const isReadable = ({
+  id,
+  price,
+  stock,
+  version,
+  createdAt,
+  updatedAt,
+}: Record<keyof Row, unknown>): boolean =>
+  Number.isInteger(id) &&
+  Number.isInteger(stock) &&
+  Number.isInteger(version) &&
+  typeof price === 'string' &&
+  /^\d+\.\d\d$/.test(price) &&
+  isTime(createdAt) &&
+  isTime(updatedAt)
+
+/** Throws `UnreadableRow` if the row has other types than the migrated table, so prices are never misread. */
+export const productOf = (row: Row): Product => {
+  if (!isReadable(row)) throw new UnreadableRow(`the row of product ${row.id} is not as migrated`)
+  return { ...row, price: centsFromText(row.price) }
+}
 
 /** Converts a product's fields to the columns that a write sets. */
 export const rowOf = ({ name, description, price, stock, category }: ProductFields) =>

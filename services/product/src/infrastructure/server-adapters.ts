@@ -7,7 +7,14 @@ import { migrateOnStart } from '@shop/postgres/migrate-on-start.ts'
 import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
 import { migrations } from './migrations.ts'
-import { openReader, openRepository, openStatistics, probeOf, requireRights } from './postgres-ports.ts'
+import {
+  openReader,
+  openRepository,
+  openStatistics,
+  probeOf,
+  readProbeOf,
+  requireRights,
+} from './postgres-ports.ts'
 import { productEventHub } from './product-event-hub.ts'
 import type { Database, Tables } from './products-table.ts'
 import { replicaProductReader } from './replica-product-reader.ts'
@@ -35,8 +42,26 @@ const openReaders = (
       openReader(primary),
       metrics?.watchBreaker('postgres-replica'),
     ),
-    dependencies: [{ name: 'postgres-replica', required: false, probe: probeOf(replica) }],
+    dependencies: [{ name: 'postgres-replica', required: false, probe: readProbeOf(replica) }],
     close: () => closePostgres(replica),
+  }
+}
+
+type Probe = (signal: AbortSignal) => Promise<void>
+
+/** Logs why the probe fails: once, until it fails for another reason or succeeds. */
+const logProblems = (probe: Probe, logger: Logger): Probe => {
+  let logged: string | undefined
+  return async (signal) => {
+    try {
+      await probe(signal)
+      logged = undefined
+    } catch (error) {
+      const reason = String(error)
+      if (reason !== logged) logger.error({ err: error }, 'not ready: the database cannot be used')
+      logged = reason
+      throw error
+    }
   }
 }
 
@@ -52,8 +77,8 @@ const prepare = (
     const options = { postgres, migrations, apply: migrate, verify: requireRights }
     upToDate = await migrateOnStart({ ...options, logger, signal, abortService })
   }
-  const probeMigrated = probeOf(database)
-  const probe = async (probeSignal: AbortSignal) => {
+  const probeMigrated = logProblems(probeOf(database), logger)
+  const probe: Probe = async (probeSignal) => {
     if (!upToDate) throw new Error('the database is not migrated yet')
     return probeMigrated(probeSignal)
   }

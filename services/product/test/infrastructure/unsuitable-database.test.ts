@@ -4,6 +4,7 @@ import { createHealth } from '@shop/platform/health/health.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { ownDatabase, ownSchema, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { sql } from 'kysely'
 import { readConfig } from '../../src/config.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
@@ -127,4 +128,58 @@ describe('the service refuses to start', { skip: withoutPostgres }, () => {
     await role.query(`revoke usage on schema ${name} from ${role.role}`)
     await assertRefused(role.url, /search_path names no schema .* grant usage on it$/)
   })
+})
+
+describe('a running service', { skip: withoutPostgres }, () => {
+  for (const right of ['select', 'insert', 'update', 'delete'])
+    test(`is not ready while its role has no right to ${right}, and logs the reason once`, async () => {
+      await using role = await ownRole()
+      await role.migrate()
+      await role.query(grantAll(role.role))
+      await using service = await start(role.url)
+      await waitForStatus(service, 'healthy')
+      const { id } = await service.useCases.createProduct(fieldsOf(), context)
+
+      await role.query(`revoke ${right} on products from ${role.role}`)
+      assert.equal(await service.status(), 'unhealthy')
+      assert.equal(await service.status(), 'unhealthy')
+      const reasons = service.lines.filter(({ level }) => Number(level) >= 50)
+      assert.equal(reasons.length, 1)
+      assert.match(JSON.stringify(reasons), new RegExp(`grant it ${right} on products`))
+      const call = {
+        select: () => service.useCases.getProduct({ id }, context),
+        insert: () => service.useCases.createProduct(fieldsOf(), context),
+        update: () => service.useCases.updateProduct({ id, changes: {}, expected: 'anything' }, context),
+        delete: () => service.useCases.deleteProduct({ id, expected: 'anything' }, context),
+      }[right]
+      await assert.rejects(async () => call?.(), { code: 'unavailable' })
+
+      await role.query(grantAll(role.role))
+      assert.equal(await service.status(), 'healthy')
+      await call?.()
+    })
+
+  for (const [change, statement] of [
+    ['prices with three decimal places', 'alter table products alter column price type numeric(14, 3)'],
+    ['prices as floating point', 'alter table products alter column price type double precision'],
+    ['a renamed column', 'alter table products rename column stock to pieces'],
+    [
+      'times as strings',
+      'alter table products alter column created_at drop default, alter column created_at type text',
+    ],
+  ] as const)
+    test(`is not ready on a table with ${change}, and answers unavailable instead of misreading rows`, async () => {
+      await using schema = await ownSchema()
+      await using database = openServerDatabase(schema.url)
+      await migrations.apply(database.database)
+      await sql`insert into products (name, price) values ('x', 14.99)`.execute(database.database)
+      await query(statement, schema.url)
+      await using service = await start(schema.url)
+      await eventually(20_000, async () => {
+        await service.status()
+        assert.ok(service.lines.some(({ msg }) => msg === 'not ready: the database cannot be used'))
+      })
+      assert.equal(await service.status(), 'unhealthy')
+      await assert.rejects(service.useCases.getProduct({ id: 1 }, context), { code: 'unavailable' })
+    })
 })
