@@ -92,7 +92,7 @@ check-generated: proto openapi dashboards
 db-migrate: $(INSTALLED) ## Apply migrations to the database of DATABASE_URL or DB_HOST, or to the embedded one
 	@exec node services/product/src/admin/migrate.ts
 
-db-status: $(INSTALLED) ## List applied and pending migrations
+db-status: $(INSTALLED) ## List applied and pending migrations, and used product ids
 	@exec node services/product/src/admin/status.ts
 
 db-seed: $(INSTALLED) ## Add ten sample products to an empty catalog, or COUNT=n generated ones (reproducible with SEED=n)

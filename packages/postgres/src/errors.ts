@@ -14,6 +14,16 @@ const refusal = /^(28|3D)|^25006$/
  */
 const temporary = /^(55P03|42P01)$|^40/
 
+/** SQLSTATE of a statement for which the role has no right. */
+export const insufficientPrivilege = '42501'
+
+/**
+ * The database is not as the service requires, so an operator has to act: a missing right (42501), column
+ * (42703), function (42883) or schema (3F000), another type of a column (42804), a failed read of the
+ * server's files (58), or damaged data (XX001, XX002).
+ */
+const unsuitable = /^(42501|42703|42883|42804|3F000|XX001|XX002)$|^58/
+
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''
 
@@ -26,6 +36,14 @@ const isOutdated = (error: object): boolean => {
   const code = sqlState(error)
   if (code !== '0A000') return code === '26000' || code === '42P05'
   return 'routine' in error && error.routine === 'RevalidateCachedQuery'
+}
+
+export const hasSqlState = (error: unknown, code: string): boolean =>
+  error instanceof Error && sqlState(error) === code
+
+/** A row with values that the service cannot read, because a column was changed or its data is damaged. */
+export class UnreadableRow extends Error {
+  override readonly name = 'UnreadableRow'
 }
 
 /** Whether the database is down, full or too slow to respond. Waiting may help. */
@@ -47,11 +65,12 @@ export const isUnusable = (error: unknown): boolean =>
 /** Whether the server rejected a prepared statement that it no longer has or can no longer use. */
 export const isOutdatedStatement = (error: unknown): boolean => error instanceof Error && isOutdated(error)
 
-/** Whether the same statement might succeed later. */
+/** Whether the same statement might succeed later, possibly after an operator has acted. */
 export const isUnavailable = (error: unknown): boolean =>
   isUnusable(error) ||
   isOutdatedStatement(error) ||
-  (error instanceof Error && temporary.test(sqlState(error)))
+  error instanceof UnreadableRow ||
+  (error instanceof Error && [temporary, unsuitable].some((states) => states.test(sqlState(error))))
 
 /**
  * Whether the server has rolled back the statement and its transaction through no fault of theirs, so that they

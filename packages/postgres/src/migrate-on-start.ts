@@ -1,10 +1,11 @@
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { pause } from '@shop/platform/resilience/every.ts'
 import type { Kysely } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
-import { isUnusable } from './errors.ts'
+import { hasSqlState, insufficientPrivilege, isUnusable } from './errors.ts'
 import { type Migrations, MigrationsPending } from './migrations.ts'
 
 const retryMs = { first: 250, last: 5_000 }
@@ -14,23 +15,33 @@ type MigrationOnStart = Readonly<{
   migrations: Migrations
   /** Whether to apply the migrations. Otherwise only waits until another process has applied them. */
   apply: boolean
+  /** Checks the migrated database. Throws an `OperatorError` if the service cannot use it. */
+  verify?: (database: Kysely<unknown>) => Promise<void>
   logger: Logger
   signal: AbortSignal
-  /** Called when a migration fails, because the service can then never become ready. */
+  /** Called when the database cannot be migrated or used, because the service can then never become ready. */
   abortService: () => void
 }>
 
 /** Applies the migrations, or requires that they are applied. Resolves with fields for the log line. */
-const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply }: MigrationOnStart) => {
-  if (apply) return { applied: await migrations.apply(database) }
-  await migrations.requireApplied(database)
-  return {}
+const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply, verify }: MigrationOnStart) => {
+  const applied = apply ? await migrations.apply(database) : await migrations.requireApplied(database)
+  await verify?.(database)
+  return applied === undefined ? {} : { applied }
+}
+
+/** The log message for an error that waiting does not remove. */
+const messageOf = (error: unknown): string => {
+  if (error instanceof OperatorError) return `the database cannot be used: ${error.message}`
+  return hasSqlState(error, insufficientPrivilege)
+    ? 'the database role may not migrate the database: grant the right that the error names, or run db-migrate as the owner and set MIGRATE=off'
+    : 'the database cannot be migrated'
 }
 
 /**
  * Resolves with true once the database has every migration. Retries while the server is unavailable, and
- * while another process has not applied all migrations. Resolves with false if the signal aborts or a
- * migration fails. A failed migration also aborts the service.
+ * while another process has not applied all migrations. Resolves with false if the signal aborts, a
+ * migration fails or the database is not suitable. The last two also abort the service.
  */
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
   const { logger, signal } = options
@@ -43,7 +54,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
       } catch (error) {
         if (signal.aborted) return false
         if (!isUnusable(error) && !(error instanceof MigrationsPending)) {
-          logger.fatal({ err: error }, 'the database cannot be migrated')
+          logger.fatal({ err: error }, messageOf(error))
           options.abortService()
           return false
         }

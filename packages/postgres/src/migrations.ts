@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
+import { requireSuitableServer } from './server-requirements.ts'
 
 /** Returns a migration that runs the SQL statements in `text`. A semicolon at a line's end ends a statement. */
 const migrationOf = (text: string): Migration => ({
@@ -12,10 +14,12 @@ const migrationOf = (text: string): Migration => ({
 })
 
 const migratorOf = async <Tables>(database: Kysely<Tables>, folder: string): Promise<Migrator> => {
-  const { rows } = await sql<{ schema: string }>`select current_schema() as schema`.execute(database)
-  const schema = rows[0]?.schema
-  if (schema === undefined)
-    throw new Error('current_schema() is null: the search_path names no existing schema')
+  const { rows } = await sql<{ schema: string | null }>`select current_schema() as schema`.execute(database)
+  const schema = rows[0]?.schema ?? null
+  if (schema === null)
+    throw new OperatorError(
+      'the search_path names no schema that exists and that the role may use: create it, or grant usage on it',
+    )
   return new Migrator({
     db: database,
     // Explicit schema: otherwise the migrator would mistake migration tables in another schema for its own.
@@ -47,8 +51,9 @@ export const migrationsIn = (folder: string) => {
   return {
     list,
 
-    /** Rejects with `MigrationsPending` unless the database has every migration. */
+    /** Rejects with `MigrationsPending` unless the database has every migration. Throws like `apply`. */
     requireApplied: async <Tables>(database: Kysely<Tables>): Promise<void> => {
+      await requireSuitableServer(database)
       const pending = (await list(database)).filter(({ executedAt }) => executedAt === undefined)
       if (pending.length > 0)
         throw new MigrationsPending(
@@ -59,9 +64,10 @@ export const migrationsIn = (folder: string) => {
     /**
      * Applies the pending migrations in order and resolves with their names. An advisory lock makes processes
      * that start at the same time take turns. All pending migrations share one transaction, so a failed one
-     * rolls back all of them.
+     * rolls back all of them. Throws an `OperatorError` if the server is not suitable.
      */
     apply: async <Tables>(database: Kysely<Tables>): Promise<string[]> => {
+      await requireSuitableServer(database)
       const migrator = await migratorOf(database, folder)
       // If a newer version has applied migrations that this folder does not have, `migrateToLatest` would
       // throw. It is therefore not called when nothing is pending.

@@ -74,7 +74,7 @@ export const startPostgresServer = async ({
   if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
   const data = join(folder, 'data')
   if (primary === undefined)
-    await runProgram('initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync'])
+    await runProgram('initdb', ['-D', data, '-E', 'UTF8', '-U', 'postgres', '-A', 'trust', '--no-sync'])
   else
     await runProgram('pg_basebackup', [
       '-D',

@@ -46,10 +46,10 @@ export const ownSchema = async (): Promise<{ url: string } & AsyncDisposable> =>
   }
 }
 
-/** Creates a database for one test. Disposing of it drops all databases whose names start with its name. */
-export const ownDatabase = async (): Promise<{ name: string; url: string } & AsyncDisposable> => {
+/** Creates a database for one test, with `options` of `create database`. Disposing of it drops all databases whose names start with its name. */
+export const ownDatabase = async (options = ''): Promise<{ name: string; url: string } & AsyncDisposable> => {
   const name = `test_${randomBytes(6).toString('hex')}`
-  await query(`create database ${name}`)
+  await query(`create database ${name} ${options}`)
   const own = new URL(url)
   own.pathname = `/${name}`
   return {

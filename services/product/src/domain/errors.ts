@@ -12,3 +12,15 @@ export const productNotFound = (id: number): AppError => new AppError('not_found
 
 export const staleProduct = ({ id, version }: Readonly<{ id: number; version: number }>): AppError =>
   new AppError('stale', `precondition failed: product ${id} is at version ${version}`)
+
+/** The store has assigned its highest id. An operator has to make ids available. */
+export const noIdLeft = (cause: unknown): AppError =>
+  new AppError('unavailable', 'no product id is left', { cause })
+
+/** Ids are being inserted while the store assigns ids. Nothing was written. */
+export const idTaken = (cause: unknown): AppError =>
+  new AppError('unavailable', 'the id for the new product was taken, try again later', { cause })
+
+/** The product cannot be updated any more, because its version is the highest that the store supports. */
+export const noVersionLeft = (id: number, cause: unknown): AppError =>
+  new AppError('unavailable', `product ${id} has reached the highest version`, { cause })

@@ -14,6 +14,8 @@ export type ProductStatistics = Readonly<{
   topCategories: readonly CategoryValue[]
   /** The total of all categories. */
   inventoryValue: Cents
+  /** The share of all possible ids that are used, from 0 to 1. Ids are assigned in ascending order. */
+  usedIdsRatio: number
 }>
 
 export type ProductStatisticsReader = Readonly<{

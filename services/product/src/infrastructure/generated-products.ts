@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { newProduct, type ProductFields } from '../domain/product.ts'
+import { withFreeIds } from './postgres-product-ids.ts'
 import type { Database } from './products-table.ts'
 
 const qualities = [
@@ -69,7 +70,7 @@ export const seedGenerated = async (
   const products = generateProducts(seed)
   for (let stored = 0; stored < count; ) {
     const batch = Array.from({ length: Math.min(batchSize, count - stored) }, () => products.next().value)
-    await sql`
+    const insert = sql`
       insert into products (name, description, price, stock, category)
       select * from unnest(
         ${batch.map(({ name }) => name)}::text[],
@@ -78,7 +79,8 @@ export const seedGenerated = async (
         ${batch.map(({ stock }) => stock)}::integer[],
         ${batch.map(({ category }) => category)}::text[]
       )
-    `.execute(database)
+    `
+    await withFreeIds(database, () => insert.execute(database))
     stored += batch.length
     onProgress(stored)
   }

@@ -1,8 +1,9 @@
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { runWithSignal } from '@shop/postgres/cancellation.ts'
 import { mapStoreErrors } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
-import type { ProductReader } from '../domain/product-reader.ts'
+import { byId, type ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
@@ -25,8 +26,42 @@ export const openStatistics = (database: Database, stopSignal?: AbortSignal): Pr
   mapStoreErrors(postgresProductStatistics(database, stopSignal), outage)
 
 /**
- * Returns a probe that succeeds once the database responds and has its tables. It only looks up the table's
- * name, because a locked table is not an outage.
+ * Throws an `OperatorError` with the right to grant unless the role may read and write products. A sequence
+ * needs a right only if the column of the ids is not an identity column.
  */
-export const probeOf = (database: Database) => (signal: AbortSignal) =>
-  runWithSignal(signal, 'health', () => sql`select ${'products'}::text::regclass`.execute(database))
+export const requireRights = async (database: Database): Promise<void> => {
+  const { rows } = await sql<{ role: string; missing: string | null }>`
+    select current_user as role, string_agg(missing, ', ') as missing from (
+      select right_name || ' on products' as missing
+        from unnest(array['select', 'insert', 'update', 'delete']) as right_name
+        where not has_table_privilege('products', right_name)
+      union all select 'usage on sequence ' || pg_get_serial_sequence('products', 'id') from pg_attribute
+        where attrelid = 'products'::regclass and attname = 'id' and attidentity = ''
+          and not has_sequence_privilege(pg_get_serial_sequence('products', 'id'), 'usage')
+    ) as missing_rights
+  `.execute(database)
+  const [{ role, missing } = { role: '', missing: null }] = rows
+  if (missing !== null) throw new OperatorError(`the role ${role} lacks rights: grant it ${missing}`)
+}
+
+/** Returns a probe that runs the reads of requests: a list, and a read by id. */
+export const readProbeOf = (database: Database) => {
+  const { list, findMany } = postgresProductReader(database)
+  return (signal: AbortSignal) =>
+    runWithSignal(signal, 'health', async () => {
+      const { products } = await list({ sort: byId, limit: 1 })
+      await findMany(products.map(({ id }) => id))
+    })
+}
+
+/**
+ * Returns a probe that checks the rights, and then runs the reads of requests. The rights come first, because
+ * their error says what to grant.
+ */
+export const probeOf = (database: Database) => {
+  const readProbe = readProbeOf(database)
+  return async (signal: AbortSignal) => {
+    await runWithSignal(signal, 'health', () => requireRights(database))
+    await readProbe(signal)
+  }
+}

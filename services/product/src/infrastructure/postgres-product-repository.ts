@@ -1,8 +1,11 @@
+import { hasSqlState } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
-import type { Creation, Product, Removal, Revision } from '../domain/product.ts'
+import { idTaken, noIdLeft, noVersionLeft } from '../domain/errors.ts'
+import type { Creation, Product, ProductFields, Removal, Revision } from '../domain/product.ts'
 import type { ProductEvent, PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { batchedFind } from './batched-product-reader.ts'
+import { isTakenId, withFreeIds } from './postgres-product-ids.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
 import {
   assignedColumns,
@@ -12,6 +15,11 @@ import {
   rowOf,
   writtenProduct,
 } from './products-table.ts'
+
+const insertOne = async (database: Database, fields: ProductFields): Promise<Product> => {
+  const insert = database.insertInto('products').values(rowOf(fields)).returning(assignedColumns)
+  return writtenProduct(fields, await insert.executeTakeFirstOrThrow())
+}
 
 /** Reads and locks the row: no other transaction can write it until this one ends. */
 const findLocked = async (transaction: Database, id: number): Promise<Product | undefined> => {
@@ -33,6 +41,10 @@ const updateOne = async (database: Database, { id, version }: Product, changed: 
     .where('version', '=', version)
     .returning(assignedColumns)
     .executeTakeFirst()
+    .catch((error: unknown) => {
+      // 22003: out of range. The domain has checked the fields, so it is the version.
+      throw hasSqlState(error, '22003') ? noVersionLeft(id, error) : error
+    })
   return row && writtenProduct(changed, row)
 }
 
@@ -82,8 +94,12 @@ export const postgresProductRepository = (
 
   return {
     add: async ({ fields, events }: Creation) => {
-      const insert = database.insertInto('products').values(rowOf(fields)).returning(assignedColumns)
-      const product = writtenProduct(fields, await insert.executeTakeFirstOrThrow())
+      const product = await withFreeIds(database, () => insertOne(database, fields)).catch(
+        (error: unknown) => {
+          // 2200H: the sequence has reached its end.
+          throw hasSqlState(error, '2200H') ? noIdLeft(error) : isTakenId(error) ? idTaken(error) : error
+        },
+      )
       return publishAndReturn({ product, events: toPublished(events, product) })
     },
 

@@ -1,8 +1,9 @@
 import { centsFromText } from '@shop/kernel/money.ts'
 import { runWithSignal } from '@shop/postgres/cancellation.ts'
 import { sql } from 'kysely'
-import { lowStockThreshold } from '../domain/product.ts'
+import { limits, lowStockThreshold } from '../domain/product.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
+import { readProductIds } from './postgres-product-ids.ts'
 import type { Database } from './products-table.ts'
 
 /** PostgreSQL returns counts and sums as strings. */
@@ -42,15 +43,17 @@ export const postgresProductStatistics = (
       database.transaction().execute(async (transaction) => {
         await sql`set local statement_timeout = '60s'`.execute(transaction)
         await sql`set local max_parallel_workers_per_gather = 0`.execute(transaction)
-        return (await statement(maxCategories).execute(transaction)).rows
+        const ids = await readProductIds(transaction)
+        return { ids, rows: (await statement(maxCategories).execute(transaction)).rows }
       })
-    const rows = await runWithSignal(signal, 'statistics', scan)
+    const { ids, rows } = await runWithSignal(signal, 'statistics', scan)
     // Without products the query returns no row.
     const [{ out, low, ok, total } = { out: '0', low: '0', ok: '0', total: '0.00' }] = rows
     return {
       products: { out: Number(out), low: Number(low), ok: Number(ok) },
       topCategories: rows.map(({ category, value }) => ({ category, value: centsFromText(value) })),
       inventoryValue: centsFromText(total),
+      usedIdsRatio: Math.max(ids.highest, ids.lastAssigned) / limits.integer,
     }
   },
 })

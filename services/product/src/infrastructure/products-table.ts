@@ -1,4 +1,5 @@
 import { centsFromText, decimalText } from '@shop/kernel/money.ts'
+import { UnreadableRow } from '@shop/postgres/errors.ts'
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
 import type { Product, ProductFields } from '../domain/product.ts'
 
@@ -44,7 +45,33 @@ export const productColumns = Object.values(columns)
 /** A row selected with `productColumns`. */
 type Row = Omit<Product, 'price'> & { price: string }
 
-export const productOf = (row: Row): Product => ({ ...row, price: centsFromText(row.price) })
+const isTime = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime())
+
+/** Whether the values have the types of the migrated columns. A column may have been altered since. */
+const isReadable = ({
+  id,
+  price,
+  stock,
+  version,
+  createdAt,
+  updatedAt,
+}: Record<keyof Row, unknown>): boolean =>
+  Number.isInteger(id) &&
+  Number.isInteger(stock) &&
+  Number.isInteger(version) &&
+  typeof price === 'string' &&
+  isTime(createdAt) &&
+  isTime(updatedAt)
+
+/** Throws `UnreadableRow` if a value is not one that the migrated table can hold, so prices are never misread. */
+export const productOf = (row: Row): Product => {
+  try {
+    if (isReadable(row)) return { ...row, price: centsFromText(row.price) }
+  } catch (cause) {
+    throw new UnreadableRow(`the price of product ${row.id} cannot be read`, { cause })
+  }
+  throw new UnreadableRow(`the row of product ${row.id} is not as migrated`)
+}
 
 const milliseconds = (column: 'created_at' | 'updated_at') =>
   sql<number>`floor(extract(epoch from ${sql.ref(column)}) * 1000)::bigint`

@@ -58,10 +58,16 @@ const openPgliteStore = async (): Promise<Store> => {
   return createStore(database, () => database.destroy())
 }
 
+/** Opens the database of a server, without migrating it. */
+export const openServerDatabase = (url: string) => {
+  const database = openPostgres<Tables>(postgresConfigOf({ DATABASE_URL: url }), silentLogger)
+  return { database, [Symbol.asyncDispose]: () => database.destroy() }
+}
+
 /** Opens a store in a new schema of the PostgreSQL server. */
 const openPostgresStore = async (): Promise<Store> => {
   const schema = await ownSchema()
-  const database = openPostgres<Tables>(postgresConfigOf({ DATABASE_URL: schema.url }), silentLogger)
+  const { database } = openServerDatabase(schema.url)
   return createStore(database, async () => {
     await database.destroy()
     await schema[Symbol.asyncDispose]()

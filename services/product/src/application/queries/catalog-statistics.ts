@@ -8,14 +8,15 @@ import type {
 /** At most this many categories are listed. The values of the others are summed. */
 const maxListedCategories = 20
 
-export type CatalogStatistics = Pick<ProductStatistics, 'products'> &
+export type CatalogStatistics = Pick<ProductStatistics, 'products' | 'usedIdsRatio'> &
   Readonly<{ topCategories: readonly CategoryValue[]; others: Cents }>
 
-/** Returns the number of products by stock band, and the inventory value by category. */
+/** Returns the number of products by stock band, the inventory value by category, and the share of used ids. */
 export const catalogStatistics =
   ({ statistics }: Readonly<{ statistics: ProductStatisticsReader }>) =>
   async (): Promise<CatalogStatistics> => {
-    const { products, topCategories, inventoryValue } = await statistics.read(maxListedCategories)
+    const { products, topCategories, inventoryValue, usedIdsRatio } =
+      await statistics.read(maxListedCategories)
     const others = topCategories.reduce((rest, { value }) => rest - value, inventoryValue)
-    return { products, topCategories, others }
+    return { products, topCategories, others, usedIdsRatio }
   }

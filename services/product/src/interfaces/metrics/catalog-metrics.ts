@@ -20,6 +20,13 @@ export const catalogMetrics = (
       samples: ({ products }) => stockBands.map((band) => [{ stock_band: band }, products[band]]),
     },
     {
+      name: 'shop_product_ids_used_ratio',
+      help: 'Share of all possible product ids that are used, from 0 to 1',
+      type: 'gauge',
+      labelNames: [],
+      samples: ({ usedIdsRatio }) => [[{}, usedIdsRatio]],
+    },
+    {
       name: 'shop_inventory_value',
       help: 'Price times stock, summed by category: the twenty largest, and the rest as other',
       type: 'gauge',

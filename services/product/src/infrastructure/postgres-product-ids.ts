@@ -1,0 +1,54 @@
+import { hasSqlState } from '@shop/postgres/errors.ts'
+import { sql } from 'kysely'
+import type { Database } from './products-table.ts'
+
+/** The highest id in the table, and the last id that its sequence has assigned; 0 if there is none. */
+type ProductIds = Readonly<{ highest: number; lastAssigned: number }>
+
+/** `lastAssigned` is also 0 if the role has no right on the sequence. */
+export const readProductIds = async (database: Database): Promise<ProductIds> => {
+  const { rows } = await sql<{ highest: number | null; lastAssigned: number | null }>`
+    select
+      (select max(id)::double precision from products) as highest,
+      (
+        select last_value::double precision from pg_sequences
+        where format('%I.%I', schemaname, sequencename) = pg_get_serial_sequence('products', 'id')
+      ) as "lastAssigned"
+  `.execute(database)
+  const [row] = rows
+  return { highest: row?.highest ?? 0, lastAssigned: row?.lastAssigned ?? 0 }
+}
+
+/**
+ * Sets the sequence of the ids to the highest id in the table, if it is behind: an import that sets ids does
+ * not advance it. The lock makes concurrent calls wait, because the second could set the sequence back.
+ */
+export const advanceProductIds = (database: Database): Promise<void> =>
+  database.transaction().execute(async (transaction) => {
+    await sql`select pg_advisory_xact_lock(hashtext('products.id'))`.execute(transaction)
+    await sql`
+      with ids as (
+        select sequence, nextval(sequence) as next, (select max(id) from products) as highest
+        from (select pg_get_serial_sequence('products', 'id')::regclass as sequence) as owned
+      )
+      select setval(sequence, highest) from ids where highest > next
+    `.execute(transaction)
+  })
+
+/** Whether an insert failed because the id that the sequence assigned is in the table already. */
+export const isTakenId = (error: unknown): boolean =>
+  hasSqlState(error, '23505') && (error as { constraint?: unknown }).constraint === 'products_pkey'
+
+/** Runs the insert. If an assigned id is taken, nothing was stored: advances the sequence and runs it again. */
+export const withFreeIds = async <Result>(
+  database: Database,
+  insert: () => Promise<Result>,
+): Promise<Result> => {
+  try {
+    return await insert()
+  } catch (error) {
+    if (!isTakenId(error)) throw error
+    await advanceProductIds(database)
+    return await insert()
+  }
+}

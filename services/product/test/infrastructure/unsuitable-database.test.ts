@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { createHealth } from '@shop/platform/health/health.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { ownDatabase, ownSchema, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { sql } from 'kysely'
+import { readConfig } from '../../src/config.ts'
+import { openAdapters } from '../../src/infrastructure/adapters.ts'
+import { migrations } from '../../src/infrastructure/migrations.ts'
+import { fieldsOf, openServerDatabase } from '../support/store.ts'
+import { context, useCasesOf } from '../support/use-cases.ts'
+
+/** Opens the adapters of the service. */
+const start = async (url: string, variables: Record<string, string> = {}) => {
+  const { logger, lines } = recordingLogger()
+  const aborted = Promise.withResolvers<void>()
+  const config = readConfig({ DATABASE_URL: url, ...variables })
+  const adapters = await openAdapters({ config, logger, abortService: aborted.resolve })
+  const health = createHealth('product-service', '0', adapters.dependencies)
+  return {
+    useCases: useCasesOf(adapters.ports),
+    lines,
+    aborted: aborted.promise,
+    status: async () => (await health.report()).status,
+    [Symbol.asyncDispose]: () => adapters[Symbol.asyncDispose](),
+  }
+}
+
+type Service = Awaited<ReturnType<typeof start>>
+
+const waitForStatus = (service: Service, status: string) =>
+  eventually(20_000, async () => assert.equal(await service.status(), status))
+
+/** Asserts that the service on this database aborts with this `fatal` log line and never becomes ready. */
+const assertRefused = async (url: string, message: RegExp, variables: Record<string, string> = {}) => {
+  await using service = await start(url, variables)
+  await service.aborted
+  assert.match(String(service.lines.find(({ level }) => level === 60)?.['msg']), message)
+  assert.equal(await service.status(), 'unhealthy')
+}
+
+/** Creates a schema and a role that may use it. `migrate` applies the migrations as the owner. */
+const ownRole = async () => {
+  const schema = await ownSchema()
+  const name = new URL(schema.url).searchParams.get('options')?.split('=')[1] ?? ''
+  const role = `${name}_role`
+  await query(`create role ${role} login`)
+  await query(`grant usage on schema ${name} to ${role}`)
+  const url = Object.assign(new URL(schema.url), { username: role, password: '' }).href
+  return {
+    role,
+    url,
+    /** Runs the statement as the owner of the schema. */
+    query: (statement: string) => query(statement, schema.url),
+    migrate: async () => {
+      await using owner = openServerDatabase(schema.url)
+      await migrations.apply(owner.database)
+    },
+    [Symbol.asyncDispose]: async () => {
+      await query(`drop owned by ${role}`)
+      await query(`drop role ${role}`)
+      await schema[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The rights in docs/operations.md, apart from those that only an import requires. */
+const grantAll = (role: string) =>
+  `grant select on kysely_migration to ${role}; grant select, insert, update, delete on products to ${role}`
+
+describe('the service refuses to start', { skip: withoutPostgres }, () => {
+  for (const encoding of ['LATIN1', 'SQL_ASCII'])
+    test(`on a database in ${encoding}, without migrating it`, async () => {
+      await using database = await ownDatabase(
+        `template template0 encoding '${encoding}' lc_collate 'C' lc_ctype 'C'`,
+      )
+      for (const MIGRATE of ['on', 'off'])
+        await assertRefused(database.url, new RegExp(`encoding of the database is ${encoding}`), { MIGRATE })
+      const tables = await query("select from pg_tables where schemaname = 'public'", database.url)
+      assert.equal(tables.length, 0)
+    })
+
+  test('on a server that is older than supported', async () => {
+    await using schema = await ownSchema()
+    // A function that hides the real one, because no older server is installed.
+    await query(
+      `create function current_setting(name text) returns text language sql as
+        $$ select case name when 'server_version_num' then '140020' else pg_catalog.current_setting(name) end $$`,
+      schema.url,
+    )
+    const url = schema.url.replace(/(search_path%3D\w+)/, '$1,pg_catalog')
+    await assertRefused(url, /PostgreSQL 14 is not supported: upgrade the server to PostgreSQL 15 or later/)
+  })
+
+  test('as a role without rights to write, and logs which to grant', async () => {
+    await using role = await ownRole()
+    await role.migrate()
+    await role.query(`grant select on products, kysely_migration to ${role.role}`)
+    await assertRefused(role.url, /grant it insert on products, update on products, delete on products$/)
+    // Control: with these rights it becomes ready. The sequence of an identity column needs none.
+    await role.query(grantAll(role.role))
+    await using service = await start(role.url)
+    await waitForStatus(service, 'healthy')
+    await service.useCases.createProduct(fieldsOf(), context)
+  })
+
+  test('as a role without rights on a sequence that is the default of the ids', async () => {
+    await using role = await ownRole()
+    await role.migrate()
+    await role.query(
+      `alter table products alter column id drop identity;
+       create sequence ids owned by products.id;
+       alter table products alter column id set default nextval('ids')`,
+    )
+    await role.query(grantAll(role.role))
+    await assertRefused(role.url, /grant it usage on sequence \w+\.ids$/)
+  })
+
+  test('as a role that may not migrate the database', async () => {
+    await using role = await ownRole()
+    await assertRefused(role.url, /the database role may not migrate the database/)
+  })
+
+  test('as a role that may not use the schema', async () => {
+    await using role = await ownRole()
+    const name = role.role.replace('_role', '')
+    await role.query(`revoke usage on schema ${name} from ${role.role}`)
+    await assertRefused(role.url, /search_path names no schema .* grant usage on it$/)
+  })
+})
+
+describe('a running service', { skip: withoutPostgres }, () => {
+  for (const right of ['select', 'insert', 'update', 'delete'])
+    test(`is not ready while its role has no right to ${right}, and logs the reason once`, async () => {
+      await using role = await ownRole()
+      await role.migrate()
+      await role.query(grantAll(role.role))
+      await using service = await start(role.url)
+      await waitForStatus(service, 'healthy')
+      const { id } = await service.useCases.createProduct(fieldsOf(), context)
+
+      await role.query(`revoke ${right} on products from ${role.role}`)
+      assert.equal(await service.status(), 'unhealthy')
+      assert.equal(await service.status(), 'unhealthy')
+      const reasons = service.lines.filter(({ level }) => Number(level) >= 50)
+      assert.equal(reasons.length, 1)
+      assert.match(JSON.stringify(reasons), new RegExp(`grant it ${right} on products`))
+      const call = {
+        select: () => service.useCases.getProduct({ id }, context),
+        insert: () => service.useCases.createProduct(fieldsOf(), context),
+        update: () => service.useCases.updateProduct({ id, changes: {}, expected: 'anything' }, context),
+        delete: () => service.useCases.deleteProduct({ id, expected: 'anything' }, context),
+      }[right]
+      await assert.rejects(async () => call?.(), { code: 'unavailable' })
+
+      await role.query(grantAll(role.role))
+      assert.equal(await service.status(), 'healthy')
+      await call?.()
+    })
+
+  for (const [change, statement] of [
+    [
+      'a price that is not in whole cents',
+      'alter table products alter column price type numeric(14, 3) using price + 0.005',
+    ],
+    ['prices as floating point', 'alter table products alter column price type double precision'],
+    ['a renamed column', 'alter table products rename column stock to pieces'],
+    [
+      'times as strings',
+      'alter table products alter column created_at drop default, alter column created_at type text',
+    ],
+  ] as const)
+    test(`is not ready on a table with ${change}, and answers unavailable instead of misreading rows`, async () => {
+      await using schema = await ownSchema()
+      await using database = openServerDatabase(schema.url)
+      await migrations.apply(database.database)
+      await sql`insert into products (name, price) values ('x', 14.99)`.execute(database.database)
+      await query(statement, schema.url)
+      await using service = await start(schema.url)
+      await eventually(20_000, async () => {
+        await service.status()
+        assert.ok(service.lines.some(({ msg }) => msg === 'not ready: the database cannot be used'))
+      })
+      assert.equal(await service.status(), 'unhealthy')
+      await assert.rejects(service.useCases.getProduct({ id: 1 }, context), { code: 'unavailable' })
+    })
+})
