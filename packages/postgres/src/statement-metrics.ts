@@ -2,7 +2,9 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { LogEvent } from 'kysely'
 import { isUnavailable } from './errors.ts'
-import { operationOf } from './statement-operation.ts'
+
+/** Returns the first word of the statement, in its original case. */
+export const operationOf = (statement: string): string => /\w+/.exec(statement)?.[0] ?? ''
 
 const operations = new Set(['select', 'insert', 'update', 'delete', 'begin', 'commit', 'rollback', 'set'])
 
