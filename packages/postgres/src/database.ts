@@ -1,10 +1,11 @@
 import { Socket } from 'node:net'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import { Pool, type PoolConfig } from 'pg'
 import { clientConfigOf, type PostgresAddress, type PostgresTls } from './address.ts'
 import { ClientWithErrorHandler } from './client.ts'
+import { CauseKeepingDialect } from './dialect.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { startupOptions, verifySession, withoutTimeouts } from './session.ts'
 import { statementLog } from './statement-log.ts'
@@ -65,7 +66,10 @@ const openPool = <Tables>(
   })
   pool.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
   if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }), ...statementLog(poolMetrics?.metrics) })
+  return new Kysely<Tables>({
+    dialect: new CauseKeepingDialect({ pool }),
+    ...statementLog(poolMetrics?.metrics),
+  })
 }
 
 const queryTimeoutMs = 3_500

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { symlink } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { basketVariables, readConfig } from '../src/config.ts'
+import { ownFolder } from './support/baskets.ts'
 import { redisConfigOf } from './support/redis-config.ts'
 
 const certificateAuthority = import.meta.filename
@@ -254,6 +257,26 @@ describe("the basket service's configuration", () => {
         return !message.includes('secret')
       },
     )
+  })
+
+  it('rejects a DATA_DIR or LOG_DIR below a file, or in place of a link to nowhere', async () => {
+    await using folder = await ownFolder()
+    const link = join(folder.path, 'link')
+    await symlink(join(folder.path, 'missing', 'target'), link)
+    for (const path of [`${import.meta.filename}/x`, `${import.meta.filename}/x/y`, link, `${link}/x`])
+      for (const name of ['DATA_DIR', 'LOG_DIR'])
+        assert.throws(() => readConfig({ [name]: path }), {
+          message: new RegExp(`${name} must name a folder`),
+          exitCode: 78,
+        })
+    for (const path of [folder.path, join(folder.path, 'new', 'folder'), 'new', '.'])
+      assert.doesNotThrow(() => readConfig({ DATA_DIR: path }))
+  })
+
+  it('rejects paths that cannot be examined', async () => {
+    const path = `/${'x'.repeat(300)}`
+    assert.throws(() => readConfig({ DATA_DIR: path }), /DATA_DIR must name a folder/)
+    assert.throws(() => readConfig({ REDIS_TLS_CA: path }), /REDIS_TLS_CA must name an existing file/)
   })
 
   it('rejects a REDIS_URL that cannot be parsed', () => {

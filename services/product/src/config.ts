@@ -64,10 +64,22 @@ export type ProductConfig = ServiceConfig &
 const storageKindOf = (variables: Variables) =>
   storageOf(variables, 'postgres', variables.DATABASE_URL ?? variables.DB_HOST)
 
+/**
+ * A rule: the URL names a database. Drivers would otherwise use the database that is named after the user, and
+ * the service would create its tables there.
+ */
+const mustNameDatabase = (name: string, url: string | undefined): string | false =>
+  url !== undefined &&
+  URL.canParse(url) &&
+  new URL(url).pathname.length < 2 &&
+  `${name} must name a database, as in postgres://user@host:5432/database`
+
 const problems = (variables: Variables, environment: Environment): readonly (string | false)[] => [
   ...serviceProblems(variables),
   mustBeUrl('DATABASE_URL', variables.DATABASE_URL),
+  mustNameDatabase('DATABASE_URL', variables.DATABASE_URL),
   mustBeUrl('DB_REPLICA_URL', variables.DB_REPLICA_URL),
+  mustNameDatabase('DB_REPLICA_URL', variables.DB_REPLICA_URL),
   variables.WORKERS !== '1' &&
     storageKindOf(variables) === 'embedded' &&
     'WORKERS must be 1 with embedded storage: only one process can open its folder',

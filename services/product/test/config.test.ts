@@ -213,6 +213,19 @@ describe("the product service's configuration", () => {
     assert.throws(() => readConfig({ PORT: '9090', GRPC_PORT: '9090' }), /PORT and GRPC_PORT must differ/)
   })
 
+  it('requires a database in the URLs, and ignores DB_NAME and the name of the user', () => {
+    for (const name of ['DATABASE_URL', 'DB_REPLICA_URL'])
+      for (const url of [
+        'postgres://user@host',
+        'postgres://user@host:5432/',
+        'postgres://user@host?sslmode=require',
+      ])
+        assert.throws(() => readConfig({ [name]: url, DB_NAME: 'shop', DB_HOST: 'host' }), {
+          message: new RegExp(`${name} must name a database, as in postgres://`),
+          exitCode: 78,
+        })
+  })
+
   it('reports every problem at once and reveals no secrets', () => {
     const variables = {
       GRPC_PORT: '99999',

@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { type Static, type TObject, Type } from 'typebox'
 import { OperatorError } from './operator-error.ts'
 import { compileSchema, textReader } from './schema.ts'
@@ -36,15 +37,33 @@ export const secretsIn = ({ properties }: TObject): string[] =>
     return schema !== undefined && 'writeOnly' in schema
   })
 
+const isFile = (path: string): boolean => {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+  } catch {
+    return false
+  }
+}
+
+/** Whether the path is a folder, or its nearest existing ancestor is one. */
+const canBeFolder = (path: string): boolean => {
+  try {
+    // A link to nowhere exists for `lstatSync` only. No folder can be created in its place.
+    const entry = statSync(path, { throwIfNoEntry: false }) ?? lstatSync(path, { throwIfNoEntry: false })
+    return entry === undefined ? canBeFolder(dirname(path)) : entry.isDirectory()
+  } catch {
+    return false
+  }
+}
+
 /** A rule for `readVariables`: the variable, if set, names an existing file. */
 export const mustBeFile = (name: string, path: string | undefined): string | false =>
-  path !== undefined &&
-  !statSync(path, { throwIfNoEntry: false })?.isFile() &&
-  `${name} must name an existing file`
+  path !== undefined && !isFile(path) && `${name} must name an existing file`
 
 /** A rule for `readVariables`: the variable, if set, names a folder, or a path where one can be created. */
 export const mustBeFolder = (name: string, path: string | undefined): string | false =>
-  statSync(path ?? '', { throwIfNoEntry: false })?.isDirectory() === false &&
+  path !== undefined &&
+  !canBeFolder(resolve(path)) &&
   `${name} must name a folder, or a path where one can be created`
 
 /** A rule for `readVariables`: the variable, if set, is a URL. */

@@ -1,14 +1,25 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import { type AsyncFunctions, decorate } from '../decorate.ts'
-import { isBusy } from './sqlite.ts'
+import { isBusy, isUnusable } from './sqlite.ts'
 
-/** Returns the adapter with lock timeouts mapped to `unavailable` errors with this message. */
-export const mapSqliteErrors = <Adapter extends AsyncFunctions>(adapter: Adapter, message: string): Adapter =>
+type Messages = Readonly<{
+  /** Another connection held the lock for longer than the timeout. */
+  busy: string
+  /** The disk is full or fails, or memory or rights are missing. */
+  unusable: string
+}>
+
+/** Returns the adapter with these errors mapped to `unavailable` errors that have the original one as cause. */
+export const mapSqliteErrors = <Adapter extends AsyncFunctions>(
+  adapter: Adapter,
+  { busy, unusable }: Messages,
+): Adapter =>
   decorate(adapter, async (_name, call) => {
     try {
       return await call()
     } catch (error) {
-      if (isBusy(error)) throw new AppError('unavailable', message, { cause: error })
+      if (isBusy(error)) throw new AppError('unavailable', busy, { cause: error })
+      if (isUnusable(error)) throw new AppError('unavailable', unusable, { cause: error })
       throw error
     }
   })

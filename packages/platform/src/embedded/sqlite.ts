@@ -13,9 +13,42 @@ export const openSqlite = (path: string, timeout: number = busyTimeoutMs): Sqlit
   return new DatabaseSync(path, { timeout })
 }
 
+/** The primary result code of SQLite; undefined for an error of another origin. */
+const resultCode = (error: unknown): number | undefined =>
+  error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+
 /**
  * Whether the error is SQLITE_BUSY or one of its extended codes: another connection held the lock for longer
  * than the timeout.
  */
-export const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
+export const isBusy = (error: unknown): boolean => resultCode(error) === 5
+
+/** SQLITE_NOMEM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL and SQLITE_CANTOPEN. */
+const unusableCodes: ReadonlySet<number | undefined> = new Set([7, 8, 10, 13, 14])
+
+/** Whether the file cannot be used at the moment: the disk is full or fails, or memory or rights are missing. */
+export const isUnusable = (error: unknown): boolean => unusableCodes.has(resultCode(error))
+
+/**
+ * Runs `work` in a write transaction, and rolls back if it throws. SQLite rolls back by itself after some
+ * errors, such as a full disk, and a further `rollback` would then throw in place of the cause.
+ */
+export const inTransaction = <Result>(sqlite: Sqlite, work: () => Result): Result => {
+  sqlite.exec('begin immediate')
+  try {
+    const result = work()
+    sqlite.exec('commit')
+    return result
+  } catch (error) {
+    rollBack(sqlite)
+    throw error
+  }
+}
+
+const rollBack = (sqlite: Sqlite): void => {
+  try {
+    if (sqlite.isTransaction) sqlite.exec('rollback')
+  } catch {
+    // The caller throws the error that led here, which is the cause of this one.
+  }
+}

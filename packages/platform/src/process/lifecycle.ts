@@ -33,13 +33,18 @@ export const untilStopped = async (
 export const run = async (main: () => Promise<void>): Promise<void> => {
   try {
     await main()
-  } catch (error) {
+  } catch (thrown) {
+    const error = causeOf(thrown)
     process.exitCode = error instanceof OperatorError ? error.exitCode : 1
     process.stderr.write(`${describe(error)}\n`)
   }
   // Everything is closed or cut off by now. A connection to a hung server must not keep the process alive.
   process.exit()
 }
+
+/** If closing fails too, its error comes first and suppresses the one that made `main` end. */
+const causeOf = (error: unknown): unknown =>
+  error instanceof SuppressedError ? causeOf(error.suppressed) : error
 
 const describe = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)

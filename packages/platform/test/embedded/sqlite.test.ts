@@ -3,7 +3,7 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { isBusy, openSqlite } from '../../src/embedded/sqlite.ts'
+import { inTransaction, isBusy, isUnusable, openSqlite } from '../../src/embedded/sqlite.ts'
 
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-sqlite-'))
 
@@ -35,5 +35,41 @@ describe('openSqlite', () => {
     )
     first.close()
     second.close()
+  })
+})
+
+describe('isUnusable', () => {
+  it('is true for a file that cannot be opened, and false for a wrong statement and a broken rule', async () => {
+    await using folder = await temporaryFolder()
+    using sqlite = openSqlite(join(folder.path, 'test.sqlite'))
+    sqlite.exec('create table numbers (n integer primary key); insert into numbers values (7)')
+    assert.throws(() => sqlite.exec(`attach '${folder.path}/missing/other.sqlite' as other`), isUnusable)
+    for (const statement of ['select nothing from nowhere', 'insert into numbers values (7)'])
+      assert.throws(
+        () => sqlite.exec(statement),
+        (error) => !isUnusable(error),
+      )
+  })
+})
+
+describe('inTransaction', () => {
+  it('throws the error of the work and rolls back, whether or not a transaction is still active', async () => {
+    await using folder = await temporaryFolder()
+    using sqlite = openSqlite(join(folder.path, 'test.sqlite'))
+    sqlite.exec('create table numbers (n integer)')
+    for (const statement of ['select 1', 'rollback'])
+      assert.throws(
+        () =>
+          inTransaction(sqlite, () => {
+            sqlite.exec(`insert into numbers values (7); ${statement}`)
+            throw new Error('the cause')
+          }),
+        { message: 'the cause' },
+      )
+    assert.equal(sqlite.prepare('select n from numbers').get(), undefined)
+    assert.equal(
+      inTransaction(sqlite, () => 5),
+      5,
+    )
   })
 })

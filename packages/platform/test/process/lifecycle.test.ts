@@ -24,6 +24,11 @@ describe('a process', () => {
     assert.deepEqual([code, stderr], [1, 'the folder is in use\n'])
   })
 
+  it('with an operator error prints its message even if closing fails too', async () => {
+    const { code, stderr } = await runProgram(failing, 'operator error, and closing fails')
+    assert.deepEqual([code, stderr], [1, 'the disk is full\n'])
+  })
+
   it('with any other error exits with 1 and prints the stack trace', async () => {
     const { code, stderr } = await runProgram(failing, 'bug')
     assert.equal(code, 1)

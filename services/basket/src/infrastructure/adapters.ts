@@ -37,8 +37,7 @@ type Storage = AsyncDisposable &
   Pick<Ports, 'baskets' | 'statistics' | 'expiry'> &
   Readonly<{ dependencies: readonly Dependency[] }>
 
-/** The error message when SQLite cannot get the write lock in time. */
-const busyMessage = 'too many concurrent writes'
+const sqliteMessages = { busy: 'too many concurrent writes', unusable: 'the basket store is unavailable' }
 
 /** The Redis commands that the adapters use, measured if metrics are given. */
 const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
@@ -78,9 +77,9 @@ const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): St
   const sqlite = openSqlite(file)
   const expiry = sqliteBasketExpiry(sqlite)
   return {
-    baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), busyMessage),
-    statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), busyMessage),
-    expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, busyMessage),
+    baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), sqliteMessages),
+    statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), sqliteMessages),
+    expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, sqliteMessages),
     dependencies: [{ name: 'sqlite', required: true, probe: async () => sqlite.exec('select 1') }],
     [Symbol.asyncDispose]: async () => sqlite.close(),
   }

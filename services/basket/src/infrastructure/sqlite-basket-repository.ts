@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
-import { isBusy, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
+import { inTransaction, isBusy, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import { nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
@@ -48,21 +48,15 @@ export const sqliteBasketRepository = (
   return {
     find: async (userId) => find(userId),
 
-    update: async (userId, change) => {
-      sqlite.exec('begin immediate')
-      try {
+    update: async (userId, change) =>
+      inTransaction(sqlite, () => {
         const stored = find(userId)
         const changed = change(stored)
         const next = changed === stored ? changed : changed && nextVersion(changed, ttlSeconds, clock())
         if (next === undefined) remove.run(userId)
         else if (next !== stored) upsert.run(userId, encodeBasket(next), next.expiresAt.getTime())
-        sqlite.exec('commit')
         // The cast is safe: `next` is a basket if `changed` is one, otherwise `undefined`.
         return next as typeof changed
-      } catch (error) {
-        sqlite.exec('rollback')
-        throw error
-      }
-    },
+      }),
   }
 }

@@ -39,7 +39,7 @@ test('removal rejects with unavailable while another connection holds the write 
   using sqlite = openSqlite(path, 50)
   const stored = await sqliteBasketRepository(sqlite, -1).update('user123', () => aBasket())
   const { removeExpired, removed } = sqliteBasketExpiry(sqlite)
-  const expiry = mapSqliteErrors({ removeExpired }, 'too many concurrent writes')
+  const expiry = mapSqliteErrors({ removeExpired }, { busy: 'busy', unusable: 'unusable' })
   other.exec('begin immediate')
   await assert.rejects(expiry.removeExpired(), hasCode('unavailable'))
   assert.equal(removed(), 0)

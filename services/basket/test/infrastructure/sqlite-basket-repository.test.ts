@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
+import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { AppError } from '@shop/kernel/errors.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
 import { aBasket, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
+
+const messages = { busy: 'too many concurrent writes', unusable: 'the basket store is unavailable' }
 
 test('baskets remain when the file is closed and reopened', async () => {
   await using folder = await ownFolder()
@@ -48,7 +53,7 @@ test('while another connection holds the write lock, writes reject with unavaila
   const path = join(folder.path, 'baskets.sqlite')
   using other = openSqlite(path)
   using sqlite = openSqlite(path, 50)
-  const baskets = mapSqliteErrors(sqliteBasketRepository(sqlite, longTtl), 'too many concurrent writes')
+  const baskets = mapSqliteErrors(sqliteBasketRepository(sqlite, longTtl), messages)
   const stored = await baskets.update('user123', () => aBasket())
   other.exec('begin immediate')
   await assert.rejects(
@@ -58,4 +63,49 @@ test('while another connection holds the write lock, writes reject with unavaila
   assert.deepEqual(await baskets.find('user123'), stored)
   other.exec('rollback')
   assert.equal(await baskets.update('user123', () => undefined), undefined)
+})
+
+/** Each setting makes SQLite fail writes as the named condition of the disk does. */
+const failures = [
+  ['the disk is full', 'pragma max_page_count = 1', 'pragma max_page_count = 1000000', /is full/],
+  ['the file is read-only', 'pragma query_only = on', 'pragma query_only = off', /readonly/],
+] as const
+
+for (const [condition, fail, recover, reason] of failures)
+  test(`while ${condition}, writes reject with unavailable and the cause, and reads succeed`, async () => {
+    await using folder = await ownFolder()
+    using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
+    const baskets = mapSqliteErrors(sqliteBasketRepository(sqlite, longTtl), messages)
+    const stored = await baskets.update('user123', () => aBasket())
+    sqlite.exec(fail)
+    const add = (userId: string) =>
+      baskets
+        .update(userId, () => aBasket(userId))
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        )
+    let refused: unknown
+    for (let n = 0; n < 500 && refused === undefined; n++) refused = await add(`user${n}`)
+    assert.ok(refused instanceof AppError)
+    assert.deepEqual([refused.kind, refused.message], ['unavailable', messages.unusable])
+    assert.match(String(refused.cause), reason)
+    assert.deepEqual(await baskets.find('user123'), stored)
+    sqlite.exec(recover)
+    assert.equal((await baskets.update('another', () => aBasket('another'))).version, 1)
+  })
+
+test('when the file system refuses to extend the file, writes reject with unavailable and the cause', async () => {
+  await using folder = await ownFolder()
+  const script = fileURLToPath(new URL('./fill-disk.ts', import.meta.url))
+  const limited = 'ulimit -f 512; exec "$@"'
+  const { stdout } = await promisify(execFile)('sh', [
+    '-c',
+    limited,
+    'sh',
+    process.execPath,
+    script,
+    join(folder.path, 'baskets.sqlite'),
+  ])
+  assert.match(stdout, /^unavailable unusable Error: disk I\/O error; reads user0$/m)
 })

@@ -15,14 +15,10 @@ await run(async () => {
   // The dump gets its final name only once it is complete.
   const temporaryFile = `${file}.unfinished`
   try {
-    await runTool(config, 'pg_dump', [
-      '--format=custom',
-      '--no-owner',
-      '--no-privileges',
-      `--file=${temporaryFile}`,
-    ])
+    await runTool(config, 'pg_dump', ['--format=custom', `--file=${temporaryFile}`])
   } catch (error) {
-    await rm(temporaryFile, { force: true })
+    // A file that cannot be removed must not hide why the backup failed.
+    await rm(temporaryFile, { force: true }).catch(() => print(`${temporaryFile} could not be removed.`))
     throw error
   }
   await writeFile(`${file}.sha256`, `${await checksumOf(temporaryFile)}  ${basename(file)}\n`)

@@ -1,9 +1,8 @@
-import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { createLogger } from '@shop/platform/logging/logger.ts'
 import { openForMigration } from '@shop/postgres/database.ts'
-import { isUnusable } from '@shop/postgres/errors.ts'
 import { type ProductConfig, readConfig } from '../config.ts'
 import type { Database, Tables } from '../infrastructure/products-table.ts'
+import { explainOutages } from './outages.ts'
 
 /** Opens the configured database (server or embedded), runs `use` on it, and closes it. */
 export const withCatalog = async <Result>(
@@ -18,13 +17,7 @@ export const withCatalog = async <Result>(
     return await use(embedded.database, config)
   }
   await using database = openForMigration<Tables>(config.storage.postgres, logger)
-  try {
-    return await use(database, config)
-  } catch (error) {
-    if (isUnusable(error))
-      throw new OperatorError(`The database is unavailable: ${String(error)}`, { cause: error })
-    throw error
-  }
+  return await explainOutages(() => use(database, config))
 }
 
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)

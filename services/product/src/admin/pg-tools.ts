@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { clientConfigOf } from '@shop/postgres/address.ts'
+import { ClientWithErrorHandler } from '@shop/postgres/client.ts'
 import type { PostgresConfig } from '@shop/postgres/database.ts'
-import { Client } from 'pg'
+import type { Client } from 'pg'
 import { readConfig } from '../config.ts'
 
 /** Returns the configured server. Throws for embedded storage, which PostgreSQL's tools cannot access. */
@@ -16,13 +17,14 @@ export const serverConfig = (): PostgresConfig => {
   return storage.postgres
 }
 
-const clientOf = ({ address, tls }: PostgresConfig): Client => new Client(clientConfigOf(address, tls))
+const clientOf = ({ address, tls }: PostgresConfig): Client =>
+  new ClientWithErrorHandler(clientConfigOf(address, tls))
 
 /** Connects to a database on the server, by default to the configured one. */
 export const connect = async (config: PostgresConfig, otherDatabase?: string): Promise<Client> => {
   const { host, port, user, password, ssl, database } = clientOf(config)
   const address = { host, port, user, password, ssl, database: otherDatabase ?? database }
-  const client = new Client({ ...address, connectionTimeoutMillis: 5_000 })
+  const client = new ClientWithErrorHandler({ ...address, connectionTimeoutMillis: 5_000 })
   await client.connect()
   return client
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempDisposable } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtempDisposable, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
 import { readConfig } from '../../src/config.ts'
 import { newProduct } from '../../src/domain/product.ts'
@@ -85,4 +87,42 @@ test('a second process on the folder exits with an error that says what to do', 
   assert.ok(stderr.includes(folder.path))
   assert.match(stderr, /is in use by another process; stop that process, or set DATA_DIR to another folder/)
   await adapters.ports.products.add(creationOf())
+})
+
+/** Starts the service on this folder, and kills it as soon as the file exists in the database's folder. */
+const killWhenExists = async (dataDir: string, file: string) => {
+  using child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
+    env: { PATH: process.env['PATH'], STORAGE: 'embedded', DATA_DIR: dataDir },
+    stdio: 'ignore',
+  })
+  const exited = once(child, 'exit')
+  while (child.exitCode === null && !existsSync(join(dataDir, 'products', file))) await delay(1)
+  child.kill('SIGKILL')
+  await exited
+}
+
+// At first, a part of the files exists. PG_VERSION is one of the last files of the archive.
+for (const [file, times] of [
+  ['global', 1],
+  ['PG_VERSION', 3],
+] as const)
+  test(`a service that is killed during the first start, when ${file} exists, starts again`, async () => {
+    for (let n = 0; n < times; n++) {
+      await using folder = await temporaryFolder()
+      await killWhenExists(folder.path, file)
+      await using adapters = await open(folder.path)
+      assert.equal((await listAll(adapters)).length, 10)
+    }
+  })
+
+test('a folder that is no database ends the service with one line that says what to do', async () => {
+  await using folder = await temporaryFolder()
+  await (await open(folder.path))[Symbol.asyncDispose]()
+  await rm(join(folder.path, 'products', 'global', 'pg_control'))
+  const { code, stderr } = await runService(folder.path)
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /^.+products cannot be opened as a database \(.+\)\. If its data is not needed, delete the folder\.\n$/,
+  )
 })

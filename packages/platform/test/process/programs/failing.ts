@@ -19,6 +19,11 @@ const outcomes: Readonly<Record<string, () => Promise<void>>> = {
   'operator error': async () => {
     throw new OperatorError('the folder is in use')
   },
+  'operator error, and closing fails': async () => {
+    await using stack = new AsyncDisposableStack()
+    stack.defer(() => Promise.reject(new Error('not closed')))
+    throw new OperatorError('the disk is full')
+  },
   bug: openAdapters,
   'port in use': async () => {
     await once(createServer().listen(Number(port), '127.0.0.1'), 'listening')
