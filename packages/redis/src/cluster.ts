@@ -2,7 +2,13 @@ import { ErrorReply } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { commandTimeoutMs, createCommandGuard, type StoreErrors, storeErrors } from './command-guard.ts'
-import type { Command, RedisAddress, RedisConfig, RedisConnection } from './connection.ts'
+import {
+  type Command,
+  pingServer,
+  type RedisAddress,
+  type RedisConfig,
+  type RedisConnection,
+} from './connection.ts'
 import { type ClusterNode, openTopology, type Topology } from './topology.ts'
 
 const maxRedirections = 5
@@ -34,7 +40,7 @@ const createNodeRunner = (errors: StoreErrors) => {
 const checkServing =
   ({ unavailable }: StoreErrors): Command<void> =>
   async (client) => {
-    const [, info] = await Promise.all([client.ping(), client.clusterInfo()])
+    const [, info] = await Promise.all([pingServer(client), client.clusterInfo()])
     if (!info.includes('cluster_state:ok')) throw unavailable()
   }
 
@@ -90,6 +96,11 @@ export const openCluster = (
     run: (key, command) => withDeadline(commandTimeoutMs, errors.timeoutMessage, route(key, command)),
     runOnAll,
     ping: () => runOnAll(checkServing(errors)),
+    keyOnEach: (prefix) => {
+      const keys = topology.keyOnEach(prefix)
+      if (!keys) throw errors.unavailable()
+      return keys
+    },
     connections: topology.connections,
     [Symbol.asyncDispose]: () => topology[Symbol.asyncDispose](),
   }

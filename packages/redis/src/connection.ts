@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
+import { errorCodeOf } from './error-reply.ts'
 
 const maxQueuedCommands = 10_000
 
@@ -19,6 +20,8 @@ export type RedisConnection = AsyncDisposable &
     runOnAll: <Reply>(command: Command<Reply>) => Promise<Reply[]>
     /** Rejects unless the server responds. In a cluster, every primary must respond and report a working cluster. */
     ping: () => Promise<unknown>
+    /** A key with this prefix on each primary. Throws `unavailable` while a primary is missing. */
+    keyOnEach: (prefix: string) => readonly string[]
     connections: () => Connections
   }>
 
@@ -70,6 +73,13 @@ export const clientOptions = (config: RedisConfig) => ({
   disableClientInfo: true,
   maintNotifications: 'disabled' as const,
 })
+
+/** Sends PING. A server that cannot save its data to disk refuses that too (MISCONF), but it responds and serves reads. */
+export const pingServer: Command<void> = async (client) => {
+  await client.ping().catch((error: unknown) => {
+    if (errorCodeOf(error) !== 'MISCONF') throw error
+  })
+}
 
 const refusesCredentials = /^(WRONGPASS|NOAUTH|NOPERM)\b/
 

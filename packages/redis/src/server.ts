@@ -1,4 +1,4 @@
-import { createClient, ErrorReply } from '@redis/client'
+import { createClient } from '@redis/client'
 import { AppError } from '@shop/kernel/errors.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
@@ -7,9 +7,11 @@ import {
   type Command,
   clientOptions,
   createOutageLog,
+  pingServer,
   type RedisConfig,
   type RedisConnection,
 } from './connection.ts'
+import { errorCodeOf } from './error-reply.ts'
 
 /** Minimum lifetime of a connection before a demotion drops it; otherwise every refused write would reconnect. */
 const minConnectionMs = 1_000
@@ -26,8 +28,7 @@ const addressOf = (target: ServerTarget) => {
 /**
  * Whether a write was refused because the server is now a replica. Its host name may already resolve to the new primary.
  */
-const isDemotion = (error: unknown) =>
-  error instanceof AppError && error.cause instanceof ErrorReply && error.cause.message.startsWith('READONLY')
+const isDemotion = (error: unknown) => error instanceof AppError && errorCodeOf(error.cause) === 'READONLY'
 
 /** Creates a client that connects in the background. `reconnect` drops the current connection. */
 const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger) => {
@@ -77,7 +78,8 @@ export const connectToServer = (
   return {
     run: (_key, command) => run(command),
     runOnAll: async (command) => [await run(command)],
-    ping: () => run(() => client.ping()),
+    ping: () => run(pingServer),
+    keyOnEach: (prefix) => [`${prefix}{0}`],
     connections: () => ({ used: client.isReady ? 1 : 0, max: 1 }),
     [Symbol.asyncDispose]: async () => {
       if (client.isReady)

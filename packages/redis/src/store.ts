@@ -10,6 +10,7 @@ import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
 import { type Memory, memoryOf } from './memory.ts'
 import { createReplicaWait } from './replicas.ts'
 import { connectToServer } from './server.ts'
+import { checkWriteAccess, writeDefectOf } from './write-check.ts'
 
 type CompareAndSetResult = Readonly<{ done: boolean; found: string | null }>
 
@@ -30,6 +31,10 @@ export type RedisStore = AsyncDisposable &
     ping: () => Promise<unknown>
     /** Rejects unless as many replicas respond as each write waits for. */
     pingReplicas: () => Promise<unknown>
+    /** Rejects if the Redis user may not write. No key may begin with `keyPrefix` and `{`. */
+    checkWriteAccess: (keyPrefix: string) => Promise<void>
+    /** Returns why Redis refuses writes, if it does. No key may begin with `keyPrefix` and `{`. */
+    writeDefect: (keyPrefix: string) => Promise<string | undefined>
     /** A sample of each server's keys: usually at least `size` of them, or all if there are fewer. */
     sampleKeyspace: (size: number) => Promise<readonly KeyspaceSample[]>
     /** The memory in use and the memory limit of each server. */
@@ -92,6 +97,8 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
       }),
     ping: () => Promise.all([reads.ping(), waitsForReplicas && writes.ping()]),
     pingReplicas: () => writes.runOnAll((client) => waitForReplicas(client, client.socketEpoch)),
+    checkWriteAccess: (keyPrefix) => checkWriteAccess(writes, keyPrefix),
+    writeDefect: (keyPrefix) => writeDefectOf(writes, keyPrefix),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),
     connections: () =>

@@ -39,6 +39,18 @@ const isComplete = (cluster: Cluster) =>
 
 const primaryAddresses = ({ slots }: Cluster) => Array.from(slots, (shard) => shard?.master.address).join()
 
+/** A key with this prefix on each primary. Every slot must have a primary. */
+const keyOnEach = ({ slots }: Cluster, prefix: string): readonly string[] => {
+  const missing = new Set(slots.map(({ master }) => master))
+  const keys: string[] = []
+  for (let tag = 0; missing.size > 0; tag++) {
+    const key = `${prefix}{${tag}}`
+    const primary = slots[keySlot(key)]?.master
+    if (primary && missing.delete(primary)) keys.push(key)
+  }
+  return keys
+}
+
 /** Connects to new primaries. Waits for each only briefly; a slower connection completes in the background. */
 const connectNewPrimaries = (cluster: Cluster) =>
   Promise.all(
@@ -119,6 +131,9 @@ export const openTopology = (configured: readonly RedisAddress[], config: RedisC
     /** All primaries, or undefined while a slot has none. */
     primaries: (): readonly ClusterNode[] | undefined =>
       isCovered(current()) ? current().masters : undefined,
+    /** A key with this prefix on each primary, or undefined while a slot has none. */
+    keyOnEach: (prefix: string): readonly string[] | undefined =>
+      isCovered(current()) ? keyOnEach(current(), prefix) : undefined,
     /** Finds the new owner of a key that has moved: the client reads the key, follows MOVED and refreshes its slots. */
     locate: (key: string): Promise<unknown> => current().get(key),
     connections: () => ({
