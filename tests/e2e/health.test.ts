@@ -42,6 +42,7 @@ const healthOf = async (url: string) => {
 const redisChecks = <Value>(value: Value) => ({
   redis: value,
   'redis-writes': value,
+  'redis-eviction': value,
 })
 
 describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms || withoutOwnRedis }, () => {

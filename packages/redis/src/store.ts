@@ -7,7 +7,7 @@ import { openCluster } from './cluster.ts'
 import { storeErrors } from './command-guard.ts'
 import type { Connections, RedisConfig, RedisConnection } from './connection.ts'
 import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
-import { type Memory, memoryOf } from './memory.ts'
+import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
 import { createReplicaWait } from './replicas.ts'
 import { connectToServer } from './server.ts'
 import { checkWriteAccess, writeDefectOf } from './write-check.ts'
@@ -35,6 +35,8 @@ export type RedisStore = AsyncDisposable &
     checkWriteAccess: (keyPrefix: string) => Promise<void>
     /** Returns why Redis refuses writes, if it does. No key may begin with `keyPrefix` and `{`. */
     writeDefect: (keyPrefix: string) => Promise<string | undefined>
+    /** Returns why Redis may evict keys that have not expired, if it may. */
+    evictionDefect: () => Promise<string | undefined>
     /** A sample of each server's keys: usually at least `size` of them, or all if there are fewer. */
     sampleKeyspace: (size: number) => Promise<readonly KeyspaceSample[]>
     /** The memory in use and the memory limit of each server. */
@@ -99,6 +101,7 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
     pingReplicas: () => writes.runOnAll((client) => waitForReplicas(client, client.socketEpoch)),
     checkWriteAccess: (keyPrefix) => checkWriteAccess(writes, keyPrefix),
     writeDefect: (keyPrefix) => writeDefectOf(writes, keyPrefix),
+    evictionDefect: async () => evictionDefectOf(await reads.runOnAll(memoryOf)),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),
     connections: () =>

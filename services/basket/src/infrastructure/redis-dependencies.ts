@@ -5,7 +5,10 @@ import { every } from '@shop/platform/resilience/every.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
 import { keyPrefix } from './redis-basket-repository.ts'
 
-type Commands = Pick<RedisStore, 'ping' | 'pingReplicas' | 'checkWriteAccess' | 'writeDefect'>
+type Commands = Pick<
+  RedisStore,
+  'ping' | 'pingReplicas' | 'checkWriteAccess' | 'writeDefect' | 'evictionDefect'
+>
 
 /** The pause between two checks, so that a defect is logged even if health is never requested. */
 const watchPauseMs = 5_000
@@ -33,14 +36,16 @@ export const redisDependencies = (
   logger: Logger,
 ): Disposable & Readonly<{ dependencies: readonly Dependency[] }> => {
   const writes = probeOf('redis-writes', () => commands.writeDefect(keyPrefix), logger)
+  const eviction = probeOf('redis-eviction', commands.evictionDefect, logger)
   const required = () => Promise.all([commands.ping(), commands.checkWriteAccess(keyPrefix)])
   const stopping = new AbortController()
-  const watch = () => Promise.allSettled([writes()])
+  const watch = () => Promise.allSettled([writes(), eviction()])
   void every(watchPauseMs, watch, stopping.signal)
   return {
     dependencies: [
       { name: 'redis', required: true, probe: required },
       { name: 'redis-writes', required: false, probe: writes },
+      { name: 'redis-eviction', required: false, probe: eviction },
       ...(waitReplicas > 0
         ? [{ name: 'redis-replicas', required: false, probe: commands.pingReplicas }]
         : []),

@@ -43,6 +43,18 @@ describe('in a Redis cluster, one primary', { skip: withoutOwnRedis, concurrency
     assert.deepEqual(rest, ['Redis check passing again'])
   })
 
+  test('that may evict baskets degrades the service', async () => {
+    await using app = await openRedisApp(cluster.variables)
+    await untilHealthy(app)
+    const { primary } = await cluster.shardOf(12_000)
+    const setPolicy = (policy: string) =>
+      onServer(primary.port, (client) => client.configSet('maxmemory-policy', policy))
+    await setPolicy('allkeys-lru')
+    await untilDegraded(app, 'redis-eviction', /allkeys-lru/)
+    await setPolicy('noeviction')
+    await untilHealthy(app)
+  })
+
   test('needs no permissions beyond those in docs/redis.md for these checks', async () => {
     assert.deepEqual(await cluster.aclLog(), [])
   })
