@@ -1,9 +1,9 @@
 import { ErrorReply } from '@redis/client'
-import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { commandTimeoutMs, createCommandGuard, type StoreErrors, storeErrors } from './command-guard.ts'
 import {
   type Command,
+  type OutageLog,
   pingServer,
   type RedisAddress,
   type RedisConfig,
@@ -80,10 +80,10 @@ const createRouter = (
 export const openCluster = (
   nodes: readonly RedisAddress[],
   config: RedisConfig,
-  logger: Logger,
+  outageLog: OutageLog,
 ): RedisConnection => {
   const errors = storeErrors(config.storeName)
-  const topology = openTopology(nodes, config, logger)
+  const topology = openTopology(nodes, config, outageLog)
   const runOnNode = createNodeRunner(errors)
   const route = createRouter(topology, runOnNode, errors)
   const runOnAll = async <Reply>(command: Command<Reply>) => {
@@ -101,6 +101,7 @@ export const openCluster = (
       if (!keys) throw errors.unavailable()
       return keys
     },
+    reconnect: () => {},
     connections: topology.connections,
     [Symbol.asyncDispose]: () => topology[Symbol.asyncDispose](),
   }

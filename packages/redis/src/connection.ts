@@ -22,6 +22,8 @@ export type RedisConnection = AsyncDisposable &
     ping: () => Promise<unknown>
     /** A key with this prefix on each primary. Throws `unavailable` while a primary is missing. */
     keyOnEach: (prefix: string) => readonly string[]
+    /** Drops the connection to a single server, which may no longer be the primary. A cluster follows MOVED instead. */
+    reconnect: () => void
     connections: () => Connections
   }>
 
@@ -83,19 +85,34 @@ export const pingServer: Command<void> = async (client) => {
 
 const refusesCredentials = /^(WRONGPASS|NOAUTH|NOPERM)\b/
 
-/** Logs each kind of failure once per outage (unreachable, credentials rejected), and the recovery. */
-export const createOutageLog = (logger: Logger) => {
+export type OutageLog = Readonly<{ logFailure: (error: unknown) => void; logRecovery: () => void }>
+
+/**
+ * Returns a function that returns the log of one connection. Each kind of failure (unreachable, credentials rejected) is
+ * logged once per outage for all connections together, and the recovery when all are connected.
+ */
+export const createOutageLogs = (logger: Logger) => {
   const logged = new Set<string>()
-  return {
-    logFailure: (error: unknown) => {
-      const rejected = error instanceof ErrorReply && refusesCredentials.test(error.message)
-      const message = rejected ? 'Redis rejected the credentials, retrying' : 'Redis is unreachable, retrying'
-      if (!logged.has(message)) logger[rejected ? 'error' : 'warn']({ err: error }, message)
-      logged.add(message)
-    },
-    logRecovery: () => {
-      logged.clear()
-      logger.info('connected to Redis')
-    },
+  const down = new Set<object>()
+  return (): OutageLog => {
+    const connection = {}
+    down.add(connection)
+    return {
+      logFailure: (error) => {
+        down.add(connection)
+        const rejected = error instanceof ErrorReply && refusesCredentials.test(error.message)
+        const message = rejected
+          ? 'Redis rejected the credentials, retrying'
+          : 'Redis is unreachable, retrying'
+        if (!logged.has(message)) logger[rejected ? 'error' : 'warn']({ err: error }, message)
+        logged.add(message)
+      },
+      logRecovery: () => {
+        down.delete(connection)
+        if (down.size > 0) return
+        logged.clear()
+        logger.info('connected to Redis')
+      },
+    }
   }
 }

@@ -6,7 +6,7 @@ import { commandTimeoutMs, createCommandGuard, storeErrors } from './command-gua
 import {
   type Command,
   clientOptions,
-  createOutageLog,
+  type OutageLog,
   pingServer,
   type RedisConfig,
   type RedisConnection,
@@ -31,11 +31,10 @@ const addressOf = (target: ServerTarget) => {
 const isDemotion = (error: unknown) => error instanceof AppError && errorCodeOf(error.cause) === 'READONLY'
 
 /** Creates a client that connects in the background. `reconnect` drops the current connection. */
-const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger) => {
+const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger, outageLog: OutageLog) => {
   const { socket: address, ...targetOptions } = addressOf(target)
   const { socket, ...options } = clientOptions(config)
   const client = createClient({ ...options, ...targetOptions, socket: { ...socket, ...address } })
-  const outageLog = createOutageLog(logger)
   let connectedAt = 0
   client.on('error', (error) => {
     // On a ready client the error is only an error reply to a ping.
@@ -59,19 +58,27 @@ const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger) =
   return { client, reconnect }
 }
 
-/** Connects in the background, and reconnects when the connection is lost or its server is no longer the primary. */
+/**
+ * Connects in the background, and reconnects when the connection is lost or its server is no longer the primary. Then it
+ * also calls `onDemotion`.
+ */
 export const connectToServer = (
   target: ServerTarget,
   config: RedisConfig,
   logger: Logger,
+  outageLog: OutageLog,
+  onDemotion: () => void,
 ): RedisConnection => {
-  const { client, reconnect } = openClient(target, config, logger)
+  const { client, reconnect } = openClient(target, config, logger, outageLog)
   const guard = createCommandGuard(storeErrors(config.storeName))
   const run = async <Reply>(command: Command<Reply>) => {
     try {
       return await guard(() => command(client))
     } catch (error) {
-      if (isDemotion(error)) reconnect()
+      if (isDemotion(error)) {
+        reconnect()
+        onDemotion()
+      }
       throw error
     }
   }
@@ -80,6 +87,7 @@ export const connectToServer = (
     runOnAll: async (command) => [await run(command)],
     ping: () => run(pingServer),
     keyOnEach: (prefix) => [`${prefix}{0}`],
+    reconnect,
     connections: () => ({ used: client.isReady ? 1 : 0, max: 1 }),
     [Symbol.asyncDispose]: async () => {
       if (client.isReady)

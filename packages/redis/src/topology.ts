@@ -1,10 +1,9 @@
 import { createCluster } from '@redis/client'
-import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { every } from '@shop/platform/resilience/every.ts'
 import { commandTimeoutMs } from './command-guard.ts'
-import { clientOptions, createOutageLog, type RedisAddress, type RedisConfig } from './connection.ts'
-import { keySlot } from './key-slot.ts'
+import { clientOptions, type OutageLog, type RedisAddress, type RedisConfig } from './connection.ts'
+import { keyOfEach, keySlot } from './key-slot.ts'
 
 /** Timeout for asking one node for the topology. After it, the next node is asked. */
 const discoveryTimeoutMs = 1_000
@@ -39,17 +38,7 @@ const isComplete = (cluster: Cluster) =>
 
 const primaryAddresses = ({ slots }: Cluster) => Array.from(slots, (shard) => shard?.master.address).join()
 
-/** A key with this prefix on each primary. Every slot must have a primary. */
-const keyOnEach = ({ slots }: Cluster, prefix: string): readonly string[] => {
-  const missing = new Set(slots.map(({ master }) => master))
-  const keys: string[] = []
-  for (let tag = 0; missing.size > 0; tag++) {
-    const key = `${prefix}{${tag}}`
-    const primary = slots[keySlot(key)]?.master
-    if (primary && missing.delete(primary)) keys.push(key)
-  }
-  return keys
-}
+const primaryOfEachSlot = ({ slots }: Cluster) => slots.map(({ master }) => master)
 
 /** Connects to new primaries. Waits for each only briefly; a slower connection completes in the background. */
 const connectNewPrimaries = (cluster: Cluster) =>
@@ -74,10 +63,9 @@ const close = async (cluster: Cluster) => {
 const createDiscovery = (
   configured: readonly RedisAddress[],
   config: RedisConfig,
-  logger: Logger,
+  outageLog: OutageLog,
   stopping: AbortSignal,
 ) => {
-  const outageLog = createOutageLog(logger)
   const options = clientOptions(config)
   let current = createClusterClient(configured, options)
   let complete = false
@@ -111,9 +99,13 @@ const createDiscovery = (
 }
 
 /** The primaries of a cluster with a connection to each, kept up to date in the background. */
-export const openTopology = (configured: readonly RedisAddress[], config: RedisConfig, logger: Logger) => {
+export const openTopology = (
+  configured: readonly RedisAddress[],
+  config: RedisConfig,
+  outageLog: OutageLog,
+) => {
   const stopping = new AbortController()
-  const { current, checkComplete, discover } = createDiscovery(configured, config, logger, stopping.signal)
+  const { current, checkComplete, discover } = createDiscovery(configured, config, outageLog, stopping.signal)
 
   const maintain = async () => {
     if (!checkComplete()) await discover()
@@ -133,7 +125,7 @@ export const openTopology = (configured: readonly RedisAddress[], config: RedisC
       isCovered(current()) ? current().masters : undefined,
     /** A key with this prefix on each primary, or undefined while a slot has none. */
     keyOnEach: (prefix: string): readonly string[] | undefined =>
-      isCovered(current()) ? keyOnEach(current(), prefix) : undefined,
+      isCovered(current()) ? keyOfEach(primaryOfEachSlot(current()), prefix) : undefined,
     /** Finds the new owner of a key that has moved: the client reads the key, follows MOVED and refreshes its slots. */
     locate: (key: string): Promise<unknown> => current().get(key),
     connections: () => ({

@@ -91,7 +91,22 @@ describe('while Redis refuses writes,', { skip: withoutOwnRedis, concurrency: 1 
       assert.deepEqual(rest, ['Redis check passing again'])
     })
 
-  test('it reconnects to the new primary although no client writes', async () => {
+  test('because it pauses them (CLIENT PAUSE WRITE), the service serves reads, stays ready, and is degraded', async () => {
+    await using server = await startServer()
+    await using app = await openRedisApp({ REDIS_URL: `redis://127.0.0.1:${server.port}` })
+    await untilHealthy(app)
+    assert.deepEqual(linesIn(await app.basket.add(1, 1)), [[1, 1]])
+    await server.send('CLIENT', 'PAUSE', '60000', 'WRITE')
+    assertProblem(await app.basket.add(1, 1), unavailable)
+    for (let read = 0; read < 20; read++) assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]])
+    await untilDegraded(app, 'redis-writes', /did not respond|is not responding/)
+    assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]])
+    await server.send('CLIENT', 'UNPAUSE')
+    await untilHealthy(app)
+    assert.equal((await app.basket.add(1, 1)).statusCode, 200)
+  })
+
+  test('it reconnects reads and writes to the new primary although no client writes', async () => {
     await using primary = await startServer()
     await using replica = await startServer()
     using proxy = await startProxy(primary.port)
@@ -101,6 +116,9 @@ describe('while Redis refuses writes,', { skip: withoutOwnRedis, concurrency: 1 
     proxy.redirectTo(replica.port)
     await untilHealthy(app)
     assert.equal((await app.basket.add(1, 1)).statusCode, 200)
+    await eventually(20_000, async () =>
+      assert.doesNotMatch(JSON.stringify(await primary.send('CLIENT', 'LIST')), /name=basket-service/),
+    )
   })
 
   test('because its user lacks a permission, the service is not ready, and logs what is missing', async () => {
