@@ -238,6 +238,12 @@ const redis = row(
     'A limit of 0 means no limit. See RedisMemoryHigh in the runbook.',
   ),
   graph(
+    'Evicted keys',
+    'number',
+    [['max(redis_evicted_keys_total)', 'keys']],
+    'Baskets that Redis has removed to free memory. See RedisEvicts in the runbook.',
+  ),
+  graph(
     'Expired baskets',
     'operations',
     [['sum(rate(shop_baskets_expired_total[$__rate_interval]))', 'baskets']],

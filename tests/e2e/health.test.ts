@@ -39,6 +39,12 @@ const healthOf = async (url: string) => {
   }
 }
 
+const redisChecks = <Value>(value: Value) => ({
+  redis: value,
+  'redis-writes': value,
+  'redis-eviction': value,
+})
+
 describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms || withoutOwnRedis }, () => {
   const stack = new AsyncDisposableStack()
   let cluster: PostgresServer
@@ -90,17 +96,17 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
   }
   const healthyBasket = {
     health: [200, 'healthy'],
-    checks: { redis: 'up', 'product-service': 'up' },
+    checks: { ...redisChecks('up'), 'product-service': 'up' },
     ready: 200,
     service_ready: 1,
-    dependency_up: { redis: 1, 'product-service': 1 },
+    dependency_up: { ...redisChecks(1), 'product-service': 1 },
   }
   const degradedBasket = {
     health: [200, 'degraded'],
-    checks: { redis: 'up', 'product-service': 'down' },
+    checks: { ...redisChecks('up'), 'product-service': 'down' },
     ready: 200,
     service_ready: 1,
-    dependency_up: { redis: 1, 'product-service': 0 },
+    dependency_up: { ...redisChecks(1), 'product-service': 0 },
   }
 
   it('in both services while PostgreSQL is stopped and after it restarts', async () => {
@@ -134,10 +140,10 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
     await redis.kill()
     await assertBecomes(basket.url, {
       health: [503, 'unhealthy'],
-      checks: { redis: 'down', 'product-service': 'up' },
+      checks: { ...redisChecks('down'), 'product-service': 'up' },
       ready: 503,
       service_ready: 0,
-      dependency_up: { redis: 0, 'product-service': 1 },
+      dependency_up: { ...redisChecks(0), 'product-service': 1 },
     })
     redis = startRedis(redisPort)
     await assertBecomes(basket.url, healthyBasket)

@@ -1,8 +1,14 @@
 import { ErrorReply } from '@redis/client'
-import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { commandTimeoutMs, createCommandGuard, type StoreErrors, storeErrors } from './command-guard.ts'
-import type { Command, RedisAddress, RedisConfig, RedisConnection } from './connection.ts'
+import {
+  type Command,
+  type OutageLog,
+  pingServer,
+  type RedisAddress,
+  type RedisConfig,
+  type RedisConnection,
+} from './connection.ts'
 import { type ClusterNode, openTopology, type Topology } from './topology.ts'
 
 const maxRedirections = 5
@@ -34,7 +40,7 @@ const createNodeRunner = (errors: StoreErrors) => {
 const checkServing =
   ({ unavailable }: StoreErrors): Command<void> =>
   async (client) => {
-    const [, info] = await Promise.all([client.ping(), client.clusterInfo()])
+    const [, info] = await Promise.all([pingServer(client), client.clusterInfo()])
     if (!info.includes('cluster_state:ok')) throw unavailable()
   }
 
@@ -74,10 +80,10 @@ const createRouter = (
 export const openCluster = (
   nodes: readonly RedisAddress[],
   config: RedisConfig,
-  logger: Logger,
+  outageLog: OutageLog,
 ): RedisConnection => {
   const errors = storeErrors(config.storeName)
-  const topology = openTopology(nodes, config, logger)
+  const topology = openTopology(nodes, config, outageLog)
   const runOnNode = createNodeRunner(errors)
   const route = createRouter(topology, runOnNode, errors)
   const runOnAll = async <Reply>(command: Command<Reply>) => {
@@ -90,6 +96,12 @@ export const openCluster = (
     run: (key, command) => withDeadline(commandTimeoutMs, errors.timeoutMessage, route(key, command)),
     runOnAll,
     ping: () => runOnAll(checkServing(errors)),
+    keyOnEach: (prefix) => {
+      const keys = topology.keyOnEach(prefix)
+      if (!keys) throw errors.unavailable()
+      return keys
+    },
+    reconnect: () => {},
     connections: topology.connections,
     [Symbol.asyncDispose]: () => topology[Symbol.asyncDispose](),
   }

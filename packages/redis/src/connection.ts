@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
+import { errorCodeOf } from './error-reply.ts'
 
 const maxQueuedCommands = 10_000
 
@@ -19,6 +20,10 @@ export type RedisConnection = AsyncDisposable &
     runOnAll: <Reply>(command: Command<Reply>) => Promise<Reply[]>
     /** Rejects unless the server responds. In a cluster, every primary must respond and report a working cluster. */
     ping: () => Promise<unknown>
+    /** A key with this prefix on each primary. Throws `unavailable` while a primary is missing. */
+    keyOnEach: (prefix: string) => readonly string[]
+    /** Drops the connection to a single server, which may no longer be the primary. A cluster follows MOVED instead. */
+    reconnect: () => void
     connections: () => Connections
   }>
 
@@ -71,21 +76,43 @@ export const clientOptions = (config: RedisConfig) => ({
   maintNotifications: 'disabled' as const,
 })
 
+/** Sends PING. A server that cannot save its data to disk refuses that too (MISCONF), but it responds and serves reads. */
+export const pingServer: Command<void> = async (client) => {
+  await client.ping().catch((error: unknown) => {
+    if (errorCodeOf(error) !== 'MISCONF') throw error
+  })
+}
+
 const refusesCredentials = /^(WRONGPASS|NOAUTH|NOPERM)\b/
 
-/** Logs each kind of failure once per outage (unreachable, credentials rejected), and the recovery. */
-export const createOutageLog = (logger: Logger) => {
+export type OutageLog = Readonly<{ logFailure: (error: unknown) => void; logRecovery: () => void }>
+
+/**
+ * Returns a function that returns the log of one connection. Each kind of failure (unreachable, credentials rejected) is
+ * logged once per outage for all connections together, and the recovery when all are connected.
+ */
+export const createOutageLogs = (logger: Logger) => {
   const logged = new Set<string>()
-  return {
-    logFailure: (error: unknown) => {
-      const rejected = error instanceof ErrorReply && refusesCredentials.test(error.message)
-      const message = rejected ? 'Redis rejected the credentials, retrying' : 'Redis is unreachable, retrying'
-      if (!logged.has(message)) logger[rejected ? 'error' : 'warn']({ err: error }, message)
-      logged.add(message)
-    },
-    logRecovery: () => {
-      logged.clear()
-      logger.info('connected to Redis')
-    },
+  const down = new Set<object>()
+  return (): OutageLog => {
+    const connection = {}
+    down.add(connection)
+    return {
+      logFailure: (error) => {
+        down.add(connection)
+        const rejected = error instanceof ErrorReply && refusesCredentials.test(error.message)
+        const message = rejected
+          ? 'Redis rejected the credentials, retrying'
+          : 'Redis is unreachable, retrying'
+        if (!logged.has(message)) logger[rejected ? 'error' : 'warn']({ err: error }, message)
+        logged.add(message)
+      },
+      logRecovery: () => {
+        down.delete(connection)
+        if (down.size > 0) return
+        logged.clear()
+        logger.info('connected to Redis')
+      },
+    }
   }
 }

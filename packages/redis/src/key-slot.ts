@@ -12,3 +12,14 @@ export const keySlot = (key: string): number => {
   }
   return crc & 0x3fff
 }
+
+/** Returns a key with this prefix for each owner. `owners` has the owner of every slot. */
+export const keyOfEach = (owners: readonly unknown[], prefix: string): readonly string[] => {
+  const missing = new Set(owners)
+  const keys: string[] = []
+  for (let tag = 0; missing.size > 0; tag++) {
+    const key = `${prefix}{${tag}}`
+    if (missing.delete(owners[keySlot(key)])) keys.push(key)
+  }
+  return keys
+}

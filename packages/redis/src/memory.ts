@@ -1,13 +1,37 @@
 import type { RedisClientType } from '@redis/client'
 import type { Sample, SampleSource } from '@shop/platform/metrics/business-metrics.ts'
-import { infoNumber } from './info.ts'
+import { infoField, infoNumber } from './info.ts'
 
-/** The memory in use and the memory limit of one server, in bytes. A `max` of 0 means no limit. */
-export type Memory = Readonly<{ used: number; max: number }>
+/** The memory of one server. */
+export type Memory = Readonly<{
+  /** In bytes. */
+  used: number
+  /** In bytes; 0 for no limit. */
+  max: number
+  /** The maxmemory policy, which says whether keys are evicted at the limit. */
+  policy: string | undefined
+  /** The number of keys that have been evicted since the server started. */
+  evicted: number
+}>
 
+/** Uses INFO, because managed services forbid CONFIG. */
 export const memoryOf = async (client: Pick<RedisClientType, 'info'>): Promise<Memory> => {
-  const info = await client.info('memory')
-  return { used: infoNumber(info, 'used_memory'), max: infoNumber(info, 'maxmemory') }
+  const [memory, stats] = await Promise.all([client.info('memory'), client.info('stats')])
+  return {
+    used: infoNumber(memory, 'used_memory'),
+    max: infoNumber(memory, 'maxmemory'),
+    policy: infoField(memory, 'maxmemory_policy'),
+    evicted: infoNumber(stats, 'evicted_keys'),
+  }
+}
+
+/** Returns why Redis may evict keys; undefined if it never does. */
+export const evictionDefectOf = (servers: readonly Memory[]): string | undefined => {
+  const policies = new Set(servers.map(({ policy = 'noeviction' }) => policy))
+  policies.delete('noeviction')
+  return policies.size === 0
+    ? undefined
+    : `Redis evicts keys at its memory limit: maxmemory-policy is ${[...policies].toSorted().join(', ')}, not noeviction`
 }
 
 /** Labels servers by number, so that metrics do not expose their addresses. */
@@ -34,6 +58,14 @@ export const memoryMetrics = (read: () => Promise<readonly Memory[]>): SampleSou
       type: 'gauge',
       labelNames: ['server'],
       samples: perServer(({ max }) => max),
+    },
+    {
+      name: 'redis_evicted_keys_total',
+      help: 'Keys that the Redis servers have evicted to free memory, since they started',
+      type: 'counter',
+      // One total: the order of servers may change, which would look like evictions.
+      labelNames: [],
+      samples: (servers) => [[{}, servers.reduce((sum, { evicted }) => sum + evicted, 0)]],
     },
   ],
 })

@@ -1,4 +1,4 @@
-import { createClient, ErrorReply } from '@redis/client'
+import { createClient } from '@redis/client'
 import { AppError } from '@shop/kernel/errors.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
@@ -6,10 +6,12 @@ import { commandTimeoutMs, createCommandGuard, storeErrors } from './command-gua
 import {
   type Command,
   clientOptions,
-  createOutageLog,
+  type OutageLog,
+  pingServer,
   type RedisConfig,
   type RedisConnection,
 } from './connection.ts'
+import { errorCodeOf } from './error-reply.ts'
 
 /** Minimum lifetime of a connection before a demotion drops it; otherwise every refused write would reconnect. */
 const minConnectionMs = 1_000
@@ -26,15 +28,13 @@ const addressOf = (target: ServerTarget) => {
 /**
  * Whether a write was refused because the server is now a replica. Its host name may already resolve to the new primary.
  */
-const isDemotion = (error: unknown) =>
-  error instanceof AppError && error.cause instanceof ErrorReply && error.cause.message.startsWith('READONLY')
+const isDemotion = (error: unknown) => error instanceof AppError && errorCodeOf(error.cause) === 'READONLY'
 
 /** Creates a client that connects in the background. `reconnect` drops the current connection. */
-const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger) => {
+const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger, outageLog: OutageLog) => {
   const { socket: address, ...targetOptions } = addressOf(target)
   const { socket, ...options } = clientOptions(config)
   const client = createClient({ ...options, ...targetOptions, socket: { ...socket, ...address } })
-  const outageLog = createOutageLog(logger)
   let connectedAt = 0
   client.on('error', (error) => {
     // On a ready client the error is only an error reply to a ping.
@@ -58,26 +58,36 @@ const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger) =
   return { client, reconnect }
 }
 
-/** Connects in the background, and reconnects when the connection is lost or its server is no longer the primary. */
+/**
+ * Connects in the background, and reconnects when the connection is lost or its server is no longer the primary. Then it
+ * also calls `onDemotion`.
+ */
 export const connectToServer = (
   target: ServerTarget,
   config: RedisConfig,
   logger: Logger,
+  outageLog: OutageLog,
+  onDemotion: () => void,
 ): RedisConnection => {
-  const { client, reconnect } = openClient(target, config, logger)
+  const { client, reconnect } = openClient(target, config, logger, outageLog)
   const guard = createCommandGuard(storeErrors(config.storeName))
   const run = async <Reply>(command: Command<Reply>) => {
     try {
       return await guard(() => command(client))
     } catch (error) {
-      if (isDemotion(error)) reconnect()
+      if (isDemotion(error)) {
+        reconnect()
+        onDemotion()
+      }
       throw error
     }
   }
   return {
     run: (_key, command) => run(command),
     runOnAll: async (command) => [await run(command)],
-    ping: () => run(() => client.ping()),
+    ping: () => run(pingServer),
+    keyOnEach: (prefix) => [`${prefix}{0}`],
+    reconnect,
     connections: () => ({ used: client.isReady ? 1 : 0, max: 1 }),
     [Symbol.asyncDispose]: async () => {
       if (client.isReady)

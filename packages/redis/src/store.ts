@@ -5,11 +5,18 @@ import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { openCluster } from './cluster.ts'
 import { storeErrors } from './command-guard.ts'
-import type { Connections, RedisConfig, RedisConnection } from './connection.ts'
+import {
+  type Connections,
+  createOutageLogs,
+  type OutageLog,
+  type RedisConfig,
+  type RedisConnection,
+} from './connection.ts'
 import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
-import { type Memory, memoryOf } from './memory.ts'
+import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
 import { createReplicaWait } from './replicas.ts'
 import { connectToServer } from './server.ts'
+import { checkWriteAccess, writeDefectOf } from './write-check.ts'
 
 type CompareAndSetResult = Readonly<{ done: boolean; found: string | null }>
 
@@ -30,6 +37,12 @@ export type RedisStore = AsyncDisposable &
     ping: () => Promise<unknown>
     /** Rejects unless as many replicas respond as each write waits for. */
     pingReplicas: () => Promise<unknown>
+    /** Rejects if the Redis user may not write. No key may begin with `keyPrefix` and `{`. */
+    checkWriteAccess: (keyPrefix: string) => Promise<void>
+    /** Returns why Redis refuses writes, if it does. No key may begin with `keyPrefix` and `{`. */
+    writeDefect: (keyPrefix: string) => Promise<string | undefined>
+    /** Returns why Redis may evict keys that have not expired, if it may. */
+    evictionDefect: () => Promise<string | undefined>
     /** A sample of each server's keys: usually at least `size` of them, or all if there are fewer. */
     sampleKeyspace: (size: number) => Promise<readonly KeyspaceSample[]>
     /** The memory in use and the memory limit of each server. */
@@ -67,19 +80,26 @@ const addConnections = (one: Connections, other: Connections): Connections => ({
 })
 
 /** Connects to the server or the cluster that the configuration names. */
-const connect = (config: RedisConfig, logger: Logger): RedisConnection =>
+const connect = (
+  config: RedisConfig,
+  logger: Logger,
+  outageLog: OutageLog,
+  onDemotion = () => {},
+): RedisConnection =>
   'nodes' in config.target
-    ? openCluster(config.target.nodes, config, logger)
-    : connectToServer(config.target, config, logger)
+    ? openCluster(config.target.nodes, config, outageLog)
+    : connectToServer(config.target, config, logger, outageLog, onDemotion)
 
 /** Connects in the background. While there is no connection, commands fail at once. */
 export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const stack = new AsyncDisposableStack()
+  const openOutageLog = createOutageLogs(logger)
+  const errors = storeErrors(config.storeName)
   const waitsForReplicas = config.waitReplicas > 0
-  const reads = stack.use(connect(config, logger))
-  // WAIT blocks its connection, so reads have a separate one.
-  const writes = waitsForReplicas ? stack.use(connect(config, logger.child({ connection: 'writes' }))) : reads
-  const waitForReplicas = createReplicaWait(config.waitReplicas, storeErrors(config.storeName))
+  const reads = stack.use(connect(config, logger, openOutageLog()))
+  // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
+  const writes = stack.use(connect(config, logger, openOutageLog(), reads.reconnect))
+  const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 
   return {
     get: (key) => reads.run(key, (client) => client.get(key)),
@@ -90,12 +110,19 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
         if (waitsForReplicas && compared.done) await waitForReplicas(client, connection)
         return compared
       }),
-    ping: () => Promise.all([reads.ping(), waitsForReplicas && writes.ping()]),
+    ping: async () => {
+      // Connected is enough: a PING behind a paused write gets no response.
+      const { used, max } = writes.connections()
+      if (used < max || max === 0) throw errors.unavailable()
+      await reads.ping()
+    },
     pingReplicas: () => writes.runOnAll((client) => waitForReplicas(client, client.socketEpoch)),
+    checkWriteAccess: (keyPrefix) => checkWriteAccess(writes, keyPrefix),
+    writeDefect: (keyPrefix) => writeDefectOf(writes, keyPrefix),
+    evictionDefect: async () => evictionDefectOf(await reads.runOnAll(memoryOf)),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),
-    connections: () =>
-      waitsForReplicas ? addConnections(reads.connections(), writes.connections()) : reads.connections(),
+    connections: () => addConnections(reads.connections(), writes.connections()),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

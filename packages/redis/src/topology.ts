@@ -1,10 +1,9 @@
 import { createCluster } from '@redis/client'
-import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { every } from '@shop/platform/resilience/every.ts'
 import { commandTimeoutMs } from './command-guard.ts'
-import { clientOptions, createOutageLog, type RedisAddress, type RedisConfig } from './connection.ts'
-import { keySlot } from './key-slot.ts'
+import { clientOptions, type OutageLog, type RedisAddress, type RedisConfig } from './connection.ts'
+import { keyOfEach, keySlot } from './key-slot.ts'
 
 /** Timeout for asking one node for the topology. After it, the next node is asked. */
 const discoveryTimeoutMs = 1_000
@@ -39,6 +38,8 @@ const isComplete = (cluster: Cluster) =>
 
 const primaryAddresses = ({ slots }: Cluster) => Array.from(slots, (shard) => shard?.master.address).join()
 
+const primaryOfEachSlot = ({ slots }: Cluster) => slots.map(({ master }) => master)
+
 /** Connects to new primaries. Waits for each only briefly; a slower connection completes in the background. */
 const connectNewPrimaries = (cluster: Cluster) =>
   Promise.all(
@@ -62,10 +63,9 @@ const close = async (cluster: Cluster) => {
 const createDiscovery = (
   configured: readonly RedisAddress[],
   config: RedisConfig,
-  logger: Logger,
+  outageLog: OutageLog,
   stopping: AbortSignal,
 ) => {
-  const outageLog = createOutageLog(logger)
   const options = clientOptions(config)
   let current = createClusterClient(configured, options)
   let complete = false
@@ -99,9 +99,13 @@ const createDiscovery = (
 }
 
 /** The primaries of a cluster with a connection to each, kept up to date in the background. */
-export const openTopology = (configured: readonly RedisAddress[], config: RedisConfig, logger: Logger) => {
+export const openTopology = (
+  configured: readonly RedisAddress[],
+  config: RedisConfig,
+  outageLog: OutageLog,
+) => {
   const stopping = new AbortController()
-  const { current, checkComplete, discover } = createDiscovery(configured, config, logger, stopping.signal)
+  const { current, checkComplete, discover } = createDiscovery(configured, config, outageLog, stopping.signal)
 
   const maintain = async () => {
     if (!checkComplete()) await discover()
@@ -119,6 +123,9 @@ export const openTopology = (configured: readonly RedisAddress[], config: RedisC
     /** All primaries, or undefined while a slot has none. */
     primaries: (): readonly ClusterNode[] | undefined =>
       isCovered(current()) ? current().masters : undefined,
+    /** A key with this prefix on each primary, or undefined while a slot has none. */
+    keyOnEach: (prefix: string): readonly string[] | undefined =>
+      isCovered(current()) ? keyOfEach(primaryOfEachSlot(current()), prefix) : undefined,
     /** Finds the new owner of a key that has moved: the client reads the key, follows MOVED and refreshes its slots. */
     locate: (key: string): Promise<unknown> => current().get(key),
     connections: () => ({

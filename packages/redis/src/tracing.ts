@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel'
-import { ErrorReply } from '@redis/client'
 import { errorTypeOf, recordErrorType, type Span, startCall } from '@shop/platform/tracing/api.ts'
+import { errorCodeOf } from './error-reply.ts'
 
 /** The driver's diagnostics message for a command. Arguments are left out of traces because keys contain user ids. */
 type Command = Readonly<{
@@ -19,9 +19,7 @@ const attributesOf = ({ command, database, serverAddress, serverPort }: Command)
   ...(serverPort !== undefined && { 'server.port': serverPort }),
 })
 
-/** The error code of an error reply is its first word. */
-const redisErrorType = (error: unknown): string =>
-  error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? 'ERR') : errorTypeOf(error)
+const redisErrorType = (error: unknown): string => errorCodeOf(error) ?? errorTypeOf(error)
 
 /** Error replies that are instructions (load the script, go to another node). They do not mark the span as failed. */
 const instructions = new Set(['NOSCRIPT', 'MOVED', 'ASK'])

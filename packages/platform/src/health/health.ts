@@ -1,3 +1,4 @@
+import { AppError } from '@shop/kernel/errors.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 
 /**
@@ -11,7 +12,8 @@ export type Dependency = Readonly<{
   probe: (signal: AbortSignal) => Promise<unknown>
 }>
 
-export type Check = Readonly<{ status: 'up' | 'down'; latency_ms: number }>
+/** `reason` is why the dependency is down, if the error may be shown to callers. */
+export type Check = Readonly<{ status: 'up' | 'down'; latency_ms: number; reason?: string }>
 
 export type HealthReport = Readonly<{
   service: string
@@ -26,11 +28,14 @@ const probeTimeoutMs = 1_000
 const check = async ({ name, probe }: Dependency): Promise<Check> => {
   const started = performance.now()
   const signal = AbortSignal.timeout(probeTimeoutMs)
-  const status = await withDeadline(probeTimeoutMs, `${name} did not respond`, probe(signal)).then(
-    () => 'up' as const,
-    () => 'down' as const,
-  )
-  return { status, latency_ms: Math.round((performance.now() - started) * 100) / 100 }
+  const latency = () => Math.round((performance.now() - started) * 100) / 100
+  try {
+    await withDeadline(probeTimeoutMs, `${name} did not respond`, probe(signal))
+    return { status: 'up', latency_ms: latency() }
+  } catch (error) {
+    const reason = error instanceof AppError ? { reason: error.message } : {}
+    return { status: 'down', latency_ms: latency(), ...reason }
+  }
 }
 
 /**

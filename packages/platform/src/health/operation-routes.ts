@@ -10,7 +10,11 @@ const healthProperties = {
   version: Type.String(),
   checks: Type.Record(
     Type.String(),
-    Type.Object({ status: Type.Enum(['up', 'down']), latency_ms: Type.Number() }),
+    Type.Object({
+      status: Type.Enum(['up', 'down']),
+      latency_ms: Type.Number(),
+      reason: Type.Optional(Type.String({ description: 'Why the dependency is down, if known' })),
+    }),
   ),
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { AppError } from '@shop/kernel/errors.ts'
 import { createHealth, type Dependency } from '../../src/health/health.ts'
 
 const up = async () => 'PONG'
@@ -38,7 +39,17 @@ describe('health', () => {
     assert.equal(await statusOf({ ...required, probe: down }, { ...optional, probe: down }), 'unhealthy')
   })
 
-  it('reports that a dependency is down, but not why', async () => {
+  it('reports the message of an AppError as the reason why a dependency is down', async () => {
+    const probe = async () => {
+      throw new AppError('unavailable', 'the store is full', { cause: new Error('OOM on 10.0.0.7') })
+    }
+    const report = await healthOf({ name: 'redis', required: false, probe }).report()
+    const { status, reason } = report.checks['redis'] ?? {}
+    assert.deepEqual([status, reason], ['down', 'the store is full'])
+    assert.doesNotMatch(JSON.stringify(report), /10\.0\.0\.7/)
+  })
+
+  it('reports no reason if the error is not an AppError', async () => {
     const report = await healthOf({ name: 'postgres', required: true, probe: down }).report()
     assert.equal(report.checks['postgres']?.status, 'down')
     assert.doesNotMatch(JSON.stringify(report), /ECONNREFUSED|10\.0\.0\.7/)

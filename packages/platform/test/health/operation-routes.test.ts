@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { AppError } from '@shop/kernel/errors.ts'
 import { Type } from 'typebox'
 import type { Dependency } from '../../src/health/health.ts'
 import { problems } from '../../src/http/problem.ts'
@@ -47,7 +48,16 @@ describe('health over HTTP', () => {
     ])
   })
 
-  it('reports each dependency, but not why it is down', async () => {
+  it('reports why a dependency is down if the error is for callers', async () => {
+    const probe = async () => {
+      throw new AppError('unavailable', 'the store is full')
+    }
+    await using server = await startServer({ dependencies: [{ name: 'redis', required: false, probe }] })
+    const { checks } = (await server.app.inject('/health')).json()
+    assert.equal(checks.redis.reason, 'the store is full')
+  })
+
+  it('reports each dependency, but not why it is down if the error is internal', async () => {
     await using server = await startServer({
       dependencies: [dependency(true, false), dependency(false, true)],
     })

@@ -18,6 +18,7 @@ import type { Ports } from '../domain/ports.ts'
 import { grpcProductCatalog } from './grpc-product-catalog.ts'
 import { redisBasketRepository } from './redis-basket-repository.ts'
 import { redisBasketStatistics } from './redis-basket-statistics.ts'
+import { redisDependencies } from './redis-dependencies.ts'
 import { sqliteBasketExpiry } from './sqlite-basket-expiry.ts'
 import { sqliteBasketRepository } from './sqlite-basket-repository.ts'
 import { sqliteBasketStatistics } from './sqlite-basket-statistics.ts'
@@ -42,7 +43,9 @@ const sqliteMessages = { busy: 'too many concurrent writes', unusable: 'the bask
 /** The Redis commands that the adapters use, measured if metrics are given. */
 const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
   const { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas } = redis
-  const commands = { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas }
+  const { checkWriteAccess, writeDefect, evictionDefect } = redis
+  const checks = { ping, pingReplicas, checkWriteAccess, writeDefect, evictionDefect }
+  const commands = { get, compareAndSet, sampleKeyspace, memory, ...checks }
   return metrics === undefined ? commands : measureStore('redis', commands, metrics)
 }
 
@@ -56,16 +59,13 @@ const openRedisStorage = (
   const commands = commandsOf(redis, metrics)
   metrics?.watchPool('redis', redis.connections)
   if (metrics !== undefined) exposeSamples(metrics.registry, memoryMetrics(commands.memory), logger)
-  // An optional dependency: without replicas, writes fail but reads still work.
-  const replicas = { name: 'redis-replicas', required: false, probe: commands.pingReplicas }
+  const checks = redisDependencies(commands, config.waitReplicas, logger)
   return {
     baskets: redisBasketRepository(commands, ttlSeconds),
     statistics: redisBasketStatistics(commands),
-    dependencies: [
-      { name: 'redis', required: true, probe: commands.ping },
-      ...(config.waitReplicas > 0 ? [replicas] : []),
-    ],
+    dependencies: checks.dependencies,
     [Symbol.asyncDispose]: async () => {
+      checks[Symbol.dispose]()
       await redis[Symbol.asyncDispose]()
       tracing?.[Symbol.dispose]()
     },

@@ -7,6 +7,9 @@ import { nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
 
+/** The keys of baskets begin with this. User ids contain no braces, so a key with `{` after it is not a basket. */
+export const keyPrefix = 'basket:'
+
 /** Per basket. */
 const maxWaiting = 1_000
 const maxAttempts = 100
@@ -24,20 +27,20 @@ const pause = (attempt: number) => delay(Math.random() * Math.min(attempt, 20))
 export const redisBasketRepository = (
   redis: Pick<RedisStore, 'get' | 'compareAndSet'>,
   ttlSeconds: number,
-  keyPrefix = 'basket:',
+  prefix = keyPrefix,
   clock: Clock = systemClock,
 ): BasketRepository => {
   const enqueue = keyedQueue(maxWaiting, 'too many writes to this basket are waiting')
 
   return {
     find: async (userId) => {
-      const record = await redis.get(`${keyPrefix}${userId}`)
+      const record = await redis.get(`${prefix}${userId}`)
       return record === null ? undefined : decodeBasket(record)
     },
 
     update: (userId, change) =>
       enqueue(userId, async () => {
-        const key = `${keyPrefix}${userId}`
+        const key = `${prefix}${userId}`
         let current = await redis.get(key)
         for (let attempt = 1; attempt <= maxAttempts; attempt++) {
           const stored = current === null ? undefined : decodeBasket(current)

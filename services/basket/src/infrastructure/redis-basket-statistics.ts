@@ -4,6 +4,7 @@ import type { Basket } from '../domain/basket.ts'
 import type { BasketStatistics, BasketStatisticsReader } from '../domain/basket-statistics.ts'
 import { estimate } from './basket-estimate.ts'
 import { readableBaskets } from './basket-record.ts'
+import { keyPrefix } from './redis-basket-repository.ts'
 
 /** The number of keys sampled from each server. A server with fewer keys is counted exactly. */
 const sampleSize = 500
@@ -33,12 +34,12 @@ const scaleOf = ({ keys, sample, complete }: KeyspaceSample): number => {
  * Statistics of the baskets in Redis, estimated from a bounded sample of each server's keys. Writes need not
  * maintain counters, and a read does not visit every basket.
  */
-export const redisBasketStatistics = (redis: Redis, keyPrefix = 'basket:'): BasketStatisticsReader => ({
+export const redisBasketStatistics = (redis: Redis, prefix = keyPrefix): BasketStatisticsReader => ({
   read: async () => {
     const sum = { baskets: 0, pieces: 0, value: 0n, expired: 0 }
     const servers = await redis.sampleKeyspace(sampleSize)
     for (const server of servers) {
-      const basketKeys = server.sample.filter((key) => key.startsWith(keyPrefix))
+      const basketKeys = server.sample.filter((key) => key.startsWith(prefix))
       const { baskets, pieces, value } = estimate(await readBaskets(redis, basketKeys), scaleOf(server))
       sum.baskets += baskets
       sum.pieces += pieces
