@@ -8,7 +8,7 @@ import { ClientWithErrorHandler } from './client.ts'
 import { CauseKeepingDialect } from './dialect.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { startupOptions, verifySession, withoutTimeouts } from './session.ts'
-import { statementLog } from './statement-log.ts'
+import { statementLog } from './statements/log.ts'
 import { typeParsers } from './type-parsers.ts'
 
 export type PostgresConfig = Readonly<{

@@ -6,7 +6,7 @@ import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { Kysely, PGliteDialect } from 'kysely'
-import { statementLog } from './statement-log.ts'
+import { statementLog } from './statements/log.ts'
 
 /**
  * Unpacks a new database from a prebuilt archive and opens it. PGlite takes three seconds longer to create one.

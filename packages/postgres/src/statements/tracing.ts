@@ -1,6 +1,6 @@
 import { errorTypeOf, recordErrorType, startCall } from '@shop/platform/tracing/api.ts'
 import type { LogEvent } from 'kysely'
-import { operationOf } from './statement-metrics.ts'
+import { operationOf } from './metrics.ts'
 
 /** Returns the operation and its table, such as `select things`. */
 const summaryOf = (statement: string): string => {

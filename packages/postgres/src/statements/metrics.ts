@@ -1,7 +1,7 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { LogEvent } from 'kysely'
-import { isUnavailable } from './errors.ts'
+import { isUnavailable } from '../errors.ts'
 
 /** Returns the first word of the statement, in its original case. */
 export const operationOf = (statement: string): string => /\w+/.exec(statement)?.[0] ?? ''
