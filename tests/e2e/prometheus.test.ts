@@ -46,7 +46,9 @@ const expressionsOf = (file: string): string[] => {
  * services are healthy.
  */
 const comparedQueries = (alert: string): string[] =>
-  alert.split(' and ').map((comparison) => comparison.replace(/ (?:>|<|==) [\d.* ]+$/, ''))
+  alert
+    .split(/ (?:and|unless ignoring \(\w+\)) /)
+    .map((comparison) => comparison.replace(/ (?:>|<|==) [\d.* ]+$/, ''))
 
 /** Sends shopping requests until disposed of. Some of them are for missing products or exceed the stock. */
 const startCustomer = (product: string, basket: string, grpc: ProductServiceClient) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { codeOf } from '@shop/kernel/errors.ts'
+import { UnreadableRow } from '@shop/postgres/errors.ts'
 import * as fc from 'fast-check'
 import { sql } from 'kysely'
 import { type Product, removeProduct, requireExisting } from '../../src/domain/product.ts'
@@ -529,7 +530,7 @@ for (const { engine, open, skip } of engines)
       )
       const { id, price, version } = await store.products.add(creationOf())
       assert.deepEqual([price, version], [34_50n, 1])
-      await assert.rejects(store.reader.find(id), SyntaxError)
+      await assert.rejects(store.reader.find(id), UnreadableRow)
     })
 
     test('stores nothing if it assigns a time that cannot be read', async () => {
