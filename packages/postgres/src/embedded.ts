@@ -34,7 +34,7 @@ const openExisting = async (folder: string): Promise<PGlite> => {
   }
 }
 
-/** Opens the database in the folder. If there is none, or only a half unpacked one, unpacks a new one. */
+/** Opens the database in the folder. Unpacks a new one if the folder has no complete database. */
 const openFolder = (folder: string): Promise<PGlite> => {
   const mark = join(folder, 'UNPACKING')
   const isComplete = existsSync(join(folder, 'PG_VERSION')) && !existsSync(mark)

@@ -9,8 +9,9 @@ const maxCauses = 100
 const maxCauseDepth = 5
 const maxCauseLength = 500
 
+/** Only the type of an object that is not an Error: its members may be secret, and the line is not redacted. */
 const messageOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return inspect(error, { depth: 1, breakLength: Number.POSITIVE_INFINITY })
+  if (!(error instanceof Error)) return Object(error) === error ? 'a thrown object' : inspect(error)
   // An AggregateError, such as of a host with two addresses, may have only a code.
   return error.message || ('code' in error ? String(error.code) : error.name)
 }

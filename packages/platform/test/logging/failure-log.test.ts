@@ -19,6 +19,15 @@ const createTestLog = () => {
 }
 
 describe('the log of failures', () => {
+  it('never contains the members of a thrown object, because the cause is not redacted', () => {
+    const log = createTestLog()
+    const cause = log.record({ password: 'hunter2' })
+    assert.equal(cause, 'a thrown object')
+    assert.equal(log.record({ cause: { password: 'hunter2' } }), 'a thrown object')
+    assert.doesNotMatch(log.record(new Error('failed', { cause: { password: 'hunter2' } })), /hunter2/)
+    log.close()
+  })
+
   it('has the stack and the fields of the first failure, and then one line every ten seconds with the count', ({
     mock,
   }) => {
