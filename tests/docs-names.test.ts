@@ -45,6 +45,7 @@ const externalNames = new Set([
   'OTEL_EXPORTER_OTLP_COMPRESSION',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_RESOURCE_ATTRIBUTES',
+  'pg_locks',
   'wasReady',
 ])
 

@@ -130,6 +130,17 @@ const dependencies = (service: string) =>
       [[`min by (dependency) (dependency_up{service="${service}"})`, '{{dependency}}']],
       '1 if every instance can use the dependency; see DependencyDown in the runbook.',
     ),
+    graph(
+      'Circuit breaker',
+      'number',
+      [
+        [
+          `max by (circuit_breaker, state) (circuit_breaker_state{service="${service}"})`,
+          '{{circuit_breaker}} {{state}}',
+        ],
+      ],
+      'While it is open, calls to the dependency fail at once; see CircuitBreakerOpen in the runbook.',
+    ),
     stat(
       'Version',
       'number',
@@ -217,12 +228,6 @@ const grpcClient = row(
     'seconds',
     [[quantile(0.99, 'rpc_method', 'rpc_client_call_duration_seconds', ''), '{{rpc_method}}']],
     'Including retries. The deadline is 0.4 seconds.',
-  ),
-  graph(
-    'Circuit breaker',
-    'number',
-    [['max by (circuit_breaker, state) (circuit_breaker_state)', '{{circuit_breaker}} {{state}}']],
-    'While it is open, adds fail at once; see CircuitBreakerOpen in the runbook.',
   ),
 )
 

@@ -39,6 +39,8 @@ const healthOf = async (url: string) => {
   }
 }
 
+const postgresChecks = <Value>(value: Value) => ({ postgres: value, 'postgres-writes': value })
+
 const redisChecks = <Value>(value: Value) => ({
   redis: value,
   'redis-writes': value,
@@ -89,10 +91,10 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
 
   const healthyProduct = {
     health: [200, 'healthy'],
-    checks: { postgres: 'up' },
+    checks: postgresChecks('up'),
     ready: 200,
     service_ready: 1,
-    dependency_up: { postgres: 1 },
+    dependency_up: postgresChecks(1),
   }
   const healthyBasket = {
     health: [200, 'healthy'],
@@ -116,10 +118,10 @@ describe('health, readiness and metrics agree', { skip: withoutPostgresPrograms 
     await cluster.stop()
     await assertBecomes(product.url, {
       health: [503, 'unhealthy'],
-      checks: { postgres: 'down' },
+      checks: postgresChecks('down'),
       ready: 503,
       service_ready: 0,
-      dependency_up: { postgres: 0 },
+      dependency_up: postgresChecks(0),
     })
     await eventually(timeoutMs, async () => assert.equal(await isServing(), false))
     await assertBecomes(basket.url, degradedBasket)

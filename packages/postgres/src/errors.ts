@@ -46,6 +46,10 @@ export class UnreadableRow extends Error {
   override readonly name = 'UnreadableRow'
 }
 
+/** Whether the driver gave up waiting for a connection or a result. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof Error && sqlState(error) === '' && /timeout/i.test(error.message)
+
 /** Whether the database is down, full or too slow to respond. Waiting may help. */
 const isOutage = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false

@@ -22,7 +22,7 @@ export const withoutPostgresPrograms = await unlessReachable('initdb, postgres a
 )
 
 /** PostgreSQL refuses to run as root, so root runs it as the user `postgres`. */
-const identity = (): { uid?: number; gid?: number } => {
+export const postgresUser = (): { uid?: number; gid?: number } => {
   if (process.getuid?.() !== 0) return {}
   const [, uid, gid] = /^postgres:[^:]*:(\d+):(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? []
   return { uid: Number(uid), gid: Number(gid) }
@@ -30,7 +30,7 @@ const identity = (): { uid?: number; gid?: number } => {
 
 const runProgram = (name: string, args: readonly string[]) =>
   promisify(execFile)(name, args, {
-    ...identity(),
+    ...postgresUser(),
     cwd: tmpdir(),
     env: { PATH: `${binFolder}:${process.env['PATH']}` },
   })
@@ -42,7 +42,17 @@ export type PostgresServer = AsyncDisposable &
     certificate: string
     start: () => Promise<void>
     stop: () => Promise<void>
+    /** Stops the server's processes without closing its connections, until `resume`. */
+    hang: () => void
+    resume: () => void
   }>
+
+/** Sends the signal to the server's processes, first to the one that starts the others. */
+const signalAll = (pid: number, signal: NodeJS.Signals) => {
+  process.kill(pid, signal)
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+  for (const child of children.filter(Boolean)) process.kill(Number(child), signal)
+}
 
 const waitUntilReady = async (url: string): Promise<void> => {
   for (let tries = 0; ; tries++) {
@@ -70,7 +80,7 @@ export const startPostgresServer = async ({
   tls = false,
 }: Options = {}): Promise<PostgresServer> => {
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
-  const { uid, gid } = identity()
+  const { uid, gid } = postgresUser()
   if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
   const data = join(folder, 'data')
   if (primary === undefined)
@@ -92,7 +102,7 @@ export const startPostgresServer = async ({
       'fast',
       '--no-sync',
     ])
-  if (tls) await makeCertificate(folder, 'IP:127.0.0.1', identity())
+  if (tls) await makeCertificate(folder, 'IP:127.0.0.1', postgresUser())
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   let server: ReturnType<typeof spawn> | undefined
@@ -106,7 +116,11 @@ export const startPostgresServer = async ({
       ...(tls ? ['ssl=on', `ssl_cert_file=${folder}/server.crt`, `ssl_key_file=${folder}/server.key`] : []),
     ]
     const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
-    server = spawn(join(binFolder ?? '', 'postgres'), args, { ...identity(), cwd: folder, stdio: 'ignore' })
+    server = spawn(join(binFolder ?? '', 'postgres'), args, {
+      ...postgresUser(),
+      cwd: folder,
+      stdio: 'ignore',
+    })
     await waitUntilReady(url)
   }
   const stop = async () => {
@@ -117,14 +131,20 @@ export const startPostgresServer = async ({
     await exited
     server = undefined
   }
+  const signal = (name: NodeJS.Signals) => {
+    if (server?.pid !== undefined) signalAll(server.pid, name)
+  }
   await start()
   return {
+    hang: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
     port,
     url,
     certificate: join(folder, 'server.crt'),
     start,
     stop,
     [Symbol.asyncDispose]: async () => {
+      signal('SIGCONT')
       await stop()
       rmSync(folder, { recursive: true })
     },

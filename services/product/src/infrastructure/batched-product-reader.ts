@@ -1,4 +1,5 @@
 import { batchByKey } from '@shop/platform/resilience/batch-by-key.ts'
+import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import type { Product } from '../domain/product.ts'
 import type { ProductListing, ProductReader } from '../domain/product-reader.ts'
@@ -6,6 +7,13 @@ import type { ProductListing, ProductReader } from '../domain/product-reader.ts'
 /** At most this many batch queries run at a time. Ids requested meanwhile form the next batch. */
 const slots = 2
 const maxBatchSize = 1_000
+
+/**
+ * The deadline of a call, which may first have to wait for an earlier query. A query alone may take as long, so
+ * that its own timeout comes first.
+ */
+const deadlineMs = 3_600
+const timeoutMessage = 'the product database did not respond in time'
 
 const toJson = (key: unknown) => (typeof key === 'bigint' ? String(key) : key)
 
@@ -25,7 +33,8 @@ export const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): Prod
     const products = new Map((await findMany(ids)).map((product) => [product.id, product]))
     return ids.map((id) => products.get(id))
   }
-  return batchByKey({ load, slots, maxBatchSize })
+  const find = batchByKey({ load, slots, maxBatchSize })
+  return (id) => withDeadline(deadlineMs, timeoutMessage, find(id))
 }
 
 /**
@@ -33,8 +42,11 @@ export const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): Prod
  * the same page. It caches nothing: a read only joins a query that has not been sent yet, so it sees every
  * write acknowledged before it.
  */
-export const batchedProductReader = (reader: ProductReader): ProductReader => ({
-  find: batchedFind(reader),
-  findMany: reader.findMany,
-  list: shareIdentical(keyOf, reader.list),
-})
+export const batchedProductReader = (reader: ProductReader): ProductReader => {
+  const list = shareIdentical(keyOf, reader.list)
+  return {
+    find: batchedFind(reader),
+    findMany: reader.findMany,
+    list: (listing) => withDeadline(deadlineMs, timeoutMessage, list(listing)),
+  }
+}

@@ -11,7 +11,8 @@ import { postgresProductRepository } from './postgres-product-repository.ts'
 import { postgresProductStatistics } from './postgres-product-statistics.ts'
 import type { Database } from './products-table.ts'
 
-const outage = 'the product database is unavailable'
+/** The error message of every call that fails because of the database. */
+export const outage = 'the product database is unavailable'
 
 export const openRepository = (
   database: Database,
@@ -65,3 +66,12 @@ export const probeOf = (database: Database) => {
     await readProbe(signal)
   }
 }
+
+/**
+ * Returns a function that sends a write that changes nothing. The server refuses it like every other write, and it
+ * waits for the same locks.
+ */
+export const attemptWriteOf = (database: Database) => (signal: AbortSignal) =>
+  runWithSignal(signal, 'health', () =>
+    sql`update products set version = version where false`.execute(database),
+  )

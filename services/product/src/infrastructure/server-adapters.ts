@@ -1,6 +1,10 @@
+import { type AsyncFunctions, decorate } from '@shop/platform/decorate.ts'
+import type { Dependency } from '@shop/platform/health/health.ts'
+import { logFailures } from '@shop/platform/health/logged-probe.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
-import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { AdapterOptions, Adapters } from '@shop/platform/process/run-service.ts'
+import { openHangGuard } from '@shop/postgres/availability/hang-guard.ts'
+import { createWriteCheck } from '@shop/postgres/availability/write-check.ts'
 import { closePostgres } from '@shop/postgres/close.ts'
 import { openForStatistics, openPostgres, openReplica, type PostgresConfig } from '@shop/postgres/database.ts'
 import { migrateOnStart } from '@shop/postgres/migrate-on-start.ts'
@@ -8,9 +12,11 @@ import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
 import { migrations } from './migrations.ts'
 import {
+  attemptWriteOf,
   openReader,
   openRepository,
   openStatistics,
+  outage,
   probeOf,
   readProbeOf,
   requireRights,
@@ -26,48 +32,34 @@ export type ServerConfig = Readonly<{
   migrate: boolean
 }>
 
+type Guard = ReturnType<typeof openHangGuard>
+
+const guardAll = <Adapter extends AsyncFunctions>(adapter: Adapter, guard: Guard): Adapter =>
+  decorate(adapter, (_name, call) => guard(call))
+
 /** Opens the replica if one is configured. Queries then read from it, and it is an optional dependency. */
 const openReaders = (
   primary: Database,
-  config: PostgresConfig,
-  logger: Logger,
-  metrics: Metrics | undefined,
+  guard: Guard,
+  { postgres }: ServerConfig,
+  { logger, metrics }: AdapterOptions<unknown>,
 ) => {
-  if (config.replicaUrl === undefined)
-    return { reader: openReader(primary), dependencies: [], close: async () => {} }
-  const replica = openReplica<Tables>(config.replicaUrl, config, logger, metrics)
+  const primaryReader = guardAll(openReader(primary), guard)
+  if (postgres.replicaUrl === undefined)
+    return { reader: primaryReader, dependencies: [], close: async () => {} }
+  const replica = openReplica<Tables>(postgres.replicaUrl, postgres, logger, metrics)
+  const onState = metrics?.watchBreaker('postgres-replica')
   return {
-    reader: replicaProductReader(
-      openReader(replica),
-      openReader(primary),
-      metrics?.watchBreaker('postgres-replica'),
-    ),
+    reader: replicaProductReader(openReader(replica), primaryReader, onState),
     dependencies: [{ name: 'postgres-replica', required: false, probe: readProbeOf(replica) }],
     close: () => closePostgres(replica),
   }
 }
 
-type Probe = (signal: AbortSignal) => Promise<void>
+type Probe = Dependency['probe']
 
-/** Logs why the probe fails: once, until it fails for another reason or succeeds. */
-const logProblems = (probe: Probe, logger: Logger): Probe => {
-  let logged: string | undefined
-  return async (signal) => {
-    try {
-      await probe(signal)
-      logged = undefined
-    } catch (error) {
-      const reason = String(error)
-      if (reason !== logged) logger.error({ err: error }, 'not ready: the database cannot be used')
-      logged = reason
-      throw error
-    }
-  }
-}
-
-/** Migrates the database in the background. The probe fails until that has succeeded. */
+/** Migrates the database in the background. Until that has succeeded, the service is not ready. */
 const prepare = (
-  database: Database,
   { postgres, migrate }: ServerConfig,
   { logger, abortService = () => {} }: AdapterOptions<unknown>,
   signal: AbortSignal,
@@ -77,12 +69,30 @@ const prepare = (
     const options = { postgres, migrations, apply: migrate, verify: requireRights }
     upToDate = await migrateOnStart({ ...options, logger, signal, abortService })
   }
-  const probeMigrated = logProblems(probeOf(database), logger)
-  const probe: Probe = async (probeSignal) => {
-    if (!upToDate) throw new Error('the database is not migrated yet')
-    return probeMigrated(probeSignal)
+  /** Returns a probe that fails until the database is migrated. */
+  const onceMigrated =
+    (probe: Probe): Probe =>
+    async (probeSignal) => {
+      if (!upToDate) throw new Error('the database is not migrated yet')
+      return probe(probeSignal)
+    }
+  return { done: migrateDatabase(), onceMigrated }
+}
+
+/** The health checks of the primary. A server without writes degrades the service (docs/decisions/0021-read-only-stores.md). */
+const primaryDependencies = (
+  database: Database,
+  writeProbe: Probe,
+  guard: Guard,
+  onceMigrated: (probe: Probe) => Probe,
+  logger: Logger,
+): Dependency[] => {
+  const dependency = (name: string, required: boolean, probe: Probe): Dependency => {
+    const guarded: Probe = (signal) => guard(() => probe(signal))
+    const logged = logFailures({ name, required, probe: guarded }, logger)
+    return { name, required, probe: onceMigrated(logged.probe) }
   }
-  return { done: migrateDatabase(), probe }
+  return [dependency('postgres', true, probeOf(database)), dependency('postgres-writes', false, writeProbe)]
 }
 
 /** Opens the service's adapters on a PostgreSQL server, which need not be available yet. */
@@ -92,23 +102,28 @@ export const openServerAdapters = (
 ): Adapters<Ports> => {
   const { postgres } = config
   const { logger, metrics } = options
+  const stop = new AbortController()
   const database = openPostgres<Tables>(postgres, logger, metrics)
-  const { reader, dependencies, close } = openReaders(database, postgres, logger, metrics)
+  const guard = openHangGuard(postgres, outage, metrics, stop.signal)
+  const { reader, dependencies, close } = openReaders(database, guard, config, options)
   const forStatistics = openForStatistics<Tables>(postgres, logger, metrics)
   const events = productEventHub(logger)
-  const stop = new AbortController()
-  const prepared = prepare(database, config, options, stop.signal)
+  const writes = createWriteCheck(attemptWriteOf(database))
+  const { done, onceMigrated } = prepare(config, options, stop.signal)
   return {
     ports: {
-      products: openRepository(database, events.publish),
+      products: guardAll(writes.observe(openRepository(database, events.publish)), guard),
       events,
       reader: batchedProductReader(reader),
       statistics: openStatistics(forStatistics, stop.signal),
     },
-    dependencies: [{ name: 'postgres', required: true, probe: prepared.probe }, ...dependencies],
+    dependencies: [
+      ...primaryDependencies(database, writes.probe, guard, onceMigrated, logger),
+      ...dependencies,
+    ],
     [Symbol.asyncDispose]: async () => {
       stop.abort()
-      await prepared.done
+      await done
       await close()
       await closePostgres(forStatistics)
       await closePostgres(database)

@@ -180,7 +180,9 @@ describe('a running service', { skip: withoutPostgres }, () => {
       await using service = await start(schema.url)
       await eventually(20_000, async () => {
         await service.status()
-        assert.ok(service.lines.some(({ msg }) => msg === 'not ready: the database cannot be used'))
+        assert.ok(
+          service.lines.some(({ msg, check }) => msg === 'health check failing' && check === 'postgres'),
+        )
       })
       assert.equal(await service.status(), 'unhealthy')
       await assert.rejects(service.useCases.getProduct({ id: 1 }, context), { code: 'unavailable' })

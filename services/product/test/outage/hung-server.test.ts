@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { ownDatabase, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { startPostgresServer, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
+import type { Request } from '../support/http.ts'
+import { holdLocks } from '../support/locks.ts'
+import { openService } from '../support/service.ts'
+
+const payload = { name: 'Desk Lamp', price: 34.5 }
+const requests: readonly Request[] = [
+  { url: '/products/1' },
+  { url: '/products' },
+  { url: '/products/top-5' },
+  { method: 'POST', url: '/products', payload },
+  { method: 'PATCH', url: '/products/1', payload: { stock: 3 } },
+]
+
+/** Sends each request several times. Returns the statuses, and the longest time until a response in milliseconds. */
+const sendAll = async ({ send }: Awaited<ReturnType<typeof openService>>) => {
+  let longestMs = 0
+  const sendOne = async (request: Request) => {
+    const started = performance.now()
+    const { statusCode } = await send(request)
+    longestMs = Math.max(longestMs, performance.now() - started)
+    return statusCode
+  }
+  const statuses = await Promise.all([...requests, ...requests, ...requests].map(sendOne))
+  return { statuses: [...new Set(statuses)], longestMs }
+}
+
+test('a server that hangs is refused within about a second, then at once, and used again when it responds', {
+  skip: withoutPostgresPrograms,
+}, async () => {
+  await using server = await startPostgresServer()
+  await using service = await openService({ DATABASE_URL: server.url })
+  await eventually(20_000, async () => assert.ok(await service.isReady()))
+  assert.equal((await service.send({ method: 'POST', url: '/products', payload })).statusCode, 201)
+
+  server.hang()
+  const first = await sendAll(service)
+  assert.deepEqual(first.statuses, [503])
+  // Without the guard, joined reads take 7 s and others 3.5 s.
+  assert.ok(first.longestMs < 2_500, `${first.longestMs} ms`)
+  const scrape = await service.scrape()
+  assert.match(scrape, /^circuit_breaker_state\{circuit_breaker="postgres",state="open".*\} 1$/m)
+  for (let round = 0; round < 5; round++) {
+    const next = await sendAll(service)
+    assert.deepEqual(next.statuses, [503])
+    assert.ok(next.longestMs < 500, `${next.longestMs} ms`)
+  }
+  assert.equal((await service.health()).checks.postgres.status, 'down')
+
+  server.resume()
+  await eventually(5_000, async () => {
+    assert.equal((await service.send({ url: '/products/1' })).statusCode, 200)
+    assert.ok(await service.isReady())
+  })
+  await eventually(5_000, async () => {
+    const update = await service.send({ method: 'PATCH', url: '/products/1', payload: { stock: 4 } })
+    assert.equal(update.statusCode, 200)
+  })
+  assert.match(
+    await service.scrape(),
+    /^circuit_breaker_state\{circuit_breaker="postgres",state="closed".*\} 1$/m,
+  )
+})
+
+test('requests that wait for a lock are not refused, and those that join a query wait no longer than others', {
+  skip: withoutPostgres,
+}, async () => {
+  await using database = await ownDatabase()
+  await using service = await openService({ DATABASE_URL: database.url })
+  await eventually(20_000, async () => assert.ok(await service.isReady()))
+  assert.equal((await service.send({ method: 'POST', url: '/products', payload })).statusCode, 201)
+
+  await using lock = await holdLocks(database.url, 'lock table products in access exclusive mode')
+  const waiting = service.send({ url: '/products/1' })
+  await delay(1_500)
+  await lock.release()
+  assert.equal((await waiting).statusCode, 200)
+
+  await using longLock = await holdLocks(database.url, 'lock table products in access exclusive mode')
+  const list = () => service.send({ url: '/products' })
+  const running = list()
+  await delay(500)
+  const joined = await list()
+  assert.deepEqual([(await running).statusCode, joined.statusCode], [503, 503])
+  assert.match(joined.json().detail, /did not respond in time/)
+  await longLock.release()
+  assert.equal((await list()).statusCode, 200)
+})
