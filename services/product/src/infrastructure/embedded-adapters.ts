@@ -1,8 +1,9 @@
 import type { AdapterOptions, Adapters } from '@shop/platform/process/run-service.ts'
+import { createWriteCheck } from '@shop/postgres/availability/write-check.ts'
 import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
 import { migrations } from './migrations.ts'
-import { openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
+import { attemptWriteOf, openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
 import { productEventHub } from './product-event-hub.ts'
 import type { Tables } from './products-table.ts'
 import { seedSamples } from './sample-products.ts'
@@ -26,8 +27,9 @@ export const openEmbeddedAdapters = async (
   const { database } = embedded
   await migrations.apply(database)
   const events = productEventHub(logger)
+  const writes = createWriteCheck(attemptWriteOf(database))
   const ports = {
-    products: openRepository(database, events.publish),
+    products: writes.observe(openRepository(database, events.publish)),
     events,
     reader: batchedProductReader(openReader(database)),
     statistics: openStatistics(database),
@@ -38,7 +40,10 @@ export const openEmbeddedAdapters = async (
   }
   return {
     ports,
-    dependencies: [{ name: 'postgres', required: true, probe: probeOf(database) }],
+    dependencies: [
+      { name: 'postgres', required: true, probe: probeOf(database) },
+      { name: 'postgres-writes', required: false, probe: writes.probe },
+    ],
     [Symbol.asyncDispose]: () => embedded[Symbol.asyncDispose](),
   }
 }

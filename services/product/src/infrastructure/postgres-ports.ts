@@ -11,8 +11,7 @@ import { postgresProductRepository } from './postgres-product-repository.ts'
 import { postgresProductStatistics } from './postgres-product-statistics.ts'
 import type { Database } from './products-table.ts'
 
-/** The error message of every call that fails because of the database. */
-export const outage = 'the product database is unavailable'
+const outage = 'the product database is unavailable'
 
 export const openRepository = (
   database: Database,

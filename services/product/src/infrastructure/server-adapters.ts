@@ -16,7 +16,6 @@ import {
   openReader,
   openRepository,
   openStatistics,
-  outage,
   probeOf,
   readProbeOf,
   requireRights,
@@ -31,6 +30,9 @@ export type ServerConfig = Readonly<{
   /** Whether the service applies migrations. Otherwise it waits until another process has applied them. */
   migrate: boolean
 }>
+
+/** The error message of calls while the server hangs. */
+const notResponding = 'the product database is not responding'
 
 type Guard = ReturnType<typeof openHangGuard>
 
@@ -104,7 +106,7 @@ export const openServerAdapters = (
   const { logger, metrics } = options
   const stop = new AbortController()
   const database = openPostgres<Tables>(postgres, logger, metrics)
-  const guard = openHangGuard(postgres, outage, metrics, stop.signal)
+  const guard = openHangGuard(postgres, notResponding, metrics, stop.signal)
   const { reader, dependencies, close } = openReaders(database, guard, config, options)
   const forStatistics = openForStatistics<Tables>(postgres, logger, metrics)
   const events = productEventHub(logger)

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
@@ -87,6 +89,26 @@ test('a write that waits for a lock for long degrades the service', { skip: with
   await untilHealthy(service)
 })
 
+/** Creates products until one is refused. Returns that response. */
+const fillDisk = async (service: Service) => {
+  const description = 'x'.repeat(1_500)
+  for (let n = 0; n < 2_000; n++) {
+    const response = await create(service, description)
+    if (response.statusCode !== 201) return response
+  }
+  throw new Error('the disk is not full yet')
+}
+
+/** Asserts that a full disk degrades the service until `free` has freed space. */
+const assertDegradedWhileFull = async (service: Service, free: () => Promise<unknown>) => {
+  assert.equal((await fillDisk(service)).statusCode, 503)
+  await untilDegraded(service, /refuses writes: its disk is full/)
+  assert.equal((await service.send({ url: '/products/1' })).statusCode, 200)
+  await free()
+  assert.equal((await create(service)).statusCode, 201)
+  await untilHealthy(service)
+}
+
 test('while the disk of the database is full, the service serves reads and is degraded', {
   skip: withoutPostgresPrograms || withoutMounts,
 }, async () => {
@@ -96,20 +118,20 @@ test('while the disk of the database is full, the service serves reads and is de
   await untilHealthy(service)
   await query(`create tablespace small location '${disk.folder}'`, server.url)
   await query('alter table products set tablespace small', server.url)
-  assert.equal((await create(service)).statusCode, 201)
-
-  const description = 'x'.repeat(1_500)
-  let refused
-  for (let n = 0; n < 2_000 && refused === undefined; n++) {
-    const response = await create(service, description)
-    if (response.statusCode !== 201) refused = response
-  }
-  assert.equal(refused?.statusCode, 503)
-  await untilDegraded(service, /refuses writes: its disk is full/)
-  assert.equal((await service.send({ url: '/products/1' })).statusCode, 200)
-
-  await query('alter table products set tablespace pg_default', server.url)
-  assert.equal((await create(service)).statusCode, 201)
-  await untilHealthy(service)
+  await assertDegradedWhileFull(service, () =>
+    query('alter table products set tablespace pg_default', server.url),
+  )
   await query('drop tablespace small', server.url)
+})
+
+test('while the disk of the embedded database is full, the service serves reads and is degraded', {
+  skip: withoutMounts,
+}, async () => {
+  await using disk = await smallDisk(96 * 1_024)
+  const ballast = join(disk.folder, 'ballast')
+  await using service = await openService({ STORAGE: 'embedded', DATA_DIR: disk.folder })
+  await untilHealthy(service)
+  const { bavail, bsize } = await statfs(disk.folder)
+  await writeFile(ballast, Buffer.alloc(bavail * bsize - 256 * 1_024))
+  await assertDegradedWhileFull(service, () => rm(ballast))
 })
