@@ -5,7 +5,7 @@ import { pause } from '@shop/platform/resilience/every.ts'
 import type { Kysely } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
-import { hasSqlState, insufficientPrivilege, isUnusable } from './errors.ts'
+import { hasSqlState, insufficientPrivilege, isContended, isUnusable } from './errors.ts'
 import { type Migrations, MigrationsPending } from './migrations.ts'
 
 const retryMs = { first: 250, last: 5_000 }
@@ -38,9 +38,13 @@ const messageOf = (error: unknown): string => {
     : 'the database cannot be migrated'
 }
 
+/** A failed migration was rolled back, so one that met another transaction's lock can be repeated. */
+const mayEndByWaiting = (error: unknown): boolean =>
+  isUnusable(error) || isContended(error) || error instanceof MigrationsPending
+
 /**
- * Resolves with true once the database has every migration. Retries while the server is unavailable, and
- * while another process has not applied all migrations. Resolves with false if the signal aborts, a
+ * Resolves with true once the database has every migration. Retries while the server is unavailable,
+ * while another transaction holds locks, and while another process has not applied all migrations. Resolves with false if the signal aborts, a
  * migration fails or the database is not suitable. The last two also abort the service.
  */
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
@@ -53,7 +57,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
         return true
       } catch (error) {
         if (signal.aborted) return false
-        if (!isUnusable(error) && !(error instanceof MigrationsPending)) {
+        if (!mayEndByWaiting(error)) {
           logger.fatal({ err: error }, messageOf(error))
           options.abortService()
           return false
