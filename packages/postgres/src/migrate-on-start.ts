@@ -1,4 +1,5 @@
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { pause } from '@shop/platform/resilience/every.ts'
@@ -50,6 +51,7 @@ const mayEndByWaiting = (error: unknown): boolean =>
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
   const { logger, signal } = options
   const database = openForMigration<unknown>(options.postgres, logger)
+  const failures = createFailureLog(logger, 'waiting for the database', 'warn')
   try {
     for (let failed = 0; ; failed++) {
       try {
@@ -62,11 +64,12 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
           options.abortService()
           return false
         }
-        logger.warn({ err: error }, 'waiting for the database')
+        failures.record(error)
         await pause(backoff(failed, retryMs), signal)
       }
     }
   } finally {
+    failures.close()
     await closePostgres(database)
   }
 }

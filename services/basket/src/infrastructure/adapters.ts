@@ -4,6 +4,7 @@ import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { eventHub } from '@shop/platform/event-hub.ts'
 import type { Dependency } from '@shop/platform/health/health.ts'
+import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeSamples } from '@shop/platform/metrics/business-metrics.ts'
 import { measureStore } from '@shop/platform/metrics/measured.ts'
@@ -102,7 +103,7 @@ export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Prom
       statistics: storage.statistics,
       ...(storage.expiry && { expiry: storage.expiry }),
       catalog,
-      events: eventHub((error) => options.logger.error({ err: error }, 'event subscriber failed')),
+      events: eventHub(createFailureLog(options.logger, 'event subscriber failed').record),
       clock: systemClock,
       newId: randomUUID,
     },
