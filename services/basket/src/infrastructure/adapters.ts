@@ -44,8 +44,8 @@ const sqliteMessages = { busy: 'too many concurrent writes', unusable: 'the bask
 /** The Redis commands that the adapters use, measured if metrics are given. */
 const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
   const { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas } = redis
-  const { checkWriteAccess, writeDefect, evictionDefect } = redis
-  const checks = { ping, pingReplicas, checkWriteAccess, writeDefect, evictionDefect }
+  const { checkAccess, writeDefect, evictionDefect } = redis
+  const checks = { ping, pingReplicas, checkAccess, writeDefect, evictionDefect }
   const commands = { get, compareAndSet, sampleKeyspace, memory, ...checks }
   return metrics === undefined ? commands : measureStore('redis', commands, metrics)
 }
