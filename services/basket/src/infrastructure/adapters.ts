@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@shop/kernel/clock.ts'
+import { openStorage } from '@shop/platform/embedded/open-storage.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { eventHub } from '@shop/platform/event-hub.ts'
@@ -75,10 +76,13 @@ const openRedisStorage = (
 
 const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): Storage => {
   logger.warn({ file }, 'using embedded storage, which is for development only')
-  const sqlite = openSqlite(file)
+  const { sqlite, baskets } = openStorage(file, () => {
+    const opened = openSqlite(file)
+    return { sqlite: opened, baskets: sqliteBasketRepository(opened, ttlSeconds) }
+  })
   const expiry = sqliteBasketExpiry(sqlite)
   return {
-    baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), sqliteMessages),
+    baskets: mapSqliteErrors(baskets, sqliteMessages),
     statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), sqliteMessages),
     expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, sqliteMessages),
     dependencies: [{ name: 'sqlite', required: true, probe: async () => sqlite.exec('select 1') }],
