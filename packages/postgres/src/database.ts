@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { Kysely } from 'kysely'
@@ -64,7 +65,8 @@ const openPool = <Tables>(
     types: typeParsers,
     ...poolConfig,
   })
-  pool.on('error', (error) => logger.warn({ err: error }, 'database connection lost'))
+  const lostConnections = createFailureLog(logger, 'database connection lost', 'warn')
+  pool.on('error', (error) => void lostConnections.record(error))
   if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)
   return new Kysely<Tables>({
     dialect: new CauseKeepingDialect({ pool }),

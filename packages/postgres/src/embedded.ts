@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { dataDir as prebuiltDataDir } from '@electric-sql/pglite-prepopulatedfs'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
+import { damagedStorage, unusableStorage } from '@shop/platform/embedded/open-storage.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { Kysely, PGliteDialect } from 'kysely'
 import { statementLog } from './statements/log.ts'
@@ -26,19 +27,24 @@ const openNew = async (folder: string, mark: string): Promise<PGlite> => {
 }
 
 const openExisting = async (folder: string): Promise<PGlite> => {
-  try {
-    return await PGlite.create(folder)
-  } catch (cause) {
-    const reason = `${folder} cannot be opened as a database (${String(cause)}).`
-    throw new OperatorError(`${reason} If its data is not needed, delete the folder.`, { cause })
-  }
+  accessSync(folder, constants.W_OK)
+  return PGlite.create(folder).catch((error: unknown) => {
+    throw damagedStorage(folder, error)
+  })
 }
 
-/** Opens the database in the folder. Unpacks a new one if the folder has no complete database. */
-const openFolder = (folder: string): Promise<PGlite> => {
+/**
+ * Opens the database in the folder. Unpacks a new one if the folder has no complete database. Rejects with an
+ * `OperatorError`.
+ */
+const openFolder = async (folder: string): Promise<PGlite> => {
   const mark = join(folder, 'UNPACKING')
   const isComplete = existsSync(join(folder, 'PG_VERSION')) && !existsSync(mark)
-  return isComplete ? openExisting(folder) : openNew(folder, mark)
+  try {
+    return await (isComplete ? openExisting(folder) : openNew(folder, mark))
+  } catch (error) {
+    throw error instanceof OperatorError ? error : unusableStorage(folder, error)
+  }
 }
 
 /**

@@ -8,11 +8,8 @@ const outage = /^(08|53|57)/
 /** The server responds but refuses us: bad credentials (28), no such database (3D), standby (25006). */
 const refusal = /^(28|3D)|^25006$/
 
-/**
- * A valid statement failed for a temporary reason: a lock timeout (55P03), a missing table before the first
- * migration (42P01), or a conflict with another transaction or with the recovery of a replica (40).
- */
-const temporary = /^(55P03|42P01)$|^40/
+/** SQLSTATE of a missing table, as before the first migration. */
+const missingTable = '42P01'
 
 /** SQLSTATE of a statement for which the role has no right. */
 export const insufficientPrivilege = '42501'
@@ -66,15 +63,24 @@ export const isUnusable = (error: unknown): boolean =>
   error instanceof UnsuitableSession ||
   (error instanceof Error && refusal.test(sqlState(error)))
 
+/**
+ * Whether the statement lost against another transaction, or against the recovery of a replica: a lock timeout (55P03),
+ * a conflict or a deadlock (40).
+ */
+export const isContended = (error: unknown): boolean =>
+  error instanceof Error && /^55P03$|^40/.test(sqlState(error))
+
 /** Whether the server rejected a prepared statement that it no longer has or can no longer use. */
 export const isOutdatedStatement = (error: unknown): boolean => error instanceof Error && isOutdated(error)
 
 /** Whether the same statement might succeed later, possibly after an operator has acted. */
 export const isUnavailable = (error: unknown): boolean =>
   isUnusable(error) ||
+  isContended(error) ||
   isOutdatedStatement(error) ||
   error instanceof UnreadableRow ||
-  (error instanceof Error && [temporary, unsuitable].some((states) => states.test(sqlState(error))))
+  hasSqlState(error, missingTable) ||
+  (error instanceof Error && unsuitable.test(sqlState(error)))
 
 /**
  * Whether the server has rolled back the statement and its transaction through no fault of theirs, so that they

@@ -1,11 +1,12 @@
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { pause } from '@shop/platform/resilience/every.ts'
 import type { Kysely } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
-import { hasSqlState, insufficientPrivilege, isUnusable } from './errors.ts'
+import { hasSqlState, insufficientPrivilege, isContended, isUnusable } from './errors.ts'
 import { type Migrations, MigrationsPending } from './migrations.ts'
 
 const retryMs = { first: 250, last: 5_000 }
@@ -38,14 +39,19 @@ const messageOf = (error: unknown): string => {
     : 'the database cannot be migrated'
 }
 
+/** A failed migration was rolled back, so one that met another transaction's lock can be repeated. */
+const mayEndByWaiting = (error: unknown): boolean =>
+  isUnusable(error) || isContended(error) || error instanceof MigrationsPending
+
 /**
- * Resolves with true once the database has every migration. Retries while the server is unavailable, and
- * while another process has not applied all migrations. Resolves with false if the signal aborts, a
+ * Resolves with true once the database has every migration. Retries while the server is unavailable,
+ * while another transaction holds locks, and while another process has not applied all migrations. Resolves with false if the signal aborts, a
  * migration fails or the database is not suitable. The last two also abort the service.
  */
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
   const { logger, signal } = options
   const database = openForMigration<unknown>(options.postgres, logger)
+  const failures = createFailureLog(logger, 'waiting for the database', 'warn')
   try {
     for (let failed = 0; ; failed++) {
       try {
@@ -53,16 +59,17 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
         return true
       } catch (error) {
         if (signal.aborted) return false
-        if (!isUnusable(error) && !(error instanceof MigrationsPending)) {
+        if (!mayEndByWaiting(error)) {
           logger.fatal({ err: error }, messageOf(error))
           options.abortService()
           return false
         }
-        logger.warn({ err: error }, 'waiting for the database')
+        failures.record(error)
         await pause(backoff(failed, retryMs), signal)
       }
     }
   } finally {
+    failures.close()
     await closePostgres(database)
   }
 }

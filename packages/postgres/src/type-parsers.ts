@@ -1,6 +1,6 @@
 import { type CustomTypesConfig, types } from 'pg'
 
-const { INT8, TIMESTAMPTZ } = types.builtins
+const { DATE, INT8, TIMESTAMP, TIMESTAMPTZ } = types.builtins
 const parseByDriver: (text: string) => unknown = types.getTypeParser(TIMESTAMPTZ)
 
 /** What PostgreSQL writes with DateStyle ISO. The other styles are ambiguous: 03/02/2026 has two meanings. */
@@ -26,12 +26,20 @@ const parseBigint = (text: string): number | bigint => {
   return Number.isSafeInteger(number) ? number : BigInt(text)
 }
 
+/**
+ * The driver would read a timestamp without a zone, or a date, in the zone of this process. As a string it is not
+ * taken for a time.
+ */
+const keepText = (text: string): string => text
+
 const parsers = new Map<number, (text: string) => unknown>([
   [TIMESTAMPTZ, parseTimestamp],
+  [TIMESTAMP, keepText],
+  [DATE, keepText],
   [INT8, parseBigint],
 ])
 
-/** The driver's type parsers, except those of timestamps and bigints. */
+/** The driver's type parsers, except those of times and bigints. */
 export const typeParsers: CustomTypesConfig = {
   getTypeParser: (type, format) =>
     (format === 'binary' ? undefined : parsers.get(type)) ?? types.getTypeParser(type, format),

@@ -16,7 +16,7 @@ import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
 import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
 import { createReplicaWait } from './replicas.ts'
 import { connectToServer } from './server.ts'
-import { checkWriteAccess, writeDefectOf } from './write-check.ts'
+import { type Attempt, checkAccess, writeAttempts, writeDefectOf } from './write-check.ts'
 
 type CompareAndSetResult = Readonly<{ done: boolean; found: string | null }>
 
@@ -37,8 +37,8 @@ export type RedisStore = AsyncDisposable &
     ping: () => Promise<unknown>
     /** Rejects unless as many replicas respond as each write waits for. */
     pingReplicas: () => Promise<unknown>
-    /** Rejects if the Redis user may not write. No key may begin with `keyPrefix` and `{`. */
-    checkWriteAccess: (keyPrefix: string) => Promise<void>
+    /** Rejects if the Redis user may not send what requests need. No key may begin with `keyPrefix` and `{`. */
+    checkAccess: (keyPrefix: string) => Promise<void>
     /** Returns why Redis refuses writes, if it does. No key may begin with `keyPrefix` and `{`. */
     writeDefect: (keyPrefix: string) => Promise<string | undefined>
     /** Returns why Redis may evict keys that have not expired, if it may. */
@@ -74,6 +74,18 @@ const runScript = async (
   return { done: done === 1, found }
 }
 
+/** What requests send. An expected value of a key that does not exist makes the script change nothing. */
+const attemptsOf = (
+  reads: RedisConnection,
+  writes: RedisConnection,
+  waitsForReplicas: boolean,
+): readonly Attempt[] => [
+  ...writeAttempts(writes),
+  (key) => writes.run(key, (client) => runScript(client, key, 'expected', '', '1')),
+  ...(waitsForReplicas ? [(key: string) => writes.run(key, (client) => client.wait(0, 1))] : []),
+  (key) => reads.run(key, (client) => client.get(key)),
+]
+
 const addConnections = (one: Connections, other: Connections): Connections => ({
   used: one.used + other.used,
   max: one.max + other.max,
@@ -99,6 +111,7 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const reads = stack.use(connect(config, logger, openOutageLog()))
   // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
   const writes = stack.use(connect(config, logger, openOutageLog(), reads.reconnect))
+  const attempts = attemptsOf(reads, writes, waitsForReplicas)
   const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 
   return {
@@ -117,8 +130,8 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
       await reads.ping()
     },
     pingReplicas: () => writes.runOnAll((client) => waitForReplicas(client, client.socketEpoch)),
-    checkWriteAccess: (keyPrefix) => checkWriteAccess(writes, keyPrefix),
-    writeDefect: (keyPrefix) => writeDefectOf(writes, keyPrefix),
+    checkAccess: async (keyPrefix) => checkAccess(attempts, writes.keyOnEach(keyPrefix)),
+    writeDefect: async (keyPrefix) => writeDefectOf(attempts, writes.keyOnEach(keyPrefix)),
     evictionDefect: async () => evictionDefectOf(await reads.runOnAll(memoryOf)),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),

@@ -1,4 +1,5 @@
 import { OperatorError } from '../config/operator-error.ts'
+import { openStorage } from './open-storage.ts'
 import { isBusy, openSqlite } from './sqlite.ts'
 
 /**
@@ -6,9 +7,10 @@ import { isBusy, openSqlite } from './sqlite.ts'
  * folder, so the lock is released however the process ends. Throws if another process holds it.
  */
 export const lockFolder = (folder: string): Disposable => {
-  const lock = openSqlite(`${folder}.lock`, 0)
+  const path = `${folder}.lock`
+  const lock = openStorage(path, () => openSqlite(path, 0))
   try {
-    lock.exec('begin exclusive')
+    openStorage(path, () => lock.exec('begin exclusive'))
   } catch (cause) {
     lock.close()
     if (!isBusy(cause)) throw cause

@@ -29,6 +29,12 @@ const unusableCodes: ReadonlySet<number | undefined> = new Set([7, 8, 10, 13, 14
 /** Whether the file cannot be used at the moment: the disk is full or fails, or memory or rights are missing. */
 export const isUnusable = (error: unknown): boolean => unusableCodes.has(resultCode(error))
 
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+const damagedCodes: ReadonlySet<number | undefined> = new Set([11, 26])
+
+/** Whether the file is damaged, or is no SQLite database. */
+export const isDamaged = (error: unknown): boolean => damagedCodes.has(resultCode(error))
+
 /**
  * Runs `work` in a write transaction, and rolls back if it throws. SQLite rolls back by itself after some
  * errors, such as a full disk, and a further `rollback` would then throw in place of the cause.

@@ -39,21 +39,27 @@ const identityOf = (error: unknown, cause: string): string => {
  * log files within seconds and remove the line that tells how it began. A cause that did not occur for an
  * interval is logged in full again.
  */
-export const createFailureLog = (logger: Logger, message: string) => {
+export const createFailureLog = (logger: Logger, message: string, level: 'error' | 'warn' = 'error') => {
   const repetitions = new Map<string, { cause: string; count: number }>()
+  let timer: NodeJS.Timeout | undefined
+  const stopTimer = () => {
+    clearInterval(timer)
+    timer = undefined
+  }
   const report = () => {
     for (const [identity, { cause, count }] of repetitions) {
       if (count === 0) repetitions.delete(identity)
       else {
-        logger.error({ cause, count }, `${message} repeatedly`)
+        logger[level]({ cause, count }, `${message} repeatedly`)
         repetitions.set(identity, { cause, count: 0 })
       }
     }
+    if (repetitions.size === 0) stopTimer()
   }
-  const timer = setInterval(report, intervalMs).unref()
   return {
     /** Logs or counts the failure. Returns its cause in one line, for the line of the request. */
-    record: (error: unknown, fields: Readonly<Record<string, unknown>>): string => {
+    record: (error: unknown, fields: Readonly<Record<string, unknown>> = {}): string => {
+      timer ??= setInterval(report, intervalMs).unref()
       const cause = causeOf(error)
       const exact = identityOf(error, cause)
       const identity = repetitions.has(exact) || repetitions.size < maxCauses ? exact : 'other'
@@ -61,14 +67,14 @@ export const createFailureLog = (logger: Logger, message: string) => {
       if (known !== undefined) known.count += 1
       else {
         repetitions.set(identity, { cause: identity === 'other' ? 'other causes' : cause, count: 0 })
-        logger.error({ ...fields, cause, err: error }, message)
+        logger[level]({ ...fields, cause, err: error }, message)
       }
       return cause
     },
     /** Reports the failures counted so far, and stops the timer. */
     close: (): void => {
-      clearInterval(timer)
       report()
+      stopTimer()
     },
   }
 }

@@ -87,6 +87,28 @@ describe('the log of failures', () => {
     ])
   })
 
+  it('has a level, and runs a timer only while there are failures', ({ mock }) => {
+    mock.timers.enable({ apis: ['setInterval'] })
+    const { logger, lines } = recordingLogger()
+    const failures = createFailureLog(logger, 'connection lost', 'warn')
+    const start = mock.method(globalThis, 'setInterval')
+    const stop = mock.method(globalThis, 'clearInterval')
+    const timers = () => [start.mock.callCount(), stop.mock.callCount()]
+    for (let outage = 1; outage <= 2; outage += 1) {
+      for (let time = 0; time < 3; time += 1) failures.record(refused(400))
+      assert.deepEqual(timers(), [outage, outage - 1])
+      for (let interval = 0; interval < 2; interval += 1) mock.timers.tick(10_000)
+      assert.deepEqual(timers(), [outage, outage])
+    }
+    assert.deepEqual(
+      lines.map(({ level, msg, count }) => [level, msg, count]),
+      [1, 2].flatMap(() => [
+        [40, 'connection lost', undefined],
+        [40, 'connection lost repeatedly', 2],
+      ]),
+    )
+  })
+
   it('stays small when every failure has another cause', () => {
     const log = createTestLog()
     const nameOf = (index: number) => String.fromCodePoint(0x4e00 + index)

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@shop/kernel/clock.ts'
+import { openStorage } from '@shop/platform/embedded/open-storage.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { eventHub } from '@shop/platform/event-hub.ts'
 import type { Dependency } from '@shop/platform/health/health.ts'
+import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeSamples } from '@shop/platform/metrics/business-metrics.ts'
 import { measureStore } from '@shop/platform/metrics/measured.ts'
@@ -43,8 +45,8 @@ const sqliteMessages = { busy: 'too many concurrent writes', unusable: 'the bask
 /** The Redis commands that the adapters use, measured if metrics are given. */
 const commandsOf = (redis: RedisStore, metrics: Metrics | undefined) => {
   const { get, compareAndSet, sampleKeyspace, memory, ping, pingReplicas } = redis
-  const { checkWriteAccess, writeDefect, evictionDefect } = redis
-  const checks = { ping, pingReplicas, checkWriteAccess, writeDefect, evictionDefect }
+  const { checkAccess, writeDefect, evictionDefect } = redis
+  const checks = { ping, pingReplicas, checkAccess, writeDefect, evictionDefect }
   const commands = { get, compareAndSet, sampleKeyspace, memory, ...checks }
   return metrics === undefined ? commands : measureStore('redis', commands, metrics)
 }
@@ -74,10 +76,13 @@ const openRedisStorage = (
 
 const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): Storage => {
   logger.warn({ file }, 'using embedded storage, which is for development only')
-  const sqlite = openSqlite(file)
+  const { sqlite, baskets } = openStorage(file, () => {
+    const opened = openSqlite(file)
+    return { sqlite: opened, baskets: sqliteBasketRepository(opened, ttlSeconds) }
+  })
   const expiry = sqliteBasketExpiry(sqlite)
   return {
-    baskets: mapSqliteErrors(sqliteBasketRepository(sqlite, ttlSeconds), sqliteMessages),
+    baskets: mapSqliteErrors(baskets, sqliteMessages),
     statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), sqliteMessages),
     expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, sqliteMessages),
     dependencies: [{ name: 'sqlite', required: true, probe: async () => sqlite.exec('select 1') }],
@@ -102,7 +107,7 @@ export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Prom
       statistics: storage.statistics,
       ...(storage.expiry && { expiry: storage.expiry }),
       catalog,
-      events: eventHub((error) => options.logger.error({ err: error }, 'event subscriber failed')),
+      events: eventHub(createFailureLog(options.logger, 'event subscriber failed').record),
       clock: systemClock,
       newId: randomUUID,
     },

@@ -5,10 +5,7 @@ import { every } from '@shop/platform/resilience/every.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
 import { keyPrefix } from './redis-basket-repository.ts'
 
-type Commands = Pick<
-  RedisStore,
-  'ping' | 'pingReplicas' | 'checkWriteAccess' | 'writeDefect' | 'evictionDefect'
->
+type Commands = Pick<RedisStore, 'ping' | 'pingReplicas' | 'checkAccess' | 'writeDefect' | 'evictionDefect'>
 
 /** The pause between two checks, so that a defect is logged even if health is never requested. */
 const watchPauseMs = 5_000
@@ -37,7 +34,7 @@ export const redisDependencies = (
 ): Disposable & Readonly<{ dependencies: readonly Dependency[] }> => {
   const writes = probeOf('redis-writes', () => commands.writeDefect(keyPrefix), logger)
   const eviction = probeOf('redis-eviction', commands.evictionDefect, logger)
-  const required = () => Promise.all([commands.ping(), commands.checkWriteAccess(keyPrefix)])
+  const required = () => Promise.all([commands.ping(), commands.checkAccess(keyPrefix)])
   const stopping = new AbortController()
   const watch = () => Promise.allSettled([writes(), eviction()])
   void every(watchPauseMs, watch, stopping.signal)

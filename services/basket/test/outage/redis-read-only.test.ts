@@ -121,23 +121,25 @@ describe('while Redis refuses writes,', { skip: withoutOwnRedis, concurrency: 1 
     )
   })
 
-  test('because its user lacks a permission, the service is not ready, and logs what is missing', async () => {
-    await using server = await startServer()
-    const { logger, lines } = recordingLogger()
-    const url = `redis://weak:secret@127.0.0.1:${server.port}`
-    await eventually(20_000, () =>
-      server.send('ACL', 'SETUSER', 'weak', 'on', '>secret', '~basket:*', '+@all', '-set'),
-    )
-    await using app = await openRedisApp({ REDIS_URL: url }, logger)
-    await eventually(20_000, async () => {
-      const response = await app.health('/health/ready')
-      assert.equal(response.statusCode, 503)
-      assert.match(response.json().checks.redis.reason, /NOPERM.*docs\/redis\.md/)
+  for (const command of ['set', 'del', 'get', 'evalsha', 'script', 'wait'])
+    test(`because its user may not send ${command}, the service is not ready, and logs what is missing`, async () => {
+      await using server = await startServer()
+      await using replica = await startServer()
+      const { logger, lines } = recordingLogger()
+      await eventually(20_000, () => replica.send('REPLICAOF', '127.0.0.1', String(server.port)))
+      const rights = ['on', '>secret', '~basket:*', '+@all', `-${command}`]
+      await eventually(20_000, () => server.send('ACL', 'SETUSER', 'weak', ...rights))
+      const REDIS_URL = `redis://weak:secret@127.0.0.1:${server.port}`
+      await using app = await openRedisApp({ REDIS_URL, BASKET_WAIT_REPLICAS: '1' }, logger)
+      await eventually(20_000, async () => {
+        const response = await app.health('/health/ready')
+        assert.equal(response.statusCode, 503)
+        assert.match(response.json().checks.redis.reason, /NOPERM.*docs\/redis\.md/)
+      })
+      await server.send('ACL', 'SETUSER', 'weak', `+${command}`)
+      await untilHealthy(app)
+      const [failing = '', ...rest] = checkLog(lines, 'redis-writes')
+      assert.match(failing, /NOPERM/)
+      assert.deepEqual(rest, ['Redis check passing again'])
     })
-    await server.send('ACL', 'SETUSER', 'weak', '+set')
-    await untilHealthy(app)
-    const [failing = '', ...rest] = checkLog(lines, 'redis-writes')
-    assert.match(failing, /NOPERM/)
-    assert.deepEqual(rest, ['Redis check passing again'])
-  })
 })

@@ -3,10 +3,10 @@ import { runWithSignal } from '@shop/postgres/cancellation.ts'
 import { mapStoreErrors } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
-import { byId, type ProductReader } from '../domain/product-reader.ts'
+import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
-import { postgresProductReader } from './postgres-product-reader.ts'
+import { postgresProductReader, readAnyProduct } from './postgres-product-reader.ts'
 import { postgresProductRepository } from './postgres-product-repository.ts'
 import { postgresProductStatistics } from './postgres-product-statistics.ts'
 import type { Database } from './products-table.ts'
@@ -46,11 +46,11 @@ export const requireRights = async (database: Database): Promise<void> => {
 
 /** Returns a probe that runs the reads of requests: a list, and a read by id. */
 export const readProbeOf = (database: Database) => {
-  const { list, findMany } = postgresProductReader(database)
+  const { findMany } = postgresProductReader(database)
   return (signal: AbortSignal) =>
     runWithSignal(signal, 'health', async () => {
-      const { products } = await list({ sort: byId, limit: 1 })
-      await findMany(products.map(({ id }) => id))
+      const product = await readAnyProduct(database)
+      await findMany(product === undefined ? [] : [product.id])
     })
 }
 

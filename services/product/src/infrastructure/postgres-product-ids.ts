@@ -39,6 +39,13 @@ export const advanceProductIds = (database: Database): Promise<void> =>
 export const isTakenId = (error: unknown): boolean =>
   hasSqlState(error, '23505') && (error as { constraint?: unknown }).constraint === 'products_pkey'
 
+/**
+ * Whether an insert failed because the sequence of the ids has reached its end (2200H). The error of a sequence that a
+ * trigger uses has a context, `where`.
+ */
+export const isLastIdAssigned = (error: unknown): boolean =>
+  hasSqlState(error, '2200H') && (error as { where?: unknown }).where === undefined
+
 /** Runs the insert. If an assigned id is taken, nothing was stored: advances the sequence and runs it again. */
 export const withFreeIds = async <Result>(
   database: Database,

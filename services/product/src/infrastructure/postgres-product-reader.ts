@@ -1,12 +1,13 @@
 import { decimalText } from '@shop/kernel/money.ts'
 import { sql } from 'kysely'
 import { limits, type Product } from '../domain/product.ts'
-import type {
-  Position,
-  ProductListing,
-  ProductReader,
-  ProductSort,
-  SortKey,
+import {
+  byId,
+  type Position,
+  type ProductListing,
+  type ProductReader,
+  type ProductSort,
+  type SortKey,
 } from '../domain/product-reader.ts'
 import { type Database, productColumns, productOf, type Tables } from './products-table.ts'
 
@@ -67,6 +68,23 @@ const pageQuery = (database: Database, { sort, maxStock, category, after, limit 
   if (after !== undefined) query = query.where(isAfter(sort, after))
   query = query.orderBy(column, direction)
   return column === 'id' ? query : query.orderBy('id', direction)
+}
+
+/**
+ * Reads the first ten products by the statement of lists, and returns one of them; undefined if there is none. Throws
+ * `UnreadableRow` only if none of them can be read: then a column was changed, not a single row damaged.
+ */
+export const readAnyProduct = async (database: Database): Promise<Product | undefined> => {
+  const rows = await pageQuery(database, { sort: byId, limit: 9 }).execute()
+  let unreadable: unknown
+  for (const row of rows)
+    try {
+      return productOf(row)
+    } catch (error) {
+      unreadable ??= error
+    }
+  if (unreadable !== undefined) throw unreadable
+  return undefined
 }
 
 /**

@@ -1,11 +1,18 @@
 import { hasSqlState } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
 import { idTaken, noIdLeft, noVersionLeft } from '../domain/errors.ts'
-import type { Creation, Product, ProductFields, Removal, Revision } from '../domain/product.ts'
+import {
+  type Creation,
+  limits,
+  type Product,
+  type ProductFields,
+  type Removal,
+  type Revision,
+} from '../domain/product.ts'
 import type { ProductEvent, PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { batchedFind } from './batched-product-reader.ts'
-import { isTakenId, withFreeIds } from './postgres-product-ids.ts'
+import { isLastIdAssigned, isTakenId, withFreeIds } from './postgres-product-ids.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
 import {
   assignedColumns,
@@ -42,8 +49,8 @@ const updateOne = async (database: Database, { id, version }: Product, changed: 
     .returning(assignedColumns)
     .executeTakeFirst()
     .catch((error: unknown) => {
-      // 22003: out of range. The domain has checked the fields, so it is the version.
-      throw hasSqlState(error, '22003') ? noVersionLeft(id, error) : error
+      // 22003: out of range, such as of the next version, or of a column that was altered.
+      throw version === limits.integer && hasSqlState(error, '22003') ? noVersionLeft(id, error) : error
     })
   return row && writtenProduct(changed, row)
 }
@@ -96,8 +103,7 @@ export const postgresProductRepository = (
     add: async ({ fields, events }: Creation) => {
       const product = await withFreeIds(database, () => insertOne(database, fields)).catch(
         (error: unknown) => {
-          // 2200H: the sequence has reached its end.
-          throw hasSqlState(error, '2200H') ? noIdLeft(error) : isTakenId(error) ? idTaken(error) : error
+          throw isLastIdAssigned(error) ? noIdLeft(error) : isTakenId(error) ? idTaken(error) : error
         },
       )
       return publishAndReturn({ product, events: toPublished(events, product) })

@@ -47,30 +47,48 @@ type Row = Omit<Product, 'price'> & { price: string }
 
 const isTime = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime())
 
-/** Whether the values have the types of the migrated columns. A column may have been altered since. */
-const isReadable = ({
-  id,
-  price,
-  stock,
-  version,
-  createdAt,
-  updatedAt,
-}: Record<keyof Row, unknown>): boolean =>
-  Number.isInteger(id) &&
-  Number.isInteger(stock) &&
-  Number.isInteger(version) &&
-  typeof price === 'string' &&
-  isTime(createdAt) &&
-  isTime(updatedAt)
+const isText = (value: unknown): boolean => typeof value === 'string'
+
+/** Whether a value has the type of the migrated column. A column may have been altered since. */
+const hasType = {
+  id: Number.isInteger,
+  name: isText,
+  description: isText,
+  price: isText,
+  stock: Number.isInteger,
+  category: isText,
+  version: Number.isInteger,
+  createdAt: isTime,
+  updatedAt: isTime,
+} as const satisfies Record<keyof Row, (value: unknown) => boolean>
+
+/** Written out, because a loop over the fields takes three times as long. */
+const isReadable = (row: Row): boolean =>
+  hasType.id(row.id) &&
+  hasType.name(row.name) &&
+  hasType.description(row.description) &&
+  hasType.price(row.price) &&
+  hasType.stock(row.stock) &&
+  hasType.category(row.category) &&
+  hasType.version(row.version) &&
+  hasType.createdAt(row.createdAt) &&
+  hasType.updatedAt(row.updatedAt)
+
+const unreadableRow = (row: Row, cause?: unknown): UnreadableRow => {
+  const fields = Object.keys(hasType) as (keyof Row)[]
+  const field = fields.find((name) => !hasType[name](row[name])) ?? 'price'
+  const [column] = columns[field].split(' ')
+  return new UnreadableRow(`the column ${column} of product ${row.id} cannot be read`, { cause })
+}
 
 /** Throws `UnreadableRow` if a value is not one that the migrated table can hold, so prices are never misread. */
 export const productOf = (row: Row): Product => {
+  if (!isReadable(row)) throw unreadableRow(row)
   try {
-    if (isReadable(row)) return { ...row, price: centsFromText(row.price) }
+    return { ...row, price: centsFromText(row.price) }
   } catch (cause) {
-    throw new UnreadableRow(`the price of product ${row.id} cannot be read`, { cause })
+    throw unreadableRow(row, cause)
   }
-  throw new UnreadableRow(`the row of product ${row.id} is not as migrated`)
 }
 
 const milliseconds = (column: 'created_at' | 'updated_at') =>

@@ -25,9 +25,14 @@ type Adapters = Awaited<ReturnType<typeof open>>
 const listAll = async ({ ports }: Adapters) =>
   (await ports.reader.list({ sort: byId, limit: 1_000 })).products
 
-/** Runs the service in a child process on this folder until it exits. */
-const runService = async (dataDir: string) => {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
+const main = join(import.meta.dirname, '../../src/main.ts')
+
+/**
+ * Runs the service in a child process on this folder until it exits. `limit` is the size of a file that it may write, in
+ * blocks.
+ */
+const runService = async (dataDir: string, limit = 'unlimited') => {
+  const child = spawn('sh', ['-c', `ulimit -f ${limit}; exec "$@"`, 'sh', process.execPath, main], {
     env: { PATH: process.env['PATH'], STORAGE: 'embedded', DATA_DIR: dataDir },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 20_000,
@@ -91,7 +96,7 @@ test('a second process on the folder exits with an error that says what to do', 
 
 /** Starts the service on this folder, and kills it as soon as the file exists in the database's folder. */
 const killWhenExists = async (dataDir: string, file: string) => {
-  using child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
+  using child = spawn(process.execPath, [main], {
     env: { PATH: process.env['PATH'], STORAGE: 'embedded', DATA_DIR: dataDir },
     stdio: 'ignore',
   })
@@ -123,6 +128,30 @@ test('a folder that is no database ends the service with one line that says what
   assert.equal(code, 1)
   assert.match(
     stderr,
-    /^.+products cannot be opened as a database \(.+\)\. If its data is not needed, delete the folder\.\n$/,
+    /^.+products cannot be opened as a database \(.+\)\. If its data is not needed, delete it\.\n$/,
   )
+})
+
+for (const [condition, limit] of [
+  ['without space', '0'],
+  // The files of a new database are larger, but not that of the lock.
+  ['that fills up during the first start', '2048'],
+] as const)
+  test(`a disk ${condition} ends the service with one line that says what to do`, async () => {
+    await using folder = await temporaryFolder()
+    const { code, stderr } = await runService(folder.path, limit)
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /^.+products(\.lock)? cannot be used \(.+\)\. Free disk space or make the folder writable, or set DATA_DIR to another folder\.\n$/,
+    )
+  })
+
+test('a folder that cannot be created ends the service with one line that says what to do', {
+  skip:
+    process.platform !== 'linux' && 'only Linux has a folder in which nothing can be created, even as root',
+}, async () => {
+  const { code, stderr } = await runService('/sys/shop')
+  assert.equal(code, 1)
+  assert.match(stderr, /^\/sys\/shop\/products\.lock cannot be used \(.+mkdir '\/sys\/shop'\)\. .+\n$/)
 })

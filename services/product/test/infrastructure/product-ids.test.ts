@@ -92,6 +92,25 @@ for (const { engine, open, skip } of engines)
       assert.equal((await store.reader.find(id))?.version, lastId)
       await deleteProduct(store.products, id)
     })
+
+    test('an update that is out of range for another column is not refused as the highest version', async () => {
+      const { id } = await store.products.add(creationOf({ price: 1_00n }))
+      await sql`alter table products alter column price type numeric(4, 2)`.execute(store.database)
+      await assert.rejects(
+        changeProduct(store.products, id, (product) => ({ ...product, price: 100_00n })),
+        { code: '22003', message: /numeric field overflow/ },
+      )
+    })
+
+    test('an insert for which a sequence of a trigger is used up is not refused as the highest id', async () => {
+      await sql`create sequence revisions maxvalue 2 start 2`.execute(store.database)
+      await sql`create function count_insert() returns trigger language plpgsql as
+        $$ begin perform nextval('revisions'); return new; end $$`.execute(store.database)
+      await sql`create trigger count_insert before insert on products
+        for each row execute function count_insert()`.execute(store.database)
+      await store.products.add(creationOf())
+      await assert.rejects(store.products.add(creationOf()), { code: '2200H', message: /"revisions"/ })
+    })
   })
 
 test('without ids left, POST is answered 503, and the log says why', async () => {

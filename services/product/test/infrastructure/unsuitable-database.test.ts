@@ -6,6 +6,7 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { ownDatabase, ownSchema, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { sql } from 'kysely'
 import { readConfig } from '../../src/config.ts'
+import { byId } from '../../src/domain/product-reader.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { fieldsOf, openServerDatabase } from '../support/store.ts'
@@ -170,6 +171,12 @@ describe('a running service', { skip: withoutPostgres }, () => {
       'times as strings',
       'alter table products alter column created_at drop default, alter column created_at type text',
     ],
+    ['times without a zone', 'alter table products alter column created_at type timestamp'],
+    ['dates in place of times', 'alter table products alter column updated_at type date'],
+    [
+      'names as bytes',
+      'alter table products drop constraint products_name_check, alter column name type bytea using name::bytea',
+    ],
   ] as const)
     test(`is not ready on a table with ${change}, and answers unavailable instead of misreading rows`, async () => {
       await using schema = await ownSchema()
@@ -187,4 +194,23 @@ describe('a running service', { skip: withoutPostgres }, () => {
       assert.equal(await service.status(), 'unhealthy')
       await assert.rejects(service.useCases.getProduct({ id: 1 }, context), { code: 'unavailable' })
     })
+
+  test('stays ready with a damaged row among the first, refuses only what contains it, and names it', async () => {
+    await using schema = await ownSchema()
+    await using database = openServerDatabase(schema.url)
+    await migrations.apply(database.database)
+    await sql`insert into products (name, price) values ('damaged', 'NaN'), ('x', 14.99)`.execute(
+      database.database,
+    )
+    await using service = await start(schema.url)
+    await waitForStatus(service, 'healthy')
+    assert.equal((await service.useCases.getProduct({ id: 2 }, context)).price, 14_99n)
+    const causedByDamage = ({ code, cause }: { code?: string; cause?: unknown }) =>
+      code === 'unavailable' && /the column price of product 1 cannot be read/.test(String(cause))
+    for (const refused of [
+      service.useCases.getProduct({ id: 1 }, context),
+      service.useCases.listProducts({ sort: byId, limit: 10 }, context),
+    ])
+      await assert.rejects(refused, causedByDamage)
+  })
 })

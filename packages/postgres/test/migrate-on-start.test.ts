@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { ownSchema, postgresConfig, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { Client } from 'pg'
+import { migrateOnStart } from '../src/migrate-on-start.ts'
+import { migrationsIn } from '../src/migrations.ts'
+
+/** Begins a migration at the start of a service. */
+const start = async (url: string, migration: string) => {
+  const folder = await mkdtempDisposable(join(tmpdir(), 'migrations-'))
+  await writeFile(join(folder.path, '0001_test.sql'), migration)
+  const { logger, lines } = recordingLogger()
+  const stopping = new AbortController()
+  let aborted = false
+  const done = migrateOnStart({
+    postgres: postgresConfig(url),
+    migrations: migrationsIn(folder.path),
+    apply: true,
+    logger,
+    signal: stopping.signal,
+    abortService: () => {
+      aborted = true
+    },
+  })
+  return {
+    done,
+    isAborted: () => aborted,
+    waits: () => lines.filter(({ msg }) => String(msg).startsWith('waiting for the database')),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort()
+      await done
+      await folder.remove()
+    },
+  }
+}
+
+describe('a migration at start', { skip: withoutPostgres }, () => {
+  it('that meets the lock of another transaction is repeated until the lock is released, with one stack in the log', async () => {
+    await using schema = await ownSchema()
+    await query('create table things (id integer); create sequence attempts', schema.url)
+    const attempts = async () =>
+      Number((await query('select last_value from attempts', schema.url))[0]?.['last_value'])
+    const other = new Client({ connectionString: schema.url })
+    await other.connect()
+    try {
+      await other.query('begin; lock table things')
+      await using migration = await start(
+        schema.url,
+        "select nextval('attempts');\nset local lock_timeout = '50ms';\nalter table things add column name text;\n",
+      )
+      await eventually(20_000, async () => {
+        assert.ok(!migration.isAborted())
+        assert.ok((await attempts()) >= 3)
+      })
+      await other.query('commit')
+      assert.equal(await migration.done, true)
+      assert.deepEqual(await query('select name from things', schema.url), [])
+      const [first, ...repeated] = migration.waits()
+      assert.match(JSON.stringify(first?.['err']), /55P03/)
+      assert.ok(repeated.every(({ err }) => err === undefined))
+      const counted = repeated.reduce((sum, { count }) => sum + Number(count), 0)
+      assert.equal(1 + counted, (await attempts()) - 1)
+    } finally {
+      await other.end()
+    }
+  })
+
+  for (const [error, code] of [
+    ['a deadlock', '40P01'],
+    ['a serialization failure', '40001'],
+    ['a cancellation', '57014'],
+  ])
+    it(`is repeated after ${error}`, async () => {
+      await using schema = await ownSchema()
+      await query('create sequence attempts', schema.url)
+      const failOnce = `do $$ begin if nextval('attempts') = 1 then raise sqlstate '${code}'; end if; end $$;`
+      await using migration = await start(schema.url, `create table things (id integer);\n${failOnce}\n`)
+      assert.equal(await migration.done, true)
+      assert.equal(migration.waits().length, 1)
+      assert.deepEqual(await query('select id from things', schema.url), [])
+    })
+
+  it('that fails for another reason ends the service', async () => {
+    await using schema = await ownSchema()
+    await using migration = await start(schema.url, 'select from missing;\n')
+    assert.equal(await migration.done, false)
+    assert.ok(migration.isAborted())
+  })
+})
