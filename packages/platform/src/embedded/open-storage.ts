@@ -1,11 +1,11 @@
 import { OperatorError } from '../config/operator-error.ts'
 import { isDamaged, isUnusable } from './sqlite.ts'
 
-/** What was thrown may be an object with only a number: embedded engines are compiled from C. */
+/** Embedded engines are compiled from C, so what they throw may be an object with only an error number. */
 const reasonOf = (cause: unknown): string => {
   if (cause instanceof Error) return cause.message
-  return Object(cause) === cause && 'errno' in (cause as object)
-    ? `errno ${(cause as { errno: unknown }).errno}`
+  return typeof cause === 'object' && cause !== null && 'errno' in cause
+    ? `errno ${String(cause.errno)}`
     : String(cause)
 }
 

@@ -24,6 +24,7 @@ import { redisDependencies } from './redis-dependencies.ts'
 import { sqliteBasketExpiry } from './sqlite-basket-expiry.ts'
 import { sqliteBasketRepository } from './sqlite-basket-repository.ts'
 import { sqliteBasketStatistics } from './sqlite-basket-statistics.ts'
+import { sqliteDependencies } from './sqlite-dependencies.ts'
 
 export type StorageConfig =
   | Readonly<{ kind: 'embedded'; file: string }>
@@ -80,13 +81,17 @@ const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): St
     const opened = openSqlite(file)
     return { sqlite: opened, baskets: sqliteBasketRepository(opened, ttlSeconds) }
   })
+  const checks = sqliteDependencies(file, sqlite)
   const expiry = sqliteBasketExpiry(sqlite)
   return {
     baskets: mapSqliteErrors(baskets, sqliteMessages),
     statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), sqliteMessages),
     expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, sqliteMessages),
-    dependencies: [{ name: 'sqlite', required: true, probe: async () => sqlite.exec('select 1') }],
-    [Symbol.asyncDispose]: async () => sqlite.close(),
+    dependencies: checks.dependencies,
+    [Symbol.asyncDispose]: async () => {
+      checks[Symbol.dispose]()
+      sqlite.close()
+    },
   }
 }
 

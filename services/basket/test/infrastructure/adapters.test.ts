@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
+import { createHealth } from '@shop/platform/health/health.ts'
 import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
 import { redisUrl, withoutRedis } from '@shop/testing/stores/redis.ts'
 import { readConfig } from '../../src/config.ts'
@@ -39,6 +40,19 @@ describe('the SQLite adapters', () => {
     assert.deepEqual(await expiry.removeExpired(), [stored])
     assert.equal((await adapters.ports.statistics.read()).expired, 1)
   })
+})
+
+test('while another process holds the write lock of the SQLite file, health neither waits nor reports a failure', async () => {
+  await using folder = await ownFolder()
+  await using adapters = await open({ DATA_DIR: folder.path })
+  const dependencies = adapters.dependencies.filter(({ name }) => name !== 'product-service')
+  const { report } = createHealth('basket-service', '0', dependencies)
+  using other = openSqlite(join(folder.path, 'baskets.sqlite'))
+  other.exec('begin immediate')
+  const { status, checks } = await report()
+  assert.equal(status, 'healthy')
+  // A write waits for the lock for 5,000 ms.
+  assert.ok(Number(checks['sqlite-writes']?.latency_ms) < 4_000)
 })
 
 test('Redis needs no expiry port, because it expires baskets by itself', {

@@ -95,7 +95,7 @@ for (const [condition, fail, recover, reason] of failures)
     assert.equal((await baskets.update('another', () => aBasket('another'))).version, 1)
   })
 
-test('when the file system refuses to extend the file, writes reject with unavailable and the cause', async () => {
+test('when the file system refuses to extend the file, writes reject with unavailable and the cause, and health is degraded', async () => {
   await using folder = await ownFolder()
   const script = fileURLToPath(new URL('./fill-disk.ts', import.meta.url))
   const limited = 'ulimit -f 512; exec "$@"'
@@ -105,7 +105,12 @@ test('when the file system refuses to extend the file, writes reject with unavai
     'sh',
     process.execPath,
     script,
-    join(folder.path, 'baskets.sqlite'),
+    folder.path,
   ])
-  assert.match(stdout, /^unavailable unusable Error: disk I\/O error; reads user0$/m)
+  assert.deepEqual(stdout.split('\n'), [
+    'healthy ',
+    'unavailable the basket store is unavailable Error: disk I/O error; reads user0',
+    'degraded SQLite refuses writes: disk I/O error',
+    '',
+  ])
 })
