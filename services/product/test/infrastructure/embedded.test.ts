@@ -35,7 +35,7 @@ const runService = async (dataDir: string, limit = 'unlimited') => {
   const child = spawn('sh', ['-c', `ulimit -f ${limit}; exec "$@"`, 'sh', process.execPath, main], {
     env: { PATH: process.env['PATH'], STORAGE: 'embedded', DATA_DIR: dataDir },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 20_000,
+    timeout: 60_000,
   })
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
