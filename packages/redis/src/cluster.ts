@@ -1,5 +1,6 @@
 import { ErrorReply } from '@redis/client'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
+import type { ClusterNode } from './cluster-client.ts'
 import { commandTimeoutMs, createCommandGuard, type StoreErrors, storeErrors } from './command-guard.ts'
 import {
   type Command,
@@ -9,7 +10,7 @@ import {
   type RedisConfig,
   type RedisConnection,
 } from './connection.ts'
-import { type ClusterNode, openTopology, type Topology } from './topology.ts'
+import { openTopology, type Topology } from './topology.ts'
 
 const maxRedirections = 5
 
@@ -21,13 +22,19 @@ const redirectionOf = (error: unknown) => {
 
 /**
  * Returns a function that runs a command on a node. Each node has its own guard, so a hung node blocks only its own keys.
+ * While a command is overdue, its node is in `overdue`; `onOverdue` is called when it gets there.
  */
-const createNodeRunner = (errors: StoreErrors) => {
+const createNodeRunner = (errors: StoreErrors, overdue: Set<ClusterNode>, onOverdue: () => void) => {
   const guards = new WeakMap<ClusterNode, ReturnType<typeof createCommandGuard>>()
+  const createGuard = (node: ClusterNode) =>
+    createCommandGuard(errors, (isOverdue) => {
+      overdue[isOverdue ? 'add' : 'delete'](node)
+      if (isOverdue) onOverdue()
+    })
   return async <Reply>(node: ClusterNode | undefined, command: Command<Reply>): Promise<Reply> => {
     const client = node?.client
     if (!node || !client?.isReady) throw errors.unavailable()
-    const guard = guards.get(node) ?? createCommandGuard(errors)
+    const guard = guards.get(node) ?? createGuard(node)
     guards.set(node, guard)
     return guard(() => command(client))
   }
@@ -76,15 +83,20 @@ const createRouter = (
   }
 }
 
-/** Connects in the background, and reconnects when a connection is lost or the primaries change. */
+/**
+ * Connects in the background, and reconnects when a connection is lost or the primaries change. If the primaries have
+ * changed, it also calls `onChange` with the new ones.
+ */
 export const openCluster = (
-  nodes: readonly RedisAddress[],
+  configured: readonly RedisAddress[],
   config: RedisConfig,
   outageLog: OutageLog,
+  onChange: (primaries: readonly RedisAddress[]) => void,
 ): RedisConnection => {
   const errors = storeErrors(config.storeName)
-  const topology = openTopology(nodes, config, outageLog)
-  const runOnNode = createNodeRunner(errors)
+  const overdue = new Set<ClusterNode>()
+  const topology = openTopology({ configured, config, outageLog, overdue, onChange })
+  const runOnNode = createNodeRunner(errors, overdue, topology.refresh)
   const route = createRouter(topology, runOnNode, errors)
   const runOnAll = async <Reply>(command: Command<Reply>) => {
     const primaries = topology.primaries()
@@ -101,7 +113,7 @@ export const openCluster = (
       if (!keys) throw errors.unavailable()
       return keys
     },
-    reconnect: () => {},
+    findPrimaries: topology.refresh,
     connections: topology.connections,
     [Symbol.asyncDispose]: () => topology[Symbol.asyncDispose](),
   }

@@ -29,9 +29,13 @@ const notAnOutage = /^(ERR|WRONGTYPE|NOSCRIPT|MOVED|ASK)\b/
 
 /**
  * Returns a function that sends a command and waits for the reply until the deadline. While a command is overdue, further
- * commands fail at once, so that nothing queues behind a hung server and its idle connection times out.
+ * commands fail at once, so that nothing queues behind a hung server and its idle connection times out. `onOverdue` is
+ * called with true when a command becomes overdue, and with false when none is any more.
  */
-export const createCommandGuard = ({ timeoutMessage, notResponding, unavailable }: StoreErrors) => {
+export const createCommandGuard = (
+  { timeoutMessage, notResponding, unavailable }: StoreErrors,
+  onOverdue: (isOverdue: boolean) => void = () => {},
+) => {
   let overdue = 0
   return async <Reply>(send: () => Promise<Reply>): Promise<Reply> => {
     if (overdue > 0) throw notResponding()
@@ -40,7 +44,9 @@ export const createCommandGuard = ({ timeoutMessage, notResponding, unavailable 
     let late = false
     const settle = () => {
       settled = true
-      if (late) overdue -= 1
+      if (!late) return
+      overdue -= 1
+      if (overdue === 0) onOverdue(false)
     }
     void command.then(settle, settle)
     try {
@@ -49,6 +55,7 @@ export const createCommandGuard = ({ timeoutMessage, notResponding, unavailable 
       if (!settled) {
         late = true
         overdue += 1
+        if (overdue === 1) onOverdue(true)
       }
       if (error instanceof AppError) throw error
       if (error instanceof ErrorReply && notAnOutage.test(error.message)) throw error

@@ -22,8 +22,11 @@ export type RedisConnection = AsyncDisposable &
     ping: () => Promise<unknown>
     /** A key with this prefix on each primary. Throws `unavailable` while a primary is missing. */
     keyOnEach: (prefix: string) => readonly string[]
-    /** Drops the connection to a single server, which may no longer be the primary. A cluster follows MOVED instead. */
-    reconnect: () => void
+    /**
+     * Looks for the primaries again: drops the connection to a single server, which may no longer be the primary, or
+     * discovers the topology of a cluster. `known` are the primaries that another connection has discovered.
+     */
+    findPrimaries: (known?: readonly RedisAddress[]) => void
     connections: () => Connections
   }>
 

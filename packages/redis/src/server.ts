@@ -87,7 +87,7 @@ export const connectToServer = (
     runOnAll: async (command) => [await run(command)],
     ping: () => run(pingServer),
     keyOnEach: (prefix) => [`${prefix}{0}`],
-    reconnect,
+    findPrimaries: reconnect,
     connections: () => ({ used: client.isReady ? 1 : 0, max: 1 }),
     [Symbol.asyncDispose]: async () => {
       if (client.isReady)

@@ -91,16 +91,19 @@ const addConnections = (one: Connections, other: Connections): Connections => ({
   max: one.max + other.max,
 })
 
-/** Connects to the server or the cluster that the configuration names. */
+/**
+ * Connects to the server or the cluster that the configuration names. Calls `onChange` when the primaries may have
+ * changed, in a cluster with the new ones.
+ */
 const connect = (
   config: RedisConfig,
   logger: Logger,
   outageLog: OutageLog,
-  onDemotion = () => {},
+  onChange: RedisConnection['findPrimaries'],
 ): RedisConnection =>
   'nodes' in config.target
-    ? openCluster(config.target.nodes, config, outageLog)
-    : connectToServer(config.target, config, logger, outageLog, onDemotion)
+    ? openCluster(config.target.nodes, config, outageLog, onChange)
+    : connectToServer(config.target, config, logger, outageLog, onChange)
 
 /** Connects in the background. While there is no connection, commands fail at once. */
 export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
@@ -108,9 +111,11 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const openOutageLog = createOutageLogs(logger)
   const errors = storeErrors(config.storeName)
   const waitsForReplicas = config.waitReplicas > 0
-  const reads = stack.use(connect(config, logger, openOutageLog()))
+  const reads: RedisConnection = stack.use(
+    connect(config, logger, openOutageLog(), (known) => writes.findPrimaries(known)),
+  )
   // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
-  const writes = stack.use(connect(config, logger, openOutageLog(), reads.reconnect))
+  const writes = stack.use(connect(config, logger, openOutageLog(), reads.findPrimaries))
   const attempts = attemptsOf(reads, writes, waitsForReplicas)
   const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 

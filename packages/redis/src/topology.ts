@@ -1,124 +1,116 @@
-import { createCluster } from '@redis/client'
-import { withDeadline } from '@shop/platform/resilience/deadline.ts'
-import { every } from '@shop/platform/resilience/every.ts'
-import { commandTimeoutMs } from './command-guard.ts'
-import { clientOptions, type OutageLog, type RedisAddress, type RedisConfig } from './connection.ts'
+import { every, pause } from '@shop/platform/resilience/every.ts'
+import {
+  type Cluster,
+  type ClusterNode,
+  close,
+  connectNewPrimaries,
+  createCurrentCluster,
+  isCovered,
+  primaryAddresses,
+  primaryOfEachSlot,
+} from './cluster-client.ts'
+import type { OutageLog, RedisAddress, RedisConfig } from './connection.ts'
 import { keyOfEach, keySlot } from './key-slot.ts'
 
-/** Timeout for asking one node for the topology. After it, the next node is asked. */
-const discoveryTimeoutMs = 1_000
-
-/** The pause between two discoveries while a primary is missing: 250 to 500 ms. */
+/** The pause between two discoveries while a primary is missing or does not respond: 250 to 500 ms. */
 const discoveryPause = () => 500 * (0.5 + Math.random() / 2)
 
-/** The client's own routing is not used: see docs/decisions/0016-own-routing-in-redis-cluster.md. */
-const createClusterClient = (
-  addresses: readonly RedisAddress[],
-  defaults: ReturnType<typeof clientOptions>,
-) =>
-  createCluster({
-    // The nodes that are asked for the topology, one after the other.
-    rootNodes: addresses.map(({ host, port }) => ({
-      socket: { host, port, connectTimeout: discoveryTimeoutMs, socketTimeout: discoveryTimeoutMs },
-    })),
-    defaults,
-    // Without this, `connect()` waits for every primary, so one dead node blocks discovery.
-    minimizeConnections: true,
-    // The client refreshes only after a connection is lost, which does not help with a primary that was never reached.
-    topologyRefreshOnReconnectionAttemptStrategy: false,
-  })
+type Options = Readonly<{
+  /** The nodes that the configuration names. */
+  configured: readonly RedisAddress[]
+  config: RedisConfig
+  outageLog: OutageLog
+  /** The nodes with a command that is overdue. */
+  overdue: ReadonlySet<ClusterNode>
+  /** Called with the new primaries when they have changed, unless these were known from `refresh`. */
+  onChange: (primaries: readonly RedisAddress[]) => void
+}>
 
-type Cluster = ReturnType<typeof createClusterClient>
-export type ClusterNode = Cluster['masters'][number]
-
-/** Whether every slot has a primary. */
-const isCovered = ({ slots }: Cluster) => slots.findIndex((shard) => shard === undefined) < 0
-const isComplete = (cluster: Cluster) =>
-  isCovered(cluster) && cluster.masters.every(({ client }) => client?.isReady)
-
-const primaryAddresses = ({ slots }: Cluster) => Array.from(slots, (shard) => shard?.master.address).join()
-
-const primaryOfEachSlot = ({ slots }: Cluster) => slots.map(({ master }) => master)
-
-/** Connects to new primaries. Waits for each only briefly; a slower connection completes in the background. */
-const connectNewPrimaries = (cluster: Cluster) =>
-  Promise.all(
-    cluster.masters
-      .filter(({ client }) => client === undefined)
-      .map((node) =>
-        withDeadline(commandTimeoutMs, 'not connected yet', cluster.nodeClient(node)).catch(() => {}),
-      ),
-  )
-
-const close = async (cluster: Cluster) => {
-  const clients = cluster.masters.flatMap(({ client }) => client ?? [])
-  if (cluster.isOpen)
-    await withDeadline(commandTimeoutMs, 'Redis connections did not close in time', cluster.close()).catch(
-      () => {},
-    )
-  for (const client of clients) client.destroy()
-}
-
-/** Holds the current topology; `discover` replaces it. */
+/** Returns the current topology, and a function that discovers it again. */
 const createDiscovery = (
-  configured: readonly RedisAddress[],
-  config: RedisConfig,
-  outageLog: OutageLog,
+  { configured, config, outageLog, overdue, onChange }: Options,
   stopping: AbortSignal,
 ) => {
-  const options = clientOptions(config)
-  let current = createClusterClient(configured, options)
-  let complete = false
+  const { current, checkComplete, ask, replace } = createCurrentCluster(configured, config, outageLog)
 
-  const checkComplete = () => {
-    const wasComplete = complete
-    complete = isComplete(current)
-    if (complete && !wasComplete) outageLog.logRecovery()
-    return complete
+  /** The primaries that respond. None while slots are missing, because all may belong to another cluster. */
+  const responding = () =>
+    isCovered(current()) ? current().masters.filter((node) => node.client?.isReady && !overdue.has(node)) : []
+
+  /** Replaces the topology, unless nothing has changed or only the old one covers all slots. */
+  const adopt = async (next: Cluster, isNews: boolean) => {
+    const isBetter =
+      primaryAddresses(next) !== primaryAddresses(current()) && (isCovered(next) || !isCovered(current()))
+    if (!isBetter) return close(next)
+    if (isNews) onChange(next.masters)
+    await connectNewPrimaries(next)
+    await (stopping.aborted ? close(next) : replace(next))
   }
 
-  /** Asks the nodes for the topology. Keeps the old one if nothing changed or if only the old one covers all slots. */
-  const discover = async () => {
-    // The known primaries are asked too, because the configured nodes may all be gone by now.
-    const next = createClusterClient([...configured, ...current.masters], options)
-    for (const event of ['error', 'node-error'])
-      next.on(event, (error) => {
-        if (!checkComplete()) outageLog.logFailure(error)
-      })
-    next.on('node-ready', checkComplete)
-    let discarded = next
-    if (await next.connect().catch(() => undefined)) {
-      const isBetter =
-        primaryAddresses(next) !== primaryAddresses(current) && (isCovered(next) || !isCovered(current))
-      if (isBetter) await connectNewPrimaries(next)
-      if (isBetter && !stopping.aborted) [discarded, current] = [current, next]
-    }
-    await close(discarded)
+  return {
+    current,
+    checkComplete,
+    /** Whether every primary is connected and responds. */
+    isHealthy: () => checkComplete() && !current().masters.some((node) => overdue.has(node)),
+    /** Asks the known primaries first, if there are any. A node that does not respond takes a second. */
+    discover: async (known: readonly RedisAddress[]) => {
+      const isNews = known.length === 0 && isCovered(current())
+      const next =
+        (await ask(known)) ??
+        (await ask(responding())) ??
+        // The configured nodes may all be gone by now.
+        (await ask([...configured, ...current().masters]))
+      if (next) await adopt(next, isNews)
+    },
   }
-  return { current: () => current, checkComplete, discover }
+}
+
+/** Discovers the topology while a primary does not respond, and when `refresh` is called. */
+const keepUpToDate = (
+  { current, checkComplete, isHealthy, discover }: ReturnType<typeof createDiscovery>,
+  stopping: AbortSignal,
+) => {
+  let known: readonly RedisAddress[] = []
+  /** Aborted to end the pause. The pause after a discovery does not end early. */
+  let idle = new AbortController()
+
+  const maintain = async () => {
+    const isStale = idle.signal.aborted || !isHealthy()
+    const asked = known
+    idle = new AbortController()
+    if (isStale) await discover(asked)
+    if (known === asked) known = []
+    await connectNewPrimaries(current())
+    checkComplete()
+    await pause(discoveryPause(), isStale ? stopping : idle.signal)
+  }
+  every(0, maintain, stopping).catch((error: unknown) => {
+    if (!stopping.aborted) throw error
+  })
+  return {
+    refresh: (primaries: readonly RedisAddress[] = known) => {
+      known = primaries
+      idle.abort()
+    },
+    /** Whether the node is not among the known primaries, which are about to be asked. */
+    isReplaced: ({ host, port }: RedisAddress) =>
+      known.length > 0 && !known.some((node) => node.host === host && node.port === port),
+  }
 }
 
 /** The primaries of a cluster with a connection to each, kept up to date in the background. */
-export const openTopology = (
-  configured: readonly RedisAddress[],
-  config: RedisConfig,
-  outageLog: OutageLog,
-) => {
+export const openTopology = (options: Options) => {
   const stopping = new AbortController()
-  const { current, checkComplete, discover } = createDiscovery(configured, config, outageLog, stopping.signal)
-
-  const maintain = async () => {
-    if (!checkComplete()) await discover()
-    await connectNewPrimaries(current())
-    checkComplete()
-  }
-  every(discoveryPause, maintain, stopping.signal).catch((error: unknown) => {
-    if (!stopping.signal.aborted) throw error
-  })
+  const discovery = createDiscovery(options, stopping.signal)
+  const { current } = discovery
+  const { refresh, isReplaced } = keepUpToDate(discovery, stopping.signal)
 
   return {
-    /** The primary that owns the key, according to the known topology. */
-    primaryOf: (key: string): ClusterNode | undefined => current().slots[keySlot(key)]?.master,
+    /** The primary that owns the key, according to the known topology; undefined if it is known to be replaced. */
+    primaryOf: (key: string): ClusterNode | undefined => {
+      const primary = current().slots[keySlot(key)]?.master
+      return primary && !isReplaced(primary) ? primary : undefined
+    },
     nodeAt: (address: string): ClusterNode | undefined => current().nodeByAddress.get(address),
     /** All primaries, or undefined while a slot has none. */
     primaries: (): readonly ClusterNode[] | undefined =>
@@ -128,12 +120,18 @@ export const openTopology = (
       isCovered(current()) ? keyOfEach(primaryOfEachSlot(current()), prefix) : undefined,
     /** Finds the new owner of a key that has moved: the client reads the key, follows MOVED and refreshes its slots. */
     locate: (key: string): Promise<unknown> => current().get(key),
+    /**
+     * Discovers the topology at once, or after the pause if it has just been discovered. `primaries` are those that
+     * another connection has discovered.
+     */
+    refresh,
     connections: () => ({
       used: current().masters.filter(({ client }) => client?.isReady).length,
       max: current().masters.length,
     }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort()
+      refresh()
       await close(current())
     },
   }
