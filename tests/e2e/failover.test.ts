@@ -196,7 +196,7 @@ describe('a product service with a list of PostgreSQL servers', { skip: withoutP
     await program('seed')
     assert.match((await program('status')).stdout, /^0001_products {2}applied /m)
     await program('backup')
-    const [file = ''] = (await readdir(join(folder.path, 'backups'))).filter((name) => name.endsWith('.dump'))
+    const file = (await readdir(join(folder.path, 'backups'))).find((name) => name.endsWith('.dump')) ?? ''
     await query('create database elsewhere', primary.url)
     const { stdout } = await program('restore', {
       DB_NAME: 'elsewhere',

@@ -1,3 +1,4 @@
+import { callbackify } from 'node:util'
 import { Client, type ClientConfig } from 'pg'
 
 /** Chooses the server of each connection. */
@@ -13,6 +14,8 @@ export type PrimaryFinder = Readonly<{
 /** Without a finder, the client connects to the host of its configuration. */
 export type ClientSettings = ClientConfig & Readonly<{ finder?: PrimaryFinder | undefined }>
 
+type ConnectCallback = (error: Error | null) => void
+
 /** Minimum lifetime of a connection before a refused write drops it; otherwise every refused write would reconnect. */
 const minConnectionMs = 1_000
 
@@ -20,7 +23,7 @@ const minConnectionMs = 1_000
 const readOnlyTransaction = '25006'
 
 /** Settings that a server reports at connect and whenever they change (PostgreSQL 14). */
-const readOnlySettings: readonly string[] = ['in_hot_standby', 'default_transaction_read_only']
+const readOnlySettings = new Set(['in_hot_standby', 'default_transaction_read_only'])
 
 /**
  * A client that ignores `error` events. Without a listener, a lost connection would end the process. It leaves a
@@ -37,13 +40,11 @@ export class ClientWithErrorHandler extends Client {
     this.#watchForReadOnly()
   }
 
-  override connect(...input: [unknown?]): never {
-    const connected = this.#open()
+  override connect(): Promise<Client>
+  override connect(callback: ConnectCallback): void
+  override connect(callback?: ConnectCallback): unknown {
     // The driver's pool passes a callback.
-    const [callback] = input as [((error?: unknown) => void)?]
-    if (callback === undefined) return connected as never
-    connected.then(() => callback(), callback)
-    return undefined as never
+    return callback === undefined ? this.#open() : callbackify(() => this.#open())(callback)
   }
 
   /** Cuts the connection. A running statement fails, and a pool removes the client. */
@@ -51,10 +52,11 @@ export class ClientWithErrorHandler extends Client {
     this.connection.stream.destroy()
   }
 
-  async #open(): Promise<void> {
+  async #open(): Promise<Client> {
     const open = () => super.connect()
     await (this.#finder === undefined ? open() : this.#finder.connect(this, open))
     this.#connectedAt = performance.now()
+    return this
   }
 
   #watchForReadOnly(): void {
@@ -67,8 +69,7 @@ export class ClientWithErrorHandler extends Client {
     })
     this.connection.on('parameterStatus', (status: Readonly<Record<string, string>>) => {
       const { parameterName = '', parameterValue } = status
-      if (readOnlySettings.includes(parameterName) && parameterValue === 'on' && isOld())
-        this.#finder?.leave(this)
+      if (readOnlySettings.has(parameterName) && parameterValue === 'on' && isOld()) this.#finder?.leave(this)
     })
   }
 }

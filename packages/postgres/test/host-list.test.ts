@@ -34,7 +34,7 @@ describe('a list of hosts', () => {
         ['b', port],
       ],
     ],
-    [Array(16).fill('a:65535').join(','), Array(16).fill(['a', 65_535])],
+    [Array(16).fill('a:65535').join(','), Array.from({ length: 16 }, () => ['a', 65_535] as const)],
   ] as const)
     it(`is read from ${text}`, () => {
       assert.deepEqual(

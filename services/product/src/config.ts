@@ -81,9 +81,9 @@ const problems = (variables: Variables, environment: Environment): readonly (str
 ]
 
 const addressOf = (variables: Variables): PostgresAddress => {
-  const { DATABASE_URL: url, DB_HOST: host = 'localhost', DB_PORT: port } = variables
+  const { DATABASE_URL: url, DB_HOST: host = 'localhost' } = variables
   if (url !== undefined) return splitUrl(url) ?? { url }
-  const hosts = hostsIn(host, port) ?? [{ host, port }]
+  const hosts = hostsIn(host, variables.DB_PORT) ?? [{ host, port: variables.DB_PORT }]
   return {
     ...hosts[0],
     user: variables.DB_USER,

@@ -1,121 +1,98 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
-import { type ClientSettings, ClientWithErrorHandler, type PrimaryFinder } from '../client.ts'
+import type { ClientSettings, ClientWithErrorHandler, PrimaryFinder } from '../client.ts'
+import { findWritable } from './find-writable.ts'
 import type { Host } from './host-list.ts'
-import { NoPrimary } from './no-primary.ts'
-
-/** A server that does not respond within this time does not count. */
-const searchLimitMs = 1_000
 
 /** A failed search is not repeated earlier, because each costs the standby servers a connection. */
 const pauseAfterFailureMs = 100
 
 const leaveRetryMs = 1_000
 
-/** Resolves with the host if its server accepts writes. */
-const requireWritable = async (host: Host, settings: ClientSettings): Promise<Host> => {
-  const client = Object.assign(new ClientWithErrorHandler(settings), host)
-  const limit = setTimeout(() => client.drop(), searchLimitMs)
-  try {
-    await client.connect()
-    const { rows } = await client.query<{ transaction_read_only: string }>('show transaction_read_only')
-    if (rows[0]?.transaction_read_only !== 'off') throw new Error('it is read-only')
-    return host
-  } finally {
-    clearTimeout(limit)
-    void client.end()
-  }
-}
-
-const findWritable = async (hosts: readonly Host[], settings: ClientSettings): Promise<Host> => {
-  try {
-    return await Promise.any(hosts.map((host) => requireWritable(host, settings)))
-  } catch (error) {
-    throw error instanceof AggregateError ? new NoPrimary(hosts, error) : error
-  }
-}
-
 const isOn = (client: ClientWithErrorHandler, { host, port }: Host): boolean =>
   client.host === host && client.port === port
 
-/** The clients of one configuration, and the server that they connect to, if it is known. */
-const createSearch = (hosts: readonly Host[], settings: ClientSettings) => {
-  const clients = new Set<ClientWithErrorHandler>()
-  let primary: Host | undefined
-  let running: Promise<Host> | undefined
+/** The open clients, and the server that new ones connect to. */
+class Finder implements PrimaryFinder {
+  readonly #hosts: readonly Host[]
+  readonly #settings: ClientSettings
+  readonly #clients = new Set<ClientWithErrorHandler>()
+  readonly #leaving = new Set<ClientWithErrorHandler>()
+  #primary: Host | undefined
+  #search: Promise<Host> | undefined
 
-  const run = async (): Promise<Host> => {
-    primary = undefined
+  constructor(hosts: readonly Host[], settings: ClientSettings) {
+    this.#hosts = hosts
+    this.#settings = settings
+  }
+
+  async connect(client: ClientWithErrorHandler, open: () => Promise<unknown>): Promise<void> {
+    Object.assign(client, this.#primary ?? (await this.#find()))
+    this.#clients.add(client)
+    client.once('end', () => this.#remove(client)).on('error', () => this.#onLost(client))
     try {
-      const found = await findWritable(hosts, settings)
-      primary = found
+      await open()
+    } catch (error) {
+      this.#onLost(client)
+      throw error
+    }
+  }
+
+  leave(client: ClientWithErrorHandler): void {
+    const isFirst = this.#leaving.size === 0
+    this.#leaving.add(client)
+    if (isFirst) void this.#leaveAll()
+  }
+
+  async ping(limitMs: number): Promise<void> {
+    await withDeadline(limitMs, 'no PostgreSQL server that accepts writes has responded', this.#find())
+  }
+
+  /** Concurrent searches are one. */
+  #find(): Promise<Host> {
+    this.#search ??= this.#runSearch()
+    return this.#search
+  }
+
+  async #runSearch(): Promise<Host> {
+    this.#primary = undefined
+    try {
+      const primary = await findWritable(this.#hosts, this.#settings)
       // Otherwise the next statements hang on a hung server, or are refused by a demoted one.
-      for (const client of clients) if (!isOn(client, found)) client.drop()
-      running = undefined
-      return found
+      for (const client of this.#clients) if (!isOn(client, primary)) client.drop()
+      this.#primary = primary
+      this.#search = undefined
+      return primary
     } catch (error) {
       setTimeout(() => {
-        running = undefined
+        this.#search = undefined
       }, pauseAfterFailureMs).unref()
       throw error
     }
   }
-  /** Concurrent searches are one. */
-  const search = (): Promise<Host> => {
-    running ??= run()
-    return running
-  }
-  const remove = (client: ClientWithErrorHandler) => {
-    clients.delete(client)
-    // Without a connection, a change of the primary would go unnoticed.
-    if (clients.size === 0) primary = undefined
-  }
-  const onLost = (client: ClientWithErrorHandler) => {
-    if (primary !== undefined && isOn(client, primary)) primary = undefined
-    remove(client)
-  }
-  return {
-    search,
-    connect: async (client: ClientWithErrorHandler, open: () => Promise<unknown>): Promise<void> => {
-      Object.assign(client, primary ?? (await search()))
-      clients.add(client)
-      client.once('end', () => remove(client)).on('error', () => onLost(client))
-      try {
-        await open()
-      } catch (error) {
-        onLost(client)
-        throw error
-      }
-    },
-  }
-}
 
-const createPrimaryFinder = (hosts: readonly Host[], settings: ClientSettings): PrimaryFinder => {
-  const { search, connect } = createSearch(hosts, settings)
-  const leaving = new Set<ClientWithErrorHandler>()
+  #onLost(client: ClientWithErrorHandler): void {
+    if (this.#primary !== undefined && isOn(client, this.#primary)) this.#primary = undefined
+    this.#remove(client)
+  }
+
+  #remove(client: ClientWithErrorHandler): void {
+    this.#clients.delete(client)
+    this.#leaving.delete(client)
+    // Without a connection, a change of the primary would go unnoticed.
+    if (this.#clients.size === 0) this.#primary = undefined
+  }
 
   /** Until another server accepts writes, the clients stay where they are: reads still succeed there. */
-  const leaveAll = async (): Promise<void> => {
-    while (leaving.size > 0)
+  async #leaveAll(): Promise<void> {
+    while (this.#leaving.size > 0)
       try {
-        await search()
-        for (const client of leaving) client.drop()
-        leaving.clear()
+        await this.#find()
+        for (const client of this.#leaving) client.drop()
+        this.#leaving.clear()
       } catch {
         await delay(leaveRetryMs, undefined, { ref: false })
       }
-  }
-  return {
-    connect,
-    leave: (client) => {
-      const isFirst = leaving.size === 0
-      leaving.add(client)
-      client.once('end', () => leaving.delete(client))
-      if (isFirst) void leaveAll()
-    },
-    ping: async (limitMs) => {
-      await withDeadline(limitMs, 'no PostgreSQL server that accepts writes has responded', search())
-    },
   }
 }
 
@@ -124,5 +101,5 @@ export const withPrimaryFinder = <Settings extends ClientSettings>(
   settings: Settings & Readonly<{ hosts?: readonly Host[] | undefined }>,
 ): Settings & ClientSettings => {
   const { hosts } = settings
-  return hosts === undefined ? settings : { ...settings, finder: createPrimaryFinder(hosts, settings) }
+  return hosts === undefined ? settings : { ...settings, finder: new Finder(hosts, settings) }
 }
