@@ -7,7 +7,7 @@ import type { Host } from './host-list.ts'
 /** A failed search is not repeated earlier, because each costs the standby servers a connection. */
 const pauseAfterFailureMs = 100
 
-const leaveRetryMs = 1_000
+const leaveRetryMs = 500
 
 const isOn = (client: ClientWithErrorHandler, { host, port }: Host): boolean =>
   client.host === host && client.port === port
