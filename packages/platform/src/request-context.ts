@@ -13,6 +13,13 @@ export type RequestContext = Readonly<{
 
 export const requestContext = new AsyncLocalStorage<RequestContext>()
 
+/** Runs `work` as a part of the current request. It stops when the signal aborts, also if nothing else may stop it. */
+export const stopOnAbort = <Result>(signal: AbortSignal, work: () => Result): Result => {
+  const request = requestContext.getStore()
+  const signals = [signal, ...(request?.signal === undefined ? [] : [request.signal])]
+  return requestContext.run({ requestId: randomUUID(), ...request, signal: AbortSignal.any(signals) }, work)
+}
+
 /** The header (HTTP) and metadata key (gRPC) that carries the request id. */
 export const requestIdHeader = 'x-request-id'
 

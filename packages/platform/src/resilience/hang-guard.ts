@@ -20,7 +20,7 @@ type HangGuardOptions = Readonly<{
   signal: AbortSignal
 }>
 
-type Call = Readonly<{ startedAt: number; reject: (error: AppError) => void }>
+type Call = Readonly<{ startedAt: number; abort: AbortController }>
 
 /** The calls in progress, and whether the server responds. */
 const createServerState = ({ onState, message }: Pick<HangGuardOptions, 'onState' | 'message'>) => {
@@ -52,16 +52,21 @@ const createServerState = ({ onState, message }: Pick<HangGuardOptions, 'onState
     },
     noteHang: () => {
       enter(true)
-      for (const { reject } of calls) reject(hangError())
+      for (const { abort } of calls) abort.abort(hangError())
     },
   }
 }
 
+const untilAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
+
 /**
  * Protects callers from a server that hangs, as opposed to one where a call waits for a lock. If no call has
  * received a response for a while, the server gets a ping. If it does not respond to that either, all calls in
- * progress and all further calls fail with `unavailable`, until it responds. A call in progress may still take
- * effect.
+ * progress and all further calls fail with `unavailable`, until it responds. The signal of a call in progress is
+ * aborted, but what it has already sent may still take effect.
  */
 export const createHangGuard = (options: HangGuardOptions) => {
   const { overdueMs, pingPauseMs, ping, signal } = options
@@ -76,18 +81,18 @@ export const createHangGuard = (options: HangGuardOptions) => {
   }
   void every(() => (server.isHung() ? pingPauseMs : checkPauseMs), check, signal)
 
-  return async <Result>(run: () => Promise<Result>): Promise<Result> => {
+  return async <Result>(run: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
     if (server.isHung()) throw server.hangError()
-    const { promise: hang, reject } = Promise.withResolvers<never>()
-    const call: Call = { startedAt: performance.now(), reject }
+    const abort = new AbortController()
+    const call: Call = { startedAt: performance.now(), abort }
     server.calls.add(call)
-    const result = run()
+    const result = run(abort.signal)
     // Noted even after the caller has been rejected. Errors of connections are not responses.
     result.then(server.noteResponse, (error: unknown) => {
       if (error instanceof AppError && error.kind !== 'unavailable') server.noteResponse()
     })
     try {
-      return await Promise.race([result, hang])
+      return await Promise.race([result, untilAborted(abort.signal)])
     } finally {
       server.calls.delete(call)
     }

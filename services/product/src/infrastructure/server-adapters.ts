@@ -3,6 +3,7 @@ import type { Dependency } from '@shop/platform/health/health.ts'
 import { logFailures } from '@shop/platform/health/logged-probe.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { AdapterOptions, Adapters } from '@shop/platform/process/run-service.ts'
+import { stopOnAbort } from '@shop/platform/request-context.ts'
 import { openHangGuard } from '@shop/postgres/availability/hang-guard.ts'
 import { createWriteCheck } from '@shop/postgres/availability/write-check.ts'
 import { closePostgres } from '@shop/postgres/close.ts'
@@ -36,8 +37,9 @@ const notResponding = 'the product database is not responding'
 
 type Guard = ReturnType<typeof openHangGuard>
 
+/** A call that is refused because the server hangs sends nothing more: a late write could replace a newer one. */
 const guardAll = <Adapter extends AsyncFunctions>(adapter: Adapter, guard: Guard): Adapter =>
-  decorate(adapter, (_name, call) => guard(call))
+  decorate(adapter, (_name, call) => guard((signal) => stopOnAbort(signal, call)))
 
 /** Opens the replica if one is configured. Queries then read from it, and it is an optional dependency. */
 const openReaders = (

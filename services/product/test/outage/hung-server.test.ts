@@ -57,14 +57,28 @@ test('a server that hangs is refused within about a second, then at once, and us
     assert.equal((await service.send({ url: '/products/1' })).statusCode, 200)
     assert.ok(await service.isReady())
   })
-  await eventually(5_000, async () => {
-    const update = await service.send({ method: 'PATCH', url: '/products/1', payload: { stock: 4 } })
-    assert.equal(update.statusCode, 200)
-  })
   assert.match(
     await service.scrape(),
     /^circuit_breaker_state\{circuit_breaker="postgres",state="closed".*\} 1$/m,
   )
+})
+
+test('an update that was refused because the server hangs does not take effect later', {
+  skip: withoutPostgresPrograms,
+}, async () => {
+  await using server = await startPostgresServer()
+  await using service = await openService({ DATABASE_URL: server.url })
+  await eventually(20_000, async () => assert.ok(await service.isReady()))
+  assert.equal((await service.send({ method: 'POST', url: '/products', payload })).statusCode, 201)
+  const update = (stock: number) => service.send({ method: 'PATCH', url: '/products/1', payload: { stock } })
+
+  server.hang()
+  assert.equal((await update(3)).statusCode, 503)
+  server.resume()
+  await eventually(5_000, async () => assert.equal((await update(4)).statusCode, 200))
+  await delay(500)
+  const { stock, version } = (await service.send({ url: '/products/1' })).json()
+  assert.deepEqual({ stock, version }, { stock: 4, version: 2 })
 })
 
 test('requests that wait for a lock are not refused, and those that join a query wait no longer than others', {
