@@ -107,7 +107,11 @@ export const createApp = async (
     listen: (listenConfig: ListenConfig) => listen({ http, grpc }, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
-      if (order === 'retire') return
+      if (order === 'retire') {
+        server.stopListening()
+        grpc.stopListening()
+        return
+      }
       health.stop()
       void healthService.refresh()
     },

@@ -71,10 +71,18 @@ export const createGrpcServer = (
   })
   server.addService(withStrictDecoding(definition), Object.fromEntries(handlers))
   for (const extension of extensions) extension.addToServer(server)
+  let boundPort: number | undefined
 
   return {
     /** Resolves with the port that is bound: for port 0, a free one that the system chooses. */
-    listen: (port: number): Promise<number> => listen(server, port),
+    listen: async (port: number): Promise<number> => {
+      boundPort = await listen(server, port)
+      return boundPort
+    },
+    /** Accepts no more connections, and tells clients to send further calls elsewhere (GOAWAY). Running calls go on. */
+    stopListening: (): void => {
+      if (boundPort !== undefined) server.unbind(`${anyAddress}:${boundPort}`)
+    },
     close: async (): Promise<void> => {
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
       // Watch streams of the health service never end by themselves, so `tryShutdown` would wait for them. They are
