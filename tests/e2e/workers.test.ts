@@ -78,16 +78,19 @@ const grpcPreface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'
 /** Starts `count` clients that open one connection after the other. Each sends `bytes` after a moment, and waits for a response. */
 const startCallers = (count: number, port: number, bytes: string) => {
   const open = new Set<Socket>()
-  let [answered, lost, stopping] = [0, 0, false]
+  const stopping = new AbortController()
+  let [answered, lost] = [0, 0]
   const call = async () => {
     const socket = connect(port, '127.0.0.1').on('error', () => {})
     open.add(socket)
-    const closed = new Promise((resolve) => socket.once('close', resolve))
-    void closed.then(() => {
-      open.delete(socket)
-      if (socket.bytesRead > 0) answered += 1
-      else lost += 1
-    })
+    const closed = new Promise<void>((resolve) =>
+      socket.once('close', () => {
+        open.delete(socket)
+        if (socket.bytesRead > 0) answered += 1
+        else lost += 1
+        resolve()
+      }),
+    )
     socket.once('data', () => socket.destroy())
     await delay(10)
     socket.write(bytes)
@@ -95,7 +98,7 @@ const startCallers = (count: number, port: number, bytes: string) => {
     await Promise.race([closed, delay(1_000)])
   }
   const running = Array.from({ length: count }, async () => {
-    while (!stopping) await call()
+    while (!stopping.signal.aborted) await call()
   })
   return {
     answered: () => answered,
@@ -103,12 +106,12 @@ const startCallers = (count: number, port: number, bytes: string) => {
     lost: () => lost,
     /** Stops, and waits until all connections are closed. */
     stop: async () => {
-      stopping = true
+      stopping.abort()
       await Promise.all(running)
       await eventually(timeoutMs, async () => assert.equal(open.size, 0, 'connections without a response'))
     },
     [Symbol.dispose]: () => {
-      stopping = true
+      stopping.abort()
       for (const socket of open) socket.destroy()
     },
   }
