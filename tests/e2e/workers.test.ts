@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { readdirSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { credentials } from '@grpc/grpc-js'
+import { ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { root } from '@shop/testing/files.ts'
 import { request } from '@shop/testing/services/http.ts'
@@ -18,7 +23,7 @@ import {
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 
-type Line = Readonly<{ msg: string; pid?: number; worker_pid?: number; route?: string }>
+type Line = Readonly<{ msg: string; pid?: number; worker_pid?: number; route?: string; signal?: string }>
 
 const linesOf = ({ output }: RunningService): Line[] =>
   output()
@@ -44,9 +49,18 @@ const requestCountIn = (metrics: string, route: string): number => {
 const requestCount = async (service: RunningService, route: string): Promise<number> =>
   requestCountIn(await scrape(service), route)
 
+/** Four starts of a service one after the other, on a busy machine. */
+const replacementLimitMs = 4 * timeoutMs
+
 /** How many times all workers have been replaced. */
 const replacementCount = (service: RunningService): number =>
   linesOf(service).filter(({ msg }) => msg === 'all workers replaced').length
+
+/** Waits until the supervisor stops its workers. Workers that hang do not log this. */
+const untilStopping = (service: RunningService) =>
+  eventually(timeoutMs, async () =>
+    assert.ok(linesOf(service).some(({ msg, signal }) => msg === 'stopping' && signal === 'SIGTERM')),
+  )
 
 const childrenOf = ({ process: { pid } }: RunningService): number[] =>
   spawnSync('ps', ['-A', '-o', 'ppid=,pid='], { encoding: 'utf8' })
@@ -54,13 +68,60 @@ const childrenOf = ({ process: { pid } }: RunningService): number[] =>
     .map((line) => line.trim().split(/\s+/).map(Number))
     .flatMap(([parent, child]) => (parent === pid && child !== undefined ? [child] : []))
 
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
+/** False also if the process has ended and its parent has not noticed (state Z). */
+const isAlive = (pid: number): boolean =>
+  /^[^Z\s]/.test(spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout)
+
+const portOf = ({ url }: RunningService): number => Number(new URL(url).port)
+
+const httpRequest = 'GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n'
+/** The first bytes of a gRPC connection: the preface of HTTP/2 and an empty SETTINGS frame. */
+const grpcPreface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'
+
+/** Starts `count` clients that open one connection after the other. Each sends `bytes` after a moment, and waits for a response. */
+const startCallers = (count: number, port: number, bytes: string) => {
+  const open = new Set<Socket>()
+  const stopping = new AbortController()
+  let [answered, lost] = [0, 0]
+  const call = async () => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    open.add(socket)
+    const closed = new Promise<void>((resolve) =>
+      socket.once('close', () => {
+        open.delete(socket)
+        if (socket.bytesRead > 0) answered += 1
+        else lost += 1
+        resolve()
+      }),
+    )
+    socket.once('data', () => socket.destroy())
+    await delay(10)
+    socket.write(bytes)
+    // A connection without a response does not stop its client.
+    await Promise.race([closed, delay(1_000)])
+  }
+  const running = Array.from({ length: count }, async () => {
+    while (!stopping.signal.aborted) await call()
+  })
+  return {
+    answered: () => answered,
+    /** The number of connections that were refused, or closed without a response. */
+    lost: () => lost,
+    /** Stops, and waits until all connections are closed. */
+    stop: async () => {
+      stopping.abort()
+      await Promise.all(running)
+      await eventually(timeoutMs, async () => assert.equal(open.size, 0, 'connections without a response'))
+    },
+    [Symbol.dispose]: () => {
+      stopping.abort()
+      for (const socket of open) socket.destroy()
+    },
   }
 }
+
+const descriptorCount = ({ process: { pid } }: RunningService): number =>
+  process.platform === 'linux' ? readdirSync(`/proc/${pid}/fd`).length : 0
 
 describe('a service with two workers', { skip: withoutPostgres || withoutRedis }, () => {
   const stack = new AsyncDisposableStack()
@@ -68,13 +129,14 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
   let product: RunningService
   let basket: RunningService
   let productId: number
+  let grpcPort: number
   before(async () => {
     const schema = stack.use(await ownSchema())
     stack.defer(() => removeKeys(`basket:${prefix}`))
-    const grpcPort = String(await freePort())
-    const common = { WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '2' }
+    grpcPort = await freePort()
+    const common = { WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '0' }
     product = stack.use(
-      await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: grpcPort, ...common }),
+      await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: String(grpcPort), ...common }),
     )
     const catalog = { PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }
     basket = stack.use(await startService('basket', { REDIS_URL: redisUrl, ...catalog, ...common }))
@@ -117,7 +179,7 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     await waitForRounds(shoppers, 20)
     for (const service of [product, basket]) {
       assert.ok(service.process.kill('SIGHUP'))
-      await eventually(timeoutMs, async () => {
+      await eventually(replacementLimitMs, async () => {
         assert.ok(linesOf(service).some(({ msg }) => msg === 'all workers replaced'))
       })
       assert.equal(workersOf(service).length, 4)
@@ -140,6 +202,52 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     assert.ok(linesOf(product).some(({ msg }) => msg === 'worker exited; starting a replacement'))
     assert.equal(await requestCount(product, route), countBefore)
     assert.equal((await request('GET', `${product.url}/products/${productId}`)).status, 200)
+  })
+
+  it('loses no connection and no call on SIGHUP', async () => {
+    const client = new ProductServiceClient(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
+    using _ = { [Symbol.dispose]: () => client.close() }
+    const getProduct = promisify(
+      (id: number, callback: (error: Error | null) => void) => void client.getProduct({ id }, callback),
+    )
+    await using clients = startShoppers(3, async ({ send }, shopper) => {
+      assert.equal((await send('GET', `${product.url}/products/${productId}`)).status, 200)
+      await getProduct(productId)
+      await delay(20 + 10 * shopper)
+    })
+    using productCallers = startCallers(2, portOf(product), httpRequest)
+    using basketCallers = startCallers(2, portOf(basket), httpRequest)
+    using grpcCallers = startCallers(2, grpcPort, grpcPreface)
+    await waitForRounds(clients, 20)
+    const replacementsBefore = { product: replacementCount(product), basket: replacementCount(basket) }
+    for (const service of [product, basket]) service.process.kill('SIGHUP')
+    await eventually(replacementLimitMs, async () => {
+      assert.equal(replacementCount(product), replacementsBefore.product + 1)
+      assert.equal(replacementCount(basket), replacementsBefore.basket + 1)
+    })
+    await waitForRounds(clients, 20)
+    assert.deepEqual(await clients.stop(), [])
+    for (const callers of [productCallers, basketCallers, grpcCallers]) {
+      await callers.stop()
+      assert.ok(callers.answered() > 0)
+      assert.equal(callers.lost(), 0)
+    }
+  })
+
+  it('leaves no connection and no descriptor open when a worker is killed', async () => {
+    const pidsBefore = workersOf(product)
+    const descriptorsBefore = descriptorCount(product)
+    using httpCallers = startCallers(8, portOf(product), httpRequest)
+    using grpcCallers = startCallers(8, grpcPort, grpcPreface)
+    await eventually(timeoutMs, async () => {
+      assert.ok(httpCallers.answered() > 50)
+      assert.ok(grpcCallers.answered() > 50)
+    })
+    process.kill(pidsBefore.at(-1) ?? 0, 'SIGKILL')
+    await eventually(timeoutMs, async () => assert.equal(workersOf(product).length, pidsBefore.length + 1))
+    await httpCallers.stop()
+    await grpcCallers.stop()
+    await eventually(timeoutMs, async () => assert.ok(descriptorCount(product) <= descriptorsBefore))
   })
 
   it('serves metrics while a worker is still loading', async () => {
@@ -190,10 +298,11 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
   })
 
   it('exits with 1 when a worker is killed while the service stops', async () => {
-    const pid = workersOf(product).find(isAlive)
+    const pid = workersOf(product).find(isAlive) ?? 0
+    process.kill(pid, 'SIGSTOP')
     const exited = product.stop()
-    await eventually(timeoutMs, async () => assert.ok(linesOf(product).some(({ msg }) => msg === 'stopping')))
-    process.kill(pid ?? 0, 'SIGKILL')
+    await untilStopping(product)
+    process.kill(pid, 'SIGKILL')
     assert.equal(await exited, 1)
   })
 
@@ -201,6 +310,17 @@ describe('a service with two workers', { skip: withoutPostgres || withoutRedis }
     const pids = workersOf(basket)
     assert.equal(await basket.stop(), 0)
     assert.deepEqual(pids.filter(isAlive), [])
+  })
+
+  it('ends a worker that hangs on the second SIGTERM', async () => {
+    await using service = await startService('basket', { REDIS_URL: redisUrl, WORKERS: '2' })
+    const pid = workersOf(service).find(isAlive) ?? 0
+    process.kill(pid, 'SIGSTOP')
+    const exited = service.stop()
+    await untilStopping(service)
+    service.process.kill('SIGTERM')
+    assert.equal(await exited, 1)
+    await eventually(timeoutMs, async () => assert.ok(!isAlive(pid)))
   })
 
   it('exits with 0 on SIGTERM while its workers are starting', async () => {

@@ -6,6 +6,7 @@ import type { Order } from '@shop/platform/process/host.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { send, workers } from './metrics.ts'
+import { closeUnaccepted } from './unaccepted-connections.ts'
 import type { ToSupervisor } from './worker.ts'
 
 /** The pause before a replacement starts. It doubles with each attempt until a worker has run for `stableAfterMs`. */
@@ -28,6 +29,7 @@ export class NotStarted extends Error {
 const startWorker = (): Promise<Worker> =>
   new Promise((resolve, reject) => {
     const worker = cluster.fork()
+    closeUnaccepted(worker)
     worker.once('exit', (code) => reject(new NotStarted(code || 1)))
     worker.on('message', (message: ToSupervisor) => {
       if (message.type === 'started') resolve(worker)

@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { singleProcess } from '@shop/platform/process/host.ts'
-import { stopLimitMs, untilStopped } from '@shop/platform/process/lifecycle.ts'
+import { drainMs, stopLimitMs, untilStopped } from '@shop/platform/process/lifecycle.ts'
 import type { ShutdownConfig } from '@shop/platform/process/service-config.ts'
 import { Fleet, NotStarted } from './fleet.ts'
 import { serveTotals, workers } from './metrics.ts'
@@ -28,9 +28,13 @@ type SupervisorConfig = Readonly<{ workers: number; shutdown: ShutdownConfig }>
  * first workers cannot start.
  */
 export const supervise = async (service: string, config: SupervisorConfig, logger: Logger): Promise<void> => {
-  const fleet = new Fleet(logger, config.shutdown.delayMs + stopLimitMs)
+  const fleet = new Fleet(logger, drainMs('retire', config.shutdown) + stopLimitMs)
   serveTotals(service, logger)
   cluster.on('exit', (worker, code, signal) => void fleet.handleExit(worker, code, signal))
+  // A worker that hangs does not notice that the supervisor has gone.
+  process.once('exit', () => {
+    for (const worker of workers()) worker.process.kill('SIGKILL')
+  })
   // The handlers are installed before the workers start, so that a signal during the start stops them gracefully.
   process.on('SIGHUP', () => void fleet.replaceAll())
   const stopped = untilStopped(logger, config.shutdown, singleProcess, () => fleet.stop())

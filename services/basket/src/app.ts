@@ -75,7 +75,8 @@ export const createApp = async (
     },
     beginDrain: (order: Order) => {
       server.beginDrain()
-      if (order === 'stop') health.stop()
+      if (order === 'retire') server.stopListening()
+      else health.stop()
     },
     [Symbol.asyncDispose]: async () => {
       health.stop()

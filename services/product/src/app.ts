@@ -78,6 +78,10 @@ const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Log
   logger.info({ version, http_port: config.http.port, grpc_port: config.grpc.port }, 'started')
 }
 
+const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
+  for (const server of servers) server.stopListening()
+}
+
 /** Assembles the service: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
   { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
@@ -107,7 +111,7 @@ export const createApp = async (
     listen: (listenConfig: ListenConfig) => listen({ http, grpc }, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
-      if (order === 'retire') return
+      if (order === 'retire') return stopListening(server, grpc)
       health.stop()
       void healthService.refresh()
     },

@@ -37,7 +37,7 @@ export type Rpcs<GeneratedServer> = {
     : never
 }
 
-const listen = (server: Server, port: number): Promise<number> =>
+const bind = (server: Server, port: number): Promise<number> =>
   new Promise((resolve, reject) => {
     server.bindAsync(`${anyAddress}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound)
@@ -47,6 +47,21 @@ const listen = (server: Server, port: number): Promise<number> =>
       }
     })
   })
+
+const createListener = (server: Server) => {
+  let boundPort: number | undefined
+  return {
+    /** Resolves with the port that is bound: for port 0, a free one that the system chooses. */
+    listen: async (port: number): Promise<number> => {
+      boundPort = await bind(server, port)
+      return boundPort
+    },
+    /** Accepts no more connections, and tells clients to send further calls elsewhere (GOAWAY). Running calls go on. */
+    stopListening: (): void => {
+      if (boundPort !== undefined) server.unbind(`${anyAddress}:${boundPort}`)
+    },
+  }
+}
 
 /**
  * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
@@ -73,8 +88,7 @@ export const createGrpcServer = (
   for (const extension of extensions) extension.addToServer(server)
 
   return {
-    /** Resolves with the port that is bound: for port 0, a free one that the system chooses. */
-    listen: (port: number): Promise<number> => listen(server, port),
+    ...createListener(server),
     close: async (): Promise<void> => {
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
       // Watch streams of the health service never end by themselves, so `tryShutdown` would wait for them. They are

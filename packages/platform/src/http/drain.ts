@@ -1,14 +1,14 @@
+import { Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Health } from '../health/health.ts'
 import { drainLimitMs } from '../transports.ts'
 
 /**
- * Returns `beginDrain`. Once it is called, the service is stopping, or the server begins to close, every
- * response carries `Connection: close`. Clients then reconnect elsewhere, and no request is in flight on a
- * kept connection when the server closes it. Connections that are still open eight seconds after the server
- * began to close are destroyed.
+ * Once `beginDrain` is called, the service is stopping, or the server begins to close, every response carries
+ * `Connection: close`. Clients then reconnect elsewhere, and no request is in flight on a kept connection when the
+ * server closes it. Connections that are still open eight seconds after the server began to close are destroyed.
  */
-export const drainOnClose = (app: FastifyInstance, health: Health): (() => void) => {
+export const drainOnClose = (app: FastifyInstance, health: Health) => {
   let draining = false
   const beginDrain = () => {
     draining = true
@@ -22,5 +22,12 @@ export const drainOnClose = (app: FastifyInstance, health: Health): (() => void)
     if (draining || health.isStopping()) void reply.header('connection', 'close')
     done()
   })
-  return beginDrain
+  return {
+    beginDrain,
+    /**
+     * Accepts no more connections; those that are open are served. A closing server destroys connections that have not
+     * sent a request yet, so a process that another one replaces calls this some time before it closes.
+     */
+    stopListening: (): void => void Server.prototype.close.call(app.server),
+  }
 }

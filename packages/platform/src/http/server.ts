@@ -89,7 +89,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   traceRequests(app, clientClosedRequest)
   recordRequests(app, options, corsHeaders(config.corsOrigins))
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
-  const beginDrain = drainOnClose(app, options.health)
+  const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
   const rejectOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
@@ -99,5 +99,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   rejectOtherMethods()
-  return { app, beginDrain, isOverloaded }
+  return { app, ...drain, isOverloaded }
 }

@@ -3,22 +3,30 @@ import type { Logger } from '../logging/logger.ts'
 import type { Host, Order } from './host.ts'
 import type { ShutdownConfig } from './service-config.ts'
 
-/** The time limit for closing everything after the shutdown delay; then the process exits at once. */
+/** The time limit for closing everything after the drain; then the process exits at once. */
 export const stopLimitMs = 10_000
+
+/** A retiring process drains for this long at least, so that clients of kept connections get `Connection: close`. */
+const minRetireDelayMs = 2_000
+
+/** How long a process drains before it closes. */
+export const drainMs = (order: Order, { delayMs }: ShutdownConfig): number =>
+  order === 'retire' ? Math.max(delayMs, minRetireDelayMs) : delayMs
 
 /**
  * Waits for the first order to stop, calls `beginDrain`, which sends clients elsewhere, and resolves after
- * the shutdown delay. The process then has ten seconds to finish running work and to close. After that time,
+ * the drain. The process then has ten seconds to finish running work and to close. After that time,
  * or if the host forces it (such as on a second signal), it exits at once with code 1.
  */
 export const untilStopped = async (
   logger: Pick<Logger, 'info' | 'fatal'>,
-  { delayMs }: ShutdownConfig,
+  config: ShutdownConfig,
   host: Pick<Host, 'nextOrder' | 'onForce'>,
   beginDrain: (order: Order) => void,
 ): Promise<void> => {
   const { order, reason } = await host.nextOrder()
   logger.info(reason, 'stopping')
+  const delayMs = drainMs(order, config)
   const force = (cause: string) => {
     logger.fatal({ reason: cause }, 'forced stop')
     process.exit(1)
