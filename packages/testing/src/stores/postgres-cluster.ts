@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, globSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { makeCertificate } from '../services/certificate.ts'
 import { freePort } from '../services/services.ts'
+import { postgresUser } from './postgres-user.ts'
 import { unlessReachable } from './servers.ts'
 
 const binFolders = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
@@ -21,16 +22,9 @@ export const withoutPostgresPrograms = await unlessReachable('initdb, postgres a
   assert.ok(binFolder),
 )
 
-/** PostgreSQL refuses to run as root, so root runs it as the user `postgres`. */
-const identity = (): { uid?: number; gid?: number } => {
-  if (process.getuid?.() !== 0) return {}
-  const [, uid, gid] = /^postgres:[^:]*:(\d+):(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? []
-  return { uid: Number(uid), gid: Number(gid) }
-}
-
 const runProgram = (name: string, args: readonly string[]) =>
   promisify(execFile)(name, args, {
-    ...identity(),
+    ...postgresUser(),
     cwd: tmpdir(),
     env: { PATH: `${binFolder}:${process.env['PATH']}` },
   })
@@ -70,7 +64,7 @@ export const startPostgresServer = async ({
   tls = false,
 }: Options = {}): Promise<PostgresServer> => {
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
-  const { uid, gid } = identity()
+  const { uid, gid } = postgresUser()
   if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
   const data = join(folder, 'data')
   if (primary === undefined)
@@ -92,7 +86,7 @@ export const startPostgresServer = async ({
       'fast',
       '--no-sync',
     ])
-  if (tls) await makeCertificate(folder, 'IP:127.0.0.1', identity())
+  if (tls) await makeCertificate(folder, 'IP:127.0.0.1', postgresUser())
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   let server: ReturnType<typeof spawn> | undefined
@@ -106,7 +100,11 @@ export const startPostgresServer = async ({
       ...(tls ? ['ssl=on', `ssl_cert_file=${folder}/server.crt`, `ssl_key_file=${folder}/server.key`] : []),
     ]
     const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
-    server = spawn(join(binFolder ?? '', 'postgres'), args, { ...identity(), cwd: folder, stdio: 'ignore' })
+    server = spawn(join(binFolder ?? '', 'postgres'), args, {
+      ...postgresUser(),
+      cwd: folder,
+      stdio: 'ignore',
+    })
     await waitUntilReady(url)
   }
   const stop = async () => {
