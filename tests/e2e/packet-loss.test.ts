@@ -8,11 +8,11 @@ import {
   startProductWrites,
 } from '@shop/testing/services/checked-writes.ts'
 import { request } from '@shop/testing/services/http.ts'
-import { openPacketLoss, withoutPacketLoss } from '@shop/testing/services/packet-loss.ts'
 import type { Answer } from '@shop/testing/services/recorded-load.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { untilHealthy } from '@shop/testing/services/shoppers.ts'
 import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { openPacketLoss, withoutPacketLoss } from '@shop/testing/stores/packet-loss.ts'
 import { query } from '@shop/testing/stores/postgres.ts'
 import {
   type PostgresServer,
@@ -27,9 +27,9 @@ const clients = 8
 type Load = Readonly<{ answers: readonly Answer[] }>
 
 const untilServed = ({ answers }: Load) => {
-  const before = answers.length
+  const earlier = answers.length
   return eventually(recoveryMs, async () => {
-    assert.ok(answers.length > before + 50)
+    assert.ok(answers.length > earlier + 50)
     assert.ok(answers.slice(-50).every(({ status }) => status < 300))
   })
 }

@@ -2,14 +2,8 @@ import { Client, type ClientConfig } from 'pg'
 
 const isReadTimeout = (error: unknown) => error instanceof Error && error.message === 'Query read timeout'
 
-/**
- * A client that ignores `error` events: without a listener, a lost connection would end the process. It closes
- * itself when the server does not respond to a query in time. Otherwise the pool would give it out again, and
- * after a loss of packets TCP waits longer and longer before it sends again: with a loss of 14 s, requests
- * still failed 10 s after it.
- */
-export class ClientWithErrorHandler extends Client {
-  constructor(config?: ClientConfig) {
+class ClosingClient extends Client {
+  constructor(config?: string | ClientConfig) {
     super(config)
     this.on('error', () => {})
   }
@@ -24,3 +18,11 @@ export class ClientWithErrorHandler extends Client {
     return result as never
   }
 }
+
+/**
+ * A client that ignores `error` events: without a listener, a lost connection would end the process. It closes
+ * itself when the server does not respond to a query in time. Otherwise the pool would give it out again, and
+ * after a loss of packets TCP waits longer and longer before it sends again: with a loss of 14 s, requests
+ * still failed 10 s after it.
+ */
+export const ClientWithErrorHandler: typeof Client = ClosingClient

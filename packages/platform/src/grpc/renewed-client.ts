@@ -12,6 +12,9 @@ const isTimeout = (error: unknown): boolean =>
   'code' in error.cause &&
   error.cause.code === status.DEADLINE_EXCEEDED
 
+/** The only way to get at a channel's sockets. Not in the documentation of grpc-js, but in its types. */
+const createSecureConnector = '_createSecureConnector'
+
 /**
  * Returns a function that destroys all connections made with the credentials, now and later. A closed client
  * of grpc-js keeps a connection on which the server has not sent anything yet.
@@ -19,8 +22,8 @@ const isTimeout = (error: unknown): boolean =>
 const trackConnections = (credentials: ChannelCredentials) => {
   const sockets = new Set<Socket>()
   let isDestroyed = false
-  const createConnector = credentials._createSecureConnector.bind(credentials)
-  credentials._createSecureConnector = (...input) => {
+  const createConnector = credentials[createSecureConnector].bind(credentials)
+  credentials[createSecureConnector] = (...input) => {
     const connector = createConnector(...input)
     const connect = connector.connect.bind(connector)
     connector.connect = (socket) => {

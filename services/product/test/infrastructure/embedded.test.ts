@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { PGlite } from '@electric-sql/pglite'
+import { dataDir as prebuiltDataDir } from '@electric-sql/pglite-prepopulatedfs'
 import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
 import { readConfig } from '../../src/config.ts'
 import { newProduct } from '../../src/domain/product.ts'
@@ -125,4 +127,13 @@ test('a folder that is no database ends the service with one line that says what
     stderr,
     /^.+products cannot be opened as a database \(.+\)\. If its data is not needed, delete the folder\.\n$/,
   )
+})
+
+test('PGlite flushes nothing to the disk, as docs/durability.md says', async () => {
+  await using folder = await temporaryFolder()
+  const pglite = await PGlite.create({ dataDir: folder.path, loadDataDir: await prebuiltDataDir() })
+  assert.deepEqual((await pglite.query('show fsync')).rows, [{ fsync: 'off' }])
+  const { NODEFS } = pglite.Module.FS.filesystems
+  assert.ok('write' in NODEFS.stream_ops && !('fsync' in NODEFS.stream_ops))
+  await pglite.close()
 })

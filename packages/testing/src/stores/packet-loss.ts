@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
-import { unlessReachable } from '../stores/servers.ts'
+import { unlessReachable } from './servers.ts'
 
 /** Runs a command of nftables, which needs root. Debian installs the program in /usr/sbin. */
 const nft = (command: string) => {
