@@ -25,6 +25,7 @@ type Compose = Readonly<{
     string,
     {
       image: string
+      command?: string
       build?: { dockerfile: string }
       environment?: Record<string, string>
       depends_on?: object | string[]
@@ -47,6 +48,11 @@ describe('docker-compose.yml', () => {
       assert.deepEqual(unreadVariables(service, Object.keys(environment)), [])
       assert.ok(existsSync(join(root, build?.dockerfile ?? '')))
     }
+  })
+
+  it('starts the stores with the settings that docs/durability.md names', () => {
+    assert.match(services['redis']?.command ?? '', / --appendonly yes --appendfsync everysec /)
+    assert.equal(services['postgres']?.command, undefined)
   })
 
   it('refers only to services, volumes and files that exist', () => {

@@ -37,6 +37,9 @@ const isIdentifier = (code: string): boolean =>
 
 /** Names of PostgreSQL, OpenTelemetry and libraries, which our code does not contain. */
 const externalNames = new Set([
+  'synchronous_standby_names',
+  'synchronous_commit',
+  'relaxedDurability',
   'AggregatorRegistry',
   'getNodeClientForKey',
   'max_connections',

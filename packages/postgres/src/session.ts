@@ -39,7 +39,8 @@ const unsuitabilityOf = ({ style, isolation }: SessionRow): UnsuitableSession | 
     ? undefined
     : new UnsuitableSession(
         `the database has DateStyle '${style}' and default_transaction_isolation '${isolation}'; ` +
-          "change them with ALTER DATABASE … SET or ALTER ROLE … SET to 'ISO' and 'read committed'",
+          "change them with ALTER DATABASE … SET or ALTER ROLE … SET to 'ISO' and 'read committed', " +
+          "then enter RECONNECT in PgBouncer's console, because its sessions keep their settings",
       )
 
 /**

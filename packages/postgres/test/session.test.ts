@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { startPgBouncer, withoutPgBouncer } from '@shop/testing/stores/pgbouncer.ts'
 import { ownDatabase, postgresConfig, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { type Kysely, sql } from 'kysely'
 import { openForMigration, openForStatistics, openPostgres, openReplica } from '../src/database.ts'
@@ -79,10 +80,11 @@ describe('sessions', { skip: withoutPostgres }, () => {
   })
 })
 
-describe('sessions behind PgBouncer', { skip: withoutPostgres }, () => {
+describe('sessions behind PgBouncer', { skip: withoutPostgres || withoutPgBouncer }, () => {
   const readBehindPgBouncer = async (settings: Readonly<Record<string, string>>) => {
     await using own = await databaseWith(settings)
-    const config = { ...postgresConfig(own.url), pgBouncer: true }
+    await using pooler = await startPgBouncer({ target: own.url })
+    const config = { ...postgresConfig(pooler.url), pgBouncer: true }
     await using database = openPostgres<unknown>(config, silentLogger)
     return (
       await sql<{ time: Date }>`select '2026-02-03T04:05:06.789Z'::timestamptz as time`.execute(database)
@@ -97,7 +99,7 @@ describe('sessions behind PgBouncer', { skip: withoutPostgres }, () => {
     it(`are refused if the database has ${name} ${value}`, async () => {
       await assert.rejects(readBehindPgBouncer({ [name]: value }), (error: Error) => {
         assert.equal(error.name, 'UnsuitableSession')
-        assert.ok(error.message.includes(`'${value}`) && error.message.includes('ALTER DATABASE'))
+        assert.ok(error.message.includes(`'${value}`) && /ALTER DATABASE.*RECONNECT/.test(error.message))
         return isUnusable(error)
       })
     })
@@ -107,12 +109,15 @@ describe('sessions behind PgBouncer', { skip: withoutPostgres }, () => {
     assert.deepEqual(rows, [{ time: new Date('2026-02-03T04:05:06.789Z') }])
   })
 
-  it('are accepted once the setting is corrected', async () => {
+  it('are accepted once the setting is corrected and PgBouncer has opened new ones', async () => {
     await using own = await databaseWith({ datestyle: 'German' })
-    const config = { ...postgresConfig(own.url), pgBouncer: true }
+    await using pooler = await startPgBouncer({ target: own.url })
+    const config = { ...postgresConfig(pooler.url), pgBouncer: true }
     await using database = openPostgres<unknown>(config, silentLogger)
     await assert.rejects(sql`select 1`.execute(database), { name: 'UnsuitableSession' })
     await query(`alter database ${own.name} reset datestyle`)
+    await assert.rejects(sql`select 1`.execute(database), /RECONNECT/)
+    await pooler.command('reconnect')
     assert.equal((await sql`select 1`.execute(database)).rows.length, 1)
   })
 })

@@ -88,10 +88,22 @@ export const pingServer: Command<void> = async (client) => {
 
 const refusesCredentials = /^(WRONGPASS|NOAUTH|NOPERM)\b/
 
+const distrustsCertificate = (error: unknown) =>
+  error instanceof Error && 'code' in error && /CERT|SIGNATURE/.test(String(error.code))
+
+/** The log message for a failure to connect. Waiting does not remove the first two. */
+const failureOf = (error: unknown) => {
+  if (error instanceof ErrorReply && refusesCredentials.test(error.message))
+    return { level: 'error', message: 'Redis rejected the credentials, retrying' } as const
+  if (distrustsCertificate(error))
+    return { level: 'error', message: 'the certificate of Redis is not trusted, retrying' } as const
+  return { level: 'warn', message: 'Redis is unreachable, retrying' } as const
+}
+
 export type OutageLog = Readonly<{ logFailure: (error: unknown) => void; logRecovery: () => void }>
 
 /**
- * Returns a function that returns the log of one connection. Each kind of failure (unreachable, credentials rejected) is
+ * Returns a function that returns the log of one connection. Each kind of failure (unreachable, credentials rejected, certificate not trusted) is
  * logged once per outage for all connections together, and the recovery when all are connected.
  */
 export const createOutageLogs = (logger: Logger) => {
@@ -103,11 +115,8 @@ export const createOutageLogs = (logger: Logger) => {
     return {
       logFailure: (error) => {
         down.add(connection)
-        const rejected = error instanceof ErrorReply && refusesCredentials.test(error.message)
-        const message = rejected
-          ? 'Redis rejected the credentials, retrying'
-          : 'Redis is unreachable, retrying'
-        if (!logged.has(message)) logger[rejected ? 'error' : 'warn']({ err: error }, message)
+        const { level, message } = failureOf(error)
+        if (!logged.has(message)) logger[level]({ err: error }, message)
         logged.add(message)
       },
       logRecovery: () => {

@@ -21,8 +21,12 @@ const commonOptions: ChannelOptions = {
   'grpc.max_reconnect_backoff_ms': 300,
   // Looks the name up again within a second too, in case its address changed; grpc-js would wait 30 s.
   'grpc.dns_min_time_between_resolutions_ms': 1_000,
-  'grpc.keepalive_time_ms': 30_000,
+  // While calls run. A connection whose packets are lost is given up after three seconds; meanwhile, `round_robin`
+  // still uses it.
+  'grpc.keepalive_time_ms': 1_000,
   'grpc.keepalive_timeout_ms': 2_000,
+  // A new client opens connections of its own: see `renewedClient`.
+  'grpc.use_local_subchannel_pool': 1,
   // Ignores HTTP_PROXY: it is for external traffic.
   'grpc.enable_http_proxy': 0,
   // Uses the service config below, not one from DNS.

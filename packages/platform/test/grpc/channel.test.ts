@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { startProductStub } from '@shop/testing/services/raw-products.ts'
 import { freePort } from '@shop/testing/services/services.ts'
+import { startProxy } from '@shop/testing/stores/own-redis.ts'
 import { openReader } from '../support/product-reader.ts'
 
 /** Shorter than the 30 s that grpc-js waits between DNS lookups by default, which would fail the tests. */
@@ -60,6 +61,19 @@ describe('a channel to a list of servers', () => {
     using restarted = await startCountingServer(calls, 'two', `127.0.0.1:${two.port}`)
     assert.equal(restarted.port, two.port)
     await untilBothCalled(calls, reader)
+  })
+
+  it('soon skips a server whose packets are lost', async () => {
+    const calls = new Map<string, number>()
+    using one = await startCountingServer(calls, 'one')
+    using two = await startCountingServer(calls, 'two')
+    using proxy = await startProxy(two.port)
+    using reader = openReader(`127.0.0.1:${one.port},localhost:${proxy.port}`)
+    await untilBothCalled(calls, reader)
+    proxy.freezeConnections()
+    // TCP would give it up after 15 minutes.
+    for (let reads = 0; reads < 20; reads++) await reader.get(recoveryLimitMs)
+    assert.equal(calls.has('one'), true)
   })
 
   it('does not wait for a name that cannot be resolved, and uses its server once it can be resolved', async (context) => {

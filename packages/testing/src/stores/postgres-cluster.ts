@@ -10,6 +10,7 @@ import { Client } from 'pg'
 import { makeCertificate } from '../services/certificate.ts'
 import { freePort } from '../services/services.ts'
 import { query } from './postgres.ts'
+import { postgresUser } from './postgres-user.ts'
 import { unlessReachable } from './servers.ts'
 
 const binFolders = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
@@ -21,13 +22,6 @@ const binFolder = binFolders.at(-1)
 export const withoutPostgresPrograms = await unlessReachable('initdb, postgres and pg_basebackup', async () =>
   assert.ok(binFolder),
 )
-
-/** PostgreSQL refuses to run as root, so root runs it as the user `postgres`. */
-export const postgresUser = (): { uid?: number; gid?: number } => {
-  if (process.getuid?.() !== 0) return {}
-  const [, uid, gid] = /^postgres:[^:]*:(\d+):(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? []
-  return { uid: Number(uid), gid: Number(gid) }
-}
 
 const runProgram = (name: string, args: readonly string[]) =>
   promisify(execFile)(name, args, {

@@ -6,14 +6,14 @@ import { unlessReachable } from './servers.ts'
 const url = process.env['TEST_DATABASE_URL'] ?? 'postgres://postgres@127.0.0.1:5432/postgres'
 
 /** Runs a statement, by default on the test server, and returns its rows. */
-export const query = async (
+export const query = async <Row extends object = Record<string, unknown>>(
   statement: string,
   connectionString = url,
-): Promise<Record<string, unknown>[]> => {
+): Promise<Row[]> => {
   const client = new Client({ connectionString, connectionTimeoutMillis: 20_000 })
   await client.connect()
   try {
-    return (await client.query(statement)).rows
+    return (await client.query<Row>(statement)).rows
   } finally {
     await client.end()
   }

@@ -1,9 +1,9 @@
 import { type Product, ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
 import { AppError, type ErrorKind, kindOf } from '@shop/kernel/errors.ts'
 import { centsFromDecimal } from '@shop/kernel/money.ts'
-import { channelTo } from '@shop/platform/grpc/channel.ts'
 import { callUnary, checkServing } from '@shop/platform/grpc/client.ts'
 import { measureCalls } from '@shop/platform/grpc/client-metrics.ts'
+import { renewedClient } from '@shop/platform/grpc/renewed-client.ts'
 import { traceCalls } from '@shop/platform/grpc/tracing.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { batchByKey } from '@shop/platform/resilience/batch-by-key.ts'
@@ -46,17 +46,21 @@ export const grpcProductCatalog = (
   address: string,
   metrics?: Metrics,
 ): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
-  const [target, credentials, options] = channelTo(address, [ProductServiceService.batchGetProducts.path])
-  const client = new ProductServiceClient(target, credentials, {
-    ...options,
-    interceptors: metrics === undefined ? [traceCalls] : [traceCalls, measureCalls(metrics)],
-  })
+  const interceptors = metrics === undefined ? [traceCalls] : [traceCalls, measureCalls(metrics)]
+  const client = renewedClient(
+    address,
+    [ProductServiceService.batchGetProducts.path],
+    (target, credentials, options) =>
+      new ProductServiceClient(target, credentials, { ...options, interceptors }),
+  )
   const onState = metrics?.watchBreaker('product-service')
   const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message: unavailableMessage, onState })
 
   const fetchProducts = async (ids: readonly number[]): Promise<readonly Product[]> => {
     try {
-      const response = await callUnary(client.batchGetProducts.bind(client), { ids: [...ids] }, deadlineMs)
+      const response = await client.call((products) =>
+        callUnary(products.batchGetProducts.bind(products), { ids: [...ids] }, deadlineMs),
+      )
       return response.products
     } catch (error) {
       throw toCatalogError(error)
@@ -70,7 +74,7 @@ export const grpcProductCatalog = (
 
   return {
     find: batchByKey({ load, slots: 2, maxBatchSize }),
-    probe: () => checkServing(client, 'product.ProductService', deadlineMs),
-    [Symbol.dispose]: () => client.close(),
+    probe: () => client.call((products) => checkServing(products, 'product.ProductService', deadlineMs)),
+    [Symbol.dispose]: () => client[Symbol.dispose](),
   }
 }

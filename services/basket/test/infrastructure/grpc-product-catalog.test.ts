@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { type ProductServiceServer, ProductServiceService } from '@shop/contracts/product/product.ts'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
@@ -7,9 +9,13 @@ import { createGrpcServer, type Rpcs } from '@shop/platform/grpc/server.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { createMetrics } from '@shop/platform/metrics/metrics.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { orwell } from '@shop/testing/services/raw-products.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { silentServerOn } from '@shop/testing/services/tcp.ts'
+import { startProxy } from '@shop/testing/stores/own-redis.ts'
 import { grpcProductCatalog } from '../../src/infrastructure/grpc-product-catalog.ts'
 
 type GetProduct = Rpcs<ProductServiceServer>['getProduct']
@@ -134,4 +140,39 @@ test('the probe reflects the health that the product service reports', async () 
   await health.refresh()
   await assert.rejects(catalog.probe(), /not serving/)
   await server.close()
+})
+
+test('products are found soon after a network failure, although TCP and grpc-js still wait for the old connection', async () => {
+  await using products = await startProducts(async ({ id }) => ({ product: { ...orwell, id } }))
+  const silentPort = await freePort()
+  await using silent = silentServerOn(silentPort)
+  await silent.start()
+  using proxy = await startProxy(silentPort)
+  using catalog = catalogAt(proxy.port)
+  await assert.rejects(catalog.find(7), hasCode('unavailable'))
+  // Only a new connection reaches the product service.
+  proxy.redirectTo(products.port)
+  await eventually(20_000, async () => assert.equal((await catalog.find(7)).id, 7))
+  await catalog.probe()
+})
+
+test('a product service that hangs gets a new connection every two seconds, and the previous one is closed', async () => {
+  const open = new Set<Socket>()
+  let connections = 0
+  const hung = createServer((socket) => {
+    connections += 1
+    open.add(socket.resume())
+    socket.on('error', () => {}).on('close', () => open.delete(socket))
+  }).listen(0, '127.0.0.1')
+  await once(hung, 'listening')
+  const address = hung.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  using catalog = catalogAt(address.port)
+  await eventually(20_000, async () => {
+    await assert.rejects(catalog.find(7), hasCode('unavailable'))
+    assert.ok(connections >= 3)
+  })
+  await eventually(5_000, async () => assert.equal(open.size, 1))
+  for (const socket of open) socket.destroy()
+  hung.close()
 })

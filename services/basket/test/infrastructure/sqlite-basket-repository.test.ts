@@ -25,6 +25,15 @@ test('baskets remain when the file is closed and reopened', async () => {
   assert.deepEqual(await sqliteBasketRepository(second, longTtl).find('user123'), stored)
 })
 
+test('a commit is on the disk when a write is acknowledged, as docs/durability.md says', async () => {
+  await using folder = await ownFolder()
+  using sqlite = openSqlite(join(folder.path, 'baskets.sqlite'))
+  sqliteBasketRepository(sqlite, longTtl)
+  assert.deepEqual(sqlite.prepare('pragma journal_mode').get(), { __proto__: null, journal_mode: 'wal' })
+  // 2 is FULL: in WAL mode, NORMAL would flush only at checkpoints.
+  assert.deepEqual(sqlite.prepare('pragma synchronous').get(), { __proto__: null, synchronous: 2 })
+})
+
 test('the repository can be created while another process holds the write lock of the new file for 200 ms', async () => {
   await using folder = await ownFolder()
   const path = join(folder.path, 'baskets.sqlite')

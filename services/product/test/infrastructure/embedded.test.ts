@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { PGlite } from '@electric-sql/pglite'
+import { dataDir as prebuiltDataDir } from '@electric-sql/pglite-prepopulatedfs'
 import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
 import { readConfig } from '../../src/config.ts'
 import { newProduct } from '../../src/domain/product.ts'
@@ -154,4 +156,13 @@ test('a folder that cannot be created ends the service with one line that says w
   const { code, stderr } = await runService('/sys/shop')
   assert.equal(code, 1)
   assert.match(stderr, /^\/sys\/shop\/products\.lock cannot be used \(.+mkdir '\/sys\/shop'\)\. .+\n$/)
+})
+
+test('PGlite flushes nothing to the disk, as docs/durability.md says', async () => {
+  await using folder = await temporaryFolder()
+  const pglite = await PGlite.create({ dataDir: folder.path, loadDataDir: await prebuiltDataDir() })
+  assert.deepEqual((await pglite.query('show fsync')).rows, [{ fsync: 'off' }])
+  const { NODEFS } = pglite.Module.FS.filesystems
+  assert.ok('write' in NODEFS.stream_ops && !('fsync' in NODEFS.stream_ops))
+  await pglite.close()
 })

@@ -4,11 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
-import {
-  postgresUser,
-  startPostgresServer,
-  withoutPostgresPrograms,
-} from '@shop/testing/stores/postgres-cluster.ts'
+import { startPostgresServer, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
+import { postgresUser } from '@shop/testing/stores/postgres-user.ts'
 import { smallDisk, withoutMounts } from '@shop/testing/stores/small-disk.ts'
 import { holdLocks } from '../support/locks.ts'
 import { openService } from '../support/service.ts'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { startPgBouncer, withoutPgBouncer } from '@shop/testing/stores/pgbouncer.ts'
 import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { createApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
@@ -11,7 +12,9 @@ import { send } from '../support/http.ts'
 const payload = { name: 'Desk Lamp', price: 34.5 }
 
 /** Starts the service on a database with unusual settings. */
-const start = async (variables: Readonly<Record<string, string>> = {}) => {
+const start = async (
+  connect = async (url: string): Promise<Readonly<Record<string, string>>> => ({ DATABASE_URL: url }),
+) => {
   const own = await ownDatabase()
   for (const setting of [
     "datestyle = 'SQL, DMY'",
@@ -20,7 +23,7 @@ const start = async (variables: Readonly<Record<string, string>> = {}) => {
   ])
     await query(`alter database ${own.name} set ${setting}`)
   const { logger, lines } = recordingLogger()
-  const adapters = await openAdapters({ config: readConfig({ DATABASE_URL: own.url, ...variables }), logger })
+  const adapters = await openAdapters({ config: readConfig(await connect(own.url)), logger })
   const app = await createApp(adapters, logger)
   return {
     http: app.http,
@@ -56,15 +59,23 @@ test('times and concurrent writes are right in a database with another DateStyle
 })
 
 test('behind PgBouncer the service is not ready, and logs why, until the settings are corrected', {
-  skip: withoutPostgres,
+  skip: withoutPostgres || withoutPgBouncer,
 }, async () => {
-  await using service = await start({ DB_PGBOUNCER: 'on' })
+  await using stack = new AsyncDisposableStack()
+  let pgBouncer: Awaited<ReturnType<typeof startPgBouncer>> | undefined
+  const service = stack.use(
+    await start(async (target) => {
+      pgBouncer = stack.use(await startPgBouncer({ target }))
+      return { DATABASE_URL: pgBouncer.url, DB_PGBOUNCER: 'on' }
+    }),
+  )
   const reason = () => service.lines.some((line) => JSON.stringify(line).includes("DateStyle 'SQL, DMY'"))
   await eventually(20_000, async () => assert.ok(reason()))
   assert.equal(await service.isReady(), false)
   assert.equal((await send(service.http, { method: 'POST', url: '/products', payload })).statusCode, 503)
   for (const setting of ['datestyle', 'default_transaction_isolation'])
     await query(`alter database ${service.name} reset ${setting}`)
+  await pgBouncer?.command('reconnect')
   await eventually(20_000, async () => assert.ok(await service.isReady()))
   assert.equal((await send(service.http, { method: 'POST', url: '/products', payload })).statusCode, 201)
 })
