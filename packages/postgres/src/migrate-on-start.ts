@@ -39,14 +39,23 @@ const messageOf = (error: unknown): string => {
     : 'the database cannot be migrated'
 }
 
-/** A failed migration was rolled back, so one that met another transaction's lock can be repeated. */
-const mayEndByWaiting = (error: unknown): boolean =>
-  isUnusable(error) || isContended(error) || error instanceof MigrationsPending
+/** SQLSTATE of a schema that does not exist. */
+const missingSchema = '3F000'
 
 /**
- * Resolves with true once the database has every migration. Retries while the server is unavailable,
- * while another transaction holds locks, and while another process has not applied all migrations. Resolves with false if the signal aborts, a
- * migration fails or the database is not suitable. The last two also abort the service.
+ * A failed migration was rolled back, so one that met another transaction's lock can be repeated. Kysely lists the
+ * tables of all schemas before a migration, which fails if another schema is dropped at that moment.
+ */
+const mayEndByWaiting = (error: unknown): boolean =>
+  isUnusable(error) ||
+  isContended(error) ||
+  hasSqlState(error, missingSchema) ||
+  error instanceof MigrationsPending
+
+/**
+ * Resolves with true once the database has every migration. Retries while the server is unavailable, while
+ * another transaction holds locks, and while another process has not applied all migrations. Resolves with false
+ * if the signal aborts, a migration fails or the database is not suitable. The last two also abort the service.
  */
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
   const { logger, signal } = options

@@ -29,6 +29,7 @@ const start = async (url: string, migration: string) => {
   })
   return {
     done,
+    log: () => JSON.stringify(lines),
     isAborted: () => aborted,
     waits: () => lines.filter(({ msg }) => String(msg).startsWith('waiting for the database')),
     [Symbol.asyncDispose]: async () => {
@@ -58,7 +59,7 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
         assert.ok((await attempts()) >= 3)
       })
       await other.query('commit')
-      assert.equal(await migration.done, true)
+      assert.equal(await migration.done, true, migration.log())
       assert.deepEqual(await query('select name from things', schema.url), [])
       const [first, ...repeated] = migration.waits()
       assert.match(JSON.stringify(first?.['err']), /55P03/)
@@ -74,13 +75,14 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
     ['a deadlock', '40P01'],
     ['a serialization failure', '40001'],
     ['a cancellation', '57014'],
+    ['another schema was dropped', '3F000'],
   ])
     it(`is repeated after ${error}`, async () => {
       await using schema = await ownSchema()
       await query('create sequence attempts', schema.url)
       const failOnce = `do $$ begin if nextval('attempts') = 1 then raise sqlstate '${code}'; end if; end $$;`
       await using migration = await start(schema.url, `create table things (id integer);\n${failOnce}\n`)
-      assert.equal(await migration.done, true)
+      assert.equal(await migration.done, true, migration.log())
       assert.equal(migration.waits().length, 1)
       assert.deepEqual(await query('select id from things', schema.url), [])
     })
