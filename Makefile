@@ -11,10 +11,11 @@ SHELL := /bin/bash
 INSTALLED := node_modules/.installed
 # These targets read FILE, SERVICE, NAME and VERSION only from the command line, because shells may export such variables.
 given = $(if $(filter command line,$(origin $1)),$($1))
-TESTS := $(or $(foreach file,$(call given,FILE),'$(if $(findstring *,$(file))$(wildcard $(file)),$(file),$(error FILE=$(file): no such file))'),\
+# Expanded only by the targets that run tests: FILE of db-restore may contain spaces.
+TESTS = $(or $(foreach file,$(call given,FILE),'$(if $(findstring *,$(file))$(wildcard $(file)),$(file),$(error FILE=$(file): no such file))'),\
   $(foreach service,$(call given,SERVICE),'$(or $(wildcard services/$(service)),$(error SERVICE=$(service): no such folder in services/))/**/*.test.ts'),\
   'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts')
-RUN_TESTS := --test --test-concurrency=3 --test-timeout=120000 $(if $(call given,NAME),--test-name-pattern="$$NAME") $(TESTS)
+RUN_TESTS = --test --test-concurrency=3 --test-timeout=120000 $(if $(call given,NAME),--test-name-pattern="$$NAME") $(TESTS)
 
 # First line of a recipe that needs Docker: explains what is missing and what to do instead.
 define DOCKER_HERE

@@ -7,10 +7,13 @@ import { databaseName, runTool, serverConfig } from './pg-tools.ts'
 
 const folder = 'backups'
 
+/** The name with only letters, digits, `.`, `_` and `-`, which need no quotes in a shell and in make. */
+const fileNameOf = (name: string): string => name.replace(/[^\p{L}\p{M}\p{N}._-]/gu, '_')
+
 await run(async () => {
   const config = serverConfig()
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
-  const file = join(folder, `${databaseName(config)}-${stamp}.dump`)
+  const file = join(folder, `${fileNameOf(databaseName(config))}-${stamp}.dump`)
   await mkdir(folder, { recursive: true })
   // The dump gets its final name only once it is complete.
   const temporaryFile = `${file}.unfinished`

@@ -4,7 +4,7 @@ type Grant = Readonly<{ grantee: string; privilege: string; grantable: boolean }
 type Setting = Readonly<{ role: string | null; assignments: readonly string[] }>
 
 /** The properties of a database that a dump does not contain. */
-type DatabaseProperties = Readonly<{
+export type DatabaseProperties = Readonly<{
   owner: string
   /** Options of `create database` in SQL. */
   options: string

@@ -7,6 +7,7 @@ import type { PostgresConfig } from '@shop/postgres/database.ts'
 import { withPrimaryFinder } from '@shop/postgres/hosts/primary-finder.ts'
 import type { Client } from 'pg'
 import { readConfig } from '../config.ts'
+import { maxNameBytes } from './database-names.ts'
 
 /** Returns the configured server. Throws for embedded storage, which PostgreSQL's tools cannot access. */
 export const serverConfig = (): PostgresConfig => {
@@ -93,5 +94,23 @@ export const databaseName = (config: PostgresConfig): string => {
   const { database } = clientOf(config)
   if (database === undefined)
     throw new OperatorError('No database name is configured: set DB_NAME, or the path of DATABASE_URL.')
+  if (Buffer.byteLength(database) > maxNameBytes)
+    throw new OperatorError(
+      `The database name ${database} has more than ${maxNameBytes} bytes, and PostgreSQL cuts it off: set the name that PostgreSQL shows.`,
+    )
   return database
+}
+
+/** Runs `use` on a connection to a database. */
+export const onDatabase = async <Result>(
+  config: PostgresConfig,
+  name: string,
+  use: (client: Client) => Promise<Result>,
+): Promise<Result> => {
+  const client = await connect(config, name)
+  try {
+    return await use(client)
+  } finally {
+    await client.end()
+  }
 }

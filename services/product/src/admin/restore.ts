@@ -1,32 +1,22 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import type { PostgresConfig } from '@shop/postgres/database.ts'
+import { hasSqlState } from '@shop/postgres/errors.ts'
 import { type Client, escapeIdentifier } from 'pg'
 import { print } from './catalog.ts'
-import { checksumOf } from './checksum.ts'
-import { applyProperties, createDatabase, readProperties } from './database-properties.ts'
+import { namesBeside } from './database-names.ts'
+import {
+  applyProperties,
+  createDatabase,
+  type DatabaseProperties,
+  readProperties,
+} from './database-properties.ts'
+import { requireIntact } from './dump-file.ts'
 import { applyRights, type Rights, readRights } from './object-rights.ts'
 import { explainOutages } from './outages.ts'
-import { connect, databaseName, runTool, serverConfig } from './pg-tools.ts'
+import { databaseName, onDatabase, runTool, serverConfig } from './pg-tools.ts'
 import { swapNames } from './swap-names.ts'
-
-/** Returns the dump's path. Throws if the file is missing or does not match its `.sha256` file. */
-const requireIntact = async (file: string | undefined): Promise<string> => {
-  if (file === undefined || file === '')
-    throw new OperatorError('FILE is not set. Usage: make db-restore FILE=backups/….dump')
-  if (!existsSync(file)) throw new OperatorError(`${file} does not exist.`)
-  if (!existsSync(`${file}.sha256`))
-    print(`The dump is not checked for damage, because there is no ${file}.sha256.`)
-  else {
-    const [expected] = (await readFile(`${file}.sha256`, 'utf8')).split(' ')
-    if (expected !== (await checksumOf(file)))
-      throw new OperatorError(`${file} is damaged: its checksum does not match.`)
-  }
-  return file
-}
 
 /** Throws unless the user types the name of the database or FORCE=1 is set. */
 const requireConsent = async (name: string): Promise<void> => {
@@ -39,20 +29,6 @@ const requireConsent = async (name: string): Promise<void> => {
   if (answer !== name) throw new OperatorError('The name does not match. Nothing was changed.')
 }
 
-/** Runs `use` on a connection to a database. */
-const onDatabase = async <Result>(
-  config: PostgresConfig,
-  name: string,
-  use: (client: Client) => Promise<Result>,
-): Promise<Result> => {
-  const client = await connect(config, name)
-  try {
-    return await use(client)
-  } finally {
-    await client.end()
-  }
-}
-
 /** The rights in the replaced database. It may be too damaged to tell them; a restore must be possible nevertheless. */
 const rightsIn = (config: PostgresConfig, name: string): Promise<Rights> =>
   onDatabase(config, name, readRights).catch((error: unknown) => {
@@ -60,19 +36,24 @@ const rightsIn = (config: PostgresConfig, name: string): Promise<Rights> =>
     return []
   })
 
-/** Restores the file into the new database `restored`, with the properties and rights of `replaced`, if it exists. */
-const restoreInto = async (
+/** The name as a connection string: PostgreSQL's programs take a name with `=` for one. */
+const connectionStringOf = (name: string): string => `dbname='${name.replace(/[\\']/g, '\\$&')}'`
+
+type Restore = Readonly<{ file: string; name: string; restored: string; kept: string }>
+
+/** Fills the new database with the file, and with the properties and rights of the database that it will replace. */
+const fill = async (
   admin: Client,
   config: PostgresConfig,
-  { file, restored, replaced }: Readonly<{ file: string; restored: string; replaced: string }>,
+  { file, name, restored }: Restore,
+  properties: DatabaseProperties | undefined,
 ): Promise<void> => {
-  const properties = await readProperties(admin, replaced)
-  const rights = properties === undefined ? [] : await rightsIn(config, replaced)
-  await createDatabase(admin, restored, properties)
+  const rights = properties === undefined ? [] : await rightsIn(config, name)
   await runTool(config, 'pg_restore', [
     '--exit-on-error',
     '--single-transaction',
-    `--dbname=${restored}`,
+    `--dbname=${connectionStringOf(restored)}`,
+    '--',
     file,
   ])
   await onDatabase(config, restored, (client) => applyRights(client, rights))
@@ -88,28 +69,51 @@ const dropUnfinished = async (admin: Client, name: string): Promise<void> => {
   }
 }
 
+/** Holds a lock until the session ends, because concurrent restores would replace each other's result. */
+const requireSole = async (admin: Client, name: string): Promise<void> => {
+  const { rows } = await admin.query('select pg_try_advisory_lock(hashtext($1)) as locked', [
+    `restore ${name}`,
+  ])
+  if (rows[0]?.locked !== true) throw new OperatorError(`Another restore of ${name} is running.`)
+}
+
+const restore = async (admin: Client, config: PostgresConfig, names: Restore): Promise<void> => {
+  const { file, name, restored, kept } = names
+  await requireSole(admin, name)
+  const properties = await readProperties(admin, name)
+  await createDatabase(admin, restored, properties)
+  try {
+    await fill(admin, config, names, properties)
+    const swapped = await swapNames(config, admin, { current: name, restored, kept })
+    print(`Restored ${file} as ${name}.`)
+    if (swapped.kept !== undefined)
+      print(`The previous database is kept as ${swapped.kept}; drop it when you no longer need it.`)
+    if (swapped.aboutIds !== undefined) print(swapped.aboutIds)
+  } catch (error) {
+    await dropUnfinished(admin, restored)
+    throw error
+  }
+}
+
+/** A name that another database has (42P04) becomes an error that is printed as one line. */
+const explainCollision = (error: unknown): never => {
+  if (!hasSqlState(error, '42P04')) throw error
+  throw new OperatorError(`Nothing was changed, because a name is taken: ${String(error)}`, { cause: error })
+}
+
 await run(async () => {
   const config = serverConfig()
   const file = await requireIntact(process.env['FILE'])
   const name = databaseName(config)
+  if (name === 'postgres')
+    throw new OperatorError(
+      'The database postgres cannot be replaced, because a restore is controlled from it.',
+    )
   await requireConsent(name)
-
-  const stamp = new Date().toISOString().replace(/\D/g, '').slice(0, 14)
-  const restored = `${name}_restored_${stamp}`
-  const kept = `${name}_before_${stamp}`
-  await explainOutages(async () => {
-    const admin = await connect(config, 'postgres')
-    try {
-      await restoreInto(admin, config, { file, restored, replaced: name })
-      await swapNames(admin, name, restored, kept)
-    } catch (error) {
-      await dropUnfinished(admin, restored)
-      throw error
-    } finally {
-      await admin.end()
-    }
-  })
-  print(
-    `Restored ${file} as ${name}. The previous database, if there was one, is kept as ${kept}; drop it when you no longer need it.`,
+  const names = namesBeside(name, new Date())
+  await explainOutages(() =>
+    onDatabase(config, 'postgres', (admin) =>
+      restore(admin, config, { file, name, ...names }).catch(explainCollision),
+    ),
   )
 })

@@ -35,6 +35,14 @@ export const advanceProductIds = (database: Database): Promise<void> =>
     `.execute(transaction)
   })
 
+/** Makes `last` the last id that the sequence has assigned. Resolves with false if the column owns no sequence. */
+export const reserveProductIds = async (database: Database, last: number): Promise<boolean> => {
+  const { rows } = await sql<{ value: unknown }>`
+    select setval(pg_get_serial_sequence('products', 'id'), ${last}::bigint) as value
+  `.execute(database)
+  return (rows[0]?.value ?? null) !== null
+}
+
 /** Whether an insert failed because the id that the sequence assigned is in the table already. */
 export const isTakenId = (error: unknown): boolean =>
   hasSqlState(error, '23505') && (error as { constraint?: unknown }).constraint === 'products_pkey'

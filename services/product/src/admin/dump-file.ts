@@ -1,0 +1,41 @@
+import { readFile, stat } from 'node:fs/promises'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { print } from './catalog.ts'
+import { checksumOf } from './checksum.ts'
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT'
+
+/** Runs `read`. An error of the file system becomes an error that is printed as one line. */
+const reading = async <Result>(file: string, read: (file: string) => Promise<Result>): Promise<Result> => {
+  try {
+    return await read(file)
+  } catch (cause) {
+    const reason = isMissing(cause) ? 'does not exist' : `cannot be read: ${String(cause)}`
+    throw new OperatorError(`${file} ${reason}.`, { cause })
+  }
+}
+
+/** Returns the checksum in a `.sha256` file, or undefined if there is no such file. */
+const expectedChecksum = async (file: string): Promise<string | undefined> => {
+  try {
+    return (await readFile(file, 'utf8')).split(' ')[0]
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+/** Returns the dump's path. Throws if it is no readable file with content, or does not match its `.sha256` file. */
+export const requireIntact = async (file: string | undefined): Promise<string> => {
+  if (file === undefined || file === '')
+    throw new OperatorError('FILE is not set. Usage: make db-restore FILE=backups/….dump')
+  const found = await reading(file, async (path) => await stat(path))
+  if (!found.isFile()) throw new OperatorError(`${file} is not a file.`)
+  if (found.size === 0) throw new OperatorError(`${file} is empty.`)
+  const checksum = await reading(file, checksumOf)
+  const expected = await reading(`${file}.sha256`, expectedChecksum)
+  if (expected === undefined) print(`The dump is not checked for damage, because there is no ${file}.sha256.`)
+  else if (expected !== checksum) throw new OperatorError(`${file} is damaged: its checksum does not match.`)
+  return file
+}
