@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
-import { errorCodeOf } from './error-reply.ts'
+import { errorCodeOf, withoutArguments } from './error-reply.ts'
 
 const maxQueuedCommands = 10_000
 
@@ -87,9 +87,17 @@ const refusesCredentials = /^(WRONGPASS|NOAUTH|NOPERM)\b/
 
 export type OutageLog = Readonly<{ logFailure: (error: unknown) => void; logRecovery: () => void }>
 
+/** The level and the message of a failure to connect. Redis may respond and refuse, such as a database that does not exist. */
+const connectFailureOf = (error: unknown) => {
+  if (!(error instanceof ErrorReply)) return ['warn', 'Redis is unreachable, retrying'] as const
+  return refusesCredentials.test(error.message)
+    ? (['error', 'Redis rejected the credentials, retrying'] as const)
+    : (['error', `Redis refused the connection (${error.message}), retrying`] as const)
+}
+
 /**
- * Returns a function that returns the log of one connection. Each kind of failure (unreachable, credentials rejected) is
- * logged once per outage for all connections together, and the recovery when all are connected.
+ * Returns a function that returns the log of one connection. Each kind of failure (unreachable, credentials rejected,
+ * refused) is logged once per outage for all connections together, and the recovery when all are connected.
  */
 export const createOutageLogs = (logger: Logger) => {
   const logged = new Set<string>()
@@ -100,11 +108,9 @@ export const createOutageLogs = (logger: Logger) => {
     return {
       logFailure: (error) => {
         down.add(connection)
-        const rejected = error instanceof ErrorReply && refusesCredentials.test(error.message)
-        const message = rejected
-          ? 'Redis rejected the credentials, retrying'
-          : 'Redis is unreachable, retrying'
-        if (!logged.has(message)) logger[rejected ? 'error' : 'warn']({ err: error }, message)
+        const err = withoutArguments(error)
+        const [level, message] = connectFailureOf(err)
+        if (!logged.has(message)) logger[level]({ err }, message)
         logged.add(message)
       },
       logRecovery: () => {
