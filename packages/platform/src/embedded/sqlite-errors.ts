@@ -1,11 +1,11 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import { type AsyncFunctions, decorate } from '../decorate.ts'
-import { isBusy, isUnusable } from './sqlite.ts'
+import { isBusy, isDamaged, isMissingTable, isUnusable } from './sqlite.ts'
 
 type Messages = Readonly<{
   /** Another connection held the lock for longer than the timeout. */
   busy: string
-  /** The disk is full or fails, or memory or rights are missing. */
+  /** The disk is full or fails, memory or rights are missing, or the file is damaged or has no tables. */
   unusable: string
 }>
 
@@ -19,7 +19,8 @@ export const mapSqliteErrors = <Adapter extends AsyncFunctions>(
       return await call()
     } catch (error) {
       if (isBusy(error)) throw new AppError('unavailable', busy, { cause: error })
-      if (isUnusable(error)) throw new AppError('unavailable', unusable, { cause: error })
+      if (isUnusable(error) || isDamaged(error) || isMissingTable(error))
+        throw new AppError('unavailable', unusable, { cause: error })
       throw error
     }
   })

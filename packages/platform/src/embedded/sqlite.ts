@@ -35,6 +35,10 @@ const damagedCodes: ReadonlySet<number | undefined> = new Set([11, 26])
 /** Whether the file is damaged, or is no SQLite database. */
 export const isDamaged = (error: unknown): boolean => damagedCodes.has(resultCode(error))
 
+/** Whether a table is missing. SQLite has no code for it: the code is SQLITE_ERROR. */
+export const isMissingTable = (error: unknown): boolean =>
+  resultCode(error) === 1 && error instanceof Error && error.message.startsWith('no such table')
+
 /**
  * Runs `work` in a write transaction, and rolls back if it throws. SQLite rolls back by itself after some
  * errors, such as a full disk, and a further `rollback` would then throw in place of the cause.
