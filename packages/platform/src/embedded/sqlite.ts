@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 // Only this module uses the class name, because newer versions of Node.js call the class Database.
 import { DatabaseSync } from 'node:sqlite'
 
-import { createFolder } from './create-folder.ts'
+import { createFolder } from '../create-folder.ts'
 
 export type Sqlite = DatabaseSync
 
