@@ -1,31 +1,33 @@
-import { ErrorReply } from '@redis/client'
 import { AppError } from '@shop/kernel/errors.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
+import { refusalOf, withoutArguments } from './error-reply.ts'
 
 export const commandTimeoutMs = 500
 
-/** The errors that callers get when the store fails; `name` is the store's name in their messages. */
+/**
+ * The errors that callers get when the store fails; `name` is the store's name in their messages. Their causes are logged,
+ * so they contain no keys or values.
+ */
 export const storeErrors = (name: string) => ({
   timeoutMessage: `${name} did not respond in time`,
   notResponding: (): AppError => new AppError('unavailable', `${name} is not responding`),
   /** For a command that cannot be sent, or that the server refused with the error `cause`. */
   unavailable: (cause?: unknown): AppError =>
-    new AppError('unavailable', `${name} is unavailable`, { cause }),
+    new AppError('unavailable', `${name} is unavailable`, { cause: withoutArguments(cause) }),
   notConfirmed: (cause?: unknown): AppError =>
     new AppError(
       'unavailable',
       `${name} did not confirm the write in time; it may have taken effect, so read before retrying`,
-      { cause },
+      { cause: withoutArguments(cause) },
     ),
 })
 
 export type StoreErrors = ReturnType<typeof storeErrors>
 
 /**
- * Error replies that are not outages: ERR and WRONGTYPE are our bugs; NOSCRIPT, MOVED and ASK are instructions to the
- * caller.
+ * Refusals that are not outages: ERR and WRONGTYPE are our bugs; NOSCRIPT, MOVED and ASK are instructions to the caller.
  */
-const notAnOutage = /^(ERR|WRONGTYPE|NOSCRIPT|MOVED|ASK)\b/
+const notOutages: ReadonlySet<string | undefined> = new Set(['ERR', 'WRONGTYPE', 'NOSCRIPT', 'MOVED', 'ASK'])
 
 /**
  * Returns a function that sends a command and waits for the reply until the deadline. While a command is overdue, further
@@ -58,7 +60,7 @@ export const createCommandGuard = (
         if (overdue === 1) onOverdue(true)
       }
       if (error instanceof AppError) throw error
-      if (error instanceof ErrorReply && notAnOutage.test(error.message)) throw error
+      if (notOutages.has(refusalOf(error))) throw withoutArguments(error)
       throw unavailable(error)
     }
   }

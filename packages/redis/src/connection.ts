@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
-import { errorCodeOf } from './error-reply.ts'
+import { errorCodeOf, withoutArguments } from './error-reply.ts'
 
 const maxQueuedCommands = 10_000
 
@@ -91,20 +91,22 @@ const refusesCredentials = /^(WRONGPASS|NOAUTH|NOPERM)\b/
 const distrustsCertificate = (error: unknown) =>
   error instanceof Error && 'code' in error && /CERT|SIGNATURE/.test(String(error.code))
 
-/** The log message for a failure to connect. Waiting does not remove the first two. */
-const failureOf = (error: unknown) => {
-  if (error instanceof ErrorReply && refusesCredentials.test(error.message))
-    return { level: 'error', message: 'Redis rejected the credentials, retrying' } as const
-  if (distrustsCertificate(error))
-    return { level: 'error', message: 'the certificate of Redis is not trusted, retrying' } as const
-  return { level: 'warn', message: 'Redis is unreachable, retrying' } as const
-}
-
 export type OutageLog = Readonly<{ logFailure: (error: unknown) => void; logRecovery: () => void }>
 
+/** The level and the message of a failure to connect. Redis may respond and refuse, such as a database that does not exist. */
+const connectFailureOf = (error: unknown) => {
+  if (error instanceof ErrorReply)
+    return refusesCredentials.test(error.message)
+      ? (['error', 'Redis rejected the credentials, retrying'] as const)
+      : (['error', `Redis refused the connection (${error.message}), retrying`] as const)
+  return distrustsCertificate(error)
+    ? (['error', 'the certificate of Redis is not trusted, retrying'] as const)
+    : (['warn', 'Redis is unreachable, retrying'] as const)
+}
+
 /**
- * Returns a function that returns the log of one connection. Each kind of failure (unreachable, credentials rejected, certificate not trusted) is
- * logged once per outage for all connections together, and the recovery when all are connected.
+ * Returns a function that returns the log of one connection. Each kind of failure (unreachable, certificate not
+ * trusted, credentials rejected, refused) is logged once per outage for all connections together, and the recovery when all are connected.
  */
 export const createOutageLogs = (logger: Logger) => {
   const logged = new Set<string>()
@@ -115,8 +117,9 @@ export const createOutageLogs = (logger: Logger) => {
     return {
       logFailure: (error) => {
         down.add(connection)
-        const { level, message } = failureOf(error)
-        if (!logged.has(message)) logger[level]({ err: error }, message)
+        const err = withoutArguments(error)
+        const [level, message] = connectFailureOf(err)
+        if (!logged.has(message)) logger[level]({ err }, message)
         logged.add(message)
       },
       logRecovery: () => {

@@ -11,7 +11,7 @@ import {
   type RedisConfig,
   type RedisConnection,
 } from './connection.ts'
-import { errorCodeOf } from './error-reply.ts'
+import { errorCodeOf, withoutArguments } from './error-reply.ts'
 
 /** Minimum lifetime of a connection before a demotion drops it; otherwise every refused write would reconnect. */
 const minConnectionMs = 1_000
@@ -47,7 +47,9 @@ const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger, o
   const connect = () => {
     client
       .connect()
-      .catch((error: unknown) => logger.error({ err: error }, 'Redis client stopped reconnecting'))
+      .catch((error: unknown) =>
+        logger.error({ err: withoutArguments(error) }, 'Redis client stopped reconnecting'),
+      )
   }
   connect()
   const reconnect = () => {

@@ -16,7 +16,7 @@ import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
 import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
 import { createReplicaWait } from './replicas.ts'
 import { connectToServer } from './server.ts'
-import { type Attempt, checkAccess, writeAttempts, writeDefectOf } from './write-check.ts'
+import { type Attempt, checkAccess, unknownEviction, writeAttempts, writeDefectOf } from './write-check.ts'
 
 type CompareAndSetResult = Readonly<{ done: boolean; found: string | null }>
 
@@ -37,11 +37,11 @@ export type RedisStore = AsyncDisposable &
     ping: () => Promise<unknown>
     /** Rejects unless as many replicas respond as each write waits for. */
     pingReplicas: () => Promise<unknown>
-    /** Rejects if the Redis user may not send what requests need. No key may begin with `keyPrefix` and `{`. */
+    /** Rejects if Redis lacks what requests send, or its user may not send it. No key may begin with `keyPrefix` and `{`. */
     checkAccess: (keyPrefix: string) => Promise<void>
     /** Returns why Redis refuses writes, if it does. No key may begin with `keyPrefix` and `{`. */
     writeDefect: (keyPrefix: string) => Promise<string | undefined>
-    /** Returns why Redis may evict keys that have not expired, if it may. */
+    /** Returns why Redis may evict keys that have not expired, if it may or if this is unknown. */
     evictionDefect: () => Promise<string | undefined>
     /** A sample of each server's keys: usually at least `size` of them, or all if there are fewer. */
     sampleKeyspace: (size: number) => Promise<readonly KeyspaceSample[]>
@@ -137,7 +137,7 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
     pingReplicas: () => writes.runOnAll((client) => waitForReplicas(client, client.socketEpoch)),
     checkAccess: async (keyPrefix) => checkAccess(attempts, writes.keyOnEach(keyPrefix)),
     writeDefect: async (keyPrefix) => writeDefectOf(attempts, writes.keyOnEach(keyPrefix)),
-    evictionDefect: async () => evictionDefectOf(await reads.runOnAll(memoryOf)),
+    evictionDefect: () => reads.runOnAll(memoryOf).then(evictionDefectOf, unknownEviction),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),
     connections: () => addConnections(reads.connections(), writes.connections()),

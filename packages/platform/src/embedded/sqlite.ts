@@ -1,7 +1,8 @@
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 // Only this module uses the class name, because newer versions of Node.js call the class Database.
 import { DatabaseSync } from 'node:sqlite'
+
+import { createFolder } from '../create-folder.ts'
 
 export type Sqlite = DatabaseSync
 
@@ -9,9 +10,12 @@ const busyTimeoutMs = 5_000
 
 /** Opens the database file, creating it and its folders if missing. Other processes may have it open too. */
 export const openSqlite = (path: string, timeout: number = busyTimeoutMs): Sqlite => {
-  mkdirSync(dirname(path), { recursive: true })
+  createFolder(dirname(path))
   return new DatabaseSync(path, { timeout })
 }
+
+/** Makes the connection fail at once while another one holds the lock, instead of blocking the process. */
+export const stopWaiting = (sqlite: Sqlite): void => sqlite.exec('pragma busy_timeout = 0')
 
 /** The primary result code of SQLite; undefined for an error of another origin. */
 const resultCode = (error: unknown): number | undefined =>
@@ -34,6 +38,10 @@ const damagedCodes: ReadonlySet<number | undefined> = new Set([11, 26])
 
 /** Whether the file is damaged, or is no SQLite database. */
 export const isDamaged = (error: unknown): boolean => damagedCodes.has(resultCode(error))
+
+/** Whether a table is missing. SQLite has no code for it: the code is SQLITE_ERROR. */
+export const isMissingTable = (error: unknown): boolean =>
+  resultCode(error) === 1 && error instanceof Error && error.message.startsWith('no such table')
 
 /**
  * Runs `work` in a write transaction, and rolls back if it throws. SQLite rolls back by itself after some

@@ -1,5 +1,6 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { DestinationStream } from 'pino'
+import { createFolder } from '../create-folder.ts'
 import { batchedOutput } from './batched-output.ts'
 
 export type LogOutput = Readonly<{
@@ -60,6 +61,7 @@ const tolerateErrors = <Stream extends NodeJS.EventEmitter>(stream: Stream, name
 /** Synchronous, like standard output, because the last lines before a crash or a forced stop matter most. */
 const openFile = async (folder: string, name: string) => {
   const file = resolve(folder, name)
+  createFolder(dirname(file))
   const { default: roll } = await import('pino-roll')
   const limit = { count: 6, removeOtherLogFiles: true }
   return tolerateErrors(

@@ -66,6 +66,14 @@ describe('a log file', () => {
     )
     assert.match(stdout, /EISDIR/)
   })
+
+  it('in a folder below /proc is reported on the console, which receives the log lines instead', {
+    skip: process.platform !== 'linux' && 'only Linux has /proc',
+  }, async () => {
+    const { code, stdout } = await runProgram(program('log-two-lines'), 'file', '/proc/shop', 'json')
+    assert.equal(code, 0)
+    assert.match(stdout, /mkdir '\/proc\/shop'.*the log file cannot be opened.*\n.*"first"\}\n.*"last"\}\n$/)
+  })
 })
 
 const manyLines = program('log-many-lines')

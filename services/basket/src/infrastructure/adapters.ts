@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@shop/kernel/clock.ts'
+import type { AsyncFunctions } from '@shop/platform/decorate.ts'
 import { openStorage } from '@shop/platform/embedded/open-storage.ts'
-import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
-import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
+import { openSqlite, stopWaiting } from '@shop/platform/embedded/sqlite.ts'
+import { mapSqliteErrors, waitForLock } from '@shop/platform/embedded/sqlite-errors.ts'
 import { eventHub } from '@shop/platform/event-hub.ts'
 import type { Dependency } from '@shop/platform/health/health.ts'
 import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
@@ -75,18 +76,22 @@ const openRedisStorage = (
   }
 }
 
+const adapt = <Adapter extends AsyncFunctions>(adapter: Adapter): Adapter =>
+  mapSqliteErrors(waitForLock(adapter), sqliteMessages)
+
 const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): Storage => {
   logger.warn({ file }, 'using embedded storage, which is for development only')
   const { sqlite, baskets } = openStorage(file, () => {
     const opened = openSqlite(file)
     return { sqlite: opened, baskets: sqliteBasketRepository(opened, ttlSeconds) }
   })
+  stopWaiting(sqlite)
   const checks = sqliteDependencies(file, sqlite)
   const expiry = sqliteBasketExpiry(sqlite)
   return {
-    baskets: mapSqliteErrors(baskets, sqliteMessages),
-    statistics: mapSqliteErrors(sqliteBasketStatistics(sqlite, expiry.removed), sqliteMessages),
-    expiry: mapSqliteErrors({ removeExpired: expiry.removeExpired }, sqliteMessages),
+    baskets: adapt(baskets),
+    statistics: adapt(sqliteBasketStatistics(sqlite, expiry.removed)),
+    expiry: adapt({ removeExpired: expiry.removeExpired }),
     dependencies: checks.dependencies,
     [Symbol.asyncDispose]: async () => {
       checks[Symbol.dispose]()

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { basename } from 'node:path'
 import { AppError } from '@shop/kernel/errors.ts'
 import { inTransaction, isBusy, openSqlite, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import type { Dependency } from '@shop/platform/health/health.ts'
@@ -12,8 +14,18 @@ const rewriteFirstPage = (sqlite: Sqlite): void =>
     sqlite.exec(`pragma user_version = ${version}`)
   })
 
+/** A number that identifies the file; undefined if there is none. */
+const inodeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.ino
+
+/** Throws with the reason why SQLite could not do `what`. */
+const explain = (what: string, error: unknown): never => {
+  const reason = error instanceof Error ? error.message : String(error)
+  throw new AppError('unavailable', `SQLite ${what}: ${reason}`, { cause: error })
+}
+
 /**
- * The health checks of the file. If it can be read but not written, the service is degraded
+ * The health checks of the file. The required one reads what requests read, and fails if the file has been removed or
+ * replaced: SQLite would go on with the open one, and the baskets would be lost with the end of the process. If it can be read but not written, the service is degraded
  * (docs/decisions/0021-read-only-stores.md). Writes are attempted on a connection that does not wait for the lock,
  * because that would block the process. While another process writes, the check passes.
  */
@@ -27,13 +39,23 @@ export const sqliteDependencies = (
       rewriteFirstPage(writer)
     } catch (error) {
       if (isBusy(error)) return
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new AppError('unavailable', `SQLite refuses writes: ${reason}`, { cause: error })
+      explain('refuses writes', error)
+    }
+  }
+  const opened = inodeOf(file)
+  const probeReads = async () => {
+    if (inodeOf(file) !== opened)
+      throw new AppError('unavailable', `${basename(file)} has been removed or replaced: restart the service`)
+    try {
+      sqlite.prepare('select record from baskets limit 1').get()
+    } catch (error) {
+      if (isBusy(error)) return
+      explain('cannot read the baskets', error)
     }
   }
   return {
     dependencies: [
-      { name: 'sqlite', required: true, probe: async () => sqlite.exec('select 1') },
+      { name: 'sqlite', required: true, probe: probeReads },
       { name: 'sqlite-writes', required: false, probe: probeWrites },
     ],
     [Symbol.dispose]: () => writer.close(),

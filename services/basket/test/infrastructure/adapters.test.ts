@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
@@ -53,6 +54,18 @@ test('while another process holds the write lock of the SQLite file, health neit
   assert.equal(status, 'healthy')
   // A write waits for the lock for 5,000 ms.
   assert.ok(Number(checks['sqlite-writes']?.latency_ms) < 4_000)
+})
+
+test('a write waits for the lock of another process without blocking this one', async () => {
+  await using folder = await ownFolder()
+  await using adapters = await open({ DATA_DIR: folder.path })
+  using other = openSqlite(join(folder.path, 'baskets.sqlite'))
+  other.exec('begin immediate')
+  const written = adapters.ports.baskets.update('user123', () => aBasket())
+  // A write that blocks the process would fail before the lock is released.
+  await delay(300)
+  other.exec('rollback')
+  assert.equal((await written).version, 1)
 })
 
 test('Redis needs no expiry port, because it expires baskets by itself', {

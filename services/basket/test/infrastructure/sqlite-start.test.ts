@@ -15,6 +15,7 @@ const runService = async (dataDir: string, limit = 'unlimited') => {
     env: { PATH: process.env['PATH'], STORAGE: 'embedded', DATA_DIR: dataDir, PORT: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
+    killSignal: 'SIGKILL',
   })
   child.stdout.resume()
   const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
@@ -53,11 +54,13 @@ test('a disk without space ends the service with one line that says what to do',
   })
 })
 
-test('a folder that cannot be created ends the service with one line that says what to do', {
-  skip:
-    process.platform !== 'linux' && 'only Linux has a folder in which nothing can be created, even as root',
-}, async () => {
-  const { stderr, code } = await runService('/sys/shop')
-  assert.equal(code, 1)
-  assert.match(stderr, /^\/sys\/shop\/baskets\.sqlite cannot be used \(.+mkdir '\/sys\/shop'\)\. .+\n$/)
-})
+for (const folder of ['/sys/shop', '/proc/shop'])
+  test(`a folder that cannot be created (${folder}) ends the service with one line that says what to do`, {
+    skip:
+      process.platform !== 'linux' && 'only Linux has a folder in which nothing can be created, even as root',
+  }, async () => {
+    const { stderr, code } = await runService(folder)
+    assert.equal(code, 1)
+    const path = `${folder}/baskets.sqlite`
+    assert.match(stderr, new RegExp(`^${path} cannot be used \\(.+mkdir '${folder}'\\)\\. .+\\n$`))
+  })

@@ -10,16 +10,20 @@ import { basketOf, send } from './http.ts'
 
 /**
  * Opens the whole service on the Redis of these variables, wired as in main.ts except for the catalog. `logger`
- * gets only what the adapters log.
+ * gets only what the adapters log, and `requestLogger` the rest.
  */
-export const openRedisApp = async (variables: Readonly<Record<string, string>>, logger = silentLogger) => {
+export const openRedisApp = async (
+  variables: Readonly<Record<string, string>>,
+  logger = silentLogger,
+  requestLogger = silentLogger,
+) => {
   const stack = new AsyncDisposableStack()
   const config = readConfig({ BASKET_TTL_SECONDS: String(longTtl), ...variables })
   const metrics = createMetrics(service, version)
   const adapters = stack.use(await openAdapters({ config, logger, metrics }))
   const ports = { ...adapters.ports, catalog: { find: async (id: number) => aProduct({ id, stock: 1_000 }) } }
   const dependencies = adapters.dependencies.filter(({ name }) => name !== 'product-service')
-  const { http } = stack.use(await createApp({ ports, dependencies }, silentLogger, metrics))
+  const { http } = stack.use(await createApp({ ports, dependencies }, requestLogger, metrics))
   return {
     http,
     basket: basketOf(http, 'user123'),
