@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs'
 import type { ClientConfig } from 'pg'
+import type { Host } from './hosts/host-list.ts'
 
 /** A database on a server, and the credentials to access it. */
-export type PostgresAddress =
+export type PostgresAddress = (
   | Readonly<{ url: string }>
   | Readonly<{ host: string; port: number; user: string; password: string; database: string }>
+) &
+  Readonly<{
+    /** All servers, the first one included, if there are several. The one that accepts writes is used. */
+    hosts?: readonly Host[]
+  }>
 
 /**
  * `sslmode` as libpq defines it. `require` encrypts without verifying the server; with a root certificate it
@@ -31,12 +37,13 @@ export const clientConfigOf = (
   address: PostgresAddress,
   tls: PostgresTls,
   startupOptions = '',
-): ClientConfig => {
+): ClientConfig & Pick<PostgresAddress, 'hosts'> => {
   const addTo = (options = process.env['PGOPTIONS'] ?? '') => `${options} ${startupOptions}`.trim()
   if (!('url' in address)) return { ...address, ssl: sslOf(tls), options: addTo() }
   const connection = new URL(address.url)
   connection.searchParams.set('options', addTo(connection.searchParams.get('options') ?? undefined))
   // Without this, pg treats `sslmode=require` in a URL like `verify-full`.
   connection.searchParams.set('uselibpqcompat', 'true')
-  return { connectionString: connection.href, ssl: sslOf(tls) }
+  const { hosts } = address
+  return { connectionString: connection.href, ssl: sslOf(tls), ...(hosts !== undefined && { hosts }) }
 }

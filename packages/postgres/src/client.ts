@@ -1,9 +1,75 @@
+import { callbackify } from 'node:util'
 import { Client, type ClientConfig } from 'pg'
 
-/** A client that ignores `error` events. Without a listener, a lost connection would end the process. */
+/** Chooses the server of each connection. */
+export type PrimaryFinder = Readonly<{
+  /** Sets the client's host and port, and then calls `open`. */
+  connect: (client: ClientWithErrorHandler, open: () => Promise<unknown>) => Promise<void>
+  /** Moves the client away from its server, which refuses writes, as soon as there is another one. */
+  leave: (client: ClientWithErrorHandler) => void
+  /** Resolves if a server that accepts writes responds in time. All connections to other servers are dropped. */
+  ping: (limitMs: number) => Promise<void>
+}>
+
+/** Without a finder, the client connects to the host of its configuration. */
+export type ClientSettings = ClientConfig & Readonly<{ finder?: PrimaryFinder | undefined }>
+
+type ConnectCallback = (error: Error | null) => void
+
+/** Minimum lifetime of a connection before a refused write drops it; otherwise every refused write would reconnect. */
+const minConnectionMs = 1_000
+
+/** SQLSTATE of a write that a read-only server refuses. */
+const readOnlyTransaction = '25006'
+
+/** Settings that a server reports at connect and whenever they change (PostgreSQL 14). */
+const readOnlySettings = new Set(['in_hot_standby', 'default_transaction_read_only'])
+
+/**
+ * A client that ignores `error` events. Without a listener, a lost connection would end the process. It leaves a
+ * server that refuses writes: the host name may already belong to the new primary, or another host has become it.
+ */
 export class ClientWithErrorHandler extends Client {
-  constructor(config?: ClientConfig) {
+  readonly #finder: PrimaryFinder | undefined
+  #connectedAt = Number.POSITIVE_INFINITY
+
+  constructor(config?: ClientSettings) {
     super(config)
+    this.#finder = config?.finder
     this.on('error', () => {})
+    this.#watchForReadOnly()
+  }
+
+  override connect(): Promise<Client>
+  override connect(callback: ConnectCallback): void
+  override connect(callback?: ConnectCallback): unknown {
+    // The driver's pool passes a callback.
+    return callback === undefined ? this.#open() : callbackify(() => this.#open())(callback)
+  }
+
+  /** Cuts the connection. A running statement fails, and a pool removes the client. */
+  drop(): void {
+    this.connection.stream.destroy()
+  }
+
+  async #open(): Promise<Client> {
+    const open = () => super.connect()
+    await (this.#finder === undefined ? open() : this.#finder.connect(this, open))
+    this.#connectedAt = performance.now()
+    return this
+  }
+
+  #watchForReadOnly(): void {
+    const isOld = () => performance.now() >= this.#connectedAt + minConnectionMs
+    this.connection.on('errorMessage', ({ code }: Readonly<{ code?: string }>) => {
+      if (code !== readOnlyTransaction || !isOld()) return
+      // The statement still fails with this error. A pool removes a client that has ended.
+      if (this.#finder === undefined) void this.end()
+      else this.#finder.leave(this)
+    })
+    this.connection.on('parameterStatus', (status: Readonly<Record<string, string>>) => {
+      const { parameterName = '', parameterValue } = status
+      if (readOnlySettings.has(parameterName) && parameterValue === 'on' && isOld()) this.#finder?.leave(this)
+    })
   }
 }

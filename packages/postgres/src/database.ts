@@ -7,6 +7,7 @@ import { Pool, type PoolConfig } from 'pg'
 import { clientConfigOf, type PostgresAddress, type PostgresTls } from './address.ts'
 import { ClientWithErrorHandler } from './client.ts'
 import { CauseKeepingDialect } from './dialect.ts'
+import { withPrimaryFinder } from './hosts/primary-finder.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { startupOptions, verifySession, withoutTimeouts } from './session.ts'
 import { statementLog } from './statements/log.ts'
@@ -56,15 +57,17 @@ const openPool = <Tables>(
   { options = startupOptions(), ...poolConfig }: PoolConfig,
   poolMetrics?: PoolMetrics,
 ): Kysely<Tables> => {
-  const pool = new Pool({
-    ...sessionConfig(config, address, options),
-    application_name: config.applicationName,
-    connectionTimeoutMillis: 2_000,
-    keepAlive: true,
-    Client: ClientWithErrorHandler,
-    types: typeParsers,
-    ...poolConfig,
-  })
+  const pool = new Pool(
+    withPrimaryFinder({
+      ...sessionConfig(config, address, options),
+      application_name: config.applicationName,
+      connectionTimeoutMillis: 2_000,
+      keepAlive: true,
+      Client: ClientWithErrorHandler,
+      types: typeParsers,
+      ...poolConfig,
+    }),
+  )
   const lostConnections = createFailureLog(logger, 'database connection lost', 'warn')
   pool.on('error', (error) => void lostConnections.record(error))
   if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)

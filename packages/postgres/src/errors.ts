@@ -1,5 +1,6 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import { type AsyncFunctions, decorate } from '@shop/platform/decorate.ts'
+import { NoPrimary } from './hosts/no-primary.ts'
 import { UnsuitableSession } from './session.ts'
 
 /** SQLSTATE classes (manual, appendix A): connection (08), resources (53), operator intervention (57). */
@@ -60,6 +61,7 @@ const isOutage = (error: unknown): boolean => {
 /** Whether the server cannot run any statement at the moment. Waiting may help, or an operator has to act. */
 export const isUnusable = (error: unknown): boolean =>
   isOutage(error) ||
+  error instanceof NoPrimary ||
   error instanceof UnsuitableSession ||
   (error instanceof Error && refusal.test(sqlState(error)))
 

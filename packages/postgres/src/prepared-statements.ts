@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { ClientConfig, QueryArrayResult } from 'pg'
+import type { QueryArrayResult } from 'pg'
 import { withCancellation } from './cancellation.ts'
-import { ClientWithErrorHandler } from './client.ts'
+import { type ClientSettings, ClientWithErrorHandler } from './client.ts'
 import { isOutdatedStatement } from './errors.ts'
 
 /**
@@ -62,10 +62,10 @@ const withRows = (result: QueryArrayResult, statement: Statement) => {
  * clients.
  */
 export class PreparedStatementClient extends ClientWithErrorHandler {
-  readonly #config: ClientConfig | undefined
+  readonly #config: ClientSettings | undefined
   #generation = generation
 
-  constructor(config?: ClientConfig) {
+  constructor(config?: ClientSettings) {
     super(config)
     this.#config = config
   }
@@ -114,7 +114,10 @@ export class PreparedStatementClient extends ClientWithErrorHandler {
 
   /** Cancels the running statement over another connection. Never rejects, even if the cancellation fails. */
   async #cancel(): Promise<void> {
-    const control = new ClientWithErrorHandler(this.#config)
+    // The process id is one of this client's server, so no other server may be chosen.
+    const control = new ClientWithErrorHandler({ ...this.#config, finder: undefined })
+    control.host = this.host
+    control.port = this.port
     try {
       await control.connect()
       const values: unknown[] = [Reflect.get(this, 'processID')]

@@ -3,7 +3,6 @@ import {
   type Environment,
   isOn,
   mustBeFile,
-  mustBeUrl,
   port,
   readVariables,
   secret,
@@ -17,7 +16,10 @@ import {
   serviceVariables,
   storageOf,
 } from '@shop/platform/process/service-variables.ts'
+import type { PostgresAddress } from '@shop/postgres/address.ts'
 import type { PostgresConfig } from '@shop/postgres/database.ts'
+import { hostsIn, splitUrl } from '@shop/postgres/hosts/host-list.ts'
+import { mustBeHosts, primaryUrlProblems, replicaUrlProblems } from '@shop/postgres/hosts/rules.ts'
 import { type Static, Type } from 'typebox'
 import type { StorageConfig } from './infrastructure/adapters.ts'
 
@@ -64,22 +66,11 @@ export type ProductConfig = ServiceConfig &
 const storageKindOf = (variables: Variables) =>
   storageOf(variables, 'postgres', variables.DATABASE_URL ?? variables.DB_HOST)
 
-/**
- * A rule: the URL names a database. Drivers would otherwise use the database that is named after the user, and
- * the service would create its tables there.
- */
-const mustNameDatabase = (name: string, url: string | undefined): string | false =>
-  url !== undefined &&
-  URL.canParse(url) &&
-  new URL(url).pathname.length < 2 &&
-  `${name} must name a database, as in postgres://user@host:5432/database`
-
 const problems = (variables: Variables, environment: Environment): readonly (string | false)[] => [
   ...serviceProblems(variables),
-  mustBeUrl('DATABASE_URL', variables.DATABASE_URL),
-  mustNameDatabase('DATABASE_URL', variables.DATABASE_URL),
-  mustBeUrl('DB_REPLICA_URL', variables.DB_REPLICA_URL),
-  mustNameDatabase('DB_REPLICA_URL', variables.DB_REPLICA_URL),
+  ...primaryUrlProblems('DATABASE_URL', variables.DATABASE_URL),
+  ...replicaUrlProblems('DB_REPLICA_URL', variables.DB_REPLICA_URL),
+  mustBeHosts('DB_HOST', variables.DB_HOST),
   variables.WORKERS !== '1' &&
     storageKindOf(variables) === 'embedded' &&
     'WORKERS must be 1 with embedded storage: only one process can open its folder',
@@ -89,18 +80,22 @@ const problems = (variables: Variables, environment: Environment): readonly (str
   mustBeFile('DB_SSLROOTCERT', variables.DB_SSLROOTCERT),
 ]
 
+const addressOf = (variables: Variables): PostgresAddress => {
+  const { DATABASE_URL: url, DB_HOST: host = 'localhost' } = variables
+  if (url !== undefined) return splitUrl(url) ?? { url }
+  const hosts = hostsIn(host, variables.DB_PORT) ?? [{ host, port: variables.DB_PORT }]
+  return {
+    ...hosts[0],
+    user: variables.DB_USER,
+    password: variables.DB_PASSWORD ?? '',
+    database: variables.DB_NAME,
+    ...(hosts.length > 1 && { hosts }),
+  }
+}
+
 const postgresOf = (variables: Variables): PostgresConfig => ({
   applicationName: service,
-  address:
-    variables.DATABASE_URL === undefined
-      ? {
-          host: variables.DB_HOST ?? 'localhost',
-          port: variables.DB_PORT,
-          user: variables.DB_USER,
-          password: variables.DB_PASSWORD ?? '',
-          database: variables.DB_NAME,
-        }
-      : { url: variables.DATABASE_URL },
+  address: addressOf(variables),
   tls: { mode: variables.DB_SSLMODE, rootCertificate: variables.DB_SSLROOTCERT },
   poolSize: variables.DB_POOL_SIZE,
   pgBouncer: isOn(variables.DB_PGBOUNCER),

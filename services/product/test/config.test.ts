@@ -144,6 +144,62 @@ describe("the product service's configuration", () => {
     assert.deepEqual(postgresConfigOf({ ...parts, DATABASE_URL: url }).address, { url })
   })
 
+  it('accepts a port, or several hosts, in DB_HOST', () => {
+    const hostsOf = (DB_HOST: string) => {
+      const { user, password, database, ...hosts } = {
+        ...postgresConfigOf({ DB_HOST, DB_PORT: '5440' }).address,
+      } as Record<string, unknown>
+      assert.deepEqual([user, password, database], ['postgres', '', 'obs_tools'])
+      return hosts
+    }
+    assert.deepEqual(hostsOf('a:5433'), { host: 'a', port: 5_433 })
+    assert.deepEqual(hostsOf('::1'), { host: '::1', port: 5_440 })
+    assert.deepEqual(hostsOf('/var/run/postgresql'), { host: '/var/run/postgresql', port: 5_440 })
+    const hosts = [
+      { host: 'a', port: 5_440 },
+      { host: '::1', port: 5_433 },
+    ]
+    assert.deepEqual(hostsOf('a,[::1]:5433'), { host: 'a', port: 5_440, hosts })
+  })
+
+  it('accepts several hosts in DATABASE_URL, as libpq does', () => {
+    const end = '/db?sslmode=require&target_session_attrs=read-write'
+    const hosts = [
+      { host: 'a', port: 5_433 },
+      { host: 'b', port: 5_432 },
+    ]
+    assert.deepEqual(postgresConfigOf({ DATABASE_URL: `postgres://u:p@a:5433,b${end}` }).address, {
+      url: `postgres://u:p@a:5433${end}`,
+      hosts,
+    })
+    const url = `postgres://u:p@a:5433${end}`
+    assert.deepEqual(postgresConfigOf({ DATABASE_URL: url }).address, { url })
+  })
+
+  it('refuses a malformed list of hosts, other target_session_attrs, and a list of replicas', () => {
+    const rule = /must (be|name) at most 16 hosts, separated by commas, each with an optional port: a,b:5433/
+    const refuses = (variables: Record<string, string>, message: RegExp) =>
+      assert.throws(() => readConfig(variables), { exitCode: 78, message })
+    for (const list of ['a,', 'a, b', 'a:0', 'a:65536,b', 'a:b', Array(17).fill('a').join(',')]) {
+      refuses({ DB_HOST: list }, new RegExp(`DB_HOST ${rule.source}`))
+      if (list.includes(','))
+        refuses({ DATABASE_URL: `postgres://u:p@${list}/db` }, new RegExp(`DATABASE_URL ${rule.source}`))
+    }
+    for (const hosts of ['a', 'a,b'])
+      for (const attributes of ['any', 'primary', 'standby', 'read-only', ''])
+        refuses(
+          { DATABASE_URL: `postgres://${hosts}/db?target_session_attrs=${attributes}` },
+          /DATABASE_URL must not have a target_session_attrs other than read-write/,
+        )
+    refuses({ DATABASE_URL: 'postgres://a,b' }, /DATABASE_URL must name a database/)
+    refuses(
+      { DATABASE_URL: 'postgres://x/db?host=a,b' },
+      /DATABASE_URL must list its hosts before the database/,
+    )
+    for (const list of ['a,b', 'a:5432,b:5432'])
+      refuses({ DB_HOST: 'a', DB_REPLICA_URL: `postgres://${list}/db` }, /DB_REPLICA_URL must name one host/)
+  })
+
   it('stores embedded data in DATA_DIR, and adds samples except in production', () => {
     const embedded = { STORAGE: 'embedded', DATA_DIR: '/var/lib/shop' }
     const folder = join('/var/lib/shop', 'products')

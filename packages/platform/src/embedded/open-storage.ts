@@ -5,7 +5,7 @@ import { isDamaged, isUnusable } from './sqlite.ts'
 const reasonOf = (cause: unknown): string => {
   if (cause instanceof Error) return cause.message
   return Object(cause) === cause && 'errno' in (cause as object)
-    ? `errno ${(cause as { errno: unknown }).errno}`
+    ? `errno ${String((cause as { errno: unknown }).errno)}`
     : String(cause)
 }
 

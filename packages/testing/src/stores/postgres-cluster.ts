@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { makeCertificate } from '../services/certificate.ts'
 import { freePort } from '../services/services.ts'
+import { query } from './postgres.ts'
 import { unlessReachable } from './servers.ts'
 
 const binFolders = globSync('/usr/{lib/postgresql/*,local,pgsql-*}/bin/pg_basebackup')
@@ -45,6 +46,8 @@ export type PostgresServer = AsyncDisposable &
     /** Stops the server's processes without closing its connections, until `resume`. */
     hang: () => void
     resume: () => void
+    /** Makes a replica a primary. Resolves when it accepts writes. */
+    promote: () => Promise<void>
   }>
 
 /** Sends the signal to the server's processes, first to the one that starts the others. */
@@ -72,12 +75,15 @@ type Options = Readonly<{
   primary?: PostgresServer
   /** Enables TLS, with the self-signed `certificate` for 127.0.0.1. */
   tls?: boolean
+  /** By default a free one. */
+  port?: number
 }>
 
 /** Starts a PostgreSQL server for one test, on loopback: an empty one or a replica. */
 export const startPostgresServer = async ({
   primary,
   tls = false,
+  port: ownPort,
 }: Options = {}): Promise<PostgresServer> => {
   const folder = mkdtempSync(join(tmpdir(), 'postgres-'))
   const { uid, gid } = postgresUser()
@@ -103,7 +109,7 @@ export const startPostgresServer = async ({
       '--no-sync',
     ])
   if (tls) await makeCertificate(folder, 'IP:127.0.0.1', postgresUser())
-  const port = await freePort()
+  const port = ownPort ?? (await freePort())
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   let server: ReturnType<typeof spawn> | undefined
 
@@ -143,6 +149,7 @@ export const startPostgresServer = async ({
     certificate: join(folder, 'server.crt'),
     start,
     stop,
+    promote: async () => void (await query('select pg_promote()', url)),
     [Symbol.asyncDispose]: async () => {
       signal('SIGCONT')
       await stop()

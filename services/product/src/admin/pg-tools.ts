@@ -4,6 +4,7 @@ import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { clientConfigOf } from '@shop/postgres/address.ts'
 import { ClientWithErrorHandler } from '@shop/postgres/client.ts'
 import type { PostgresConfig } from '@shop/postgres/database.ts'
+import { withPrimaryFinder } from '@shop/postgres/hosts/primary-finder.ts'
 import type { Client } from 'pg'
 import { readConfig } from '../config.ts'
 
@@ -24,7 +25,9 @@ const clientOf = ({ address, tls }: PostgresConfig): Client =>
 export const connect = async (config: PostgresConfig, otherDatabase?: string): Promise<Client> => {
   const { host, port, user, password, ssl, database } = clientOf(config)
   const address = { host, port, user, password, ssl, database: otherDatabase ?? database }
-  const client = new ClientWithErrorHandler({ ...address, connectionTimeoutMillis: 5_000 })
+  const { hosts } = config.address
+  const settings = withPrimaryFinder({ ...address, hosts, connectionTimeoutMillis: 5_000 })
+  const client = new ClientWithErrorHandler(settings)
   await client.connect()
   return client
 }
@@ -39,6 +42,20 @@ const tlsOf = ({ address, tls }: PostgresConfig): Record<string, string> => {
   }
 }
 
+/** The address of the server, or of all servers, as variables for PostgreSQL's programs. */
+const hostsOf = (config: PostgresConfig): Record<string, string> => {
+  const { host, port } = clientOf(config)
+  const { hosts } = config.address
+  if (hosts === undefined) return { PGHOST: host, PGPORT: String(port) }
+  return {
+    PGHOST: hosts.map((entry) => entry.host).join(','),
+    PGPORT: hosts.map((entry) => entry.port).join(','),
+    PGTARGETSESSIONATTRS: 'read-write',
+    // Otherwise a server that does not respond is waited for as long as TCP retries.
+    PGCONNECT_TIMEOUT: process.env['PGCONNECT_TIMEOUT'] ?? '5',
+  }
+}
+
 /**
  * Runs a PostgreSQL program against the server. Credentials are in the environment, because process lists
  * show arguments.
@@ -48,12 +65,11 @@ export const runTool = async (
   tool: string,
   args: readonly string[],
 ): Promise<void> => {
-  const { host, port, user, password, database } = clientOf(config)
+  const { user, password, database } = clientOf(config)
   const child = spawn(tool, args, {
     env: {
       ...process.env,
-      PGHOST: host,
-      PGPORT: String(port),
+      ...hostsOf(config),
       PGUSER: user,
       PGPASSWORD: password ?? '',
       PGDATABASE: database,
