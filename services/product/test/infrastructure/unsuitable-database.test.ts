@@ -118,6 +118,20 @@ describe('the service refuses to start', { skip: withoutPostgres }, () => {
     await assertRefused(role.url, /grant it usage on sequence \w+\.ids$/)
   })
 
+  for (const DB_PGBOUNCER of ['off', 'on'])
+    test(`as a role to which row-level security applies, with DB_PGBOUNCER=${DB_PGBOUNCER}`, async () => {
+      await using role = await ownRole()
+      await role.migrate()
+      await role.query(`${grantAll(role.role)}; alter table products enable row level security`)
+      await assertRefused(
+        role.url,
+        new RegExp(
+          `row-level security of products applies to the role ${role.role}: alter the role to bypassrls`,
+        ),
+        { DB_PGBOUNCER },
+      )
+    })
+
   test('as a role that may not migrate the database', async () => {
     await using role = await ownRole()
     await assertRefused(role.url, /the database role may not migrate the database/)
@@ -158,6 +172,34 @@ describe('a running service', { skip: withoutPostgres }, () => {
       await role.query(grantAll(role.role))
       assert.equal(await service.status(), 'healthy')
       await call?.()
+    })
+
+  for (const policy of ['', 'create policy reads on products for select using (true)'])
+    test(`is not ready while row-level security applies, ${policy || 'without a policy'}, and never reports products as missing`, async () => {
+      await using role = await ownRole()
+      await role.migrate()
+      await role.query(grantAll(role.role))
+      await using service = await start(role.url)
+      await waitForStatus(service, 'healthy')
+      const { id } = await service.useCases.createProduct(fieldsOf(), context)
+
+      await role.query(`alter table products enable row level security; ${policy}`)
+      assert.equal(await service.status(), 'unhealthy')
+      assert.equal(await service.status(), 'unhealthy')
+      const reasons = service.lines.filter(({ level }) => Number(level) >= 50)
+      assert.equal(reasons.length, 1)
+      assert.match(JSON.stringify(reasons), /row-level security of products applies to the role/)
+      const refused = [
+        () => service.useCases.getProduct({ id }, context),
+        () => service.useCases.listProducts({ sort: byId, limit: 10 }, context),
+        () => service.useCases.updateProduct({ id, changes: {}, expected: 'anything' }, context),
+        () => service.useCases.deleteProduct({ id, expected: 'anything' }, context),
+      ]
+      for (const call of refused) await assert.rejects(call, { code: 'unavailable' })
+
+      await role.query('alter table products disable row level security')
+      assert.equal(await service.status(), 'healthy')
+      assert.equal((await service.useCases.getProduct({ id }, context)).id, id)
     })
 
   for (const [change, statement] of [
