@@ -13,6 +13,10 @@ export const productNotFound = (id: number): AppError => new AppError('not_found
 export const staleProduct = ({ id, version }: Readonly<{ id: number; version: number }>): AppError =>
   new AppError('stale', `precondition failed: product ${id} is at version ${version}`)
 
+/** Another table of the store refers to the product. Nothing was written. */
+export const productReferenced = (id: number, cause: unknown): AppError =>
+  new AppError('conflict', `product ${id} is referenced by another table`, { cause })
+
 /** The store has assigned its highest id. An operator has to make ids available. */
 export const noIdLeft = (cause: unknown): AppError =>
   new AppError('unavailable', 'no product id is left', { cause })
@@ -22,5 +26,5 @@ export const idTaken = (cause: unknown): AppError =>
   new AppError('unavailable', 'the id for the new product was taken, try again later', { cause })
 
 /** The product cannot be updated any more, because its version is the highest that the store supports. */
-export const noVersionLeft = (id: number, cause: unknown): AppError =>
-  new AppError('unavailable', `product ${id} has reached the highest version`, { cause })
+export const noVersionLeft = (id: number): AppError =>
+  new AppError('unavailable', `product ${id} has reached the highest version`)

@@ -1,5 +1,6 @@
 import { hasSqlState } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
+import { limits } from '../domain/product.ts'
 import type { Database } from './products-table.ts'
 
 /** The highest id in the table, and the last id that its sequence has assigned; 0 if there is none. */
@@ -39,12 +40,22 @@ export const advanceProductIds = (database: Database): Promise<void> =>
 export const isTakenId = (error: unknown): boolean =>
   hasSqlState(error, '23505') && (error as { constraint?: unknown }).constraint === 'products_pkey'
 
+const outOfRange = 'the id is out of range'
+
 /**
- * Whether an insert failed because the sequence of the ids has reached its end (2200H). The error of a sequence that a
- * trigger uses has a context, `where`.
+ * What an insert returns as the id. Out of range, which a column of type bigint or a descending sequence allows,
+ * it fails the insert (22P02), which then stores nothing: the contract has no such id, so it could never be read.
  */
-export const isLastIdAssigned = (error: unknown): boolean =>
-  hasSqlState(error, '2200H') && (error as { where?: unknown }).where === undefined
+export const assignedId = sql<number>`case when id between 1 and ${sql.lit(limits.integer)} then id
+  else (${sql.lit(`${outOfRange}: `)} || id)::integer end`.as('id')
+
+/**
+ * Whether an insert failed because the sequence of the ids has reached its end (2200H), or the end of the range. The
+ * error of a sequence that a trigger uses has a context, `where`.
+ */
+export const isNoIdLeft = (error: unknown): boolean =>
+  (hasSqlState(error, '2200H') && (error as { where?: unknown }).where === undefined) ||
+  (hasSqlState(error, '22P02') && (error as Error).message.includes(outOfRange))
 
 /** Runs the insert. If an assigned id is taken, nothing was stored: advances the sequence and runs it again. */
 export const withFreeIds = async <Result>(

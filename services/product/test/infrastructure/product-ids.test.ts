@@ -73,6 +73,25 @@ for (const { engine, open, skip } of engines)
       await assert.rejects(store.products.add(creationOf()), { message: 'no product id is left' })
     })
 
+    for (const [sequence, change] of [
+      ['of bigint', `alter column id type bigint, alter column id restart with ${lastId + 1}`],
+      ['descending', 'alter column id set minvalue -9 set increment by -1 restart with 0'],
+    ] as const)
+      test(`out of range, from a sequence that is ${sequence}, are refused with unavailable, and nothing is stored`, async () => {
+        const { id } = await store.products.add(creationOf())
+        await sql.raw(`alter table products ${change}`).execute(store.database)
+        for (let attempt = 0; attempt < 2; attempt += 1)
+          await assert.rejects(store.products.add(creationOf()), {
+            code: 'unavailable',
+            message: 'no product id is left',
+          })
+        const { rows } = await sql`select id from products`.execute(store.database)
+        assert.deepEqual(rows, [{ id }])
+        // Control: an id within the range is assigned again.
+        await sql`alter table products alter column id restart with 7`.execute(store.database)
+        assert.equal((await store.products.add(creationOf())).id, 7)
+      })
+
     test('appear in the statistics as the share that is used, by the sequence or by an import', async () => {
       const usedRatio = async () => (await catalogStatistics(store)()).usedIdsRatio
       assert.equal(await usedRatio(), 0)

@@ -237,6 +237,60 @@ describe('a running service', { skip: withoutPostgres }, () => {
       await assert.rejects(service.useCases.getProduct({ id: 1 }, context), { code: 'unavailable' })
     })
 
+  test('answers unavailable for a row that the migrated table cannot hold, and names its column', async () => {
+    await using schema = await ownSchema()
+    await using database = openServerDatabase(schema.url)
+    await migrations.apply(database.database)
+    await query(
+      `alter table products drop constraint products_name_check, drop constraint products_description_check,
+        drop constraint products_category_check, drop constraint products_price_check, drop constraint products_stock_check,
+        alter column price type numeric(16, 2), alter column stock type bigint, alter column version type bigint,
+        alter column id type bigint, alter column name drop not null`,
+      schema.url,
+    )
+    await using service = await start(schema.url)
+    await waitForStatus(service, 'healthy')
+    const add = async () => (await service.useCases.createProduct(fieldsOf(), context)).id
+    const id = await add()
+    const isRefused = (column: string, damaged: number) => (error: Error & { code?: string }) =>
+      error.code === 'unavailable' &&
+      String(error.cause).includes(`the column ${column} of product ${damaged} cannot be read`)
+    for (const [column, value] of [
+      ['name', 'null'],
+      ['name', "''"],
+      ['name', "repeat('é', 201)"],
+      ['description', "repeat('x', 5001)"],
+      ['price', '-0.50'],
+      ['price', '10000000000.00'],
+      ['stock', '-1'],
+      ['stock', '2147483648'],
+      ['category', "repeat('x', 101)"],
+      ['version', '0'],
+      ['version', '2147483648'],
+      ['created_at', "'10000-01-01Z'"],
+    ] as const) {
+      const damaged = await add()
+      await query(`update products set ${column} = ${value} where id = ${damaged}`, schema.url)
+      const change = { id: damaged, changes: { stock: 3 }, expected: 'anything' } as const
+      await assert.rejects(service.useCases.getProduct({ id: damaged }, context), isRefused(column, damaged))
+      await assert.rejects(service.useCases.updateProduct(change, context), isRefused(column, damaged))
+      await query(`delete from products where id = ${damaged}`, schema.url)
+    }
+    // Control: the limits themselves can be read.
+    await query(
+      `update products set name = repeat('𝄞', 200), price = 9999999999.99, stock = 2147483647,
+        version = 2147483647, created_at = '9999-12-31Z' where id = ${id}`,
+      schema.url,
+    )
+    assert.equal((await service.useCases.getProduct({ id }, context)).stock, 2_147_483_647)
+    for (const damaged of [0, 2_147_483_648]) {
+      await query(`insert into products (id, name, price) values (${damaged}, 'x', 1)`, schema.url)
+      const list = service.useCases.listProducts({ sort: byId, limit: 10 }, context)
+      await assert.rejects(list, isRefused('id', damaged))
+      await query(`delete from products where id = ${damaged}`, schema.url)
+    }
+  })
+
   test('stays ready with a damaged row among the first, refuses only what contains it, and names it', async () => {
     await using schema = await ownSchema()
     await using database = openServerDatabase(schema.url)
