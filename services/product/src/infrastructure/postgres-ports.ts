@@ -6,6 +6,7 @@ import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
+import { idSequence } from './postgres-product-ids.ts'
 import { postgresProductReader, readAnyProduct } from './postgres-product-reader.ts'
 import { postgresProductRepository } from './postgres-product-repository.ts'
 import { postgresProductStatistics } from './postgres-product-statistics.ts'
@@ -38,9 +39,9 @@ export const requireRights = async (database: Database): Promise<void> => {
         select right_name || ' on products' as missing
           from unnest(array['select', 'insert', 'update', 'delete']) as right_name
           where not has_table_privilege('products', right_name)
-        union all select 'usage on sequence ' || pg_get_serial_sequence('products', 'id') from pg_attribute
+        union all select 'usage on sequence ' || ${idSequence} from pg_attribute
           where attrelid = 'products'::regclass and attname = 'id' and attidentity = ''
-            and not has_sequence_privilege(pg_get_serial_sequence('products', 'id'), 'usage')
+            and not has_sequence_privilege(${idSequence}, 'usage')
       ) as missing_rights
     ) as missing
   `.execute(database)

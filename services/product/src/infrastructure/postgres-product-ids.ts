@@ -3,6 +3,23 @@ import { sql } from 'kysely'
 import { limits } from '../domain/product.ts'
 import type { Database } from './products-table.ts'
 
+/**
+ * The sequence of the ids, as `regclass`: the one that the column's default uses, even if the column does not own it, or that of an
+ * identity column. Null if there is none.
+ */
+export const idSequence = sql<string | null>`(
+  select coalesce(
+    (
+      select refobjid::regclass from pg_depend join pg_class on pg_class.oid = refobjid and relkind = 'S'
+      where pg_depend.classid = 'pg_attrdef'::regclass and objid = pg_attrdef.oid and refclassid = 'pg_class'::regclass
+      limit 1
+    ),
+    pg_get_serial_sequence('products', 'id')::regclass
+  )
+  from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum
+  where attrelid = 'products'::regclass and attname = 'id'
+)`
+
 /** The highest id in the table, and the last id that its sequence has assigned; 0 if there is none. */
 type ProductIds = Readonly<{ highest: number; lastAssigned: number }>
 
@@ -13,7 +30,7 @@ export const readProductIds = async (database: Database): Promise<ProductIds> =>
       (select max(id)::double precision from products) as highest,
       (
         select last_value::double precision from pg_sequences
-        where format('%I.%I', schemaname, sequencename) = pg_get_serial_sequence('products', 'id')
+        where format('%I.%I', schemaname, sequencename)::regclass = ${idSequence}
       ) as "lastAssigned"
   `.execute(database)
   const [row] = rows
@@ -30,15 +47,21 @@ export const advanceProductIds = (database: Database): Promise<void> =>
     await sql`
       with ids as (
         select sequence, nextval(sequence) as next, (select max(id) from products) as highest
-        from (select pg_get_serial_sequence('products', 'id')::regclass as sequence) as owned
+        from (select ${idSequence} as sequence) as used
       )
       select setval(sequence, highest) from ids where highest > next
     `.execute(transaction)
   })
 
-/** Whether an insert failed because the id that the sequence assigned is in the table already. */
+/** The detail of a violated unique key, in every language, begins with its columns: `Key (id)=(7) already exists.` */
+const keyOfId = /^[^(]*\(id\)=/
+
+/**
+ * Whether an insert failed because the id that the sequence assigned is in the table already. The primary key may
+ * have any name: a table that was copied or partitioned has another one.
+ */
 export const isTakenId = (error: unknown): boolean =>
-  hasSqlState(error, '23505') && (error as { constraint?: unknown }).constraint === 'products_pkey'
+  hasSqlState(error, '23505') && keyOfId.test(String((error as { detail?: unknown }).detail))
 
 const outOfRange = 'the id is out of range'
 

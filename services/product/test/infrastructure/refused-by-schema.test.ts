@@ -116,7 +116,7 @@ for (const { engine, open, skip } of engines)
       )
       await assert.rejects(deleteProduct(products, product.id), {
         kind: 'conflict',
-        code: 'conflict',
+        code: 'product_referenced',
         message: `product ${product.id} is referenced by another table`,
       })
       await writes.probe(signal)
@@ -138,7 +138,7 @@ test('over HTTP, a refused deletion is 409, a refused write 503 with the cause i
     database.url,
   )
   const refused = await service.send({ method: 'DELETE', url: '/products/1' })
-  assert.deepEqual([refused.statusCode, refused.json().code], [409, 'conflict'])
+  assert.deepEqual([refused.statusCode, refused.json().code], [409, 'product_referenced'])
 
   await query('create unique index on products (name)', database.url)
   assert.equal((await service.send(post)).statusCode, 503)

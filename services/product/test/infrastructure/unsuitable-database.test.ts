@@ -106,17 +106,18 @@ describe('the service refuses to start', { skip: withoutPostgres }, () => {
     await service.useCases.createProduct(fieldsOf(), context)
   })
 
-  test('as a role without rights on a sequence that is the default of the ids', async () => {
-    await using role = await ownRole()
-    await role.migrate()
-    await role.query(
-      `alter table products alter column id drop identity;
-       create sequence ids owned by products.id;
-       alter table products alter column id set default nextval('ids')`,
-    )
-    await role.query(grantAll(role.role))
-    await assertRefused(role.url, /grant it usage on sequence \w+\.ids$/)
-  })
+  for (const owner of ['products.id', 'none'])
+    test(`as a role without rights on a sequence, owned by ${owner}, that is the default of the ids`, async () => {
+      await using role = await ownRole()
+      await role.migrate()
+      await role.query(
+        `alter table products alter column id drop identity;
+         create sequence ids owned by ${owner};
+         alter table products alter column id set default nextval('ids')`,
+      )
+      await role.query(grantAll(role.role))
+      await assertRefused(role.url, /grant it usage on sequence ids$/)
+    })
 
   for (const DB_PGBOUNCER of ['off', 'on'])
     test(`as a role to which row-level security applies, with DB_PGBOUNCER=${DB_PGBOUNCER}`, async () => {
