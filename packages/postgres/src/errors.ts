@@ -10,7 +10,7 @@ const outage = /^(08|53|57)/
 const refusal = /^(28|3D)|^25006$/
 
 /** SQLSTATE of a missing table, as before the first migration. */
-const missingTable = '42P01'
+export const missingTable = '42P01'
 
 /** SQLSTATE of a statement for which the role has no right. */
 export const insufficientPrivilege = '42501'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
@@ -147,6 +148,41 @@ describe('the service refuses to start', { skip: withoutPostgres }, () => {
 })
 
 describe('a running service', { skip: withoutPostgres }, () => {
+  for (const MIGRATE of ['on', 'off'])
+    test(`${MIGRATE === 'on' ? 'migrates' : 'does not migrate'} a database that is dropped and created, with MIGRATE=${MIGRATE}`, async () => {
+      await using own = await ownDatabase()
+      await using owner = openServerDatabase(own.url)
+      await migrations.apply(owner.database)
+      await owner.database.destroy()
+      await using service = await start(own.url, { MIGRATE })
+      await waitForStatus(service, 'healthy')
+      await query(`drop database ${own.name} with (force)`)
+      assert.equal(await service.status(), 'unhealthy')
+      await query(`create database ${own.name}`)
+      if (MIGRATE === 'on') {
+        await waitForStatus(service, 'healthy')
+        assert.equal((await service.useCases.createProduct(fieldsOf(), context)).id, 1)
+      }
+      // Longer than it takes with MIGRATE=on.
+      else
+        for (const end = performance.now() + 6_000; performance.now() < end; await delay(200))
+          assert.equal(await service.status(), 'unhealthy')
+    })
+
+  test('does not create a table again that has moved to a schema outside of the search_path', async () => {
+    await using own = await ownDatabase()
+    await using service = await start(own.url)
+    await waitForStatus(service, 'healthy')
+    await query(
+      'create schema other; alter table products set schema other; alter table kysely_migration set schema other',
+      own.url,
+    )
+    for (const end = performance.now() + 6_000; performance.now() < end; await delay(200))
+      assert.equal(await service.status(), 'unhealthy')
+    await query('alter table other.products set schema public', own.url)
+    await waitForStatus(service, 'healthy')
+  })
+
   for (const right of ['select', 'insert', 'update', 'delete'])
     test(`is not ready while its role has no right to ${right}, and logs the reason once`, async () => {
       await using role = await ownRole()
