@@ -16,11 +16,17 @@ export type ClientSettings = ClientConfig & Readonly<{ finder?: PrimaryFinder | 
 
 type ConnectCallback = (error: Error | null) => void
 
-/** Minimum lifetime of a connection before a refused write drops it; otherwise every refused write would reconnect. */
+/** Minimum lifetime of a connection before an error drops it; otherwise every such error would reconnect. */
 const minConnectionMs = 1_000
 
 /** SQLSTATE of a write that a read-only server refuses. */
 const readOnlyTransaction = '25006'
+
+/**
+ * SQLSTATEs of a missing table, of a missing schema and of a missing right. A session keeps the settings that it
+ * started with, so a new one may have the `search_path` or the role's settings that find the table.
+ */
+const outdatedSession = new Set(['42P01', '3F000', '42501'])
 
 /** Settings that a server reports at connect and whenever they change (PostgreSQL 14). */
 const readOnlySettings = new Set(['in_hot_standby', 'default_transaction_read_only'])
@@ -49,6 +55,7 @@ const ClientWithQueryTimeout: typeof Client = ClosingClient
 /**
  * A client that ignores `error` events. Without a listener, a lost connection would end the process. It leaves a
  * server that refuses writes: the host name may already belong to the new primary, or another host has become it.
+ * It ends after an error that a session with newer settings might not have.
  */
 export class ClientWithErrorHandler extends ClientWithQueryTimeout {
   readonly #finder: PrimaryFinder | undefined
@@ -58,6 +65,7 @@ export class ClientWithErrorHandler extends ClientWithQueryTimeout {
     super(config)
     this.#finder = config?.finder
     this.on('error', () => {})
+    this.#watchForErrors()
     this.#watchForReadOnly()
   }
 
@@ -80,17 +88,25 @@ export class ClientWithErrorHandler extends ClientWithQueryTimeout {
     return this
   }
 
-  #watchForReadOnly(): void {
-    const isOld = () => performance.now() >= this.#connectedAt + minConnectionMs
-    this.connection.on('errorMessage', ({ code }: Readonly<{ code?: string }>) => {
-      if (code !== readOnlyTransaction || !isOld()) return
+  #isOld(): boolean {
+    return performance.now() >= this.#connectedAt + minConnectionMs
+  }
+
+  #watchForErrors(): void {
+    this.connection.on('errorMessage', ({ code = '' }: Readonly<{ code?: string }>) => {
+      const isReadOnly = code === readOnlyTransaction
+      if ((!isReadOnly && !outdatedSession.has(code)) || !this.#isOld()) return
       // The statement still fails with this error. A pool removes a client that has ended.
-      if (this.#finder === undefined) void this.end()
-      else this.#finder.leave(this)
+      if (isReadOnly && this.#finder !== undefined) this.#finder.leave(this)
+      else void this.end()
     })
+  }
+
+  #watchForReadOnly(): void {
     this.connection.on('parameterStatus', (status: Readonly<Record<string, string>>) => {
       const { parameterName = '', parameterValue } = status
-      if (readOnlySettings.has(parameterName) && parameterValue === 'on' && isOld()) this.#finder?.leave(this)
+      if (readOnlySettings.has(parameterName) && parameterValue === 'on' && this.#isOld())
+        this.#finder?.leave(this)
     })
   }
 }

@@ -9,7 +9,7 @@ import { ClientWithErrorHandler } from './client.ts'
 import { CauseKeepingDialect } from './dialect.ts'
 import { withPrimaryFinder } from './hosts/primary-finder.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
-import { startupOptions, verifySession, withoutTimeouts } from './session.ts'
+import { maxSessionSeconds, startupOptions, verifySession, withoutTimeouts } from './session.ts'
 import { statementLog } from './statements/log.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -63,6 +63,7 @@ const openPool = <Tables>(
       application_name: config.applicationName,
       connectionTimeoutMillis: 2_000,
       keepAlive: true,
+      maxLifetimeSeconds: maxSessionSeconds,
       Client: ClientWithErrorHandler,
       types: typeParsers,
       ...poolConfig,
@@ -80,10 +81,11 @@ const openPool = <Tables>(
 const queryTimeoutMs = 3_500
 
 /** With PgBouncer: no timeouts of the server, no named statements, and no cancellation by backend process id. */
-const sessionOptions = ({ pgBouncer }: PostgresConfig): PoolConfig =>
+const requestOptions = ({ pgBouncer, poolSize }: PostgresConfig): PoolConfig =>
   pgBouncer
-    ? { query_timeout: queryTimeoutMs }
+    ? { max: poolSize, query_timeout: queryTimeoutMs }
     : {
+        max: poolSize,
         Client: PreparedStatementClient,
         query_timeout: queryTimeoutMs,
         statement_timeout: 3_000,
@@ -95,13 +97,7 @@ export const openPostgres = <Tables>(
   logger: Logger,
   metrics?: Metrics,
 ): Kysely<Tables> =>
-  openPool(
-    config,
-    config.address,
-    logger,
-    { ...sessionOptions(config), max: config.poolSize },
-    { name: 'primary', metrics },
-  )
+  openPool(config, config.address, logger, requestOptions(config), { name: 'primary', metrics })
 
 /** Opens a pool of connections to the read-only replica. */
 export const openReplica = <Tables>(
@@ -109,14 +105,7 @@ export const openReplica = <Tables>(
   config: PostgresConfig,
   logger: Logger,
   metrics?: Metrics,
-): Kysely<Tables> =>
-  openPool(
-    config,
-    { url },
-    logger,
-    { ...sessionOptions(config), max: config.poolSize },
-    { name: 'replica', metrics },
-  )
+): Kysely<Tables> => openPool(config, { url }, logger, requestOptions(config), { name: 'replica', metrics })
 
 /** The server cancels statistics queries after 60 s. This client-side timeout is for a hung server. */
 const statisticsTimeoutMs = 66_000

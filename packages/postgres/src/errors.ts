@@ -10,17 +10,23 @@ const outage = /^(08|53|57)/
 const refusal = /^(28|3D)|^25006$/
 
 /** SQLSTATE of a missing table, as before the first migration. */
-const missingTable = '42P01'
+export const missingTable = '42P01'
 
 /** SQLSTATE of a statement for which the role has no right. */
 export const insufficientPrivilege = '42501'
 
 /**
  * The database is not as the service requires, so an operator has to act: a missing right (42501), column
- * (42703), function (42883) or schema (3F000), another type of a column (42804), a failed read of the
+ * (42703), function (42883) or schema (3F000), a failed read of the
  * server's files (58), or damaged data (XX001, XX002).
  */
-const unsuitable = /^(42501|42703|42883|42804|3F000|XX001|XX002)$|^58/
+const unsuitable = /^(42501|42703|42883|3F000|XX001|XX002)$|^58/
+
+/**
+ * The schema refuses the statement: a data exception (22), a violated constraint (23), an exception of a trigger (P0),
+ * another type of a column (42804), a rule (0A000). The domain has validated the input, so the schema is not the one that was migrated.
+ */
+const refusedBySchema = /^(0A000|42804)$|^(22|23|P0)/
 
 const sqlState = (error: object): string =>
   'code' in error && typeof error.code === 'string' ? error.code : ''
@@ -42,6 +48,18 @@ export const hasSqlState = (error: unknown, code: string): boolean =>
 /** A row with values that the service cannot read, because a column was changed or its data is damaged. */
 export class UnreadableRow extends Error {
   override readonly name = 'UnreadableRow'
+}
+
+/** A write without an effect: a trigger or a rule of the table has dropped it. */
+export class IgnoredWrite extends Error {
+  override readonly name = 'IgnoredWrite'
+}
+
+/** The reason if the schema refuses or ignores the write, otherwise undefined. It contains no data of rows. */
+export const schemaRefusal = (error: unknown): string | undefined => {
+  if (error instanceof IgnoredWrite) return 'a trigger or rule ignores them'
+  const code = error instanceof Error ? sqlState(error) : ''
+  return refusedBySchema.test(code) ? `its schema refuses them (${code})` : undefined
 }
 
 /** Whether the driver gave up waiting for a connection or a result. */
@@ -81,6 +99,7 @@ export const isUnavailable = (error: unknown): boolean =>
   isContended(error) ||
   isOutdatedStatement(error) ||
   error instanceof UnreadableRow ||
+  schemaRefusal(error) !== undefined ||
   hasSqlState(error, missingTable) ||
   (error instanceof Error && unsuitable.test(sqlState(error)))
 

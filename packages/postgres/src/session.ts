@@ -5,13 +5,18 @@ type Settings = Readonly<Record<string, string>>
 
 /**
  * Settings that the code relies on. The server, a database or a role may have other defaults. Updates rely on
- * read committed: after waiting for a row's lock, they see the row as the other transaction left it.
+ * read committed: after waiting for a row's lock, they see the row as the other transaction left it. Without row_security,
+ * a statement from which a policy would hide rows fails (42501).
  */
 const settings = {
   DateStyle: 'ISO, MDY',
   TimeZone: 'UTC',
   default_transaction_isolation: 'read committed',
+  row_security: 'off',
 } as const satisfies Settings
+
+/** A session keeps the settings that it started with. After this time, a changed setting applies everywhere. */
+export const maxSessionSeconds = 600
 
 /** Migrations may take long or wait for each other. */
 export const withoutTimeouts = {

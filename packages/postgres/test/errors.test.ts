@@ -79,7 +79,11 @@ describe('a call of a wrapped adapter', { skip: withoutPostgres }, () => {
     ['40P01', 'unavailable', 3],
     ['55P03', 'unavailable', 1],
     ['57014', 'unavailable', 1],
-    ['23505', '23505', 1],
+    ['22003', 'unavailable', 1],
+    ['23505', 'unavailable', 1],
+    ['P0001', 'unavailable', 1],
+    ['0A000', 'unavailable', 1],
+    ['42601', '42601', 1],
   ] as const)
     it(`rejects with ${expected} after ${calls} calls that fail with ${code}`, async () => {
       await using things = await openThings()

@@ -6,6 +6,7 @@ import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
+import { idSequence } from './postgres-product-ids.ts'
 import { postgresProductReader, readAnyProduct } from './postgres-product-reader.ts'
 import { postgresProductRepository } from './postgres-product-repository.ts'
 import { postgresProductStatistics } from './postgres-product-statistics.ts'
@@ -25,23 +26,31 @@ export const openReader = (database: Database): ProductReader =>
 export const openStatistics = (database: Database, stopSignal?: AbortSignal): ProductStatisticsReader =>
   mapStoreErrors(postgresProductStatistics(database, stopSignal), outage)
 
+type Rights = Readonly<{ role: string; missing: string | null; filtered: boolean }>
+
 /**
- * Throws an `OperatorError` with the right to grant unless the role may read and write products. A sequence
+ * Throws an `OperatorError` that says what to change unless the role may read and write all products. A sequence
  * needs a right only if the column of the ids is not an identity column.
  */
 export const requireRights = async (database: Database): Promise<void> => {
-  const { rows } = await sql<{ role: string; missing: string | null }>`
-    select current_user as role, string_agg(missing, ', ') as missing from (
-      select right_name || ' on products' as missing
-        from unnest(array['select', 'insert', 'update', 'delete']) as right_name
-        where not has_table_privilege('products', right_name)
-      union all select 'usage on sequence ' || pg_get_serial_sequence('products', 'id') from pg_attribute
-        where attrelid = 'products'::regclass and attname = 'id' and attidentity = ''
-          and not has_sequence_privilege(pg_get_serial_sequence('products', 'id'), 'usage')
-    ) as missing_rights
+  const { rows } = await sql<Rights>`
+    select current_user as role, row_security_active('products') as filtered, (
+      select string_agg(missing, ', ') from (
+        select right_name || ' on products' as missing
+          from unnest(array['select', 'insert', 'update', 'delete']) as right_name
+          where not has_table_privilege('products', right_name)
+        union all select 'usage on sequence ' || ${idSequence} from pg_attribute
+          where attrelid = 'products'::regclass and attname = 'id' and attidentity = ''
+            and not has_sequence_privilege(${idSequence}, 'usage')
+      ) as missing_rights
+    ) as missing
   `.execute(database)
-  const [{ role, missing } = { role: '', missing: null }] = rows
+  const [{ role, missing, filtered } = { role: '', missing: null, filtered: false }] = rows
   if (missing !== null) throw new OperatorError(`the role ${role} lacks rights: grant it ${missing}`)
+  if (filtered)
+    throw new OperatorError(
+      `row-level security of products applies to the role ${role}: alter the role to bypassrls, or disable row-level security on the table`,
+    )
 }
 
 /** Returns a probe that runs the reads of requests: a list, and a read by id. */

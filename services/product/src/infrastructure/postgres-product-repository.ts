@@ -1,6 +1,6 @@
-import { hasSqlState } from '@shop/postgres/errors.ts'
+import { hasSqlState, IgnoredWrite } from '@shop/postgres/errors.ts'
 import { sql } from 'kysely'
-import { idTaken, noIdLeft, noVersionLeft } from '../domain/errors.ts'
+import { idTaken, noIdLeft, noVersionLeft, productReferenced } from '../domain/errors.ts'
 import {
   type Creation,
   limits,
@@ -10,9 +10,10 @@ import {
   type Revision,
 } from '../domain/product.ts'
 import type { ProductEvent, PublishedProductEvent } from '../domain/product-events.ts'
+import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { batchedFind } from './batched-product-reader.ts'
-import { isLastIdAssigned, isTakenId, withFreeIds } from './postgres-product-ids.ts'
+import { assignedId, isNoIdLeft, isTakenId, withFreeIds } from './postgres-product-ids.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
 import {
   assignedColumns,
@@ -24,8 +25,10 @@ import {
 } from './products-table.ts'
 
 const insertOne = async (database: Database, fields: ProductFields): Promise<Product> => {
-  const insert = database.insertInto('products').values(rowOf(fields)).returning(assignedColumns)
-  return writtenProduct(fields, await insert.executeTakeFirstOrThrow())
+  const insert = database.insertInto('products').values(rowOf(fields))
+  const row = await insert.returning([assignedId, ...assignedColumns]).executeTakeFirst()
+  if (row === undefined) throw new IgnoredWrite('a trigger or rule of products has ignored a new product')
+  return writtenProduct(fields, row)
 }
 
 /** Reads and locks the row: no other transaction can write it until this one ends. */
@@ -41,17 +44,14 @@ const findLocked = async (transaction: Database, id: number): Promise<Product | 
 
 /** Writes the fields of `changed` to the product's row. Resolves with `undefined` if its version has changed. */
 const updateOne = async (database: Database, { id, version }: Product, changed: Product) => {
+  if (version === limits.integer) throw noVersionLeft(id)
   const row = await database
     .updateTable('products')
     .set({ ...rowOf(changed), version: sql`version + 1`, updated_at: sql`clock_timestamp()` })
     .where('id', '=', id)
     .where('version', '=', version)
-    .returning(assignedColumns)
+    .returning(['id', ...assignedColumns])
     .executeTakeFirst()
-    .catch((error: unknown) => {
-      // 22003: out of range, such as of the next version, or of a column that was altered.
-      throw version === limits.integer && hasSqlState(error, '22003') ? noVersionLeft(id, error) : error
-    })
   return row && writtenProduct(changed, row)
 }
 
@@ -59,6 +59,10 @@ const deleteOne = async (database: Database, { id, version }: Product): Promise<
   const deletion = database.deleteFrom('products').where('id', '=', id).where('version', '=', version)
   return (await deletion.returning('id').executeTakeFirst()) !== undefined
 }
+
+/** Whether a foreign key of another table refuses the write. Another foreign key may be one of the table `products`. */
+const isReferenced = (error: unknown): boolean =>
+  hasSqlState(error, '23503') && (error as { table?: unknown }).table !== 'products'
 
 /** The product after the write (`undefined` if removed or missing), and the events to publish. */
 type WriteResult = Readonly<{ product: Product | undefined; events: readonly PublishedProductEvent[] }>
@@ -84,6 +88,23 @@ const tryWrite = async (
   return product && { product, events: toPublished(events, product) }
 }
 
+/** Writes the product as read by `find` or, if it has changed since, as read with its row locked. */
+const writeOne = async (
+  database: Database,
+  find: ProductReader['find'],
+  id: number,
+  change: (stored: Product | undefined) => Revision | Removal,
+): Promise<WriteResult | undefined> => {
+  const stored = await find(id)
+  return (
+    (await tryWrite(database, stored, change(stored))) ??
+    (await database.transaction().execute(async (transaction) => {
+      const locked = await findLocked(transaction, id)
+      return tryWrite(transaction, locked, change(locked))
+    }))
+  )
+}
+
 /**
  * Writes products to PostgreSQL or PGlite, with optimistic locking. A write reads the product, in a batch
  * with concurrent writes, and takes effect if the product has not changed since. Otherwise the write is
@@ -103,7 +124,7 @@ export const postgresProductRepository = (
     add: async ({ fields, events }: Creation) => {
       const product = await withFreeIds(database, () => insertOne(database, fields)).catch(
         (error: unknown) => {
-          throw isLastIdAssigned(error) ? noIdLeft(error) : isTakenId(error) ? idTaken(error) : error
+          throw isNoIdLeft(error) ? noIdLeft(error) : isTakenId(error) ? idTaken(error) : error
         },
       )
       return publishAndReturn({ product, events: toPublished(events, product) })
@@ -113,14 +134,11 @@ export const postgresProductRepository = (
       id: number,
       change: (stored: Product | undefined) => Result,
     ) => {
-      const stored = await find(id)
-      const result =
-        (await tryWrite(database, stored, change(stored))) ??
-        (await database.transaction().execute(async (transaction) => {
-          const locked = await findLocked(transaction, id)
-          return tryWrite(transaction, locked, change(locked))
-        }))
-      if (result === undefined) throw new Error('a locked product was written by another transaction')
+      const result = await writeOne(database, find, id, change).catch((error: unknown) => {
+        throw isReferenced(error) ? productReferenced(id, error) : error
+      })
+      if (result === undefined)
+        throw new IgnoredWrite(`a trigger or rule of products has ignored a write of product ${id}`)
       // The cast is safe: a `Revision` yields a product, a `Removal` yields `undefined`.
       return publishAndReturn(result) as Result['product']
     },

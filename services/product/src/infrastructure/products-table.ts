@@ -1,7 +1,8 @@
-import { centsFromText, decimalText } from '@shop/kernel/money.ts'
+import { type Cents, centsFromText, decimalText, maxCents } from '@shop/kernel/money.ts'
+import { characterCount } from '@shop/kernel/text.ts'
 import { UnreadableRow } from '@shop/postgres/errors.ts'
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
-import type { Product, ProductFields } from '../domain/product.ts'
+import { limits, type Product, type ProductFields } from '../domain/product.ts'
 
 type Timestamp = ColumnType<Date, never, Date>
 
@@ -45,62 +46,79 @@ export const productColumns = Object.values(columns)
 /** A row selected with `productColumns`. */
 type Row = Omit<Product, 'price'> & { price: string }
 
-const isTime = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime())
+/** The times that RFC 3339 and the protocol buffers can represent. */
+const times = { first: Date.parse('0001-01-01T00:00:00Z'), last: Date.parse('9999-12-31T23:59:59.999Z') }
 
-const isText = (value: unknown): boolean => typeof value === 'string'
+const isTime = (value: unknown): boolean =>
+  value instanceof Date && value.getTime() >= times.first && value.getTime() <= times.last
 
-/** Whether a value has the type of the migrated column. A column may have been altered since. */
-const hasType = {
-  id: Number.isInteger,
-  name: isText,
-  description: isText,
-  price: isText,
-  stock: Number.isInteger,
-  category: isText,
-  version: Number.isInteger,
+const isInteger = (value: unknown, least: number): boolean =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= limits.integer
+
+/** Characters are only counted if the length in code units, which is at least as large, exceeds the limit. */
+const isText = (value: unknown, limit: number): boolean =>
+  typeof value === 'string' && (value.length <= limit || characterCount(value) <= limit)
+
+/**
+ * Whether the migrated column can hold a value. A column or its checks may have been altered since. The price is
+ * checked when it is converted.
+ */
+const isHeld = {
+  id: (id) => isInteger(id, 1),
+  name: (name) => name !== '' && isText(name, limits.name),
+  description: (description) => isText(description, limits.description),
+  price: (price) => typeof price === 'string',
+  stock: (stock) => isInteger(stock, 0),
+  category: (category) => isText(category, limits.category),
+  version: (version) => isInteger(version, 1),
   createdAt: isTime,
   updatedAt: isTime,
 } as const satisfies Record<keyof Row, (value: unknown) => boolean>
 
 /** Written out, because a loop over the fields takes three times as long. */
 const isReadable = (row: Row): boolean =>
-  hasType.id(row.id) &&
-  hasType.name(row.name) &&
-  hasType.description(row.description) &&
-  hasType.price(row.price) &&
-  hasType.stock(row.stock) &&
-  hasType.category(row.category) &&
-  hasType.version(row.version) &&
-  hasType.createdAt(row.createdAt) &&
-  hasType.updatedAt(row.updatedAt)
+  isHeld.id(row.id) &&
+  isHeld.name(row.name) &&
+  isHeld.description(row.description) &&
+  isHeld.price(row.price) &&
+  isHeld.stock(row.stock) &&
+  isHeld.category(row.category) &&
+  isHeld.version(row.version) &&
+  isHeld.createdAt(row.createdAt) &&
+  isHeld.updatedAt(row.updatedAt)
 
 const unreadableRow = (row: Row, cause?: unknown): UnreadableRow => {
-  const fields = Object.keys(hasType) as (keyof Row)[]
-  const field = fields.find((name) => !hasType[name](row[name])) ?? 'price'
+  const fields = Object.keys(isHeld) as (keyof Row)[]
+  const field = fields.find((name) => !isHeld[name](row[name])) ?? 'price'
   const [column] = columns[field].split(' ')
   return new UnreadableRow(`the column ${column} of product ${row.id} cannot be read`, { cause })
+}
+
+const centsOf = (row: Row): Cents => {
+  try {
+    return centsFromText(row.price)
+  } catch (cause) {
+    throw unreadableRow(row, cause)
+  }
 }
 
 /** Throws `UnreadableRow` if a value is not one that the migrated table can hold, so prices are never misread. */
 export const productOf = (row: Row): Product => {
   if (!isReadable(row)) throw unreadableRow(row)
-  try {
-    return { ...row, price: centsFromText(row.price) }
-  } catch (cause) {
-    throw unreadableRow(row, cause)
-  }
+  const price = centsOf(row)
+  if (price < 0n || price > maxCents) throw unreadableRow(row)
+  return { ...row, price }
 }
 
 const milliseconds = (column: 'created_at' | 'updated_at') =>
   sql<number>`floor(extract(epoch from ${sql.ref(column)}) * 1000)::bigint`
 
 /**
- * What the database assigns to a product that is written. A write returns only these columns, all of them
- * integers: reading anything else could fail after the commit. The fields are known, and a time that is not
+ * What the database assigns to a product that is written. A write returns only these columns and the id, all of
+ * them integers: reading anything else could fail after the commit. The fields are known, and a time that is not
  * finite fails on the server, which then stores nothing.
  */
 export const assignedColumns = [
-  columns.id,
   columns.version,
   milliseconds('created_at').as('createdAt'),
   milliseconds('updated_at').as('updatedAt'),
@@ -108,7 +126,7 @@ export const assignedColumns = [
 
 type AssignedRow = Readonly<Record<'id' | 'version' | 'createdAt' | 'updatedAt', number>>
 
-/** Returns the product of a write, from its fields and a row of `assignedColumns`. */
+/** Returns the product of a write, from its fields and its id and `assignedColumns`. */
 export const writtenProduct = (
   fields: ProductFields,
   { id, version, createdAt, updatedAt }: AssignedRow,

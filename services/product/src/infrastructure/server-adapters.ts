@@ -8,6 +8,7 @@ import { openHangGuard } from '@shop/postgres/availability/hang-guard.ts'
 import { createWriteCheck } from '@shop/postgres/availability/write-check.ts'
 import { closePostgres } from '@shop/postgres/close.ts'
 import { openForStatistics, openPostgres, openReplica, type PostgresConfig } from '@shop/postgres/database.ts'
+import { migrateAgain } from '@shop/postgres/migrate-again.ts'
 import { migrateOnStart } from '@shop/postgres/migrate-on-start.ts'
 import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
@@ -69,6 +70,7 @@ const prepare = (
   signal: AbortSignal,
 ) => {
   let upToDate = false
+  const again = migrateAgain({ postgres, migrations, logger })
   const migrateDatabase = async () => {
     const options = { postgres, migrations, apply: migrate, verify: requireRights }
     upToDate = await migrateOnStart({ ...options, logger, signal, abortService })
@@ -78,9 +80,15 @@ const prepare = (
     (probe: Probe): Probe =>
     async (probeSignal) => {
       if (!upToDate) throw new Error('the database is not migrated yet')
-      return probe(probeSignal)
+      try {
+        return await probe(probeSignal)
+      } catch (error) {
+        if (migrate) again.onError(error)
+        throw error
+      }
     }
-  return { done: migrateDatabase(), onceMigrated }
+  const first = migrateDatabase()
+  return { done: () => first.then(again.done), onceMigrated }
 }
 
 /** The health checks of the primary. A server without writes degrades the service (docs/decisions/0021-read-only-stores.md). */
@@ -127,7 +135,7 @@ export const openServerAdapters = (
     ],
     [Symbol.asyncDispose]: async () => {
       stop.abort()
-      await done
+      await done()
       await close()
       await closePostgres(forStatistics)
       await closePostgres(database)

@@ -8,7 +8,7 @@ import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgr
 import { sql } from 'kysely'
 import { catalogStatistics } from '../../src/application/queries/catalog-statistics.ts'
 import { seedGenerated } from '../../src/infrastructure/generated-products.ts'
-import { advanceProductIds } from '../../src/infrastructure/postgres-product-ids.ts'
+import { advanceProductIds, readProductIds } from '../../src/infrastructure/postgres-product-ids.ts'
 import { send } from '../support/http.ts'
 import { changeProduct, creationOf, deleteProduct, engines, openApp, type Store } from '../support/store.ts'
 
@@ -39,6 +39,48 @@ for (const { engine, open, skip } of engines)
       assert.equal(new Set(added.map(({ id }) => id)).size, 40)
       assert.ok(added.every(({ id }) => id > 1_000))
       assert.equal(store.published.length, 40)
+    })
+
+    for (const [title, ...statements] of [
+      [
+        'if the primary key has another name',
+        'alter table products rename constraint products_pkey to p2_pkey',
+      ],
+      [
+        'if the table is a copy',
+        'create table p2 (like products including all)',
+        'drop table products',
+        'alter table p2 rename to products',
+      ],
+      [
+        'if their sequence is not owned by the column',
+        'create sequence ids',
+        'alter table products alter column id drop identity',
+        "alter table products alter column id set default nextval('ids')",
+      ],
+      [
+        'if the table is partitioned',
+        'create table p2 (like products including all) partition by hash (id)',
+        'create table p2_0 partition of p2 for values with (modulus 1, remainder 0)',
+        'drop table products',
+        'alter table p2 rename to products',
+      ],
+    ] as const)
+      test(`skip those that an import has used, ${title}`, async () => {
+        for (const statement of statements) await sql.raw(statement).execute(store.database)
+        await importIds(store, 1, 1_000)
+        assert.equal((await store.products.add(creationOf())).id, 1_001)
+        const ids = await readProductIds(store.database)
+        assert.deepEqual(ids, { highest: 1_001, lastAssigned: 1_001 })
+      })
+
+    test('do not skip any if another unique column refuses the insert', async () => {
+      await sql`create unique index on products (name)`.execute(store.database)
+      const creation = creationOf({ name: 'x(id)=(1)' })
+      const { id } = await store.products.add(creation)
+      await assert.rejects(store.products.add(creation), { code: '23505', message: /products_name_idx/ })
+      // The refused insert has used one id, but was not repeated.
+      assert.equal((await store.products.add(creationOf())).id, id + 2)
     })
 
     test('skip those that an import has used when generated products are added', async () => {
@@ -72,6 +114,25 @@ for (const { engine, open, skip } of engines)
       await importIds(store, lastId, lastId)
       await assert.rejects(store.products.add(creationOf()), { message: 'no product id is left' })
     })
+
+    for (const [sequence, change] of [
+      ['of bigint', `alter column id type bigint, alter column id restart with ${lastId + 1}`],
+      ['descending', 'alter column id set minvalue -9 set increment by -1 restart with 0'],
+    ] as const)
+      test(`out of range, from a sequence that is ${sequence}, are refused with unavailable, and nothing is stored`, async () => {
+        const { id } = await store.products.add(creationOf())
+        await sql.raw(`alter table products ${change}`).execute(store.database)
+        for (let attempt = 0; attempt < 2; attempt += 1)
+          await assert.rejects(store.products.add(creationOf()), {
+            code: 'unavailable',
+            message: 'no product id is left',
+          })
+        const { rows } = await sql`select id from products`.execute(store.database)
+        assert.deepEqual(rows, [{ id }])
+        // Control: an id within the range is assigned again.
+        await sql`alter table products alter column id restart with 7`.execute(store.database)
+        assert.equal((await store.products.add(creationOf())).id, 7)
+      })
 
     test('appear in the statistics as the share that is used, by the sequence or by an import', async () => {
       const usedRatio = async () => (await catalogStatistics(store)()).usedIdsRatio

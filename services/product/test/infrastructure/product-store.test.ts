@@ -400,6 +400,7 @@ for (const { engine, open, skip } of engines)
       test('are not published if the commit fails', async () => {
         await using separateStore = await open()
         const { id } = await separateStore.products.add(creationOf())
+        await changeProduct(separateStore.products, id, (product) => product)
         await sql`
           create function refuse() returns trigger language plpgsql as
           $$ begin raise exception 'refused at the commit'; end $$`.execute(separateStore.database)
@@ -414,7 +415,8 @@ for (const { engine, open, skip } of engines)
           separateStore.published.map(({ type, version }) => [type, version]),
           [
             ['product_created', 1],
-            ['product_deleted', 1],
+            ['product_updated', 2],
+            ['product_deleted', 2],
           ],
         )
       })

@@ -33,7 +33,7 @@ const ProductList = Type.Object(
 )
 
 const readProblems = problems(400, 503)
-const writeProblems = problems(400, 404, 412, 413, 415, 503)
+const writeProblems = problems(400, 404, 409, 412, 413, 415, 503)
 
 /** The schemas of each operation, for validation, serialization and documentation. */
 export const schemas = {
