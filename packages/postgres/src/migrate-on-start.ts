@@ -39,18 +39,9 @@ const messageOf = (error: unknown): string => {
     : 'the database cannot be migrated'
 }
 
-/** SQLSTATE of a schema that does not exist. */
-const missingSchema = '3F000'
-
-/**
- * A failed migration was rolled back, so one that met another transaction's lock can be repeated. Kysely lists the
- * tables of all schemas before a migration, which fails if another schema is dropped at that moment.
- */
+/** A failed migration was rolled back, so one that met another transaction's lock can be repeated. */
 const mayEndByWaiting = (error: unknown): boolean =>
-  isUnusable(error) ||
-  isContended(error) ||
-  hasSqlState(error, missingSchema) ||
-  error instanceof MigrationsPending
+  isUnusable(error) || isContended(error) || error instanceof MigrationsPending
 
 /**
  * Resolves with true once the database has every migration. Retries while the server is unavailable, while

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
+import { hasSqlState } from './errors.ts'
 import { requireSuitableServer } from './server-requirements.ts'
 
 /** Returns a migration that runs the SQL statements in `text`. A semicolon at a line's end ends a statement. */
@@ -37,6 +38,21 @@ const migratorOf = async <Tables>(database: Kysely<Tables>, folder: string): Pro
   })
 }
 
+const maxRepetitions = 5
+
+/**
+ * Repeats `work` when it fails because a schema does not exist (3F000). Kysely lists the tables of all schemas, which
+ * fails if another schema is dropped at that moment.
+ */
+const repeatAfterDroppedSchema = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+  for (let repetitions = 0; ; repetitions++)
+    try {
+      return await work()
+    } catch (error) {
+      if (repetitions === maxRepetitions || !hasSqlState(error, '3F000')) throw error
+    }
+}
+
 /** Thrown when the database lacks migrations and this process does not apply them. */
 export class MigrationsPending extends Error {
   override readonly name = 'MigrationsPending'
@@ -46,7 +62,7 @@ export class MigrationsPending extends Error {
 export const migrationsIn = (folder: string) => {
   /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
   const list = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationInfo[]> =>
-    (await migratorOf(database, folder)).getMigrations()
+    repeatAfterDroppedSchema(async () => (await migratorOf(database, folder)).getMigrations())
 
   return {
     list,
@@ -68,13 +84,16 @@ export const migrationsIn = (folder: string) => {
      */
     apply: async <Tables>(database: Kysely<Tables>): Promise<string[]> => {
       await requireSuitableServer(database)
-      const migrator = await migratorOf(database, folder)
       // If a newer version has applied migrations that this folder does not have, `migrateToLatest` would
       // throw. It is therefore not called when nothing is pending.
-      if ((await migrator.getMigrations()).every(({ executedAt }) => executedAt !== undefined)) return []
-      const { error, results } = await migrator.migrateToLatest()
-      if (error !== undefined) throw error
-      return (results ?? []).map(({ migrationName }) => migrationName)
+      if ((await list(database)).every(({ executedAt }) => executedAt !== undefined)) return []
+      const migrator = await migratorOf(database, folder)
+      const results = await repeatAfterDroppedSchema(async () => {
+        const migrated = await migrator.migrateToLatest()
+        if (migrated.error !== undefined) throw migrated.error
+        return migrated.results ?? []
+      })
+      return results.map(({ migrationName }) => migrationName)
     },
   }
 }

@@ -75,7 +75,6 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
     ['a deadlock', '40P01'],
     ['a serialization failure', '40001'],
     ['a cancellation', '57014'],
-    ['another schema was dropped', '3F000'],
   ])
     it(`is repeated after ${error}`, async () => {
       await using schema = await ownSchema()
@@ -86,6 +85,15 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
       assert.equal(migration.waits().length, 1)
       assert.deepEqual(await query('select id from things', schema.url), [])
     })
+
+  it('is repeated at once after another schema was dropped', async () => {
+    await using schema = await ownSchema()
+    await query('create sequence attempts', schema.url)
+    const failTwice = `do $$ begin if nextval('attempts') < 3 then raise sqlstate '3F000'; end if; end $$;`
+    await using migration = await start(schema.url, `create table things (id integer);\n${failTwice}\n`)
+    assert.equal(await migration.done, true, migration.log())
+    assert.equal(migration.waits().length, 0)
+  })
 
   it('that fails for another reason ends the service', async () => {
     await using schema = await ownSchema()
