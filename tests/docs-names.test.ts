@@ -49,6 +49,8 @@ const externalNames = new Set([
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_RESOURCE_ATTRIBUTES',
   'pg_locks',
+  'reusePort',
+  'SCHED_NONE',
   'wasReady',
 ])
 

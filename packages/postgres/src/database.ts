@@ -39,6 +39,17 @@ const registerPoolMetrics = (pool: Pool, { name, metrics }: PoolMetrics): void =
     max: pool.options.max,
   }))
 
+/** Logs which one of several servers the connections go to: at the first one, and when it changes. */
+const logServer = (pool: Pool, logger: Logger): void => {
+  let current: string | undefined
+  pool.on('connect', ({ host, port }) => {
+    const server = `${host}:${port}`
+    if (server !== current)
+      logger.info({ server, ...(current !== undefined && { previous: current }) }, 'using PostgreSQL server')
+    current = server
+  })
+}
+
 /** Sets what the code relies on in each session. PgBouncer refuses that, so there it is only checked. */
 const sessionConfig = (
   { pgBouncer, tls }: PostgresConfig,
@@ -63,6 +74,8 @@ const openPool = <Tables>(
       application_name: config.applicationName,
       connectionTimeoutMillis: 2_000,
       keepAlive: true,
+      // Finds a lost connection even if a statement has no time limit, as in a migration.
+      keepAliveInitialDelayMillis: 10_000,
       maxLifetimeSeconds: maxSessionSeconds,
       Client: ClientWithErrorHandler,
       types: typeParsers,
@@ -70,7 +83,12 @@ const openPool = <Tables>(
     }),
   )
   const lostConnections = createFailureLog(logger, 'database connection lost', 'warn')
-  pool.on('error', (error) => void lostConnections.record(error))
+  pool.on('error', (error) => {
+    // The driver adds the client, whose many members would fill the log line.
+    Reflect.deleteProperty(error, 'client')
+    lostConnections.record(error)
+  })
+  if (address.hosts !== undefined) logServer(pool, logger)
   if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)
   return new Kysely<Tables>({
     dialect: new CauseKeepingDialect({ pool }),

@@ -24,6 +24,16 @@ type MigrationOnStart = Readonly<{
   abortService: () => void
 }>
 
+const reminderMs = 10_000
+
+/** Rejects when the signal aborts, also if a connection hangs. */
+const untilAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    const abort = () => reject(new Error('the service is stopping'))
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+  })
+
 /** Applies the migrations, or requires that they are applied. Resolves with fields for the log line. */
 const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply, verify }: MigrationOnStart) => {
   const applied = apply ? await migrations.apply(database) : await migrations.requireApplied(database)
@@ -52,10 +62,14 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
   const { logger, signal } = options
   const database = openForMigration<unknown>(options.postgres, logger)
   const failures = createFailureLog(logger, 'waiting for the database', 'warn')
+  const reminder = setInterval(() => {
+    logger.warn('the database is not up to date yet: a migration runs, or waits for a lock')
+  }, reminderMs).unref()
   try {
     for (let failed = 0; ; failed++) {
       try {
-        logger.info(await bringUpToDate(database, options), 'the database is up to date')
+        const done = await Promise.race([bringUpToDate(database, options), untilAborted(signal)])
+        logger.info(done, 'the database is up to date')
         return true
       } catch (error) {
         if (signal.aborted) return false
@@ -69,6 +83,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
       }
     }
   } finally {
+    clearInterval(reminder)
     failures.close()
     await closePostgres(database)
   }

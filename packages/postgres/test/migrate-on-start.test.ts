@@ -3,6 +3,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { ownSchema, postgresConfig, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
@@ -29,6 +30,7 @@ const start = async (url: string, migration: string) => {
   })
   return {
     done,
+    stop: () => stopping.abort(),
     log: () => JSON.stringify(lines),
     isAborted: () => aborted,
     waits: () => lines.filter(({ msg }) => String(msg).startsWith('waiting for the database')),
@@ -93,6 +95,26 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
     await using migration = await start(schema.url, `create table things (id integer);\n${failTwice}\n`)
     assert.equal(await migration.done, true, migration.log())
     assert.equal(migration.waits().length, 0)
+  })
+
+  it('that waits for a lock ends when the service stops', async () => {
+    await using schema = await ownSchema()
+    await query('create table things (id integer)', schema.url)
+    const other = new Client({ connectionString: schema.url })
+    await other.connect()
+    try {
+      await other.query('begin; lock table things')
+      await using migration = await start(schema.url, 'alter table things add column name text;\n')
+      await eventually(20_000, async () => {
+        const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and query like 'alter table things%'`
+        assert.equal((await query(waiting)).length, 1)
+      })
+      migration.stop()
+      assert.equal(await Promise.race([migration.done, delay(5_000, 'still running')]), false)
+      assert.ok(!migration.isAborted())
+    } finally {
+      await other.end()
+    }
   })
 
   it('that fails for another reason ends the service', async () => {

@@ -111,6 +111,7 @@ const connectFailureOf = (error: unknown) => {
 export const createOutageLogs = (logger: Logger) => {
   const logged = new Set<string>()
   const down = new Set<object>()
+  let hasConnected = false
   return (): OutageLog => {
     const connection = {}
     down.add(connection)
@@ -125,6 +126,9 @@ export const createOutageLogs = (logger: Logger) => {
       logRecovery: () => {
         down.delete(connection)
         if (down.size > 0) return
+        // A reconnect without a failure follows each write that a replica refuses, at most once per second.
+        if (hasConnected && logged.size === 0) return
+        hasConnected = true
         logged.clear()
         logger.info('connected to Redis')
       },

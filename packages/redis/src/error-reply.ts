@@ -26,8 +26,9 @@ export const refusedCommandOf = (error: unknown): string | undefined => {
   return (after ?? before)?.toLowerCase()
 }
 
-/** A text up to its first quotation, except apostrophes and quoted names of commands. */
-const upToQuotation = /^(?:[^'"`]|(?<=\w)'(?=\w)|(?<=\bcommand )(['`])[\w|]+\1|(['`])[\w|]+\2(?= command\b))*/
+/** A text up to its first quotation, except apostrophes, quoted names of commands, and the setting in the text of OOM. */
+const upToQuotation =
+  /^(?:[^'"`]|'maxmemory'|(?<=\w)'(?=\w)|(?<=\bcommand )(['`])[\w|]+\1|(['`])[\w|]+\2(?= command\b))*/
 
 /**
  * Returns an error reply without the arguments of its command, because keys and values may be personal data. Redis quotes

@@ -13,6 +13,9 @@ import type { ToSupervisor } from './worker.ts'
 const restartPauseMs = { first: 100, last: 10_000 }
 const stableAfterMs = 30_000
 
+/** Loading and getting ready take a few seconds, on a busy machine up to a minute. */
+const startLimitMs = 120_000
+
 const sendOrder = (worker: Worker, order: Order): void => send(worker, { type: 'order', order })
 
 /** Thrown when a worker exits while it is starting. `code` is its exit code, or 1 if that is 0 or missing. */
@@ -30,9 +33,16 @@ const startWorker = (): Promise<Worker> =>
   new Promise((resolve, reject) => {
     const worker = cluster.fork()
     closeUnaccepted(worker)
-    worker.once('exit', (code) => reject(new NotStarted(code || 1)))
+    // A worker that hangs while it starts would make all further replacements wait.
+    const limit = setTimeout(() => worker.process.kill('SIGKILL'), startLimitMs).unref()
+    worker.once('exit', (code) => {
+      clearTimeout(limit)
+      reject(new NotStarted(code || 1))
+    })
     worker.on('message', (message: ToSupervisor) => {
-      if (message.type === 'started') resolve(worker)
+      if (message.type !== 'started') return
+      clearTimeout(limit)
+      resolve(worker)
     })
   })
 
@@ -92,7 +102,10 @@ export class Fleet {
     if (this.#stopping && code !== 0) this.#stoppedWithError = true
     if (this.#stopping || this.#retiring.delete(worker)) return
     if (performance.now() - startTime > stableAfterMs) this.#restartAttempts = 0
-    this.#logger.error({ worker: worker.id, code, signal }, 'worker exited; starting a replacement')
+    this.#logger.error(
+      { worker: worker.id, worker_pid: worker.process.pid, code, signal },
+      'worker exited; starting a replacement',
+    )
     await this.#startAfterPause()
   }
 

@@ -77,10 +77,13 @@ const isValidUrl = (url: string): boolean => {
 
 /** Problems of the Redis variables that their schemas cannot express. */
 const redisProblems = (variables: Variables): (string | false)[] => {
-  const { REDIS_URL: url, REDIS_CLUSTER_NODES: nodes } = variables
+  const { REDIS_URL: url, REDIS_HOST: host, REDIS_CLUSTER_NODES: nodes } = variables
   const isCluster = nodes !== undefined
   return [
     url !== undefined && !isValidUrl(url) && 'REDIS_URL must be a URL',
+    host !== undefined &&
+      /[,/]|^[^:]*:[^:]*$/.test(host) &&
+      'REDIS_HOST must be one host without a port; the port is REDIS_PORT',
     url?.startsWith('redis:') === true &&
       variables.REDIS_TLS === 'on' &&
       'REDIS_URL must begin with rediss: when REDIS_TLS is on',

@@ -177,7 +177,8 @@ describe("the product service's configuration", () => {
   })
 
   it('refuses a malformed list of hosts, other target_session_attrs, and a list of replicas', () => {
-    const rule = /must (be|name) at most 16 hosts, separated by commas, each with an optional port: a,b:5433/
+    const rule =
+      /must (be|name) at most 16 hosts, separated by commas, each with an optional port from 1 to 65535: a,b:5433/
     const refuses = (variables: Record<string, string>, message: RegExp) =>
       assert.throws(() => readConfig(variables), { exitCode: 78, message })
     for (const list of ['a,', 'a, b', 'a:0', 'a:65536,b', 'a:b', Array(17).fill('a').join(',')]) {

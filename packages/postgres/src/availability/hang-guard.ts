@@ -2,6 +2,7 @@ import { kindOf } from '@shop/kernel/errors.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { createHangGuard } from '@shop/platform/resilience/hang-guard.ts'
+import { type Kysely, sql } from 'kysely'
 import { clientConfigOf } from '../address.ts'
 import { type ClientSettings, ClientWithErrorHandler } from '../client.ts'
 import type { PostgresConfig } from '../database.ts'
@@ -12,9 +13,17 @@ import { withPrimaryFinder } from '../hosts/primary-finder.ts'
 const overdueMs = 300
 const pingLimitMs = 500
 
-/** Opens a connection for one statement. */
-const respond = async (settings: ClientSettings): Promise<void> => {
-  const client = new ClientWithErrorHandler(settings)
+/** As long as a connection may take to open. Used while the guard is open, so that slow logins do not keep it open. */
+const longPingLimitMs = 2_000
+
+/** Opens a connection for one statement. With several hosts, searches for the one that accepts writes instead. */
+const pingNew = async (settings: ClientSettings, limitMs: number): Promise<void> => {
+  if (settings.finder !== undefined) return settings.finder.ping(limitMs)
+  const client = new ClientWithErrorHandler({
+    ...settings,
+    connectionTimeoutMillis: limitMs,
+    query_timeout: limitMs,
+  })
   try {
     await client.connect()
     await client.query('select 1')
@@ -23,32 +32,41 @@ const respond = async (settings: ClientSettings): Promise<void> => {
   }
 }
 
-const isNoResponse = (error: unknown): boolean => isTimeout(error) || kindOf(error) === 'unavailable'
+/** Rejects only if the time is over: after any error, such as a refused connection, the calls fail by themselves. */
+const rejectOnTimeout = (response: Promise<unknown>): Promise<unknown> =>
+  response.catch((error: unknown) => {
+    if (isTimeout(error) || kindOf(error) === 'unavailable') throw error
+  })
 
 /**
- * Rejects only if the time is over: after any error, such as a refused connection, the calls fail by themselves. With
- * several hosts, this searches for the one that accepts writes, and cuts the connections to the others.
+ * Returns a ping. It uses a new connection and one of the pool at the same time: the existing ones may be the only
+ * ones that hang, and a login may be the only thing that is slow. The limit follows the duration of the latest pings.
  */
-const ping = async ({ address, tls, applicationName }: PostgresConfig): Promise<void> => {
-  const settings = withPrimaryFinder({
-    ...clientConfigOf(address, tls),
-    application_name: applicationName,
-    connectionTimeoutMillis: pingLimitMs,
-    query_timeout: pingLimitMs,
-  })
-  const response = settings.finder?.ping(pingLimitMs) ?? respond(settings)
-  const outcome = response.catch((error: unknown) => {
-    if (isNoResponse(error)) throw error
-  })
-  await withDeadline(pingLimitMs, 'the database did not respond', outcome)
+const createPing = <Tables>(config: PostgresConfig, database: Kysely<Tables>) => {
+  const { address, tls, applicationName } = config
+  const settings = withPrimaryFinder({ ...clientConfigOf(address, tls), application_name: applicationName })
+  let limitMs = pingLimitMs
+  return async (): Promise<void> => {
+    const started = performance.now()
+    const responses = [pingNew(settings, limitMs), sql`select 1`.execute(database)].map(rejectOnTimeout)
+    try {
+      await withDeadline(limitMs, 'the database did not respond', Promise.any(responses))
+      const doubled = 2 * (performance.now() - started)
+      limitMs = Math.min(Math.max(doubled, pingLimitMs), longPingLimitMs)
+    } catch (error) {
+      limitMs = longPingLimitMs
+      throw error
+    }
+  }
 }
 
 /**
  * Returns a function that runs calls to the primary. If the primary hangs, it rejects them with `unavailable` and
  * `message`: the first ones within a second, further ones at once.
  */
-export const openHangGuard = (
+export const openHangGuard = <Tables>(
   config: PostgresConfig,
+  database: Kysely<Tables>,
   message: string,
   metrics: Pick<Metrics, 'watchBreaker'> | undefined,
   signal: AbortSignal,
@@ -56,7 +74,7 @@ export const openHangGuard = (
   createHangGuard({
     overdueMs,
     pingPauseMs: 500,
-    ping: () => ping(config),
+    ping: createPing(config, database),
     message,
     onState: metrics?.watchBreaker('postgres'),
     signal,

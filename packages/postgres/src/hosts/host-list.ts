@@ -6,7 +6,7 @@ export type Host = Readonly<{ host: string; port: number }>
 const maxHosts = 16
 
 /** The rule that a list must satisfy, for messages. */
-export const hostListRule = `at most ${maxHosts} hosts, separated by commas, each with an optional port: a,b:5433 or [::1]:5433`
+export const hostListRule = `at most ${maxHosts} hosts, separated by commas, each with an optional port from 1 to 65535: a,b:5433 or [::1]:5433`
 
 const address = new RegExp(`^${hostPort}$`)
 

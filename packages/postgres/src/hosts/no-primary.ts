@@ -10,9 +10,9 @@ const reasonOf = (error: unknown): string => {
 export class NoPrimary extends Error {
   override readonly name = 'NoPrimary'
 
-  /** The errors of `cause` are in the order of the hosts. */
-  constructor(hosts: readonly Host[], cause: AggregateError) {
-    const reasons = hosts.map(({ host, port }, index) => `${host}:${port}: ${reasonOf(cause.errors[index])}`)
-    super(`none of the configured PostgreSQL servers accepts writes: ${reasons.join('; ')}`, { cause })
+  /** The errors are in the order of the hosts. */
+  constructor(hosts: readonly Host[], errors: readonly unknown[]) {
+    const reasons = hosts.map(({ host, port }, index) => `${host}:${port}: ${reasonOf(errors[index])}`)
+    super(`none of the configured PostgreSQL servers accepts writes: ${reasons.join('; ')}`)
   }
 }

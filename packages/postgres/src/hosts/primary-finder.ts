@@ -19,6 +19,8 @@ class Finder implements PrimaryFinder {
   readonly #clients = new Set<ClientWithErrorHandler>()
   readonly #leaving = new Set<ClientWithErrorHandler>()
   #primary: Host | undefined
+  /** The latest primary, also if it is in doubt. */
+  #latest: Host | undefined
   #search: Promise<Host> | undefined
 
   constructor(hosts: readonly Host[], settings: ClientSettings) {
@@ -57,10 +59,11 @@ class Finder implements PrimaryFinder {
   async #runSearch(): Promise<Host> {
     this.#primary = undefined
     try {
-      const primary = await findWritable(this.#hosts, this.#settings)
+      const primary = await findWritable(this.#hosts, this.#settings, this.#latest)
       // Otherwise the next statements hang on a hung server, or are refused by a demoted one.
       for (const client of this.#clients) if (!isOn(client, primary)) client.drop()
       this.#primary = primary
+      this.#latest = primary
       this.#search = undefined
       return primary
     } catch (error) {

@@ -16,8 +16,8 @@ const probeOf = (check: string, readDefect: () => Promise<string | undefined>, l
   return async () => {
     const defect = await readDefect()
     if (defect !== logged && defect !== undefined)
-      logger.warn({ check, reason: defect }, 'Redis check failing')
-    if (defect !== logged && defect === undefined) logger.info({ check }, 'Redis check passing again')
+      logger.warn({ check, reason: defect }, 'health check failing')
+    if (defect !== logged && defect === undefined) logger.info({ check }, 'health check passing again')
     logged = defect
     if (defect !== undefined) throw new AppError('unavailable', defect)
   }

@@ -27,14 +27,14 @@ describe('the eviction policy of Redis', { skip: withoutOwnRedis, concurrency: 1
   test('other than noeviction is logged once after connecting, without a health request, and degrades the service', async () => {
     const { logger, lines } = recordingLogger()
     await using app = await openRedisApp({ REDIS_URL: `redis://127.0.0.1:${port}` }, logger)
-    const failing = /^Redis check failing: .*maxmemory-policy is volatile-lru, not noeviction$/
+    const failing = /^health check failing: .*maxmemory-policy is volatile-lru, not noeviction$/
     await eventually(20_000, async () => assert.match(checkLog(lines, 'redis-eviction').join('\n'), failing))
     await untilDegraded(app, 'redis-eviction', /volatile-lru/)
     await set('maxmemory-policy', 'noeviction')
     await untilHealthy(app)
     const [first = '', ...rest] = checkLog(lines, 'redis-eviction')
     assert.match(first, failing)
-    assert.deepEqual(rest, ['Redis check passing again'])
+    assert.deepEqual(rest, ['health check passing again'])
   })
 
   test('shows in a metric how many keys have been evicted', async () => {

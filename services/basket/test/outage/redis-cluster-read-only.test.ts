@@ -40,7 +40,7 @@ describe('in a Redis cluster, one primary', { skip: withoutOwnRedis, concurrency
     assert.equal((await app.basketOf(await userOn(true)).add(1, 1)).statusCode, 200)
     const [failing = '', ...rest] = checkLog(lines, 'redis-writes')
     assert.match(failing, /OOM/)
-    assert.deepEqual(rest, ['Redis check passing again'])
+    assert.deepEqual(rest, ['health check passing again'])
   })
 
   test('that may evict baskets degrades the service', async () => {

@@ -88,7 +88,7 @@ describe('while Redis refuses writes,', { skip: withoutOwnRedis, concurrency: 1 
       assert.deepEqual(linesIn(await app.basket.add(1, 1)), [[1, 2]])
       const [failing = '', ...rest] = checkLog(lines, 'redis-writes')
       assert.match(failing, reason)
-      assert.deepEqual(rest, ['Redis check passing again'])
+      assert.deepEqual(rest, ['health check passing again'])
     })
 
   test('because it pauses them (CLIENT PAUSE WRITE), the service serves reads, stays ready, and is degraded', async () => {
@@ -140,6 +140,6 @@ describe('while Redis refuses writes,', { skip: withoutOwnRedis, concurrency: 1 
       await untilHealthy(app)
       const [failing = '', ...rest] = checkLog(lines, 'redis-writes')
       assert.match(failing, /NOPERM/)
-      assert.deepEqual(rest, ['Redis check passing again'])
+      assert.deepEqual(rest, ['health check passing again'])
     })
 })

@@ -77,6 +77,6 @@ describe('if Redis is not set up as required, because', { skip: withoutOwnRedis,
     await untilHealthy(app)
     const [failing = '', ...rest] = checkLog(lines, 'redis-eviction')
     assert.match(failing, reason)
-    assert.deepEqual(rest, ['Redis check passing again'])
+    assert.deepEqual(rest, ['health check passing again'])
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { ownDatabase, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { startPostgresServer, withoutPostgresPrograms } from '@shop/testing/stores/postgres-cluster.ts'
 import type { Request } from '../support/http.ts'
 import { holdLocks } from '../support/locks.ts'
@@ -79,6 +79,44 @@ test('an update that was refused because the server hangs does not take effect l
   await delay(500)
   const { stock, version } = (await service.send({ url: '/products/1' })).json()
   assert.deepEqual({ stock, version }, { stock: 4, version: 2 })
+})
+
+test('a wait for a lock does not refuse other requests, even if logins take longer than the limit of a ping', {
+  skip: withoutPostgresPrograms,
+}, async () => {
+  await using server = await startPostgresServer()
+  await using service = await openService({ DATABASE_URL: server.url })
+  await eventually(20_000, async () => assert.ok(await service.isReady()))
+  assert.equal((await service.send({ method: 'POST', url: '/products', payload })).statusCode, 201)
+  await using lock = await holdLocks(server.url, 'select from products where id = 1 for update')
+  await query("alter system set post_auth_delay = '1s'", server.url)
+  await query('select pg_reload_conf()', server.url)
+
+  const waiting = service.send({ method: 'PATCH', url: '/products/1', payload: { stock: 3 } })
+  await delay(1_500)
+  for (let n = 0; n < 5; n++) {
+    assert.equal((await service.send({ url: '/products/1' })).statusCode, 200)
+    await delay(50)
+  }
+  await lock.release()
+  assert.equal((await waiting).statusCode, 200)
+})
+
+test('a wait for a lock does not change between two addresses of the same server', {
+  skip: withoutPostgresPrograms,
+}, async () => {
+  await using server = await startPostgresServer()
+  const DB_HOST = ['127.0.0.1', 'localhost', '127.0.0.1'].map((host) => `${host}:${server.port}`).join(',')
+  await using service = await openService({ DB_HOST, DB_NAME: 'postgres' })
+  await eventually(20_000, async () => assert.ok(await service.isReady()))
+  assert.equal((await service.send({ method: 'POST', url: '/products', payload })).statusCode, 201)
+  for (let stock = 1; stock <= 4; stock++) {
+    await using lock = await holdLocks(server.url, 'select from products where id = 1 for update')
+    const waiting = service.send({ method: 'PATCH', url: '/products/1', payload: { stock } })
+    await delay(1_200)
+    await lock.release()
+    assert.equal((await waiting).statusCode, 200)
+  }
 })
 
 test('requests that wait for a lock are not refused, and those that join a query wait no longer than others', {
