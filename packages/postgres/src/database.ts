@@ -1,5 +1,4 @@
 import { Socket } from 'node:net'
-import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { Kysely } from 'kysely'
@@ -8,6 +7,7 @@ import { clientConfigOf, type PostgresAddress, type PostgresTls } from './addres
 import { ClientWithErrorHandler } from './client.ts'
 import { CauseKeepingDialect } from './dialect.ts'
 import { withPrimaryFinder } from './hosts/primary-finder.ts'
+import { logPool, type PoolMetrics, registerPoolMetrics } from './pool-events.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { maxSessionSeconds, startupOptions, verifySession, withoutTimeouts } from './session.ts'
 import { statementLog } from './statements/log.ts'
@@ -27,28 +27,6 @@ export type PostgresConfig = Readonly<{
   /** A read-only replica of the primary. */
   replicaUrl: string | undefined
 }>
-
-/** `name` is the label of the pool in the connection metrics. */
-type PoolMetrics = Readonly<{ name: string; metrics: Metrics | undefined }>
-
-const registerPoolMetrics = (pool: Pool, { name, metrics }: PoolMetrics): void =>
-  metrics?.watchPool(name, () => ({
-    idle: pool.idleCount,
-    used: pool.totalCount - pool.idleCount,
-    waiting: pool.waitingCount,
-    max: pool.options.max,
-  }))
-
-/** Logs which one of several servers the connections go to: at the first one, and when it changes. */
-const logServer = (pool: Pool, logger: Logger): void => {
-  let current: string | undefined
-  pool.on('connect', ({ host, port }) => {
-    const server = `${host}:${port}`
-    if (server !== current)
-      logger.info({ server, ...(current !== undefined && { previous: current }) }, 'using PostgreSQL server')
-    current = server
-  })
-}
 
 /** Sets what the code relies on in each session. PgBouncer refuses that, so there it is only checked. */
 const sessionConfig = (
@@ -82,13 +60,7 @@ const openPool = <Tables>(
       ...poolConfig,
     }),
   )
-  const lostConnections = createFailureLog(logger, 'database connection lost', 'warn')
-  pool.on('error', (error) => {
-    // The driver adds the client, whose many members would fill the log line.
-    Reflect.deleteProperty(error, 'client')
-    lostConnections.record(error)
-  })
-  if (address.hosts !== undefined) logServer(pool, logger)
+  logPool(pool, logger, address.hosts !== undefined)
   if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)
   return new Kysely<Tables>({
     dialect: new CauseKeepingDialect({ pool }),

@@ -17,14 +17,15 @@ export const insufficientPrivilege = '42501'
 
 /**
  * The database is not as the service requires, so an operator has to act: a missing right (42501), column
- * (42703), function (42883) or schema (3F000), a failed read of the
- * server's files (58), or damaged data (XX001, XX002).
+ * (42703), function (42883) or schema (3F000), a failed read of the server's files (58), or damaged data
+ * (XX001, XX002).
  */
 const unsuitable = /^(42501|42703|42883|3F000|XX001|XX002)$|^58/
 
 /**
  * The schema refuses the statement: a data exception (22), a violated constraint (23), an exception of a trigger (P0),
- * another type of a column (42804), a rule (0A000). The domain has validated the input, so the schema is not the one that was migrated.
+ * another type of a column (42804), a rule (0A000). The domain has validated the input, so the schema is not the
+ * one that was migrated.
  */
 const refusedBySchema = /^(0A000|42804)$|^(22|23|P0)/
 

@@ -1,4 +1,5 @@
 import type { Logger } from '@shop/platform/logging/logger.ts'
+import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { type Kysely, sql } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
@@ -6,6 +7,7 @@ import { hasSqlState, missingTable } from './errors.ts'
 import type { Migrations } from './migrations.ts'
 
 const pauseMs = 3_000
+const stopLimitMs = 1_000
 
 /** A table that has moved to another schema, or is being replaced, must not be created again. */
 const hasMigrationsTable = async (database: Kysely<unknown>): Promise<boolean> =>
@@ -16,7 +18,7 @@ type Options = Readonly<{ postgres: PostgresConfig; migrations: Migrations; logg
 /**
  * Migrates a database that is dropped and created while the service runs. `onError` takes the errors of health
  * checks. After a missing table, at most every few seconds, it migrates the database in the background, if no
- * schema has a table of migrations. `done` resolves when no migration is running.
+ * schema has a table of migrations. `done` waits at most a second for a migration that is running.
  */
 export const migrateAgain = ({ postgres, migrations, logger }: Options) => {
   let notBefore = 0
@@ -40,6 +42,6 @@ export const migrateAgain = ({ postgres, migrations, logger }: Options) => {
       notBefore = Number.POSITIVE_INFINITY
       running = run()
     },
-    done: () => running,
+    done: () => withDeadline(stopLimitMs, 'the migration did not end', running).catch(() => {}),
   }
 }

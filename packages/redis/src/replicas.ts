@@ -1,5 +1,7 @@
 import type { RedisClientType } from '@redis/client'
+import { AppError } from '@shop/kernel/errors.ts'
 import type { StoreErrors } from './command-guard.ts'
+import type { Command } from './connection.ts'
 
 /** A WAIT may have to wait for the previous one, so twice this time must fit into the deadline of a command. */
 const waitMs = 200
@@ -42,3 +44,12 @@ export const createReplicaWait = (replicas: number, { notConfirmed }: Pick<Store
     if (count < replicas) throw notConfirmed()
   }
 }
+
+/** Returns a command for a health check: it rejects unless `replicas` replicas have everything written so far. */
+export const checkReplicas =
+  (replicas: number, wait: ReturnType<typeof createReplicaWait>): Command<void> =>
+  (client) =>
+    wait(client, client.socketEpoch).catch((cause: unknown) => {
+      const message = `fewer than ${replicas} replicas confirm writes in time`
+      throw new AppError('unavailable', message, { cause })
+    })

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ErrorReply, type RedisClientType } from '@redis/client'
-import { AppError } from '@shop/kernel/errors.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { openCluster } from './cluster.ts'
 import { storeErrors } from './command-guard.ts'
@@ -15,7 +14,7 @@ import {
 } from './connection.ts'
 import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
 import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
-import { createReplicaWait } from './replicas.ts'
+import { checkReplicas, createReplicaWait } from './replicas.ts'
 import { connectToServer } from './server.ts'
 import { type Attempt, checkAccess, unknownEviction, writeAttempts, writeDefectOf } from './write-check.ts'
 
@@ -135,13 +134,7 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
       if (used < max || max === 0) throw errors.unavailable()
       await reads.ping()
     },
-    pingReplicas: () =>
-      writes.runOnAll((client) =>
-        waitForReplicas(client, client.socketEpoch).catch((cause: unknown) => {
-          const message = `fewer than ${config.waitReplicas} replicas confirm writes in time (BASKET_WAIT_REPLICAS)`
-          throw new AppError('unavailable', message, { cause })
-        }),
-      ),
+    pingReplicas: () => writes.runOnAll(checkReplicas(config.waitReplicas, waitForReplicas)),
     checkAccess: async (keyPrefix) => checkAccess(attempts, writes.keyOnEach(keyPrefix)),
     writeDefect: async (keyPrefix) => writeDefectOf(attempts, writes.keyOnEach(keyPrefix)),
     evictionDefect: () => reads.runOnAll(memoryOf).then(evictionDefectOf, unknownEviction),

@@ -1,4 +1,4 @@
-import cluster, { type Worker } from 'node:cluster'
+import type { Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@shop/platform/logging/logger.ts'
@@ -6,45 +6,13 @@ import type { Order } from '@shop/platform/process/host.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { send, workers } from './metrics.ts'
-import { closeUnaccepted } from './unaccepted-connections.ts'
-import type { ToSupervisor } from './worker.ts'
+import { startWorker } from './start-worker.ts'
 
 /** The pause before a replacement starts. It doubles with each attempt until a worker has run for `stableAfterMs`. */
 const restartPauseMs = { first: 100, last: 10_000 }
 const stableAfterMs = 30_000
 
-/** Loading and getting ready take a few seconds, on a busy machine up to a minute. */
-const startLimitMs = 120_000
-
 const sendOrder = (worker: Worker, order: Order): void => send(worker, { type: 'order', order })
-
-/** Thrown when a worker exits while it is starting. `code` is its exit code, or 1 if that is 0 or missing. */
-export class NotStarted extends Error {
-  readonly code: number
-
-  constructor(code: number) {
-    super('a worker exited while it was starting')
-    this.code = code
-  }
-}
-
-/** Resolves when the worker reports that it serves; rejects with `NotStarted` if it exits first. */
-const startWorker = (): Promise<Worker> =>
-  new Promise((resolve, reject) => {
-    const worker = cluster.fork()
-    closeUnaccepted(worker)
-    // A worker that hangs while it starts would make all further replacements wait.
-    const limit = setTimeout(() => worker.process.kill('SIGKILL'), startLimitMs).unref()
-    worker.once('exit', (code) => {
-      clearTimeout(limit)
-      reject(new NotStarted(code || 1))
-    })
-    worker.on('message', (message: ToSupervisor) => {
-      if (message.type !== 'started') return
-      clearTimeout(limit)
-      resolve(worker)
-    })
-  })
 
 const untilExited = async (worker: Worker): Promise<void> => {
   if (!worker.isDead()) await once(worker, 'exit')

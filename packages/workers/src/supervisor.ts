@@ -4,8 +4,9 @@ import type { Logger } from '@shop/platform/logging/logger.ts'
 import { singleProcess } from '@shop/platform/process/host.ts'
 import { drainMs, stopLimitMs, untilStopped } from '@shop/platform/process/lifecycle.ts'
 import type { ShutdownConfig } from '@shop/platform/process/service-config.ts'
-import { Fleet, NotStarted } from './fleet.ts'
+import { Fleet } from './fleet.ts'
 import { serveTotals, workers } from './metrics.ts'
+import { NotStarted } from './start-worker.ts'
 
 /**
  * Thrown when one of the first workers cannot start. The worker itself has printed the reason. The supervisor exits with
