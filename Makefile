@@ -5,7 +5,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test watch coverage lint format proto openapi dashboards check-generated release release-contracts \
+.PHONY: help dev product basket build test test-faults watch coverage lint format proto openapi dashboards check-generated release release-contracts \
         bench-versions db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -15,6 +15,7 @@ given = $(if $(filter command line,$(origin $1)),$($1))
 TESTS = $(or $(foreach file,$(call given,FILE),'$(if $(findstring *,$(file))$(wildcard $(file)),$(file),$(error FILE=$(file): no such file))'),\
   $(foreach service,$(call given,SERVICE),'$(or $(wildcard services/$(service)),$(error SERVICE=$(service): no such folder in services/))/**/*.test.ts'),\
   'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts')
+FAULT_TESTS = $(or $(call given,FILE),'packages/**/*.faults.ts' 'services/**/*.faults.ts' 'tests/**/*.faults.ts')
 RUN_TESTS = --test --test-concurrency=3 --test-timeout=120000 $(if $(call given,NAME),--test-name-pattern="$$NAME") $(TESTS)
 
 # First line of a recipe that needs Docker: explains what is missing and what to do instead.
@@ -46,6 +47,9 @@ build: $(INSTALLED) check-generated ## Check types, and that generated files are
 
 test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-glob, NAME=pattern
 	node $(RUN_TESTS)
+
+test-faults: $(INSTALLED) ## Run the longer tests of failing stores and networks, or those of FILE=path-or-glob (5 minutes)
+	node --test --test-concurrency=2 --test-timeout=240000 $(FAULT_TESTS)
 
 watch: $(INSTALLED) ## Rerun the tests when a file changes; takes FILE, SERVICE and NAME like test
 	@exec node --watch $(RUN_TESTS)

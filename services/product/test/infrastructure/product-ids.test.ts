@@ -10,7 +10,15 @@ import { catalogStatistics } from '../../src/application/queries/catalog-statist
 import { seedGenerated } from '../../src/infrastructure/generated-products.ts'
 import { advanceProductIds, readProductIds } from '../../src/infrastructure/postgres-product-ids.ts'
 import { send } from '../support/http.ts'
-import { changeProduct, creationOf, deleteProduct, engines, openApp, type Store } from '../support/store.ts'
+import {
+  casesFor,
+  changeProduct,
+  creationOf,
+  deleteProduct,
+  engines,
+  openApp,
+  type Store,
+} from '../support/store.ts'
 
 const lastId = 2_147_483_647
 
@@ -41,7 +49,7 @@ for (const { engine, open, skip } of engines)
       assert.equal(store.published.length, 40)
     })
 
-    for (const [title, ...statements] of [
+    for (const [title, ...statements] of casesFor(engine, [
       [
         'if the primary key has another name',
         'alter table products rename constraint products_pkey to p2_pkey',
@@ -65,7 +73,7 @@ for (const { engine, open, skip } of engines)
         'drop table products',
         'alter table p2 rename to products',
       ],
-    ] as const)
+    ] as const))
       test(`skip those that an import has used, ${title}`, async () => {
         for (const statement of statements) await sql.raw(statement).execute(store.database)
         await importIds(store, 1, 1_000)
@@ -115,10 +123,10 @@ for (const { engine, open, skip } of engines)
       await assert.rejects(store.products.add(creationOf()), { message: 'no product id is left' })
     })
 
-    for (const [sequence, change] of [
+    for (const [sequence, change] of casesFor(engine, [
       ['of bigint', `alter column id type bigint, alter column id restart with ${lastId + 1}`],
       ['descending', 'alter column id set minvalue -9 set increment by -1 restart with 0'],
-    ] as const)
+    ] as const))
       test(`out of range, from a sequence that is ${sequence}, are refused with unavailable, and nothing is stored`, async () => {
         const { id } = await store.products.add(creationOf())
         await sql.raw(`alter table products ${change}`).execute(store.database)

@@ -8,7 +8,7 @@ import type { Product } from '../../src/domain/product.ts'
 import type { ProductRepository } from '../../src/domain/product-repository.ts'
 import { openRepository } from '../../src/infrastructure/postgres-ports.ts'
 import { openService } from '../support/service.ts'
-import { changeProduct, creationOf, deleteProduct, engines, type Store } from '../support/store.ts'
+import { casesFor, changeProduct, creationOf, deleteProduct, engines, type Store } from '../support/store.ts'
 
 const trigger = (operation: string, body: string) => `
   create function intervene() returns trigger language plpgsql as $$ begin ${body};end $$; create trigger intervene before ${operation} on products for each row execute function intervene()`
@@ -88,7 +88,7 @@ for (const { engine, open, skip } of engines)
     })
     afterEach(() => store[Symbol.asyncDispose]())
 
-    for (const [title, schema, write, code] of cases)
+    for (const [title, schema, write, code] of casesFor(engine, cases))
       test(`because of ${title} is unavailable with the cause, and degrades the service until one succeeds`, async () => {
         await writes.probe(signal)
         await execute(schema)
