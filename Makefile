@@ -16,7 +16,7 @@ TESTS = $(or $(foreach file,$(call given,FILE),'$(if $(findstring *,$(file))$(wi
   $(foreach service,$(call given,SERVICE),'$(or $(wildcard services/$(service)),$(error SERVICE=$(service): no such folder in services/))/**/*.test.ts'),\
   'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts')
 FAULT_TESTS = $(or $(call given,FILE),'packages/**/*.faults.ts' 'services/**/*.faults.ts' 'tests/**/*.faults.ts')
-RUN_TESTS = --test --test-concurrency=3 --test-timeout=120000 $(if $(call given,NAME),--test-name-pattern="$$NAME") $(TESTS)
+RUN_TESTS = --test --test-concurrency=4 --test-timeout=120000 $(if $(call given,NAME),--test-name-pattern="$$NAME") $(TESTS)
 
 # First line of a recipe that needs Docker: explains what is missing and what to do instead.
 define DOCKER_HERE
@@ -48,7 +48,7 @@ build: $(INSTALLED) check-generated ## Check types, and that generated files are
 test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-glob, NAME=pattern
 	node $(RUN_TESTS)
 
-test-faults: $(INSTALLED) ## Run the longer tests of failing stores and networks, or those of FILE=path-or-glob (5 minutes)
+test-faults: $(INSTALLED) ## Run the longer tests of failing stores and networks, or those of FILE=path-or-glob (10 minutes)
 	node --test --test-concurrency=2 --test-timeout=240000 $(FAULT_TESTS)
 
 watch: $(INSTALLED) ## Rerun the tests when a file changes; takes FILE, SERVICE and NAME like test
