@@ -48,7 +48,7 @@ build: $(INSTALLED) check-generated ## Check types, and that generated files are
 test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-glob, NAME=pattern
 	node $(RUN_TESTS)
 
-test-faults: $(INSTALLED) ## Run the longer tests: faults, attacks, restarts, backups and storms; takes FILE like test (10 minutes)
+test-faults: $(INSTALLED) ## Run the longer tests: faults, attacks, restarts, backups and storms; takes FILE like test
 	node --test --test-concurrency=2 --test-timeout=240000 $(FAULT_TESTS)
 
 watch: $(INSTALLED) ## Rerun the tests when a file changes; takes FILE, SERVICE and NAME like test
