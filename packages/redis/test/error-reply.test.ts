@@ -12,6 +12,7 @@ const texts = [
   ['ERR value is not valid: "key:alice" for command \'set\'', 'ERR value is not valid:'],
   ["NOPERM User web has no permissions to run the 'get' command"],
   ["READONLY You can't write against a read only replica."],
+  ["OOM command not allowed when used memory > 'maxmemory'."],
   ['ERR DB index is out of range'],
   ['MOVED 3999 [::1]:6381'],
 ] as const

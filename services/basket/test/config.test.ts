@@ -230,6 +230,10 @@ describe("the basket service's configuration", () => {
       /REDIS_CLUSTER_NODES .* together with REDIS_URL/,
     )
     assert.throws(readWithCluster({ REDIS_HOST: 'host' }), /REDIS_CLUSTER_NODES .* together with REDIS_HOST/)
+    for (const REDIS_HOST of ['a,b', 'a:6379', 'redis://a'])
+      assert.throws(() => readConfig({ REDIS_HOST }), /REDIS_HOST must be one host without a port/)
+    for (const REDIS_HOST of ['::1', 'a.example'])
+      assert.equal(readConfig({ REDIS_HOST }).storage.kind, 'redis')
     assert.throws(readWithCluster({ REDIS_DB: '1' }), /REDIS_DB must be 0 with REDIS_CLUSTER_NODES/)
     assert.throws(
       () => readConfig({ REDIS_URL: 'redis://host', REDIS_TLS: 'on' }),
