@@ -231,23 +231,23 @@ describe('DELETE /products/{id}', () => {
   })
 })
 
-describe('If-Match', () => {
-  const writes = [
-    { method: 'PUT', payload: { name: 'x', price: 1 }, status: 200 },
-    { method: 'PATCH', payload: { name: 'x' }, status: 200 },
-    { method: 'DELETE', status: 204 },
-  ] as const
+const writes = [
+  { method: 'PUT', payload: { name: 'x', price: 1 }, status: 200 },
+  { method: 'PATCH', payload: { name: 'x' }, status: 200 },
+  { method: 'DELETE', status: 204 },
+] as const
 
+describe('If-Match', () => {
   for (const { status, ...write } of writes) {
     test(`lets ${write.method} succeed if it matches the ETag`, async () => {
-      for (const tags of ['"1"', '"7", "1"', '"7","1"', '*', ' * ']) {
+      for (const tags of ['"1"', '"7", "1"', '"7","1"', '*', ' * ', 'W/"1"', '"1-gzip"']) {
         lamp = await app.store.products.add(creationOf())
         await sendAndExpect({ ...write, url: url(), headers: { 'if-match': tags } }, status)
       }
     })
 
     test(`refuses ${write.method} with 412 if it does not match the ETag, and nothing changes`, async () => {
-      for (const tags of ['"2"', '"0", "2"', 'W/"1"', '1', '', '"*"'])
+      for (const tags of ['"2"', 'W/"2"', '"0", "2"', '"2-gzip"', '1', '', '"*"', '"1,2"', 'x, "1"'])
         await assertRefused(app.http, { ...write, url: url(), headers: { 'if-match': tags } }, stale)
       assert.deepEqual(await findLamp(), lamp)
     })
@@ -261,4 +261,54 @@ describe('If-Match', () => {
     test(`has no effect on ${write.method} of an unknown product, which is answered with 404`, () =>
       assertRefused(app.http, { ...write, url: unknownUrl, headers: { 'if-match': '"1"' } }, notFound))
   }
+})
+
+describe('If-None-Match', () => {
+  for (const { status, ...write } of writes) {
+    const withTags = (tags: string) => ({ ...write, url: url(), headers: { 'if-none-match': tags } })
+
+    test(`refuses ${write.method} with 412 if it matches the ETag, and nothing changes`, async () => {
+      for (const tags of ['"1"', 'W/"1"', '"7", "1"', '"1-gzip"', '*'])
+        await assertRefused(app.http, withTags(tags), stale)
+      assert.deepEqual(await findLamp(), lamp)
+    })
+
+    test(`lets ${write.method} succeed if it does not match the ETag`, async () => {
+      for (const tags of ['"2"', 'W/"2", "3"', '"x"', '']) {
+        lamp = await app.store.products.add(creationOf())
+        await sendAndExpect(withTags(tags), status)
+      }
+    })
+
+    test(`refuses ${write.method} with 412 unless If-Match holds too`, async () => {
+      for (const [ifMatch, ifNoneMatch] of [
+        ['"2"', '"3"'],
+        ['"1"', '"1"'],
+        ['*', '*'],
+      ] as const) {
+        const headers = { 'if-match': ifMatch, 'if-none-match': ifNoneMatch }
+        await assertRefused(app.http, { ...write, url: url(), headers }, stale)
+      }
+      assert.deepEqual(await findLamp(), lamp)
+      const headers = { 'if-match': '"1"', 'if-none-match': '"2"' }
+      await sendAndExpect({ ...write, url: url(), headers }, status)
+    })
+
+    test(`refuses ${write.method} with 400 if it is malformed, and nothing changes`, async () => {
+      const malformed = { status: 400, code: 'invalid', paths: ['/If-None-Match'] }
+      await assertRefused(app.http, withTags('1'), malformed)
+      assert.deepEqual(await findLamp(), lamp)
+    })
+
+    test(`has no effect on ${write.method} of an unknown product, which is answered with 404`, () =>
+      assertRefused(app.http, { ...withTags('*'), url: unknownUrl }, notFound))
+  }
+
+  test('means nothing on collections', async () => {
+    const headers = { 'if-none-match': '*' }
+    const payload = { name: 'x', price: 1 }
+    await sendAndExpect({ method: 'POST', url: '/products', payload, headers }, 201)
+    for (const path of ['/products', '/products/top-5', '/products/low-stock-10', '/products/category/Home'])
+      await sendAndExpect({ url: path, headers })
+  })
 })

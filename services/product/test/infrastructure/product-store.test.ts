@@ -157,6 +157,19 @@ for (const { engine, open, skip } of engines)
         ])
       })
 
+      test('lets only one of ten concurrent updates succeed that expect that the next version is not stored', async () => {
+        const { id } = await store.products.add(creationOf())
+        const updates = Array.from({ length: 10 }, (_, stock) =>
+          store.products.update(id, (stored) => ({
+            product: { ...requireExisting(id, stored, { not: [{ version: 2 }] }), stock },
+            events: [],
+          })),
+        )
+        const failures = (await Promise.allSettled(updates)).filter(({ status }) => status === 'rejected')
+        assert.equal(failures.length, 9)
+        assert.equal((await store.reader.find(id))?.version, 2)
+      })
+
       test('does not recreate a product that is removed concurrently', async () => {
         for (let round = 0; round < 20; round++) {
           const { id } = await store.products.add(creationOf())

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { contextOf } from '@shop/platform/http/context.ts'
-import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
+import { preconditions, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Basket } from '../../domain/basket.ts'
@@ -16,7 +16,7 @@ const itemRoutes =
   async (app) => {
     app.post('/baskets/:user_id/items', { schema: schemas.addItem }, async (request, reply) => {
       const { product_id: productId, quantity } = request.body
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       const command = { userId: request.params.user_id, productId, quantity, expected }
       return sendBasket(reply, await use.addItem(command, contextOf(request)))
     })
@@ -26,7 +26,7 @@ const itemRoutes =
       { schema: schemas.setQuantity },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
-        const expected = ifMatch(request, stateOfTag)
+        const expected = preconditions(request, stateOfTag)
         const { quantity } = request.body
         return sendBasket(
           reply,
@@ -40,7 +40,7 @@ const itemRoutes =
       { schema: schemas.removeItem },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
-        const expected = ifMatch(request, stateOfTag)
+        const expected = preconditions(request, stateOfTag)
         return sendBasket(reply, await use.removeItem({ userId, productId, expected }, contextOf(request)))
       },
     )
@@ -56,7 +56,7 @@ export const basketRoutes =
     })
 
     app.post('/baskets', { schema: schemas.createBasket }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       const { basket, created } = await use.createBasket(
         { userId: request.body.user_id, expected },
         contextOf(request),
@@ -68,7 +68,7 @@ export const basketRoutes =
     await app.register(itemRoutes(use))
 
     app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       return sendBasket(
         reply,
         await use.clearBasket({ userId: request.params.user_id, expected }, contextOf(request)),
@@ -76,7 +76,7 @@ export const basketRoutes =
     })
 
     app.delete('/baskets/:user_id', { schema: schemas.deleteBasket }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       await use.deleteBasket({ userId: request.params.user_id, expected }, contextOf(request))
       return reply.code(204).send(null)
     })

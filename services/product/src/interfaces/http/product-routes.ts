@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { contextOf } from '@shop/platform/http/context.ts'
 import { acceptJson } from '@shop/platform/http/json-bodies.ts'
-import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
+import { preconditions, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Product } from '../../domain/product.ts'
@@ -29,7 +29,7 @@ export const productRoutes =
     })
 
     app.put('/products/:id', { schema: schemas.replaceProduct }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       const changes = productFields(request.body)
       return sendProduct(
         reply,
@@ -38,7 +38,7 @@ export const productRoutes =
     })
 
     app.delete('/products/:id', { schema: schemas.deleteProduct }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       await use.deleteProduct({ id: request.params.id, expected }, contextOf(request))
       return reply.code(204).send(null)
     })
@@ -52,7 +52,7 @@ const patchRoute =
   async (app) => {
     acceptJson(app, 'application/merge-patch+json')
     app.patch('/products/:id', { schema: schemas.patchProduct }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       const changes = productChanges(request.body)
       return sendProduct(
         reply,
