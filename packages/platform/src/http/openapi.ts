@@ -22,12 +22,18 @@ export const documentApi = async (
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,
     },
   })
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: true,
-    // With this directive, browsers would load the page's own files over https, which may not be available.
-    transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
-    logLevel: 'warn',
+  const config = { cacheControl: 'no-cache' } as const
+  await app.register(async (scope) => {
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, ...config }
+    })
+    await scope.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      // With this directive, browsers would load the page's own files over https, which may not be available.
+      transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
+      logLevel: 'warn',
+    })
   })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  app.get('/openapi.json', { schema: { hide: true }, config }, () => app.swagger())
 }

@@ -22,6 +22,7 @@ import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts
 import { documentApi } from './openapi.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
+import { setCacheControl } from './responses/cache-control.ts'
 import { traceRequests } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
@@ -88,6 +89,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
   recordRequests(app, options, corsHeaders(config.corsOrigins))
+  setCacheControl(app)
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)

@@ -7,6 +7,9 @@ import type { Basket } from '../../domain/basket.ts'
 import { basketJson, basketTag, stateOfTag } from './basket-json.ts'
 import { schemas } from './basket-schemas.ts'
 
+/** Only the user's own cache may keep a basket, and asks with its ETag before each use. */
+const config = { cacheControl: 'private, no-cache' } as const
+
 const sendBasket = (reply: FastifyReply, basket: Basket) =>
   reply.header('etag', basketTag(basket)).send(basketJson(basket))
 
@@ -14,7 +17,7 @@ const sendBasket = (reply: FastifyReply, basket: Basket) =>
 const itemRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    app.post('/baskets/:user_id/items', { schema: schemas.addItem }, async (request, reply) => {
+    app.post('/baskets/:user_id/items', { schema: schemas.addItem, config }, async (request, reply) => {
       const { product_id: productId, quantity } = request.body
       const expected = preconditions(request, stateOfTag)
       const command = { userId: request.params.user_id, productId, quantity, expected }
@@ -23,7 +26,7 @@ const itemRoutes =
 
     app.put(
       '/baskets/:user_id/items/:product_id',
-      { schema: schemas.setQuantity },
+      { schema: schemas.setQuantity, config },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
         const expected = preconditions(request, stateOfTag)
@@ -37,7 +40,7 @@ const itemRoutes =
 
     app.delete(
       '/baskets/:user_id/items/:product_id',
-      { schema: schemas.removeItem },
+      { schema: schemas.removeItem, config },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
         const expected = preconditions(request, stateOfTag)
@@ -50,12 +53,12 @@ const itemRoutes =
 export const basketRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    app.get('/baskets/:user_id', { schema: schemas.getBasket }, async (request, reply) => {
+    app.get('/baskets/:user_id', { schema: schemas.getBasket, config }, async (request, reply) => {
       const basket = await use.getBasket({ userId: request.params.user_id }, contextOf(request))
       return sendTagged(request, reply, basketTag(basket), () => basketJson(basket))
     })
 
-    app.post('/baskets', { schema: schemas.createBasket }, async (request, reply) => {
+    app.post('/baskets', { schema: schemas.createBasket, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)
       const { basket, created } = await use.createBasket(
         { userId: request.body.user_id, expected },
@@ -67,7 +70,7 @@ export const basketRoutes =
 
     await app.register(itemRoutes(use))
 
-    app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket }, async (request, reply) => {
+    app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)
       return sendBasket(
         reply,
@@ -75,7 +78,7 @@ export const basketRoutes =
       )
     })
 
-    app.delete('/baskets/:user_id', { schema: schemas.deleteBasket }, async (request, reply) => {
+    app.delete('/baskets/:user_id', { schema: schemas.deleteBasket, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)
       await use.deleteBasket({ userId: request.params.user_id, expected }, contextOf(request))
       return reply.code(204).send(null)

@@ -35,7 +35,7 @@ const createSender = () => {
 }
 
 /** Listing is expensive, so it is cancelled when the client closes its side of the connection. */
-const config = { stopsAtEndOfInput: true }
+const config = { stopsAtEndOfInput: true, cacheControl: 'no-cache' } as const
 
 type ListRoute = (use: UseCases) => FastifyPluginAsyncTypebox
 
