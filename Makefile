@@ -68,6 +68,8 @@ lint: $(INSTALLED) ## Check format, lint rules, types, unused code, and that no 
 	buf lint
 	buf breaking --against api/released/proto
 	node scripts/openapi-breaking.ts
+	node scripts/openapi-lint.ts
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint --format=stylish
 
 format: $(INSTALLED) ## Format the code
 	biome check --write

@@ -23,6 +23,7 @@ import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { productEventLog } from './infrastructure/product-event-log.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
+import { documentation } from './interfaces/http/product-documentation.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
 import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
@@ -44,7 +45,7 @@ const createHttp = (
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
-    title: 'Product service',
+    documentation,
     version,
     schemas: [ProductJson],
     problemMembers: errorDetails,

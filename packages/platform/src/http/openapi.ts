@@ -2,6 +2,22 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
+import type { HealthReport } from '../health/health.ts'
+import type { Document } from './openapi/document.ts'
+import { documentHeaders } from './openapi/headers.ts'
+import { addHealthExamples } from './openapi/health-examples.ts'
+import { addProblemExamples, type ProblemExamples } from './openapi/problem-examples.ts'
+import { nameSchemas } from './openapi/schemas.ts'
+
+/** What the OpenAPI document says about a service, besides its routes. */
+export type Documentation = Readonly<{
+  title: string
+  description?: string
+  tags?: readonly Readonly<{ name: string; description: string }>[]
+  problemExamples?: ProblemExamples
+  /** A report of the healthy service. */
+  healthExample?: HealthReport
+}>
 
 /**
  * Returns a `$ref` to a schema with an `$id`, for responses. OpenAPI shows it under the `$id`; TypeScript
@@ -10,13 +26,43 @@ import { type Static, type TSchema, Type } from 'typebox'
 export const reference = <Schema extends TSchema>(schema: Schema & { $id?: string }, description: string) =>
   Type.Unsafe<Static<Schema>>({ ...Type.Ref(`${schema.$id}#`), description })
 
+/**
+ * Returns the schema of a member that may be left out and then has the default. Validation adds the default, so
+ * the type has no `undefined`.
+ */
+export const withDefault = <Schema extends TSchema>(schema: Schema, value: Static<Schema>): Schema =>
+  Type.Optional({ ...schema, default: value }) as unknown as Schema
+
+const operationsTag = { name: 'operations', description: 'Health, readiness and metrics, for monitoring' }
+
+/** Completes the document that the plugin made from the routes. */
+const complete = (document: Document, { problemExamples = {}, healthExample }: Documentation): Document =>
+  documentHeaders(
+    addHealthExamples(addProblemExamples(nameSchemas(document), problemExamples), healthExample),
+  )
+
 /** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
 export const documentApi = async (
   app: FastifyInstance,
-  { title, version }: Readonly<{ title: string; version: string }>,
+  documentation: Documentation & Readonly<{ version: string }>,
 ): Promise<void> => {
+  const { title, version, description, tags = [] } = documentation
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title, version } },
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title,
+        version,
+        ...(description && { description }),
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/', description: 'The server of this document' }],
+      // No operation needs credentials.
+      security: [],
+      tags: [...tags, operationsTag],
+    },
+    transformObject: (made) =>
+      'openapiObject' in made ? complete(made.openapiObject as Document, documentation) : {},
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,

@@ -46,7 +46,10 @@ export const problemSchema = (members: ProblemMembers = {}): TSchema =>
       request_id: Type.String(),
       errors: Type.Optional(
         Type.Array(
-          Type.Object({ path: Type.String({ description: 'JSON Pointer' }), message: Type.String() }),
+          Type.Object(
+            { path: Type.String({ description: 'JSON Pointer' }), message: Type.String() },
+            { title: 'Violation' },
+          ),
         ),
       ),
       ...Object.fromEntries(

@@ -19,7 +19,7 @@ import { handleErrors, sendConnectionError, sendError } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
-import { documentApi } from './openapi.ts'
+import { type Documentation, documentApi } from './openapi.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
@@ -39,7 +39,7 @@ export type HttpConfig = Readonly<{
 }>
 
 export type HttpServerOptions = Readonly<{
-  title: string
+  documentation: Documentation
   version: string
   /** Schemas that routes refer to by their `$id`. */
   schemas: readonly TSchema[]
@@ -97,7 +97,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
   await registerCors(app, config.corsOrigins)
-  if (config.docs) await documentApi(app, options)
+  if (config.docs) await documentApi(app, { ...options.documentation, version: options.version })
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   rejectOtherMethods()

@@ -92,7 +92,8 @@ describe('the documentation', () => {
     assert.match(String(response.headers['content-type']), /^application\/json/)
     const api = response.json()
     assert.equal(api.openapi, '3.1.0')
-    assert.deepEqual(api.info, { title: 'Test service', version: '1.0.0' })
+    const license = { name: 'MIT', identifier: 'MIT' }
+    assert.deepEqual(api.info, { title: 'Test service', version: '1.0.0', license })
     assert.deepEqual(Object.keys(api.paths).toSorted(), [
       '/health',
       '/health/live',

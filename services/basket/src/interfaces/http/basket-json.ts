@@ -8,7 +8,12 @@ export const UserId = Type.String({
   examples: ['user123'],
 })
 
-export const ProductId = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
+export const ProductId = Type.Integer({
+  minimum: 1,
+  maximum: 2_147_483_647,
+  description: 'The id of a product',
+  examples: [1],
+})
 
 const money = (description: string) => Type.Number({ minimum: 0, description })
 
@@ -17,14 +22,17 @@ export const BasketJson = Type.Object(
     id: Type.String({ format: 'uuid' }),
     user_id: Type.String(),
     items: Type.Array(
-      Type.Object({
-        product_id: ProductId,
-        name: Type.String(),
-        price: money('Unit price when the line last changed'),
-        quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }),
-        subtotal: money('price × quantity'),
-        category: Type.String(),
-      }),
+      Type.Object(
+        {
+          product_id: ProductId,
+          name: Type.String(),
+          price: money('Unit price when the line last changed'),
+          quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }),
+          subtotal: money('price × quantity'),
+          category: Type.String(),
+        },
+        { title: 'BasketItem' },
+      ),
     ),
     total: money('Sum of the subtotals'),
     item_count: Type.Integer({ description: 'Sum of the quantities' }),
@@ -54,16 +62,19 @@ export const BasketJson = Type.Object(
   },
 )
 
-export const NewBasketBody = Type.Object({ user_id: UserId })
+export const NewBasketBody = Type.Object(
+  { user_id: UserId },
+  { title: 'CreateBasket', examples: [{ user_id: 'user123' }] },
+)
 
 export const NewItemBody = Type.Object(
   { product_id: ProductId, quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }) },
-  { examples: [{ product_id: 1, quantity: 2 }] },
+  { title: 'AddItem', examples: [{ product_id: 1, quantity: 2 }] },
 )
 
 export const QuantityBody = Type.Object(
   { quantity: Type.Integer({ minimum: 0, maximum: limits.quantity, description: '0 removes the line' }) },
-  { examples: [{ quantity: 3 }] },
+  { title: 'SetQuantity', examples: [{ quantity: 3 }] },
 )
 
 export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({

@@ -1,4 +1,5 @@
 import { centsFromDecimal, decimalFromCents, maxCents } from '@shop/kernel/money.ts'
+import { withDefault } from '@shop/platform/http/openapi.ts'
 import { type Static, type TSchema, Type } from 'typebox'
 import {
   fieldNames,
@@ -19,6 +20,14 @@ const example = {
   category: 'Books',
 } satisfies Record<keyof ProductFields, unknown>
 
+export const productExample = {
+  id: 1,
+  ...example,
+  version: 3,
+  created_at: '2026-11-22T09:58:00.123Z',
+  updated_at: '2026-11-22T09:58:00.123Z',
+}
+
 const priceRange = {
   minimum: 0,
   maximum: decimalFromCents(maxCents),
@@ -30,6 +39,7 @@ export const ProductId = Type.Integer({
   minimum: 1,
   maximum: limits.integer,
   description: 'Assigned by the service',
+  examples: [1],
 })
 
 export const ProductJson = Type.Object(
@@ -47,30 +57,28 @@ export const ProductJson = Type.Object(
   {
     $id: 'Product',
     title: 'Product',
-    examples: [
-      {
-        id: 1,
-        ...example,
-        version: 3,
-        created_at: '2026-11-22T09:58:00.123Z',
-        updated_at: '2026-11-22T09:58:00.123Z',
-      },
-    ],
+    examples: [productExample],
   },
 )
 
-/** The body of POST and PUT: every field that a client can set. Optional fields have a default. */
+/** The body of POST: every field that a client can set. */
 export const ProductBody = Type.Object(
   {
     // The maximum length applies after trimming, so the entity checks it, not the schema.
     name: Type.String({ minLength: 1, description: `1 to ${limits.name} characters, after trimming` }),
-    description: Type.String({ maxLength: limits.description, default: '' }),
+    description: withDefault(Type.String({ maxLength: limits.description }), ''),
     price: Type.Number(priceRange),
-    stock: Type.Integer({ ...stockRange, default: 0 }),
-    category: Type.String({ maxLength: limits.category, default: '' }),
+    stock: withDefault(Type.Integer(stockRange), 0),
+    category: withDefault(Type.String({ maxLength: limits.category }), ''),
   } satisfies Fields,
-  { required: ['name', 'price'], examples: [example] },
+  { title: 'CreateProduct', examples: [example] },
 )
+
+/** The body of PUT. It has a name of its own in the document, because it may differ from that of POST one day. */
+export const ReplacementBody = Type.Object(ProductBody.properties, {
+  title: 'ReplaceProduct',
+  examples: [example],
+})
 
 const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
 
@@ -83,7 +91,7 @@ export const ProductPatch = Type.Partial(
     stock: nullable<number>({ type: ['integer', 'null'], minimum: 0, maximum: limits.integer }),
     category: nullable<string>({ type: ['string', 'null'], maxLength: limits.category }),
   } satisfies Fields),
-  { examples: [{ price: 12.5, category: null }] },
+  { title: 'PatchProduct', examples: [{ price: 12.5, category: null }] },
 )
 
 export const productFields = (body: Static<typeof ProductBody>): ProductFields => ({

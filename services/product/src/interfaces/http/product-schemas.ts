@@ -1,24 +1,36 @@
-import { reference } from '@shop/platform/http/openapi.ts'
+import { reference, withDefault } from '@shop/platform/http/openapi.ts'
 import { problems } from '@shop/platform/http/problem.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
 import { pageLimits } from '../page-limits.ts'
 import { sortWords } from '../sort-words.ts'
-import { ProductBody, ProductId, ProductJson, ProductPatch } from './product-json.ts'
+import {
+  ProductBody,
+  ProductId,
+  ProductJson,
+  ProductPatch,
+  productExample,
+  ReplacementBody,
+} from './product-json.ts'
 
 const tags = ['products']
 const Product = reference(ProductJson, 'The product')
 const ProductParams = Type.Object({ id: ProductId })
 
 const Paging = {
-  limit: Type.Integer({ minimum: 1, maximum: pageLimits.page, default: pageLimits.defaultPage }),
+  limit: withDefault(
+    Type.Integer({ minimum: 1, maximum: pageLimits.page, description: 'The most products on the page' }),
+    pageLimits.defaultPage,
+  ),
   cursor: Type.Optional(Type.String({ maxLength: 2_048, description: '`next_cursor` of the previous page' })),
 }
 
-const Sort = Type.Enum(sortWords, {
-  default: 'id',
-  description: 'A leading minus sorts in descending order; ties are sorted by id',
-})
+const Sort = withDefault(
+  Type.Enum(sortWords, {
+    description: 'A leading minus sorts in descending order; ties are sorted by id',
+  }),
+  'id',
+)
 
 const ProductList = Type.Object(
   {
@@ -29,7 +41,11 @@ const ProductList = Type.Object(
       description: 'null on the last page',
     }),
   },
-  { description: 'A page of products' },
+  {
+    title: 'ProductList',
+    description: 'A page of products',
+    examples: [{ products: [productExample], count: 1, next_cursor: null }],
+  },
 )
 
 const readProblems = problems(400, 503)
@@ -40,6 +56,8 @@ export const schemas = {
   listProducts: {
     operationId: 'listProducts',
     summary: 'List products, page by page',
+    description:
+      'Follow `next_cursor` to read all products. A cursor belongs to its `sort`; with another one it is refused.',
     tags,
     querystring: Type.Object({ ...Paging, sort: Sort }),
     response: { 200: ProductList, ...readProblems },
@@ -47,6 +65,7 @@ export const schemas = {
   createProduct: {
     operationId: 'createProduct',
     summary: 'Create a product',
+    description: 'The response has the path of the new product in `Location`, and its `ETag`.',
     tags,
     body: ProductBody,
     response: { 201: Product, ...problems(400, 413, 415, 503) },
@@ -54,29 +73,56 @@ export const schemas = {
   topProducts: {
     operationId: 'topProducts',
     summary: 'The most expensive products, most expensive first',
+    description: 'At most 100, without further pages.',
     tags,
-    params: Type.Object({ n: Type.Integer({ minimum: 1, maximum: pageLimits.top }) }),
+    params: Type.Object({
+      n: Type.Integer({
+        minimum: 1,
+        maximum: pageLimits.top,
+        description: 'How many products',
+        examples: [5],
+      }),
+    }),
     response: { 200: ProductList, ...readProblems },
   },
   lowStockProducts: {
     operationId: 'lowStockProducts',
     summary: 'Products with at most n pieces, lowest stock first',
+    description: 'Follow `next_cursor` to read them all.',
     tags,
-    params: Type.Object({ n: Type.Integer({ minimum: 0, maximum: limits.integer }) }),
+    params: Type.Object({
+      n: Type.Integer({
+        minimum: 0,
+        maximum: limits.integer,
+        description: 'The highest stock on the list',
+        examples: [10],
+      }),
+    }),
     querystring: Type.Object(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   productsByCategory: {
     operationId: 'productsByCategory',
     summary: 'Products of one category (exact match)',
+    description:
+      'An unknown category has no products, and is not an error. Follow `next_cursor` to read them all.',
     tags,
-    params: Type.Object({ category: Type.String({ minLength: 1, maxLength: limits.category }) }),
+    params: Type.Object({
+      category: Type.String({
+        minLength: 1,
+        maxLength: limits.category,
+        description: 'The exact name',
+        examples: ['Books'],
+      }),
+    }),
     querystring: Type.Object(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   getProduct: {
     operationId: 'getProduct',
     summary: 'Get a product; 304 when If-None-Match matches its ETag',
+    description:
+      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
     tags,
     params: ProductParams,
     response: { 200: Product, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
@@ -84,14 +130,16 @@ export const schemas = {
   replaceProduct: {
     operationId: 'replaceProduct',
     summary: 'Replace every field of a product; 412 when If-Match does not match its ETag',
+    description: 'Fields that are left out get their default.',
     tags,
     params: ProductParams,
-    body: ProductBody,
+    body: ReplacementBody,
     response: { 200: Product, ...writeProblems },
   },
   patchProduct: {
     operationId: 'patchProduct',
     summary: 'Change some fields of a product (JSON Merge Patch); 412 when If-Match does not match its ETag',
+    description: 'Fields that are left out keep their value; `null` resets an optional field to its default.',
     tags,
     consumes: ['application/merge-patch+json', 'application/json'],
     params: ProductParams,
@@ -101,6 +149,7 @@ export const schemas = {
   deleteProduct: {
     operationId: 'deleteProduct',
     summary: 'Delete a product; 412 when If-Match does not match its ETag',
+    description: 'Baskets that contain the product keep their line.',
     tags,
     params: ProductParams,
     response: { 204: Type.Null({ description: 'Deleted' }), ...writeProblems },

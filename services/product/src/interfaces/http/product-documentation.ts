@@ -1,0 +1,59 @@
+import { invalid } from '@shop/kernel/errors.ts'
+import type { Documentation } from '@shop/platform/http/openapi.ts'
+import { productNotFound, productReferenced, staleProduct } from '../../domain/errors.ts'
+import { pageLimits } from '../page-limits.ts'
+import type { schemas } from './product-schemas.ts'
+
+const limitTooHigh = invalid({ path: '/limit', message: `must be at most ${pageLimits.page}` })
+const priceTooLow = invalid({ path: '/price', message: 'must be at least 0' })
+const invalidId = {
+  error: invalid({ path: '/id', message: 'must be a whole number' }),
+  instance: '/products/first',
+}
+const [missing, stale] = [productNotFound(1), staleProduct({ id: 1, version: 3 })]
+const referenced = productReferenced(1, undefined)
+
+/** The errors in the document. A test compares each with what the service answers. */
+const problemExamples = {
+  listProducts: [limitTooHigh],
+  createProduct: [priceTooLow],
+  topProducts: [
+    {
+      error: invalid({ path: '/n', message: `must be at most ${pageLimits.top}` }),
+      instance: '/products/top-500',
+    },
+  ],
+  lowStockProducts: [limitTooHigh],
+  productsByCategory: [limitTooHigh],
+  getProduct: [invalidId, missing],
+  replaceProduct: [priceTooLow, missing, referenced, stale],
+  patchProduct: [priceTooLow, missing, referenced, stale],
+  deleteProduct: [invalidId, missing, referenced, stale],
+} satisfies Record<keyof typeof schemas, unknown>
+
+export const documentation: Documentation = {
+  title: 'Product service',
+  description: `The catalog of the shop.
+
+- **Errors** are problem details (RFC 9457); programs go by \`code\`. A method that a path does not have is answered with 405 and \`Allow\`.
+- **Lists** come page by page: follow \`next_cursor\` until it is \`null\`.
+- **Concurrent changes**: a product has an \`ETag\`. A write with it in \`If-Match\` is refused with 412 if somebody else changed the product first.
+- **Prices** have at most two decimal places, and are never rounded.`,
+  tags: [
+    {
+      name: 'products',
+      description: 'Products: read them one by one or as lists, create, change and delete them',
+    },
+  ],
+  problemExamples,
+  healthExample: {
+    service: 'product-service',
+    status: 'healthy',
+    timestamp: '2026-11-22T09:58:00.123Z',
+    version: '1.0.0',
+    checks: {
+      postgres: { status: 'up', latency_ms: 0.4 },
+      'postgres-writes': { status: 'up', latency_ms: 0.1 },
+    },
+  },
+}
