@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
 import { createGrpcServer } from '@shop/platform/grpc/server.ts'
@@ -30,8 +30,6 @@ import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
 
 export const { version } = manifest
 
-const protoFolder = join(import.meta.dirname, '../../../api/proto')
-
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   grpc?: Partial<ProductConfig['grpc']>
@@ -62,7 +60,7 @@ const createGrpc = (
   { reflection = true }: Partial<ProductConfig['grpc']> = {},
 ) => {
   const healthService = grpcHealth(health, 'product.ProductService')
-  const extensions = reflection ? [grpcReflection(protoFolder, 'product/product.proto')] : []
+  const extensions = reflection ? [grpcReflection(descriptors)] : []
   const grpc = createGrpcServer(ProductServiceService, productService(use), observers, [
     healthService,
     ...extensions,

@@ -7,6 +7,7 @@ import {
   type ProductListing,
   type ProductReader,
   type ProductSort,
+  positionOf,
   type SortKey,
 } from '../domain/product-reader.ts'
 import { type Database, productColumns, productOf, type Tables } from './products-table.ts'
@@ -116,6 +117,6 @@ export const postgresProductReader = (database: Database): ProductReader => ({
     const products = rows.slice(0, limit).map(productOf)
     const last = products.at(-1)
     if (rows.length <= limit || last === undefined) return { products }
-    return { products, next: { key: last[sort.by], id: last.id } }
+    return { products, next: positionOf(last, sort) }
   },
 })
