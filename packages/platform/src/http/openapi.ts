@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
+import { describeExactQuery } from './query/exact-query.ts'
 
 /**
  * Returns a `$ref` to a schema with an `$id`, for responses. OpenAPI shows it under the `$id`; TypeScript
@@ -17,6 +18,7 @@ export const documentApi = async (
 ): Promise<void> => {
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: { title, version } },
+    transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,

@@ -13,6 +13,7 @@ type Options = Readonly<{
   logger?: Logger
   config?: Partial<HttpConfig>
   problemMembers?: HttpServerOptions['problemMembers']
+  maxBodyBytes?: number
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -22,6 +23,7 @@ export const startServer = async ({
   logger,
   config = {},
   problemMembers,
+  maxBodyBytes,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
@@ -31,6 +33,7 @@ export const startServer = async ({
     version: '1.0.0',
     schemas: [],
     ...(problemMembers && { problemMembers }),
+    ...(maxBodyBytes && { maxBodyBytes }),
     routes: routes ?? (async () => {}),
     logger: logger ?? recording.logger,
     metrics,
