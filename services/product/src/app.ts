@@ -29,6 +29,9 @@ import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
 
 export const { version } = manifest
 
+/** The longest valid product is larger than the default if its characters are escaped. */
+const maxBodyBytes = 256 * 1024
+
 const protoFolder = join(import.meta.dirname, '../../../api/proto')
 
 type AppConfig = Readonly<{
@@ -47,6 +50,7 @@ const createHttp = (
     title: 'Product service',
     version,
     schemas: [ProductJson],
+    maxBodyBytes,
     problemMembers: errorDetails,
     routes: productRoutes(use),
     ...observers,

@@ -1,5 +1,6 @@
 import { reference } from '@shop/platform/http/openapi.ts'
 import { problems } from '@shop/platform/http/problem.ts'
+import { exactQuery } from '@shop/platform/http/query/exact-query.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
 import { pageLimits } from '../page-limits.ts'
@@ -19,6 +20,21 @@ const Sort = Type.Enum(sortWords, {
   default: 'id',
   description: 'A leading minus sorts in descending order; ties are sorted by id',
 })
+
+const Filters = {
+  category: Type.Optional(
+    Type.String({
+      maxLength: limits.category,
+      description: 'Only products of exactly this category; empty: those without a category',
+    }),
+  ),
+  group_id: Type.Optional(
+    Type.String({
+      maxLength: limits.groupId,
+      description: 'Only products of exactly this group; empty: those without a group',
+    }),
+  ),
+}
 
 const ProductList = Type.Object(
   {
@@ -41,7 +57,7 @@ export const schemas = {
     operationId: 'listProducts',
     summary: 'List products, page by page',
     tags,
-    querystring: Type.Object({ ...Paging, sort: Sort }),
+    querystring: exactQuery({ ...Paging, sort: Sort, ...Filters }),
     response: { 200: ProductList, ...readProblems },
   },
   createProduct: {
@@ -56,6 +72,7 @@ export const schemas = {
     summary: 'The most expensive products, most expensive first',
     tags,
     params: Type.Object({ n: Type.Integer({ minimum: 1, maximum: pageLimits.top }) }),
+    querystring: exactQuery({}),
     response: { 200: ProductList, ...readProblems },
   },
   lowStockProducts: {
@@ -63,7 +80,7 @@ export const schemas = {
     summary: 'Products with at most n pieces, lowest stock first',
     tags,
     params: Type.Object({ n: Type.Integer({ minimum: 0, maximum: limits.integer }) }),
-    querystring: Type.Object(Paging),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   productsByCategory: {
@@ -71,7 +88,7 @@ export const schemas = {
     summary: 'Products of one category (exact match)',
     tags,
     params: Type.Object({ category: Type.String({ minLength: 1, maxLength: limits.category }) }),
-    querystring: Type.Object(Paging),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   getProduct: {
@@ -83,7 +100,8 @@ export const schemas = {
   },
   replaceProduct: {
     operationId: 'replaceProduct',
-    summary: 'Replace every field of a product; 412 when If-Match does not match its ETag',
+    summary:
+      'Replace every field of a product, but keep group_id if it is left out; 412 when If-Match does not match its ETag',
     tags,
     params: ProductParams,
     body: ProductBody,
