@@ -30,6 +30,9 @@ import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
 
 export const { version } = manifest
 
+/** The longest valid product is larger than the default if its characters are escaped. */
+const maxBodyBytes = 256 * 1024
+
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   grpc?: Partial<ProductConfig['grpc']>
@@ -46,6 +49,7 @@ const createHttp = (
     documentation,
     version,
     schemas: [ProductJson],
+    maxBodyBytes,
     problemMembers: errorDetails,
     routes: productRoutes(use),
     ...observers,

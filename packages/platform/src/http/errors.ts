@@ -12,6 +12,7 @@ const retryAfterSeconds = 1
 const infoOf = (request: FastifyRequest) => ({
   instance: request.url.split('?', 1)[0] ?? '/',
   requestId: request.id,
+  maxBodyBytes: request.routeOptions.bodyLimit,
 })
 
 const send = (reply: FastifyReply, problem: Problem) => {

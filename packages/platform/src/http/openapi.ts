@@ -8,6 +8,7 @@ import { documentHeaders } from './openapi/headers.ts'
 import { addHealthExamples } from './openapi/health-examples.ts'
 import { addProblemExamples, type ProblemExamples } from './openapi/problem-examples.ts'
 import { nameSchemas } from './openapi/schemas.ts'
+import { describeExactQuery } from './query/exact-query.ts'
 
 /** What the OpenAPI document says about a service, besides its routes. */
 export type Documentation = Readonly<{
@@ -61,6 +62,7 @@ export const documentApi = async (
       security: [],
       tags: [...tags, operationsTag],
     },
+    transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
     transformObject: (made) =>
       'openapiObject' in made ? complete(made.openapiObject as Document, documentation) : {},
     refResolver: {

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { AppError, defaultCode, type ErrorDetails } from '@shop/kernel/errors.ts'
 import { type TSchema, Type } from 'typebox'
-import { internalMessage, maxRequestBytes, overloadMessage } from '../transports.ts'
+import { internalMessage, overloadMessage } from '../transports.ts'
 import { httpStatus, kindOfHttp } from './status.ts'
 
 /**
@@ -71,7 +71,12 @@ export const problems = <Status extends number>(...statuses: Status[]) =>
     TSchema
   >
 
-type RequestInfo = Readonly<{ instance: string; requestId: string }>
+type RequestInfo = Readonly<{
+  instance: string
+  requestId: string
+  /** The maximum size of the body. Missing if the route is not known. */
+  maxBodyBytes?: number
+}>
 
 const problem = (
   request: RequestInfo,
@@ -94,7 +99,7 @@ const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
     code: 'method_not_allowed',
     detail: 'method not allowed; the Allow header lists the allowed methods',
   },
-  413: { code: 'payload_too_large', detail: `the body must be at most ${maxRequestBytes} bytes` },
+  413: { code: 'payload_too_large', detail: 'the body is too large' },
   414: { code: 'invalid', detail: 'the path is too long' },
   415: { code: 'unsupported_media_type', detail: 'unsupported media type; send uncompressed JSON' },
   431: { code: 'invalid', detail: 'the headers are too large' },
@@ -111,7 +116,11 @@ export const problemOfStatus = (status: number, request: RequestInfo): Problem =
     code: defaultCode(kindOfHttp(status)),
     detail: 'the request or its JSON body cannot be parsed',
   }
-  return problem(request, { status, ...rejection })
+  const detail =
+    status === 413 && request.maxBodyBytes !== undefined
+      ? `the body must be at most ${request.maxBodyBytes} bytes`
+      : rejection.detail
+  return problem(request, { status, code: rejection.code, detail })
 }
 
 /** The part of an error that the caller may see. For a bug, only the request id, which is also in the log. */

@@ -44,6 +44,8 @@ export type HttpServerOptions = Readonly<{
   /** Schemas that routes refer to by their `$id`. */
   schemas: readonly TSchema[]
   problemMembers?: ProblemMembers
+  /** The maximum size of a body. */
+  maxBodyBytes?: number
   routes: FastifyPluginAsyncTypebox
   logger: Logger
   metrics: Metrics
@@ -53,14 +55,17 @@ export type HttpServerOptions = Readonly<{
 
 const defaults: HttpConfig = { docs: true, corsOrigins: '*', maxEventLoopDelayMs: 0 }
 
-const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<Server> => ({
+const fastifyOptions = (
+  loggerInstance: FastifyBaseLogger,
+  { maxBodyBytes = maxRequestBytes }: Pick<HttpServerOptions, 'maxBodyBytes'>,
+): FastifyHttpOptions<Server> => ({
   loggerInstance,
   // The logger itself adds the request id to every line; a child logger per request would repeat it.
   childLoggerFactory: (logger) => logger,
   logController: new LogController({ disableRequestLogging: true }),
   requestIdHeader: false,
   genReqId: ({ headers }) => requestIdFrom(headers[requestIdHeader]),
-  bodyLimit: maxRequestBytes,
+  bodyLimit: maxBodyBytes,
   // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
   http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
   requestTimeout: 15_000,
@@ -78,7 +83,7 @@ const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<S
  */
 export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
-  const app: FastifyInstance = Fastify(fastifyOptions(options.logger))
+  const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options))
   app.server.maxConnections = maxConnections
   // A client that closes its side after sending still gets its response. By default, Node.js closes the
   // connection.

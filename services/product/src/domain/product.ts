@@ -12,6 +12,8 @@ export type ProductFields = Readonly<{
   /** Number of pieces. */
   stock: number
   category: string
+  /** Products of one group are variants of each other. null: of no group. */
+  groupId: string | null
 }>
 
 export type Product = ProductFields &
@@ -24,7 +26,13 @@ export type Product = ProductFields &
   }>
 
 /** The maximum lengths of strings, in characters, and the largest integer that the store supports. */
-export const limits = { name: 200, description: 5_000, category: 100, integer: 2_147_483_647 } as const
+export const limits = {
+  name: 200,
+  description: 5_000,
+  category: 100,
+  groupId: 64,
+  integer: 2_147_483_647,
+} as const
 
 /** A product with at most this many pieces is low in stock. */
 export const lowStockThreshold = 10
@@ -33,6 +41,13 @@ export const lowStockThreshold = 10
 const textRule = (text: string, maxLength: number): string | undefined => {
   if (!isStorable(text)) return 'must not contain NUL characters or lone surrogates'
   return characterCount(text) > maxLength ? `must have at most ${maxLength} characters` : undefined
+}
+
+const groupRule = (groupId: string): string | undefined => {
+  if (groupId === '') return 'must not be empty'
+  return /[\p{Control}\u2028\u2029]/u.test(groupId)
+    ? 'must not contain control characters'
+    : textRule(groupId, limits.groupId)
 }
 
 /** For each field, a function that returns the rule that a value breaks, if any. */
@@ -44,16 +59,21 @@ const rules: {
   category: (category) => textRule(category, limits.category),
   price: (price) => (price < 0n || price > maxCents ? amountRule : undefined),
   stock: (stock) => wholeNumberRule(stock, [0, limits.integer]),
+  groupId: (groupId) => (groupId === null ? undefined : groupRule(groupId)),
 }
 
 export const fieldNames = Object.keys(rules) as readonly (keyof ProductFields)[]
+
+/** The path of a field in an error, in snake case like the fields of both APIs. */
+const pathOf = (field: keyof ProductFields): string =>
+  `/${field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`
 
 const violationOf = <Field extends keyof ProductFields>(
   field: Field,
   value: ProductFields[Field],
 ): Violation[] => {
   const message = rules[field](value)
-  return message === undefined ? [] : [{ path: `/${field}`, message }]
+  return message === undefined ? [] : [{ path: pathOf(field), message }]
 }
 
 const validate = <Fields extends ProductFields>(fields: Fields): Fields => {
@@ -101,6 +121,13 @@ export const parseCategory = (category: string): string => {
   const violations = violationOf('category', category)
   if (violations.length > 0) throw invalid(...violations)
   return category
+}
+
+/** Throws `invalid` for a string that cannot be a group. */
+export const parseGroupId = (groupId: string): string => {
+  const violations = violationOf('groupId', groupId)
+  if (violations.length > 0) throw invalid(...violations)
+  return groupId
 }
 
 /** The part of a product on which a write can set a precondition. */

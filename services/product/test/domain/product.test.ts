@@ -8,6 +8,7 @@ import {
   type Product,
   type ProductFields,
   parseCategory,
+  parseGroupId,
   removeProduct,
   requireExisting,
   reviseProduct,
@@ -94,6 +95,36 @@ describe('the strings of a product', () => {
   })
 })
 
+describe('the group of a product', () => {
+  test('is null or has 1 to 64 characters, regardless of their size in bytes', () => {
+    assert.deepEqual(fieldViolations({ groupId: null }), [])
+    fc.assert(
+      fc.property(character, fc.integer({ min: 0, max: 128 }), (repeated, length) => {
+        const allowed = length >= 1 && length <= 64
+        assert.deepEqual(fieldViolations({ groupId: repeated.repeat(length) }), allowed ? [] : ['/group_id'])
+      }),
+      { examples: [0, 1, 64, 65].map((length) => ['\u{1F600}', length]) },
+    )
+  })
+
+  test('must not contain control characters or lone surrogates, and is not trimmed', () => {
+    for (const bad of ['\0', '\t', '\n', '\u001f', '\u007f', '\u009f', '\u2028', '\ud83d'])
+      assert.deepEqual(fieldViolations({ groupId: `a${bad}b` }), ['/group_id'])
+    for (const groupId of [' a ', '.', '..', 'a/b', '100%', '😀', 'a&b=c#d', 'null'])
+      assert.equal(newProduct(fieldsOf({ groupId })).fields.groupId, groupId)
+  })
+
+  test('a filter accepts exactly the groups that a product can have', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: character, maxLength: 130 }), unstorable), (groupId) => {
+        const broken = thrownViolations(() => parseGroupId(groupId))
+        assert.deepEqual(broken, fieldViolations({ groupId }))
+        if (broken.length === 0) assert.equal(parseGroupId(groupId), groupId)
+      }),
+    )
+  })
+})
+
 describe('the numbers of a product', () => {
   test('the price must be from 0 to 9999999999.99', () => {
     fc.assert(
@@ -123,15 +154,23 @@ test('one error reports every broken rule', () => {
     category: 'x'.repeat(101),
     price: -1n,
     stock: -1,
+    groupId: '',
   }
   assert.throws(() => newProduct(broken), {
     code: 'invalid',
     message:
       'name must not be empty; description must not contain NUL characters or lone surrogates; ' +
       'category must have at most 100 characters; price must be from 0 to 9999999999.99; ' +
-      'stock must be a whole number from 0 to 2147483647',
+      'stock must be a whole number from 0 to 2147483647; group_id must not be empty',
   })
-  assert.deepEqual(fieldViolations(broken), ['/name', '/description', '/category', '/price', '/stock'])
+  assert.deepEqual(fieldViolations(broken), [
+    '/name',
+    '/description',
+    '/category',
+    '/price',
+    '/stock',
+    '/group_id',
+  ])
 })
 
 test('exactly the broken rules are reported', () => {
@@ -195,10 +234,17 @@ describe('product events', () => {
   })
 
   test('a revision emits product_updated with the fields whose values changed', () => {
-    const newValues = { name: 'Floor Lamp', description: '', category: 'Lighting', price: 0n, stock: 6 }
+    const newValues = {
+      name: 'Floor Lamp',
+      description: '',
+      category: 'Lighting',
+      price: 0n,
+      stock: 6,
+      groupId: 'lamps' as string | null,
+    }
     const fields = Object.keys(newValues) as (keyof typeof newValues)[]
-    const { name, description, category, price, stock } = lamp
-    const oldValues = { name: ` ${name} `, description, category, price, stock }
+    const { name, description, category, price, stock, groupId } = lamp
+    const oldValues = { name: ` ${name} `, description, category, price, stock, groupId }
     fc.assert(
       fc.property(fc.subarray(fields), fc.subarray(fields), (changed, repeated) => {
         const pick = (values: typeof newValues, chosen: readonly (keyof typeof newValues)[]) =>

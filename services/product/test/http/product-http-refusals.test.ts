@@ -150,7 +150,7 @@ describe('a body that is not a JSON object gets a 400', () => {
     })
 })
 
-describe('a body of more than 64 KiB gets a 413', () => {
+describe('a body of more than 256 KiB gets a 413', () => {
   test('with or without Content-Length', async () => {
     const tenMebibytes = Buffer.alloc(10 * 1024 * 1024, 0x20)
     for (const method of ['POST', 'PUT', 'PATCH'] as const) {
@@ -161,8 +161,8 @@ describe('a body of more than 64 KiB gets a 413', () => {
     }
   })
 
-  test('if it exceeds the limit by one byte, but not if it has exactly 64 KiB', async () => {
-    const payload = `{"name": " ", "price": 1}`.padEnd(64 * 1024)
+  test('if it exceeds the limit by one byte, but not if it has exactly 256 KiB', async () => {
+    const payload = `{"name": " ", "price": 1}`.padEnd(256 * 1024)
     await assertRefused(app.http, { method: 'POST', url: '/products', payload }, invalid('/name'))
     await assertRefused(app.http, { method: 'POST', url: '/products', payload: `${payload} ` }, tooLarge)
   })

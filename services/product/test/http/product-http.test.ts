@@ -29,6 +29,7 @@ const lampJson = (changes: object = {}) => ({
   price: 34.5,
   stock: 5,
   category: 'Home',
+  group_id: null,
   version: 1,
   created_at: lamp.createdAt.toISOString(),
   updated_at: lamp.updatedAt.toISOString(),
@@ -112,6 +113,37 @@ describe('POST /products', () => {
     assert.deepEqual((await sendAndExpect({ url: `/products/${product.id}` })).json(), product)
   })
 
+  test('stores the group; null is like no group', async () => {
+    for (const group_id of ['lamps/2', null, undefined]) {
+      const payload = { name: 'x', price: 0, group_id }
+      const product = (await sendAndExpect({ method: 'POST', url: '/products', payload }, 201)).json()
+      assert.equal(product.group_id, group_id ?? null)
+      assert.equal(
+        (await sendAndExpect({ url: `/products/${product.id}` })).json().group_id,
+        group_id ?? null,
+      )
+    }
+  })
+
+  test('accepts the longest valid product, also if all its characters are escaped and the body has 256 KiB', async () => {
+    const payload = {
+      name: '😀'.repeat(200),
+      description: '😀'.repeat(5_000),
+      price: 9_999_999_999.99,
+      category: '😀'.repeat(100),
+      group_id: '😀'.repeat(64),
+    }
+    const escaped = JSON.stringify(payload).replace(
+      /[^\0-\x7f]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
+    for (const body of [escaped, escaped.padEnd(256 * 1024)]) {
+      const response = await sendAndExpect({ method: 'POST', url: '/products', payload: body }, 201)
+      const product: object = response.json()
+      assert.deepEqual({ ...product, ...payload }, product)
+    }
+  })
+
   test('requires only a name and a price', async () => {
     const payload = { name: 'x', price: 0 }
     const { description, price, stock, category } = (
@@ -160,6 +192,43 @@ describe('PUT /products/{id}', () => {
     const request = { method: 'PUT', url: unknownUrl, payload: { name: 'x', price: 1 } } as const
     await assertRefused(app.http, request, notFound)
     assert.equal((await app.store.reader.list({ sort: byId, limit: 10 })).products.length, 1)
+  })
+})
+
+describe('the group of a product', () => {
+  test('is kept by a PUT that leaves it out, and changed or removed by one that has it', async () => {
+    lamp = await app.store.products.add(creationOf({ groupId: 'lamps' }))
+    const put = async (changes: object) => {
+      const payload = { name: 'x', price: 1, ...changes }
+      return (await sendWrite({ method: 'PUT', url: url(), payload })).group_id
+    }
+    assert.equal(await put({}), 'lamps')
+    assert.equal(await put({ group_id: 'other' }), 'other')
+    assert.equal((await findLamp())?.groupId, 'other')
+    assert.equal(await put({ group_id: null }), null)
+    assert.equal((await findLamp())?.groupId, null)
+  })
+
+  test('is changed by a PATCH, and removed by null', async () => {
+    const patch = (payload: object) => sendWrite({ method: 'PATCH', url: url(), payload })
+    assert.deepEqual(await patch({ group_id: 'lamps' }), lampJson({ group_id: 'lamps', version: 2 }))
+    assert.deepEqual(await patch({ stock: 1 }), lampJson({ group_id: 'lamps', stock: 1, version: 3 }))
+    assert.deepEqual(await patch({ group_id: null }), lampJson({ stock: 1, version: 4 }))
+  })
+
+  test('is named in the 400 if it is invalid', async () => {
+    const refusal = { status: 400, code: 'invalid', paths: ['/group_id'] }
+    for (const group_id of ['', 'x'.repeat(65), 'a\0b', 'a\nb', '\ud800', 5, true, ['a'], {}])
+      for (const [method, path] of [
+        ['POST', '/products'],
+        ['PUT', url()],
+        ['PATCH', url()],
+      ] as const)
+        await assertRefused(
+          app.http,
+          { method, url: path, payload: { name: 'x', price: 1, group_id } },
+          refusal,
+        )
   })
 })
 

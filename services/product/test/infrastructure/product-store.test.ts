@@ -478,19 +478,24 @@ for (const { engine, open, skip } of engines)
         )
       })
 
-      test('filters by category and maximum stock', async () => {
+      test('filters by category, group and maximum stock', async () => {
         const filters = fc.record(
-          { category: fc.constantFrom('', 'Home', 'home', 'Höme'), maxStock: fc.constantFrom(0, 1, 2) },
+          {
+            category: fc.constantFrom('', 'Home', 'home', 'Höme'),
+            groupId: fc.constantFrom(null, 'a', 'A', 'b'),
+            maxStock: fc.constantFrom(0, 1, 2),
+          },
           { requiredKeys: [] },
         )
         const sort = fc.constantFrom(...allSorts)
         await fc.assert(
           fc.asyncProperty(anyProducts, sort, filters, pageSize, async (products, by, filter, limit) => {
             await insertProducts(store.database, products)
-            const { category, maxStock } = filter
+            const { category, groupId, maxStock } = filter
             const matching = products.filter(
               (product) =>
                 (category === undefined || product.category === category) &&
+                (groupId === undefined || product.groupId === groupId) &&
                 (maxStock === undefined || product.stock <= maxStock),
             )
             assert.deepEqual(
@@ -498,7 +503,18 @@ for (const { engine, open, skip } of engines)
               sortProducts(by, matching),
             )
           }),
-          { numRuns: 60 },
+          { numRuns: 120 },
+        )
+      })
+
+      test('does not confuse lists without a filter by group with lists of products without a group', async () => {
+        const { id } = await store.products.add(creationOf({ groupId: 'a' }))
+        const listing = { sort: byId, limit: 10 }
+        const pages = [listing, { ...listing, groupId: null }, { ...listing, groupId: 'a' }]
+        const lists = await Promise.all(pages.map((one) => store.reader.list(one)))
+        assert.deepEqual(
+          lists.map(({ products }) => products.map((product) => product.id)),
+          [[id], [], [id]],
         )
       })
 

@@ -1,16 +1,22 @@
-import { centsFromDecimal, decimalFromCents, maxCents } from '@shop/kernel/money.ts'
+import { decimalFromCents, maxCents } from '@shop/kernel/money.ts'
 import { withDefault } from '@shop/platform/http/openapi.ts'
 import { type Static, type TSchema, Type } from 'typebox'
-import {
-  fieldNames,
-  limits,
-  type Product,
-  type ProductFields,
-  type ProductState,
-} from '../../domain/product.ts'
+import { limits, type Product, type ProductFields, type ProductState } from '../../domain/product.ts'
+
+/** The member of each field that a client can set. */
+export const memberNames = {
+  name: 'name',
+  description: 'description',
+  price: 'price',
+  stock: 'stock',
+  category: 'category',
+  groupId: 'group_id',
+} as const satisfies Record<keyof ProductFields, string>
+
+type Member = (typeof memberNames)[keyof ProductFields]
 
 /** A schema for every field that a client can set. */
-type Fields = Record<keyof ProductFields, TSchema>
+type Fields = Record<Member, TSchema>
 
 const example = {
   name: '1984',
@@ -18,7 +24,8 @@ const example = {
   price: 14.99,
   stock: 75,
   category: 'Books',
-} satisfies Record<keyof ProductFields, unknown>
+  group_id: null,
+} satisfies Record<Member, unknown>
 
 export const productExample = {
   id: 1,
@@ -35,6 +42,14 @@ const priceRange = {
 }
 const stockRange = { minimum: 0, maximum: limits.integer, description: 'Pieces in stock' }
 
+const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
+
+const groupSchema = {
+  type: ['string', 'null'],
+  description: 'Products of one group are variants of each other; null: no group',
+}
+const groupLength = { minLength: 1, maxLength: limits.groupId }
+
 export const ProductId = Type.Integer({
   minimum: 1,
   maximum: limits.integer,
@@ -50,6 +65,7 @@ export const ProductJson = Type.Object(
     price: Type.Number(priceRange),
     stock: Type.Integer(stockRange),
     category: Type.String(),
+    group_id: nullable<string>(groupSchema),
     version: Type.Integer({ minimum: 1, description: 'Incremented by every write' }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
@@ -70,6 +86,8 @@ export const ProductBody = Type.Object(
     price: Type.Number(priceRange),
     stock: withDefault(Type.Integer(stockRange), 0),
     category: withDefault(Type.String({ maxLength: limits.category }), ''),
+    // No default: a replacement that leaves it out keeps it, because clients built before it do not send it.
+    group_id: Type.Optional(nullable<string>({ ...groupSchema, ...groupLength })),
   } satisfies Fields,
   { title: 'CreateProduct', examples: [example] },
 )
@@ -80,8 +98,6 @@ export const ReplacementBody = Type.Object(ProductBody.properties, {
   examples: [example],
 })
 
-const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
-
 /** The body of PATCH, a JSON Merge Patch (RFC 7396): null resets an optional field to its default. */
 export const ProductPatch = Type.Partial(
   Type.Object({
@@ -90,42 +106,10 @@ export const ProductPatch = Type.Partial(
     price: ProductBody.properties.price,
     stock: nullable<number>({ type: ['integer', 'null'], minimum: 0, maximum: limits.integer }),
     category: nullable<string>({ type: ['string', 'null'], maxLength: limits.category }),
+    group_id: ProductBody.properties.group_id,
   } satisfies Fields),
   { title: 'PatchProduct', examples: [{ price: 12.5, category: null }] },
 )
-
-export const productFields = (body: Static<typeof ProductBody>): ProductFields => ({
-  name: body.name,
-  description: body.description,
-  price: centsFromDecimal(body.price, '/price'),
-  stock: body.stock,
-  category: body.category,
-})
-
-type Patch = Static<typeof ProductPatch>
-
-/**
- * For each field, converts a value in a patch to the domain's value. null becomes the default. `name` and `price`
- * are never null here: the schema rejects that.
- */
-const fromPatch: {
-  readonly [Field in keyof ProductFields]: (value: NonNullable<Patch[Field]> | null) => ProductFields[Field]
-} = {
-  name: (name) => name ?? '',
-  description: (description) => description ?? '',
-  price: (price) => centsFromDecimal(price ?? 0, '/price'),
-  stock: (stock) => stock ?? 0,
-  category: (category) => category ?? '',
-}
-
-/** Returns the fields that a patch changes, with their new values. */
-export const productChanges = (patch: Patch): Partial<ProductFields> =>
-  Object.fromEntries(
-    fieldNames.flatMap((field) => {
-      const value = patch[field]
-      return value === undefined ? [] : [[field, (fromPatch[field] as (value: unknown) => unknown)(value)]]
-    }),
-  )
 
 export const productJson = (product: Product): Static<typeof ProductJson> => ({
   id: product.id,
@@ -134,6 +118,7 @@ export const productJson = (product: Product): Static<typeof ProductJson> => ({
   price: decimalFromCents(product.price),
   stock: product.stock,
   category: product.category,
+  group_id: product.groupId,
   version: product.version,
   created_at: product.createdAt.toISOString(),
   updated_at: product.updatedAt.toISOString(),

@@ -11,6 +11,14 @@ import { schemas } from './product-schemas.ts'
 const positionIn = (listing: Listing, cursor: string | undefined) =>
   cursor === undefined ? undefined : decodeCursor(listing, cursor, '/cursor')
 
+type Filters = Readonly<{ category?: string; group_id?: string }>
+
+/** An empty group means no group; unlike a category, a group is never empty. */
+const filtersOf = ({ category, group_id }: Filters): Pick<Listing, 'category' | 'groupId'> => ({
+  ...(category !== undefined && { category }),
+  ...(group_id !== undefined && { groupId: group_id === '' ? null : group_id }),
+})
+
 const listJson = (listing: Listing, { products, next }: ProductPage) => ({
   products: products.map(productJson),
   count: products.length,
@@ -43,7 +51,7 @@ const listProducts: ListRoute = (use) => async (app) => {
   const send = createSender()
   app.get('/products', { schema: schemas.listProducts, config }, async (request, reply) => {
     const { limit, ...query } = request.query
-    const listing = { sort: sortOf(query.sort) }
+    const listing = { sort: sortOf(query.sort), ...filtersOf(query) }
     const input = { ...listing, limit, after: positionIn(listing, query.cursor) }
     return send(reply, listing, await use.listProducts(input, contextOf(request)))
   })

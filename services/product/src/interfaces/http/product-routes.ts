@@ -5,7 +5,8 @@ import { preconditions, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Product } from '../../domain/product.ts'
-import { productChanges, productFields, productJson, productTag, stateOfTag } from './product-json.ts'
+import { productChanges, productFields } from './product-input.ts'
+import { productJson, productTag, stateOfTag } from './product-json.ts'
 import { productListRoutes } from './product-list-routes.ts'
 import { schemas } from './product-schemas.ts'
 
@@ -33,7 +34,7 @@ export const productRoutes =
 
     app.put('/products/:id', { schema: schemas.replaceProduct, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)
-      const changes = productFields(request.body)
+      const changes = productChanges(request.body)
       return sendProduct(
         reply,
         await use.updateProduct({ id: request.params.id, changes, expected }, contextOf(request)),

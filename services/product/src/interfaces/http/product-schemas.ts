@@ -1,5 +1,6 @@
 import { reference, withDefault } from '@shop/platform/http/openapi.ts'
 import { problems } from '@shop/platform/http/problem.ts'
+import { exactQuery } from '@shop/platform/http/query/exact-query.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
 import { pageLimits } from '../page-limits.ts'
@@ -32,6 +33,21 @@ const Sort = withDefault(
   'id',
 )
 
+const Filters = {
+  category: Type.Optional(
+    Type.String({
+      maxLength: limits.category,
+      description: 'Only products of exactly this category; empty: those without a category',
+    }),
+  ),
+  group_id: Type.Optional(
+    Type.String({
+      maxLength: limits.groupId,
+      description: 'Only products of exactly this group; empty: those without a group',
+    }),
+  ),
+}
+
 const ProductList = Type.Object(
   {
     products: Type.Array(Product),
@@ -59,7 +75,7 @@ export const schemas = {
     description:
       'Follow `next_cursor` to read all products. A cursor belongs to its `sort`; with another one it is refused.',
     tags,
-    querystring: Type.Object({ ...Paging, sort: Sort }),
+    querystring: exactQuery({ ...Paging, sort: Sort, ...Filters }),
     response: { 200: ProductList, ...readProblems },
   },
   createProduct: {
@@ -83,6 +99,7 @@ export const schemas = {
         examples: [5],
       }),
     }),
+    querystring: exactQuery({}),
     response: { 200: ProductList, ...readProblems },
   },
   lowStockProducts: {
@@ -98,7 +115,7 @@ export const schemas = {
         examples: [10],
       }),
     }),
-    querystring: Type.Object(Paging),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   productsByCategory: {
@@ -115,7 +132,7 @@ export const schemas = {
         examples: ['Books'],
       }),
     }),
-    querystring: Type.Object(Paging),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   getProduct: {
@@ -130,7 +147,7 @@ export const schemas = {
   replaceProduct: {
     operationId: 'replaceProduct',
     summary: 'Replace every field of a product; 412 when If-Match does not match its ETag',
-    description: 'Fields that are left out get their default.',
+    description: 'Fields that are left out get their default, except `group_id`, which is kept.',
     tags,
     params: ProductParams,
     body: ReplacementBody,
