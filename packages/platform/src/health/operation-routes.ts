@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { addVary, preferredType } from '../http/responses/negotiation.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Health } from './health.ts'
 
@@ -24,6 +25,8 @@ const reportResponses = {
 }
 
 const tags = ['operations']
+
+const openMetrics = 'application/openmetrics-text'
 
 /**
  * Whether the route is polled by monitoring. Such requests are never rejected because of overload, not
@@ -65,8 +68,9 @@ export const operationRoutes =
       tags,
     }
     app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
-      const acceptsOpenMetrics = headers.accept?.includes('application/openmetrics-text') === true
-      const { contentType, text } = await metrics.scrape(acceptsOpenMetrics)
+      const type = preferredType(headers.accept, ['text/plain', openMetrics])
+      const { contentType, text } = await metrics.scrape(type === openMetrics)
+      addVary(reply, 'Accept')
       return reply.type(contentType).send(text)
     })
   }
