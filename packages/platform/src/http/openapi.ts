@@ -83,5 +83,9 @@ export const documentApi = async (
       logLevel: 'warn',
     })
   })
-  app.get('/openapi.json', { schema: { hide: true }, config }, () => app.swagger())
+  let document: Buffer | undefined
+  app.get('/openapi.json', { schema: { hide: true }, config }, (_request, reply) => {
+    document ??= Buffer.from(JSON.stringify(app.swagger()))
+    return reply.type('application/json; charset=utf-8').send(document)
+  })
 }

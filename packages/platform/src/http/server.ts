@@ -23,16 +23,19 @@ import { type Documentation, documentApi } from './openapi.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
+import { compressResponses } from './responses/compression.ts'
 import { traceRequests } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
 /** More connections would use up the file descriptors that the stores need. */
 const maxConnections = 10_000
 
-/** Settings for documentation, CORS and load shedding. */
+/** Settings for documentation, compression, CORS and load shedding. */
 export type HttpConfig = Readonly<{
   /** Whether to serve /docs and /openapi.json. */
   docs: boolean
+  /** Whether to compress responses for clients that accept it. */
+  compression: boolean
   corsOrigins: Origins
   /** Requests are rejected while the average event loop delay exceeds this; 0 disables the limit. */
   maxEventLoopDelayMs: number
@@ -53,7 +56,7 @@ export type HttpServerOptions = Readonly<{
   config?: Partial<HttpConfig> | undefined
 }>
 
-const defaults: HttpConfig = { docs: true, corsOrigins: '*', maxEventLoopDelayMs: 0 }
+const defaults: HttpConfig = { docs: true, compression: true, corsOrigins: '*', maxEventLoopDelayMs: 0 }
 
 const fastifyOptions = (
   loggerInstance: FastifyBaseLogger,
@@ -93,8 +96,12 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   acceptJson(app, 'application/json')
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
-  recordRequests(app, options, corsHeaders(config.corsOrigins))
+  recordRequests(app, options, {
+    ...corsHeaders(config.corsOrigins),
+    ...(config.compression && { vary: 'Accept-Encoding' }),
+  })
   setCacheControl(app)
+  if (config.compression) compressResponses(app)
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)

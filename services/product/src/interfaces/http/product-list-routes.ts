@@ -31,11 +31,12 @@ const listJson = (listing: Listing, { products, next }: ProductPage) => ({
  * the same query, with different cursors.
  */
 const createSender = () => {
-  const bodies = new WeakMap<ProductPage['products'], string>()
+  const bodies = new WeakMap<ProductPage['products'], Buffer>()
   return (reply: FastifyReply, listing: Listing, page: ProductPage) => {
     let body = bodies.get(page.products)
     if (body === undefined) {
-      body = String(reply.serializeInput(listJson(listing, page), '200'))
+      // A buffer, so that compression is shared too.
+      body = Buffer.from(String(reply.serializeInput(listJson(listing, page), '200')))
       bodies.set(page.products, body)
     }
     return reply.type('application/json; charset=utf-8').send(body)
