@@ -1,4 +1,4 @@
-import { reference, withDefault } from '@shop/platform/http/openapi.ts'
+import { withDefault } from '@shop/platform/http/openapi.ts'
 import { problems } from '@shop/platform/http/problem.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
@@ -14,7 +14,6 @@ import {
 } from './product-json.ts'
 
 const tags = ['products']
-const Product = reference(ProductJson, 'The product')
 const ProductParams = Type.Object({ id: ProductId })
 
 const Paging = {
@@ -32,22 +31,6 @@ const Sort = withDefault(
   'id',
 )
 
-const ProductList = Type.Object(
-  {
-    products: Type.Array(Product),
-    count: Type.Integer({ description: 'Number of products on this page' }),
-    next_cursor: Type.Unsafe<string | null>({
-      type: ['string', 'null'],
-      description: 'null on the last page',
-    }),
-  },
-  {
-    title: 'ProductList',
-    description: 'A page of products',
-    examples: [{ products: [productExample], count: 1, next_cursor: null }],
-  },
-)
-
 const readProblems = problems(400, 503)
 const writeProblems = problems(400, 404, 409, 412, 413, 415, 503)
 
@@ -56,8 +39,6 @@ export const schemas = {
   listProducts: {
     operationId: 'listProducts',
     summary: 'List products, page by page',
-    description:
-      'Follow `next_cursor` to read all products. A cursor belongs to its `sort`; with another one it is refused.',
     tags,
     querystring: Type.Object({ ...Paging, sort: Sort }),
     response: { 200: ProductList, ...readProblems },
@@ -65,7 +46,6 @@ export const schemas = {
   createProduct: {
     operationId: 'createProduct',
     summary: 'Create a product',
-    description: 'The response has the path of the new product in `Location`, and its `ETag`.',
     tags,
     body: ProductBody,
     response: { 201: Product, ...problems(400, 413, 415, 503) },
@@ -73,7 +53,6 @@ export const schemas = {
   topProducts: {
     operationId: 'topProducts',
     summary: 'The most expensive products, most expensive first',
-    description: 'At most 100, without further pages.',
     tags,
     params: Type.Object({
       n: Type.Integer({
@@ -88,7 +67,6 @@ export const schemas = {
   lowStockProducts: {
     operationId: 'lowStockProducts',
     summary: 'Products with at most n pieces, lowest stock first',
-    description: 'Follow `next_cursor` to read them all.',
     tags,
     params: Type.Object({
       n: Type.Integer({
@@ -104,8 +82,6 @@ export const schemas = {
   productsByCategory: {
     operationId: 'productsByCategory',
     summary: 'Products of one category (exact match)',
-    description:
-      'An unknown category has no products, and is not an error. Follow `next_cursor` to read them all.',
     tags,
     params: Type.Object({
       category: Type.String({
@@ -121,8 +97,6 @@ export const schemas = {
   getProduct: {
     operationId: 'getProduct',
     summary: 'Get a product; 304 when If-None-Match matches its ETag',
-    description:
-      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
     tags,
     params: ProductParams,
     response: { 200: Product, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
@@ -130,7 +104,6 @@ export const schemas = {
   replaceProduct: {
     operationId: 'replaceProduct',
     summary: 'Replace every field of a product; 412 when If-Match does not match its ETag',
-    description: 'Fields that are left out get their default.',
     tags,
     params: ProductParams,
     body: ReplacementBody,
@@ -139,7 +112,6 @@ export const schemas = {
   patchProduct: {
     operationId: 'patchProduct',
     summary: 'Change some fields of a product (JSON Merge Patch); 412 when If-Match does not match its ETag',
-    description: 'Fields that are left out keep their value; `null` resets an optional field to its default.',
     tags,
     consumes: ['application/merge-patch+json', 'application/json'],
     params: ProductParams,
@@ -149,7 +121,6 @@ export const schemas = {
   deleteProduct: {
     operationId: 'deleteProduct',
     summary: 'Delete a product; 412 when If-Match does not match its ETag',
-    description: 'Baskets that contain the product keep their line.',
     tags,
     params: ProductParams,
     response: { 204: Type.Null({ description: 'Deleted' }), ...writeProblems },
