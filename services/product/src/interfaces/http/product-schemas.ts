@@ -4,14 +4,8 @@ import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
 import { pageLimits } from '../page-limits.ts'
 import { sortWords } from '../sort-words.ts'
-import {
-  ProductBody,
-  ProductId,
-  ProductJson,
-  ProductPatch,
-  productExample,
-  ReplacementBody,
-} from './product-json.ts'
+import { ProductBody, ProductId, ProductPatch, ReplacementBody } from './product-json.ts'
+import { Product, ProductList } from './product-list-json.ts'
 
 const tags = ['products']
 const ProductParams = Type.Object({ id: ProductId })
