@@ -6,7 +6,7 @@ import type { HealthReport } from '../health/health.ts'
 import type { Document } from './openapi/document.ts'
 import { documentHeaders } from './openapi/headers.ts'
 import { addHealthExamples } from './openapi/health-examples.ts'
-import { addProblemExamples, type ProblemExamples } from './openapi/problem-examples.ts'
+import { documentOperations, type OperationsDocumentation } from './openapi/operations.ts'
 import { nameSchemas } from './openapi/schemas.ts'
 import { describeExactQuery } from './query/exact-query.ts'
 
@@ -15,7 +15,7 @@ export type Documentation = Readonly<{
   title: string
   description?: string
   tags?: readonly Readonly<{ name: string; description: string }>[]
-  problemExamples?: ProblemExamples
+  operations?: OperationsDocumentation
   /** A report of the healthy service. */
   healthExample?: HealthReport
 }>
@@ -32,15 +32,13 @@ export const reference = <Schema extends TSchema>(schema: Schema & { $id?: strin
  * the type has no `undefined`.
  */
 export const withDefault = <Schema extends TSchema>(schema: Schema, value: Static<Schema>): Schema =>
-  Type.Optional({ ...schema, default: value }) as unknown as Schema
+  Type.Optional({ ...schema, default: value })
 
 const operationsTag = { name: 'operations', description: 'Health, readiness and metrics, for monitoring' }
 
 /** Completes the document that the plugin made from the routes. */
-const complete = (document: Document, { problemExamples = {}, healthExample }: Documentation): Document =>
-  documentHeaders(
-    addHealthExamples(addProblemExamples(nameSchemas(document), problemExamples), healthExample),
-  )
+const complete = (document: Document, { operations = {}, healthExample }: Documentation): Document =>
+  documentHeaders(addHealthExamples(documentOperations(nameSchemas(document), operations), healthExample))
 
 /** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
 export const documentApi = async (

@@ -20,6 +20,7 @@ export type Response = Readonly<{ content?: Content; headers?: Readonly<Record<s
 
 export type Operation = Readonly<{
   operationId?: string
+  description?: string
   parameters?: readonly Parameter[]
   requestBody?: Readonly<{ content?: Content }>
   responses?: Readonly<Record<string, Response>>

@@ -56,7 +56,7 @@ const componentsUsedIn = (document: Document) => {
   const used = (kind: string, all: Readonly<Record<string, object>>) =>
     Object.fromEntries(
       Object.entries(all)
-        .map(([name, component]) => [componentName(name), component])
+        .map(([name, component]) => [componentName(name), component] as const)
         .filter(([name]) => text.includes(`"#/components/${kind}/${name}"`)),
     )
   const documented = mapValues(parameters, (description, name) => {

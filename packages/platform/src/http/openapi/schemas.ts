@@ -48,13 +48,32 @@ const withType: Change = (schema) => {
 }
 
 /**
+ * States the defaults of members in words. With the keyword, openapi-typescript makes members required that clients
+ * may leave out.
+ */
+const withDefaultsInWords: Change = (schema) => {
+  const { properties } = schema
+  if (!isSchema(properties)) return schema
+  const inWords = mapValues(properties, (property) => {
+    if (!isSchema(property) || !('default' in property)) return property
+    const { default: value, description, ...rest } = property
+    const sentence = `${JSON.stringify(value)} if left out`
+    return {
+      ...rest,
+      description: typeof description === 'string' ? `${description}; ${sentence}` : sentence,
+    }
+  })
+  return { ...schema, properties: inWords }
+}
+
+/**
  * Makes every schema with a `title` a component of that name, with references to it in place of the schema, so
  * that generated clients have one type for it. Throws if different schemas have the same title.
  */
 export const nameSchemas = (document: Document): Document => {
   const named: Record<string, Schema> = {}
   const name: Change = (schema) => {
-    const typed = withType(schema)
+    const typed = withDefaultsInWords(withType(schema))
     const { title } = typed
     if (typeof title !== 'string') return typed
     if (named[title] && !isDeepStrictEqual(named[title], typed))

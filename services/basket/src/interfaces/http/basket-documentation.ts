@@ -30,22 +30,47 @@ const [noBasket, noLine, stale] = [basketNotFound(), lineNotFound(1), staleBaske
 const noProduct = productNotFound(1)
 const catalogDown = new AppError('unavailable', 'the product service is unavailable')
 
-/** The errors in the document. A test compares each with what the service answers. */
-const problemExamples = {
-  getBasket: [invalidUserInPath(), noBasket],
-  createBasket: [invalid(invalidUser), stale],
-  addItem: [
-    tooFew,
-    noProduct,
-    insufficientStock(1, 3, 5),
-    lineFull(limits.quantity, limits.quantity + 1),
-    stale,
-    catalogDown,
-  ],
-  setQuantity: [tooMany, noLine, noProduct, insufficientStock(1, 3, 5), stale, catalogDown],
-  removeItem: [invalidProductInPath, noLine, stale],
-  clearBasket: [invalidUserInPath('/items'), noBasket, stale],
-  deleteBasket: [invalidUserInPath(), noBasket, stale],
+/** A test compares each problem with what the service answers. */
+const operations = {
+  getBasket: {
+    description:
+      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
+    problems: [invalidUserInPath(), noBasket],
+  },
+  createBasket: {
+    description:
+      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none.',
+    problems: [invalid(invalidUser), stale],
+  },
+  addItem: {
+    description:
+      'Name, price and category of the line come from the product service. The resulting quantity must be in stock.',
+    problems: [
+      tooFew,
+      noProduct,
+      insufficientStock(1, 3, 5),
+      lineFull(limits.quantity, limits.quantity + 1),
+      stale,
+      catalogDown,
+    ],
+  },
+  setQuantity: {
+    description:
+      'Name, price and category of the line are read again from the product service. The quantity must be in stock.',
+    problems: [tooMany, noLine, noProduct, insufficientStock(1, 3, 5), stale, catalogDown],
+  },
+  removeItem: {
+    description: 'Needs no product service.',
+    problems: [invalidProductInPath, noLine, stale],
+  },
+  clearBasket: {
+    description: 'Needs no product service. The basket keeps its id.',
+    problems: [invalidUserInPath('/items'), noBasket, stale],
+  },
+  deleteBasket: {
+    description: 'Needs no product service.',
+    problems: [invalidUserInPath(), noBasket, stale],
+  },
 } satisfies Record<keyof typeof schemas, unknown>
 
 export const documentation: Documentation = {
@@ -57,7 +82,7 @@ export const documentation: Documentation = {
 - **Name, price and category** of an item come from the product service, whenever the item changes.
 - **Expiry**: a basket is removed some time after its last write; \`expires_at\` says when.`,
   tags: [{ name: 'baskets', description: "A user's basket and its items" }],
-  problemExamples,
+  operations,
   healthExample: {
     service: 'basket-service',
     status: 'healthy',

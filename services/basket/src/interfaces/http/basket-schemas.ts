@@ -16,8 +16,6 @@ export const schemas = {
   getBasket: {
     operationId: 'getBasket',
     summary: "Get a user's basket; 304 when If-None-Match matches its ETag",
-    description:
-      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
     tags,
     params: UserParams,
     response: { 200: Basket, 304: Type.Null({ description: 'Unchanged' }), ...problems(400, 404, 503) },
@@ -25,8 +23,6 @@ export const schemas = {
   createBasket: {
     operationId: 'createBasket',
     summary: 'Create a basket for a user, or return the existing one unchanged',
-    description:
-      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none.',
     tags,
     body: NewBasketBody,
     response: { 200: Basket, 201: Basket, ...problems(400, 412, 413, 415, 503) },
@@ -34,8 +30,6 @@ export const schemas = {
   addItem: {
     operationId: 'addItem',
     summary: 'Add a product, or increase its quantity; creates the basket if it does not exist',
-    description:
-      'Name, price and category of the line come from the product service. The resulting quantity must be in stock.',
     tags,
     params: UserParams,
     body: NewItemBody,
@@ -44,8 +38,6 @@ export const schemas = {
   setQuantity: {
     operationId: 'setQuantity',
     summary: 'Set the quantity of a line; 0 removes it',
-    description:
-      'Name, price and category of the line are read again from the product service. The quantity must be in stock.',
     tags,
     params: LineParams,
     body: QuantityBody,
@@ -54,7 +46,6 @@ export const schemas = {
   removeItem: {
     operationId: 'removeItem',
     summary: 'Remove a line',
-    description: 'Needs no product service.',
     tags,
     params: LineParams,
     response: { 200: Basket, ...removalProblems },
@@ -62,7 +53,6 @@ export const schemas = {
   clearBasket: {
     operationId: 'clearBasket',
     summary: 'Remove every line and keep the basket',
-    description: 'Needs no product service. The basket keeps its id.',
     tags,
     params: UserParams,
     response: { 200: Basket, ...removalProblems },
@@ -70,7 +60,6 @@ export const schemas = {
   deleteBasket: {
     operationId: 'deleteBasket',
     summary: 'Delete a basket',
-    description: 'Needs no product service.',
     tags,
     params: UserParams,
     response: { 204: Type.Null({ description: 'Deleted' }), ...removalProblems },

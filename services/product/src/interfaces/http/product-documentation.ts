@@ -13,22 +13,52 @@ const invalidId = {
 const [missing, stale] = [productNotFound(1), staleProduct({ id: 1, version: 3 })]
 const referenced = productReferenced(1, undefined)
 
-/** The errors in the document. A test compares each with what the service answers. */
-const problemExamples = {
-  listProducts: [limitTooHigh],
-  createProduct: [priceTooLow],
-  topProducts: [
-    {
-      error: invalid({ path: '/n', message: `must be at most ${pageLimits.top}` }),
-      instance: '/products/top-500',
-    },
-  ],
-  lowStockProducts: [limitTooHigh],
-  productsByCategory: [limitTooHigh],
-  getProduct: [invalidId, missing],
-  replaceProduct: [priceTooLow, missing, referenced, stale],
-  patchProduct: [priceTooLow, missing, referenced, stale],
-  deleteProduct: [invalidId, missing, referenced, stale],
+/** A test compares each problem with what the service answers. */
+const operations = {
+  listProducts: {
+    description:
+      'Follow `next_cursor` to read all products. A cursor belongs to its `sort` and its filters; with others it is refused.',
+    problems: [limitTooHigh],
+  },
+  createProduct: {
+    description: 'The response has the path of the new product in `Location`, and its `ETag`.',
+    problems: [priceTooLow],
+  },
+  topProducts: {
+    description: 'At most 100, without further pages.',
+    problems: [
+      {
+        error: invalid({ path: '/n', message: `must be at most ${pageLimits.top}` }),
+        instance: '/products/top-500',
+      },
+    ],
+  },
+  lowStockProducts: {
+    description: 'Follow `next_cursor` to read them all.',
+    problems: [limitTooHigh],
+  },
+  productsByCategory: {
+    description:
+      'An unknown category has no products, and is not an error. Follow `next_cursor` to read them all.',
+    problems: [limitTooHigh],
+  },
+  getProduct: {
+    description:
+      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
+    problems: [invalidId, missing],
+  },
+  replaceProduct: {
+    description: 'Fields that are left out get their default, except `group_id`, which is kept.',
+    problems: [priceTooLow, missing, referenced, stale],
+  },
+  patchProduct: {
+    description: 'Fields that are left out keep their value; `null` resets an optional field to its default.',
+    problems: [priceTooLow, missing, referenced, stale],
+  },
+  deleteProduct: {
+    description: 'Baskets that contain the product keep their line.',
+    problems: [invalidId, missing, referenced, stale],
+  },
 } satisfies Record<keyof typeof schemas, unknown>
 
 export const documentation: Documentation = {
@@ -45,7 +75,7 @@ export const documentation: Documentation = {
       description: 'Products: read them one by one or as lists, create, change and delete them',
     },
   ],
-  problemExamples,
+  operations,
   healthExample: {
     service: 'product-service',
     status: 'healthy',

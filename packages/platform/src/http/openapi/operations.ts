@@ -3,10 +3,17 @@ import { type Problem, problemMediaType, problemOf, problemOfStatus } from '../p
 import { type Document, mapOperations, mapResponses, type Operation, type Parameter } from './document.ts'
 
 /** An error of an operation, and the path of its request if that is not the path with the example parameters. */
-export type ProblemExample = AppError | Readonly<{ error: AppError; instance: string }>
+type ProblemExample = AppError | Readonly<{ error: AppError; instance: string }>
 
-/** The errors of each operation, by operation id, without those of the HTTP server itself. */
-export type ProblemExamples = Readonly<Record<string, readonly ProblemExample[]>>
+/** What the document says about an operation, besides the schemas of its route. */
+export type OperationDocumentation = Readonly<{
+  description: string
+  /** Its errors, at most one with the same code, without those of the HTTP server itself. */
+  problems: readonly ProblemExample[]
+}>
+
+/** By operation id. */
+export type OperationsDocumentation = Readonly<Record<string, OperationDocumentation>>
 
 const requestId = 'b0c2a7c4-6f0e-4d1d-9a0b-2a9f3c1d5e77'
 
@@ -15,11 +22,11 @@ const pathOf = (template: string, parameters: readonly Parameter[] = []): string
   template.replaceAll(/\{(.+?)\}/g, (_, name: string) => {
     const { example } =
       parameters.find((parameter) => parameter.in === 'path' && parameter.name === name) ?? {}
-    return example === undefined ? `{${name}}` : encodeURIComponent(String(example))
+    return example === undefined ? `{${name}}` : encodeURIComponent(`${example as string | number}`)
   })
 
 /** The statuses of the HTTP server itself. Their problems differ between operations only in the path. */
-const serverStatuses = [413, 415, 429, 500, 503]
+const serverStatuses = new Set([413, 415, 429, 500, 503])
 
 /** The problems of an operation that has the statuses: its own, and those of the HTTP server. */
 const problemsOf = (
@@ -34,9 +41,7 @@ const problemsOf = (
   )
   const added = statuses
     .map(Number)
-    .filter(
-      (status) => serverStatuses.includes(status) && problems.every((problem) => problem.status !== status),
-    )
+    .filter((status) => serverStatuses.has(status) && problems.every((problem) => problem.status !== status))
     .map((status) => {
       const request = { instance, requestId }
       return status === 500 ? problemOf(undefined, request) : problemOfStatus(status, request)
@@ -44,7 +49,7 @@ const problemsOf = (
   return [...problems, ...added]
 }
 
-const addTo = (operation: Operation, path: string, own: readonly ProblemExample[]): Operation => {
+const withExamples = (operation: Operation, path: string, own: readonly ProblemExample[]): Operation => {
   const isProblem = (status: string) =>
     operation.responses?.[status]?.content?.[problemMediaType] !== undefined
   const statuses = Object.keys(operation.responses ?? {}).filter(isProblem)
@@ -65,8 +70,14 @@ const addTo = (operation: Operation, path: string, own: readonly ProblemExample[
   })
 }
 
-/** Adds examples to every documented problem. They are made by the functions that make the real ones. */
-export const addProblemExamples = (document: Document, examples: ProblemExamples): Document =>
-  mapOperations(document, (operation, { path }) =>
-    addTo(operation, path, examples[operation.operationId ?? ''] ?? []),
-  )
+/**
+ * Adds descriptions, and examples of every documented problem. The examples are made by the functions that make
+ * the real problems.
+ */
+export const documentOperations = (document: Document, operations: OperationsDocumentation): Document =>
+  mapOperations(document, (operation, { path }) => {
+    const documentation = operations[operation.operationId ?? '']
+    if (documentation === undefined) return withExamples(operation, path, [])
+    const { description, problems } = documentation
+    return withExamples({ description, ...operation }, path, problems)
+  })
