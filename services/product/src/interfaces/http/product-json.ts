@@ -24,6 +24,11 @@ const priceRange = {
   maximum: decimalFromCents(maxCents),
   description: 'At most two decimal places',
 }
+const descriptionText = {
+  maxLength: limits.description,
+  description: 'No control characters except tab, CR and LF',
+}
+const categoryText = { maxLength: limits.category, description: 'No control characters' }
 const stockRange = { minimum: 0, maximum: limits.integer, description: 'Pieces in stock' }
 
 export const ProductId = Type.Integer({
@@ -63,11 +68,14 @@ export const ProductJson = Type.Object(
 export const ProductBody = Type.Object(
   {
     // The maximum length applies after trimming, so the entity checks it, not the schema.
-    name: Type.String({ minLength: 1, description: `1 to ${limits.name} characters, after trimming` }),
-    description: Type.String({ maxLength: limits.description, default: '' }),
+    name: Type.String({
+      minLength: 1,
+      description: `1 to ${limits.name} characters after trimming, at least one visible; no control characters`,
+    }),
+    description: Type.String({ ...descriptionText, default: '' }),
     price: Type.Number(priceRange),
     stock: Type.Integer({ ...stockRange, default: 0 }),
-    category: Type.String({ maxLength: limits.category, default: '' }),
+    category: Type.String({ ...categoryText, default: '' }),
   } satisfies Fields,
   { required: ['name', 'price'], examples: [example] },
 )
@@ -78,10 +86,10 @@ const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
 export const ProductPatch = Type.Partial(
   Type.Object({
     name: ProductBody.properties.name,
-    description: nullable<string>({ type: ['string', 'null'], maxLength: limits.description }),
+    description: nullable<string>({ type: ['string', 'null'], ...descriptionText }),
     price: ProductBody.properties.price,
     stock: nullable<number>({ type: ['integer', 'null'], minimum: 0, maximum: limits.integer }),
-    category: nullable<string>({ type: ['string', 'null'], maxLength: limits.category }),
+    category: nullable<string>({ type: ['string', 'null'], ...categoryText }),
   } satisfies Fields),
   { examples: [{ price: 12.5, category: null }] },
 )
