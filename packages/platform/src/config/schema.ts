@@ -28,17 +28,19 @@ const unknownNameRule = (known: readonly string[]): string =>
   known.length === 0
     ? 'is not a known name; there are no known names'
     : `is not a known name; the known names are ${known.join(', ')}`
+/** Infinity is a number that would be rounded, see `withoutRounding`. Any number of 15 digits is exact. */
+const typeRule = (types: readonly string[], value: unknown): string =>
+  value === Infinity && (types.includes('number') || types.includes('integer'))
+    ? 'must be a number of at most 15 digits'
+    : `must be ${types.map((type) => typeNames[type] ?? type).join(' or ')}`
 
 /** Returns the violated rule in our own wording. For a pattern, the schema's description states the rule. */
-const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema }: ErrorObject): string => {
+const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema, data }: ErrorObject): string => {
   switch (keyword) {
     case 'required':
       return 'is required'
     case 'type':
-      return `must be ${[params['type']]
-        .flat()
-        .map((type) => typeNames[type] ?? type)
-        .join(' or ')}`
+      return typeRule([params['type']].flat(), data)
     case 'enum':
       return `must be one of ${params['allowedValues'].join(', ')}`
     case 'pattern':

@@ -29,10 +29,12 @@ const send = (reply: FastifyReply, problem: Problem) => {
   )
 }
 
-/** The 4xx status of an error with which Fastify rejects a request; undefined for any other error. */
+/** The 4xx status with which Fastify, or its plugin for static files, rejects a request; undefined for any other error. */
 const rejectionStatus = (error: unknown): number | undefined => {
-  if (!(error instanceof Error) || !('statusCode' in error && 'code' in error)) return undefined
-  if (!String(error.code).startsWith('FST_')) return undefined
+  if (!(error instanceof Error && 'statusCode' in error)) return undefined
+  const isOfFastify = 'code' in error && String(error.code).startsWith('FST_')
+  const isOfStaticFiles = 'expose' in error && error.expose === true
+  if (!isOfFastify && !isOfStaticFiles) return undefined
   const status = Number(error.statusCode)
   return status >= 400 && status < 500 ? status : undefined
 }

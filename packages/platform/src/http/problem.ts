@@ -93,6 +93,7 @@ const problem = (
 })
 
 const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
+  403: { code: 'forbidden', detail: 'the path is not allowed' },
   404: { code: 'not_found', detail: 'path not found' },
   408: { code: 'invalid', detail: 'the request was not received in time' },
   405: {
@@ -114,7 +115,10 @@ const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
 export const problemOfStatus = (status: number, request: RequestInfo): Problem => {
   const rejection = rejections[status] ?? {
     code: defaultCode(kindOfHttp(status)),
-    detail: 'the request or its JSON body cannot be parsed',
+    detail:
+      status === 400
+        ? 'the request or its JSON body cannot be parsed'
+        : `the request is refused: ${(STATUS_CODES[status] ?? 'error').toLowerCase()}`,
   }
   const detail =
     status === 413 && request.maxBodyBytes !== undefined

@@ -188,6 +188,22 @@ describe('a request that the HTTP server refuses', async () => {
       assertProblem(await app.inject(url), { ...unparsable, instance: url })
   })
 
+  it('gets a 403 for a path that leaves the folder of the documentation', async () => {
+    const url = '/docs/static/%5c..'
+    const forbidden = { status: 403, code: 'forbidden', detail: 'the path is not allowed', instance: url }
+    assertProblem(await app.inject(url), forbidden)
+  })
+
+  it('gets the text of its status when there is no own text', async () => {
+    const url = '/docs/static/swagger-ui.css'
+    assertProblem(await app.inject({ url, headers: { range: 'bytes=99999999-' } }), {
+      status: 416,
+      code: 'invalid',
+      detail: 'the request is refused: range not satisfiable',
+      instance: url,
+    })
+  })
+
   it('gets a 414 when a path segment exceeds 2048 characters', async () => {
     assert.equal((await app.inject(`/things/${'9'.repeat(2_048)}`)).statusCode, 400)
     const url = `/things/${'9'.repeat(2_049)}`

@@ -41,6 +41,15 @@ describe('a basket repository', { concurrency: true }, () => {
         assert.deepEqual(await baskets.find(user), third)
       })
 
+      test('stores baskets of users with any allowed characters', async () => {
+        const userIds = ['auth0|5f7c', '|', 'a|b', 'a:b', 'A@b-c_d.', '...'].map((id) => `${id}${newUser()}`)
+        for (const user of userIds) {
+          const stored = await baskets.update(user, (current) => current ?? aBasket(user))
+          assert.equal(stored.userId, user)
+          assert.deepEqual(await baskets.find(user), stored)
+        }
+      })
+
       test('calls a change with the basket that another connection has stored', async () => {
         const user = newUser()
         const stored = await (await store.connect()).update(user, addOne)

@@ -1,9 +1,9 @@
 import { invalid, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
 import { type Expected, isExpected } from '@shop/kernel/expectation.ts'
 import { amountRule, type Cents, maxCents } from '@shop/kernel/money.ts'
-import { characterCount, isStorable } from '@shop/kernel/text.ts'
 import { productNotFound, staleProduct } from './errors.ts'
 import type { ProductEvent } from './product-events.ts'
+import { lineRule, nameRule, storedTextRule, textRule } from './text-rules.ts'
 
 export type ProductFields = Readonly<{
   name: string
@@ -37,26 +37,16 @@ export const limits = {
 /** A product with at most this many pieces is low in stock. */
 export const lowStockThreshold = 10
 
-/** Returns the rule that the string breaks, if any. */
-const textRule = (text: string, maxLength: number): string | undefined => {
-  if (!isStorable(text)) return 'must not contain NUL characters or lone surrogates'
-  return characterCount(text) > maxLength ? `must have at most ${maxLength} characters` : undefined
-}
-
-const groupRule = (groupId: string): string | undefined => {
-  if (groupId === '') return 'must not be empty'
-  return /[\p{Control}\u2028\u2029]/u.test(groupId)
-    ? 'must not contain control characters'
-    : textRule(groupId, limits.groupId)
-}
+const groupRule = (groupId: string): string | undefined =>
+  groupId === '' ? 'must not be empty' : lineRule(groupId, limits.groupId)
 
 /** For each field, a function that returns the rule that a value breaks, if any. */
 const rules: {
   readonly [Field in keyof ProductFields]: (value: ProductFields[Field]) => string | undefined
 } = {
-  name: (name) => (name === '' ? 'must not be empty' : textRule(name, limits.name)),
+  name: (name) => nameRule(name, limits.name),
   description: (description) => textRule(description, limits.description),
-  category: (category) => textRule(category, limits.category),
+  category: (category) => lineRule(category, limits.category),
   price: (price) => (price < 0n || price > maxCents ? amountRule : undefined),
   stock: (stock) => wholeNumberRule(stock, [0, limits.integer]),
   groupId: (groupId) => (groupId === null ? undefined : groupRule(groupId)),
@@ -76,12 +66,13 @@ const violationOf = <Field extends keyof ProductFields>(
   return message === undefined ? [] : [{ path: pathOf(field), message }]
 }
 
-const validate = <Fields extends ProductFields>(fields: Fields): Fields => {
-  const trimmed = { ...fields, name: fields.name.trim() }
-  const violations = fieldNames.flatMap((field) => violationOf(field, trimmed[field]))
+const requireValid = (fields: ProductFields, names: readonly (keyof ProductFields)[]): void => {
+  const violations = names.flatMap((field) => violationOf(field, fields[field]))
   if (violations.length > 0) throw invalid(...violations)
-  return trimmed
 }
+
+const withTrimmedName = <Fields extends Partial<ProductFields>>(fields: Fields): Fields =>
+  fields.name === undefined ? fields : { ...fields, name: fields.name.trim() }
 
 /** The fields of a new product, and the events of storing it. */
 export type Creation = Readonly<{ fields: ProductFields; events: readonly ProductEvent[] }>
@@ -92,17 +83,22 @@ export type Revision = Readonly<{ product: Product; events: readonly ProductEven
 export type Removal = Readonly<{ product: undefined; events: readonly ProductEvent[] }>
 
 /** Trims the name. Throws `invalid` with all broken rules. */
-export const newProduct = (fields: ProductFields): Creation => ({
-  fields: validate(fields),
-  events: [{ type: 'product_created' }],
-})
+export const newProduct = (fields: ProductFields): Creation => {
+  const trimmed = withTrimmedName(fields)
+  requireValid(trimmed, fieldNames)
+  return { fields: trimmed, events: [{ type: 'product_created' }] }
+}
 
 const isLow = ({ stock }: Product): boolean => stock <= lowStockThreshold
 
-/** Returns the product with some fields changed. Throws like `newProduct`. */
+/**
+ * Returns the product with some fields changed. Throws like `newProduct`. A field that keeps its value is not checked: it
+ * may break a rule that is newer than the product, and must not prevent changes of the others.
+ */
 export const reviseProduct = (before: Product, changes: Partial<ProductFields>): Revision => {
-  const product = validate({ ...before, ...changes })
+  const product = { ...before, ...withTrimmedName(changes) }
   const changed = fieldNames.filter((field) => before[field] !== product[field])
+  requireValid(product, changed)
   const { stock } = product
   const becameLow = isLow(product) && !isLow(before)
   return {
@@ -116,10 +112,10 @@ export const reviseProduct = (before: Product, changes: Partial<ProductFields>):
 
 export const removeProduct = (): Removal => ({ product: undefined, events: [{ type: 'product_deleted' }] })
 
-/** Throws `invalid` for a string that cannot be a category. */
+/** Throws `invalid` for a string that cannot be the category of a stored product. */
 export const parseCategory = (category: string): string => {
-  const violations = violationOf('category', category)
-  if (violations.length > 0) throw invalid(...violations)
+  const message = storedTextRule(category, limits.category)
+  if (message !== undefined) throw invalid({ path: '/category', message })
   return category
 }
 

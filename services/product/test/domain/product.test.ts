@@ -89,6 +89,60 @@ describe('the strings of a product', () => {
     fc.assert(fc.property(space, (name) => assert.deepEqual(fieldViolations({ name }), ['/name'])))
   })
 
+  const control = fc.constantFrom('\u0001', '\u001b', '\u007f', '\u0085', '\u009b')
+  const lineEnd = fc.constantFrom('\t', '\n', '\r', '\r\n')
+  const bidirectional = fc.constantFrom('\u202a', '\u202d', '\u202e', '\u202c', '\u2066', '\u2068', '\u2069')
+
+  test('none may contain a control character; the description may contain tab, CR and LF', () => {
+    fc.assert(
+      fc.property(control, lineEnd, (char, end) => {
+        for (const field of ['name', 'description', 'category'])
+          assert.deepEqual(fieldViolations({ [field]: `a${char}b` }), [`/${field}`])
+        for (const field of ['name', 'category'])
+          assert.deepEqual(fieldViolations({ [field]: `a${end}b` }), [`/${field}`])
+        assert.deepEqual(fieldViolations({ description: `a${end}b` }), [])
+      }),
+    )
+  })
+
+  test('name and category must not contain bidirectional formatting; the description may', () => {
+    fc.assert(
+      fc.property(bidirectional, (char) => {
+        for (const field of ['name', 'category'])
+          assert.deepEqual(fieldViolations({ [field]: `a${char}b` }), [`/${field}`])
+        assert.deepEqual(fieldViolations({ description: `a${char}b` }), [])
+      }),
+    )
+  })
+
+  test('the name must have a visible character', () => {
+    for (const name of ['\u200b', '\u2060\u180e\u3164', '\ufe0f \ufe0f', '\u200e\u00ad', '\u2800']) {
+      assert.deepEqual(fieldViolations({ name }), ['/name'])
+      assert.deepEqual(fieldViolations({ name: `${name}x` }), [])
+    }
+    assert.throws(() => newProduct(fieldsOf({ name: '\u200b' })), {
+      message: 'name must have a visible character',
+    })
+  })
+
+  test('names of all scripts and of emoji are stored unchanged', () => {
+    const names = [
+      'Café',
+      'Cafe\u0301',
+      'מנורה\u200f (LED)',
+      'مصباح ٣٫٥ \u200eUSB\u200e',
+      'क्\u200dष',
+      '書籍',
+      '👩‍🚀',
+      '❤️',
+      '🏴󠁧󠁢󠁥󠁮󠁧󠁿',
+    ]
+    for (const name of names) {
+      const fields = fieldsOf({ name, description: name, category: name })
+      assert.deepEqual(newProduct(fields).fields, fields)
+    }
+  })
+
   test('description and category are not trimmed', () => {
     const fields = fieldsOf({ description: ' two\nlines ', category: ' Home ' })
     assert.deepEqual(newProduct(fields).fields, fields)
@@ -210,6 +264,23 @@ describe('a revision', () => {
     const before = structuredClone(lamp)
     reviseProduct(lamp, { name: ' x ', stock: 1 })
     assert.deepEqual(lamp, before)
+  })
+
+  test('keeps a text of an older product that breaks a newer rule, also if it is given again', () => {
+    const old = { name: '\u200b', description: 'a\u0001', category: 'a\nb' }
+    const fields = Object.keys(old) as (keyof typeof old)[]
+    fc.assert(
+      fc.property(fc.subarray(fields), (repeated) => {
+        const again = Object.fromEntries(repeated.map((field) => [field, old[field]]))
+        const { product, events } = reviseProduct({ ...lamp, ...old }, { ...again, stock: 6 })
+        assert.deepEqual(product, { ...lamp, ...old, stock: 6 })
+        assert.deepEqual(events, [{ type: 'product_updated', changed: ['stock'] }])
+      }),
+    )
+    assert.deepEqual(
+      thrownViolations(() => reviseProduct({ ...lamp, ...old }, { ...old, name: '\u200b\u200b', stock: -1 })),
+      ['/name', '/stock'],
+    )
   })
 
   test('follows the same rules as a new product', () => {
@@ -341,6 +412,11 @@ test('a category filter accepts exactly the categories that a product can have',
       if (broken.length === 0) assert.equal(parseCategory(category), category)
     }),
   )
+})
+
+test('a category filter also accepts the categories of older products', () => {
+  for (const category of ['a\nb', '\u001b[31m', '\u202e', '\u200b'])
+    assert.equal(parseCategory(category), category)
 })
 
 test('the error for an unknown product is not_found and names the id', () => {

@@ -94,7 +94,8 @@ describe('CreateProduct', () => {
   })
 
   test('fails with INVALID_ARGUMENT for a price that is not a valid amount', async () => {
-    for (const price of [Number.NaN, Infinity, -Infinity, 14.999, -0.01, 1e10, 1e300, 5e-324])
+    const nearlyExact = [Math.fround(14.99), 14.99 + 2 ** -49, 9_999_999_999.990_002]
+    for (const price of [NaN, Infinity, -Infinity, 14.999, -0.01, 1e10, 1e300, 5e-324, ...nearlyExact])
       await assertFails(rpc.createProduct({ ...emptyFields, name: 'x', price }), invalid, 'price must')
   })
 
@@ -131,6 +132,35 @@ test('the longest valid product, in characters of four bytes, is created and upd
   }
   assert.equal((await rpc.createProduct(fields)).product?.groupId, fields.groupId)
   assert.equal((await update(fields)).product?.description, fields.description)
+})
+
+describe('texts over gRPC', () => {
+  test('follow the same rules as over HTTP', async () => {
+    for (const text of ['a\u001bb', 'a\r\nb', 'a\u202eb'])
+      for (const field of ['name', 'category'])
+        await assertFails(
+          rpc.createProduct({ ...emptyFields, name: 'x', [field]: text }),
+          invalid,
+          `${field} must`,
+        )
+    for (const description of ['a\u001bb', '\u0085'])
+      await assertFails(
+        rpc.createProduct({ ...emptyFields, name: 'x', description }),
+        invalid,
+        'description must',
+      )
+    for (const name of ['\u200b', '\u2060\u180e\u3164'])
+      await assertFails(update({ name }), invalid, 'name must have a visible character')
+  })
+
+  test('of an earlier version can be read, listed and written again unchanged', async () => {
+    const texts = { name: '\u200b', description: 'a\u001b', category: 'a\nb' }
+    await store.database.updateTable('products').set(texts).execute()
+    assert.deepEqual((await rpc.getProduct({ id: lamp.id })).product, lampMessage(texts))
+    const { products } = await rpc.getProductsByCategory({ category: 'a\nb', pageSize: 0, pageToken: '' })
+    assert.deepEqual(products, [lampMessage(texts)])
+    assert.equal((await update({ ...texts, stock: 9 })).product?.stock, 9)
+  })
 })
 
 describe('UpdateProduct', () => {

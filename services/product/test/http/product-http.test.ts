@@ -232,6 +232,30 @@ describe('the group of a product', () => {
   })
 })
 
+describe('a product of an earlier version whose texts break newer rules', () => {
+  const texts = { name: '\u200b', description: 'a\u001b', category: 'a\nb' }
+  const store = async () => {
+    await app.store.database.updateTable('products').set(texts).execute()
+  }
+
+  test('is read and listed, also by its category', async () => {
+    await store()
+    assert.deepEqual((await sendAndExpect({ url: url() })).json(), lampJson(texts))
+    const listUrl = `/products/category/${encodeURIComponent(texts.category)}`
+    assert.deepEqual((await sendAndExpect({ url: listUrl })).json().products, [lampJson(texts)])
+  })
+
+  test('can be changed by PATCH of other members, and by PUT with the same texts', async () => {
+    await store()
+    const patch = { method: 'PATCH', url: url(), payload: { stock: 6 } } as const
+    assert.deepEqual(await sendWrite(patch), lampJson({ ...texts, stock: 6, version: 2 }))
+    const put = { method: 'PUT', url: url(), payload: { ...texts, price: 1 } } as const
+    assert.deepEqual(await sendWrite(put), lampJson({ ...texts, price: 1, stock: 0, version: 3 }))
+    const other = { ...put, payload: { ...put.payload, name: '\u200b\u200b' } }
+    await assertRefused(app.http, other, { status: 400, code: 'invalid', paths: ['/name'] })
+  })
+})
+
 describe('PATCH /products/{id}', () => {
   test('changes the given members and keeps the others', async () => {
     const changes = { name: 'x', description: 'y', price: 12.5, stock: 0, category: 'z' }

@@ -56,7 +56,8 @@ for (const { engine, open, skip } of engines)
           { name: 'x', description: '', category: '' },
         ]
         for (const strings of products) {
-          const { id } = await store.products.add(creationOf(strings))
+          // Without the rules for new products, because older products may break them.
+          const { id } = await store.products.add({ fields: fieldsOf(strings), events: [] })
           const { name, description, category } = (await store.reader.find(id)) ?? {}
           assert.deepEqual({ name, description, category }, strings)
         }

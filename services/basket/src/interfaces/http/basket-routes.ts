@@ -4,7 +4,7 @@ import { preconditions, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Basket } from '../../domain/basket.ts'
-import { basketJson, basketTag, stateOfTag } from './basket-json.ts'
+import { basketJson, basketPath, basketTag, stateOfTag } from './basket-json.ts'
 import { schemas } from './basket-schemas.ts'
 
 /** Only the user's own cache may keep a basket, and asks with its ETag before each use. */
@@ -64,7 +64,7 @@ export const basketRoutes =
         { userId: request.body.user_id, expected },
         contextOf(request),
       )
-      if (created) void reply.code(201).header('location', `/baskets/${basket.userId}`)
+      if (created) void reply.code(201).header('location', basketPath(basket))
       return sendBasket(reply, basket)
     })
 

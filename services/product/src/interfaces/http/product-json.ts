@@ -40,6 +40,11 @@ const priceRange = {
   maximum: decimalFromCents(maxCents),
   description: 'At most two decimal places',
 }
+const descriptionText = {
+  maxLength: limits.description,
+  description: 'No control characters except tab, CR and LF',
+}
+const categoryText = { maxLength: limits.category, description: 'No control characters' }
 const stockRange = { minimum: 0, maximum: limits.integer, description: 'Pieces in stock' }
 
 const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
@@ -81,11 +86,14 @@ export const ProductJson = Type.Object(
 export const ProductBody = Type.Object(
   {
     // The maximum length applies after trimming, so the entity checks it, not the schema.
-    name: Type.String({ minLength: 1, description: `1 to ${limits.name} characters, after trimming` }),
-    description: withDefault(Type.String({ maxLength: limits.description }), ''),
+    name: Type.String({
+      minLength: 1,
+      description: `1 to ${limits.name} characters after trimming, at least one visible; no control characters`,
+    }),
+    description: withDefault(Type.String(descriptionText), ''),
     price: Type.Number(priceRange),
     stock: withDefault(Type.Integer(stockRange), 0),
-    category: withDefault(Type.String({ maxLength: limits.category }), ''),
+    category: withDefault(Type.String(categoryText), ''),
     // No default: a replacement that leaves it out keeps it, because clients built before it do not send it.
     group_id: Type.Optional(nullable<string>({ ...groupSchema, ...groupLength })),
   } satisfies Fields,
@@ -102,10 +110,10 @@ export const ReplacementBody = Type.Object(ProductBody.properties, {
 export const ProductPatch = Type.Partial(
   Type.Object({
     name: ProductBody.properties.name,
-    description: nullable<string>({ type: ['string', 'null'], maxLength: limits.description }),
+    description: nullable<string>({ type: ['string', 'null'], ...descriptionText }),
     price: ProductBody.properties.price,
     stock: nullable<number>({ type: ['integer', 'null'], minimum: 0, maximum: limits.integer }),
-    category: nullable<string>({ type: ['string', 'null'], maxLength: limits.category }),
+    category: nullable<string>({ type: ['string', 'null'], ...categoryText }),
     group_id: ProductBody.properties.group_id,
   } satisfies Fields),
   { title: 'PatchProduct', examples: [{ price: 12.5, category: null }] },

@@ -93,6 +93,9 @@ export const schemas = {
   productsByCategory: {
     operationId: 'productsByCategory',
     summary: 'Products of one category (exact match)',
+    description:
+      'Clients and proxies resolve the categories `.` and `..` as relative paths, and an empty one names no resource. ' +
+      '`GET /products?category=…` reaches every category.',
     tags,
     params: Type.Object({
       category: Type.String({
