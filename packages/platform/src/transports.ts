@@ -2,9 +2,6 @@
 
 import { AppError } from '@shop/kernel/errors.ts'
 
-/** The bind address for all network interfaces (IPv4). */
-export const anyAddress = '0.0.0.0'
-
 /** The maximum size of an HTTP body and of a gRPC message. */
 export const maxRequestBytes = 64 * 1024
 

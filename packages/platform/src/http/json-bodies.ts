@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { invalid } from '@shop/kernel/errors.ts'
 import type { FastifyInstance } from 'fastify'
+import { addMediaType } from './edge/media-types.ts'
 
 /**
  * Reads bodies of the media type as JSON, which must be UTF-8. An empty body counts as no body, because many
@@ -8,6 +9,7 @@ import type { FastifyInstance } from 'fastify'
  * is `constructor` if it contains `prototype`.
  */
 export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
+  addMediaType(app, mediaType)
   const parseJson = app.getDefaultJsonParser('remove', 'remove')
   app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) done(null, undefined)
