@@ -12,7 +12,7 @@ const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'code' in error ? error.code : undefined
 
 /** The errors with which a machine without IPv6 refuses to listen on `::`. */
-const withoutIpv6Codes: readonly unknown[] = ['EAFNOSUPPORT', 'EADDRNOTAVAIL']
+const withoutIpv6Codes: ReadonlySet<unknown> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
 
 /** The errors about `HOST`, in words for the operator; others, such as a port in use, are not about it. */
 const hostProblems: Readonly<Record<string, string>> = {
@@ -44,8 +44,7 @@ export const listenOn = async <Result>(
     return await listen(address)
   } catch (error) {
     const code = codeOf(error)
-    if (address === anyAddress.withIpv6 && withoutIpv6Codes.includes(code))
-      return listen(anyAddress.withoutIpv6)
+    if (address === anyAddress.withIpv6 && withoutIpv6Codes.has(code)) return listen(anyAddress.withoutIpv6)
     const problem = hostProblems[String(code)]
     if (problem === undefined) throw error
     throw new OperatorError(`Cannot listen on HOST ${host}: ${problem}.`, { cause: error })

@@ -71,7 +71,7 @@ export const createApp = async (
     jobs: ports.expiry === undefined ? [] : [expiredBaskets(use)],
     listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
       await listenOn(host, (address) => http.listen({ host: address, port }))
-      logger.info({ version, host, http_port: port }, 'started')
+      logger.info({ version, http_port: port }, 'started')
     },
     beginDrain: (order: Order) => {
       server.beginDrain()

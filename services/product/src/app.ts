@@ -82,7 +82,7 @@ const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Log
     return address
   })
   await grpc.listen(config.grpc.port, boundHost)
-  logger.info({ version, host, http_port: port, grpc_port: config.grpc.port }, 'started')
+  logger.info({ version, http_port: port, grpc_port: config.grpc.port }, 'started')
 }
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {

@@ -25,9 +25,10 @@ const acceptHeaders = (path: PathMethods): Record<string, string> =>
     }),
   )
 
+const order = (method: string): number => serverMethods.indexOf(method)
+
 /** Registers routes for all other methods of the path: OPTIONS answers with the allowed ones, the rest with 405. */
 const addOtherMethods = (app: FastifyInstance, url: string, path: PathMethods): void => {
-  const order = (method: string) => serverMethods.indexOf(method)
   const allowed = [...path.keys(), 'OPTIONS'].toSorted((a, b) => order(a) - order(b))
   const accepted = acceptHeaders(path)
   const hidden = { url, schema: { hide: true }, exposeHeadRoute: false, handler: () => {} }

@@ -1,4 +1,4 @@
-import { type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
+import { type OutgoingHttpHeaders, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { requestIdFrom, requestIdHeader } from '../../request-context.ts'
@@ -20,17 +20,15 @@ export const rememberBodies = (app: FastifyInstance): void => {
   })
 }
 
-/** Node.js keeps the response that a connection is waiting for in this undocumented property. */
-type HttpSocket = Socket & Readonly<{ _httpMessage?: NodeJS.EventEmitter | null }>
-
 /** Connections whose input cannot be parsed any more. Each further piece of input is an error, too. */
 const failed = new WeakSet<Socket>()
 
 /** Runs `send` when the responses to all earlier requests of the connection have been sent. */
-const afterResponses = (socket: HttpSocket, send: () => void): void => {
-  const response = socket._httpMessage
-  // Node.js has listened before, and has assigned the next response by then.
-  if (response) response.once('finish', () => afterResponses(socket, send))
+const afterResponses = (socket: Socket, send: () => void): void => {
+  // An undocumented property of Node.js, with the response that the connection waits for.
+  const response: unknown = Reflect.get(socket, '_httpMessage')
+  // The listener of Node.js comes first, and has assigned the next response by then.
+  if (response instanceof ServerResponse) response.once('finish', () => afterResponses(socket, send))
   else send()
 }
 

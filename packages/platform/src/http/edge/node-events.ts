@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify'
  */
 export const receiveAllRequests = (app: FastifyInstance): void => {
   const { server } = app
-  server.on('checkExpectation', app.routing)
+  server.on('checkExpectation', (request, response) => app.routing(request, response))
   server.on('connect', (request, socket) => {
     socket.on('error', () => {})
     const response = new ServerResponse(request)
