@@ -5,6 +5,7 @@ import { createGrpcServer } from '@shop/platform/grpc/server.ts'
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
 import { measured } from '@shop/platform/metrics/measured.ts'
@@ -14,7 +15,6 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
 import { traced } from '@shop/platform/tracing/traced.ts'
-import { anyAddress } from '@shop/platform/transports.ts'
 import type { FastifyInstance } from 'fastify'
 import manifest from '../package.json' with { type: 'json' }
 import { type UseCases, useCases } from './application/use-cases.ts'
@@ -72,13 +72,20 @@ const createGrpc = (
   return { grpc, healthService }
 }
 
-type ListenConfig = Readonly<{ http: Readonly<{ port: number }>; grpc: Readonly<{ port: number }> }>
+type ListenConfig = Readonly<{
+  http: Readonly<{ host: string; port: number }>
+  grpc: Readonly<{ port: number }>
+}>
 type Servers = Readonly<{ http: FastifyInstance; grpc: ReturnType<typeof createGrpcServer> }>
 
 const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Logger): Promise<void> => {
-  await http.listen({ host: anyAddress, port: config.http.port })
-  await grpc.listen(config.grpc.port)
-  logger.info({ version, http_port: config.http.port, grpc_port: config.grpc.port }, 'started')
+  const { host, port } = config.http
+  const boundHost = await listenOn(host, async (address) => {
+    await http.listen({ host: address, port })
+    return address
+  })
+  await grpc.listen(config.grpc.port, boundHost)
+  logger.info({ version, http_port: port, grpc_port: config.grpc.port }, 'started')
 }
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {

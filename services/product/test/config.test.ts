@@ -20,6 +20,8 @@ const allVariables = {
   COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example',
   MAX_EVENT_LOOP_DELAY_MS: '250',
+  HOST: 'localhost',
+  HSTS_MAX_AGE_SECONDS: '3600',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
   OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
   OTEL_EXPORTER_OTLP_TIMEOUT: '100',
@@ -54,7 +56,15 @@ describe("the product service's configuration", () => {
 
   it('has a default for every variable', () => {
     assert.deepEqual(readConfig({}), {
-      http: { port: 8080, docs: true, compression: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
+      http: {
+        host: '::',
+        port: 8080,
+        docs: true,
+        compression: true,
+        corsOrigins: '*',
+        maxEventLoopDelayMs: 1_000,
+        hstsMaxAgeSeconds: 0,
+      },
       grpc: { port: 50_050, reflection: true },
       logging: {
         level: 'debug',
@@ -75,11 +85,13 @@ describe("the product service's configuration", () => {
   it('maps each variable to its setting', () => {
     assert.deepEqual(readConfig(allVariables), {
       http: {
+        host: 'localhost',
         port: 9_090,
         docs: false,
         compression: false,
         corsOrigins: 'https://shop.example',
         maxEventLoopDelayMs: 250,
+        hstsMaxAgeSeconds: 3_600,
       },
       grpc: { port: 9_091, reflection: false },
       logging: {

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { invalid } from '@shop/kernel/errors.ts'
 import type { FastifyInstance } from 'fastify'
+import { addMediaType } from './edge/media-types.ts'
 import { withoutRounding } from './json/exact-numbers.ts'
 
 /**
@@ -9,6 +10,7 @@ import { withoutRounding } from './json/exact-numbers.ts'
  * is `constructor` if it contains `prototype`. A number that would be rounded is read as infinity, which schemas reject.
  */
 export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
+  addMediaType(app, mediaType)
   const parseJson = app.getDefaultJsonParser('remove', 'remove')
   app.addContentTypeParser<Buffer>(mediaType, { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined)

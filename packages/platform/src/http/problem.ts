@@ -102,9 +102,10 @@ const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
   },
   413: { code: 'payload_too_large', detail: 'the body is too large' },
   414: { code: 'invalid', detail: 'the path is too long' },
-  415: { code: 'unsupported_media_type', detail: 'unsupported media type; send uncompressed JSON' },
+  415: { code: 'unsupported_media_type', detail: 'unsupported media type' },
   431: { code: 'invalid', detail: 'the headers are too large' },
   429: { code: 'rate_limited', detail: 'too many requests; try again later' },
+  501: { code: 'not_implemented', detail: 'not implemented' },
   503: { code: 'unavailable', detail: overloadMessage },
 }
 

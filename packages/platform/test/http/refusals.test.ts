@@ -47,10 +47,10 @@ describe('a request that the HTTP server refuses', async () => {
 
   it('gets a 405 with Allow when the path does not support the method', async () => {
     const cases = [
-      ['PUT', '/things', 'GET, HEAD, POST'],
-      ['PATCH', '/things/7', 'GET, HEAD, DELETE'],
-      ['GET', '/anything', 'POST'],
-      ['DELETE', '/health', 'GET, HEAD'],
+      ['PUT', '/things', 'GET, HEAD, POST, OPTIONS'],
+      ['PATCH', '/things/7', 'GET, HEAD, DELETE, OPTIONS'],
+      ['GET', '/anything', 'POST, OPTIONS'],
+      ['DELETE', '/health', 'GET, HEAD, OPTIONS'],
     ] as const
     for (const [method, url, allow] of cases) {
       const response = await app.inject({ method, url })
@@ -143,7 +143,7 @@ describe('a request that the HTTP server refuses', async () => {
       assertProblem(await post('{"name":"pen"}', { 'content-type': type }), {
         status: 415,
         code: 'unsupported_media_type',
-        detail: 'unsupported media type; send uncompressed JSON',
+        detail: 'unsupported media type; send application/json',
         instance: '/things',
       })
     assert.equal((await app.inject({ method: 'POST', url: '/things', payload: 'name=pen' })).statusCode, 415)
@@ -243,10 +243,5 @@ describe('a body with an unsupported encoding', () => {
       assert.deepEqual([statusCode, JSON.parse(body).detail], [400, 'body must be UTF-8'])
     }
     assert.equal((await post('{"a":"\u{1F600}é"}')).statusCode, 200)
-  })
-
-  it('gets a 415 when it is compressed', async () => {
-    assert.equal((await post('{}', { 'content-encoding': 'gzip' })).statusCode, 415)
-    assert.equal((await post('{}', { 'content-encoding': 'identity' })).statusCode, 200)
   })
 })

@@ -251,7 +251,18 @@ describe('a body', () => {
 
 test('an unknown path gets 404, and an unsupported method gets 405 with the supported methods in Allow', async () => {
   assertProblem(await send(app.http, 'GET', '/baskets/user123/nothing'), { status: 404, code: 'not_found' })
-  const response = await send(app.http, 'GET', `${basket.url}/items`)
-  assertProblem(response, { status: 405, code: 'method_not_allowed' })
-  assert.deepEqual(String(response.headers['allow']).split(', ').toSorted(), ['DELETE', 'POST'])
+  for (const [method, url, allow] of [
+    ['GET', `${basket.url}/items`, 'POST, DELETE, OPTIONS'],
+    ['PROPFIND', `${basket.url}/items`, 'POST, DELETE, OPTIONS'],
+    ['TRACE', basket.url, 'GET, HEAD, DELETE, OPTIONS'],
+    ['QUERY', '/baskets', 'POST, OPTIONS'],
+  ] as const) {
+    const response = await send(app.http, method as 'GET', url)
+    assertProblem(response, { status: 405, code: 'method_not_allowed' })
+    assert.equal(response.headers['allow'], allow)
+    const options = await app.http.inject({ method: 'OPTIONS', url })
+    assert.deepEqual([options.statusCode, options.headers['allow']], [204, allow])
+  }
+  const options = await app.http.inject({ method: 'OPTIONS', url: '/nothing' })
+  assertProblem(options, { status: 404, code: 'not_found' })
 })

@@ -217,17 +217,40 @@ test('a body of another media type gets a 415', async () => {
     }
 })
 
+test('a 415 names the media types of its route', async () => {
+  for (const [method, url, header, mediaTypes] of [
+    ['POST', '/products', 'accept-post', 'application/json'],
+    ['PUT', `/products/${lamp.id}`, 'accept', 'application/json'],
+    ['PATCH', `/products/${lamp.id}`, 'accept-patch', 'application/merge-patch+json, application/json'],
+  ] as const) {
+    const request = { method, url, payload: 'x', headers: { 'content-type': 'text/plain' } }
+    const response = await send(app.http, request)
+    assert.equal(response.headers[header], mediaTypes)
+    const detail = `unsupported media type; send ${mediaTypes.replace(', ', ' or ')}`
+    assert.equal(response.json().detail, detail)
+  }
+})
+
 test('an unsupported method gets a 405 that lists the supported ones in Allow', async () => {
   for (const [method, url, allow] of [
-    ['DELETE', '/products', 'GET, HEAD, POST'],
-    ['POST', `/products/${lamp.id}`, 'DELETE, GET, HEAD, PATCH, PUT'],
-    ['DELETE', '/products/top-5', 'GET, HEAD'],
-    ['PUT', '/products/low-stock-1', 'GET, HEAD'],
-    ['PATCH', '/products/category/Books', 'GET, HEAD'],
+    ['DELETE', '/products', 'GET, HEAD, POST, OPTIONS'],
+    ['POST', `/products/${lamp.id}`, 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS'],
+    ['DELETE', '/products/top-5', 'GET, HEAD, OPTIONS'],
+    ['PUT', '/products/low-stock-1', 'GET, HEAD, OPTIONS'],
+    ['PATCH', '/products/category/Books', 'GET, HEAD, OPTIONS'],
+    ['PROPFIND', '/products/1', 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS'],
+    ['QUERY', '/products', 'GET, HEAD, POST, OPTIONS'],
+    ['GET', '/products/category', 'OPTIONS'],
+    ['GET', '/products/category/', 'OPTIONS'],
+    ['GET', '/products/top-', 'OPTIONS'],
+    ['PUT', '/products/low-stock-', 'OPTIONS'],
   ] as const) {
-    const response = await send(app.http, { method, url })
+    // The types of `inject` know only some methods.
+    const response = await send(app.http, { method: method as 'GET', url })
     assertProblem(response, url, { status: 405, code: 'method_not_allowed' })
-    assert.equal(String(response.headers.allow).split(', ').toSorted().join(', '), allow)
+    assert.equal(response.headers.allow, allow)
+    const options = await app.http.inject({ method: 'OPTIONS', url })
+    assert.deepEqual([options.statusCode, options.headers.allow], [204, allow])
   }
 })
 
