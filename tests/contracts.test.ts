@@ -256,6 +256,20 @@ describe('the check for breaking changes of OpenAPI documents', () => {
       assert.deepEqual(breaksOfPost(released, document({}, {}, overrides)), [reported])
     })
 
+  it('reports a required response header that becomes optional behind a reference', () => {
+    const withHeader = (required: boolean): Document => ({
+      ...document(
+        {},
+        {},
+        { responses: { 200: { headers: { ETag: { $ref: '#/components/headers/ETag' } } } } },
+      ),
+      components: { headers: { ETag: { required, schema: { type: 'string' } } } },
+    })
+    const reported = 'response 200 header ETag: was required, may now be absent (header-optional)'
+    assert.deepEqual(breaksOfPost(withHeader(true), withHeader(true)), [])
+    assert.deepEqual(breaksOfPost(withHeader(true), withHeader(false)), [reported])
+  })
+
   it('reports a removed path or method', () => {
     const { post } = released.paths['/things/{id}'] ?? {}
     assert.deepEqual(

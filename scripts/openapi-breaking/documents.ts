@@ -32,18 +32,27 @@ const compareBodies = (documents: Documents, was?: Body, is?: Body): Change[] =>
   ]
 }
 
+const compareHeaders = (
+  { released, current }: Documents,
+  at: string,
+  was: Response['headers'] = {},
+  is: Response['headers'] = {},
+): Change[] =>
+  Object.entries(was)
+    .filter(([name, header]) => {
+      const now = is[name]
+      return resolve(released, header).required && !(now && resolve(current, now).required)
+    })
+    .map(([name]) => ({
+      what: `${at} header ${name}: was required, may now be absent`,
+      rule: 'header-optional',
+    }))
+
 const compareResponse = (documents: Documents, status: string, was: Response, is?: Response): Change[] => {
   const at = `response ${status}`
   if (is === undefined) return [{ what: `${at}: removed`, rule: 'response-removed' }]
   return [
-    ...Object.entries(was.headers ?? {})
-      .filter(([name, { required }]) => required && !is.headers?.[name]?.required)
-      .map(
-        ([name]): Change => ({
-          what: `${at} header ${name}: was required, may now be absent`,
-          rule: 'header-optional',
-        }),
-      ),
+    ...compareHeaders(documents, at, was.headers, is.headers),
     ...compareContents(documents, 'response', at, was.content, is.content),
   ]
 }

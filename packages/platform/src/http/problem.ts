@@ -23,17 +23,6 @@ export const problemMediaType = 'application/problem+json'
 /** Additional members of a service's problems, as JSON Schema: the facts in the details of its errors. */
 export type ProblemMembers = Readonly<Record<string, object>>
 
-const example = {
-  type: 'about:blank',
-  title: 'Bad Request',
-  status: 400,
-  detail: 'name must not be empty',
-  code: 'invalid',
-  instance: '/',
-  request_id: 'b0c2a7c4-6f0e-4d1d-9a0b-2a9f3c1d5e77',
-  errors: [{ path: '/name', message: 'must not be empty' }],
-}
-
 export const problemSchema = (members: ProblemMembers = {}): TSchema =>
   Type.Object(
     {
@@ -56,7 +45,7 @@ export const problemSchema = (members: ProblemMembers = {}): TSchema =>
         Object.entries(members).map(([name, schema]) => [name, Type.Optional(Type.Unsafe(schema))]),
       ),
     },
-    { $id: 'Problem', title: 'Problem', description: 'RFC 9457 problem details', examples: [example] },
+    { $id: 'Problem', title: 'Problem', description: 'RFC 9457 problem details' },
   )
 
 const problemResponse = (status: number): TSchema => ({

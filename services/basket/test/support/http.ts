@@ -58,10 +58,12 @@ export const openApp = async () => {
     return product
   }
   const { ports } = stack.use(await openPorts(find))
-  const { http } = stack.use(await createApp({ ports, dependencies: [] }, silentLogger))
+  const { http, health } = stack.use(await createApp({ ports, dependencies: [] }, silentLogger))
   let users = 0
   return {
     http,
+    health,
+    ports,
     catalog,
     /** Returns a client for a new user, who has no basket yet. */
     newUserBasket: () => basketOf(http, `user-${++users}`),

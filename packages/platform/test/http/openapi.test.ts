@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { AppError } from '@shop/kernel/errors.ts'
+import { Type } from 'typebox'
+import { withDefault } from '../../src/http/openapi.ts'
+import { problems } from '../../src/http/problem.ts'
+import { startServer } from '../support/http-server.ts'
+
+const Color = Type.Enum(['red', 'blue'])
+const Part = Type.Object({ color: Color }, { title: 'Part' })
+const Thing = Type.Object(
+  {
+    name: Type.String(),
+    parts: Type.Array(Part),
+    size: withDefault(Type.Integer({ description: 'In cm' }), 7),
+  },
+  { title: 'Thing' },
+)
+
+/** Routes that echo what validation makes of a request. */
+const startThings = () =>
+  startServer({
+    documentation: {
+      operations: {
+        putThing: {
+          description: 'Puts a thing.',
+          problems: [new AppError('not_found', 'thing 4 not found')],
+        },
+      },
+    },
+    routes: async (app) => {
+      const list = {
+        operationId: 'listThings',
+        querystring: Type.Object({ limit: withDefault(Type.Integer(), 10) }),
+      }
+      app.get('/things', { schema: list }, async ({ query }) => query)
+      const put = {
+        operationId: 'putThing',
+        params: Type.Object({ id: Type.Integer({ examples: [4] }) }),
+        body: Thing,
+        response: { 200: Thing, ...problems(404, 412, 503) },
+      }
+      app.put('/things/:id', { schema: put }, async ({ body }) => body)
+    },
+  })
+
+const readDocument = async () => {
+  await using server = await startThings()
+  return (await server.app.inject('/openapi.json')).json()
+}
+
+describe('the OpenAPI document', () => {
+  it('has optional parameters and members where validation adds a default', async () => {
+    const { paths, components } = await readDocument()
+    const [limit] = paths['/things'].get.parameters
+    assert.deepEqual([limit.name, limit.required, limit.schema.default], ['limit', false, 10])
+    assert.deepEqual(components.schemas.Thing.required, ['name', 'parts'])
+    // With the keyword `default`, openapi-typescript would make the member required.
+    assert.deepEqual(components.schemas.Thing.properties.size, {
+      type: 'integer',
+      description: 'In cm; 7 if left out',
+    })
+
+    await using server = await startThings()
+    assert.deepEqual((await server.app.inject('/things')).json(), { limit: 10 })
+    const payload = { name: 'a', parts: [] }
+    const stored = await server.app.inject({ method: 'PUT', url: '/things/4', payload })
+    assert.deepEqual(stored.json(), { ...payload, size: 7 })
+  })
+
+  it('has a component for every schema with a title, and a type beside every enum', async () => {
+    const { paths, components } = await readDocument()
+    const { requestBody, responses } = paths['/things/{id}'].put
+    const reference = { $ref: '#/components/schemas/Thing' }
+    assert.deepEqual(requestBody.content['application/json'].schema, reference)
+    assert.deepEqual(responses[200].content['application/json'].schema, reference)
+    assert.deepEqual(components.schemas.Thing.properties.parts.items, { $ref: '#/components/schemas/Part' })
+    assert.deepEqual(components.schemas.Part.properties.color, { type: 'string', enum: ['red', 'blue'] })
+  })
+
+  it('is refused if different schemas have the same title', async () => {
+    await using server = await startServer({
+      routes: async (app) => {
+        for (const schema of [Type.Object({}, { title: 'Thing' }), Thing])
+          app.post(`/${Object.keys(schema.properties).length}`, { schema: { body: schema } }, async () => {})
+      },
+    })
+    await server.app.ready()
+    assert.throws(() => server.app.swagger(), { message: 'two schemas have the title Thing' })
+  })
+
+  it('has the headers that follow from the statuses, which are not validated', async () => {
+    const { paths, components } = await readDocument()
+    const { parameters, responses } = paths['/things/{id}'].put
+    const parameterNames = parameters.flatMap(({ $ref = '' }) => $ref.split('/').slice(3))
+    assert.deepEqual(parameterNames, ['IfMatch', 'IfNoneMatch', 'XRequestID'])
+    assert.deepEqual(components.parameters.IfMatch.required, false)
+    const headersOf = (status: number) => Object.keys(responses[status].headers)
+    assert.deepEqual(headersOf(200), ['ETag', 'Cache-Control', 'X-Request-ID'])
+    assert.deepEqual(headersOf(503), ['Retry-After', 'Cache-Control', 'X-Request-ID'])
+
+    await using server = await startThings()
+    const headers = { 'if-match': '', 'if-none-match': '(', 'x-request-id': '' }
+    const payload = { name: 'a', parts: [] }
+    const response = await server.app.inject({ method: 'PUT', url: '/things/4', payload, headers })
+    assert.equal(response.statusCode, 200)
+  })
+
+  it('has the problems of an operation as examples, with the path of the request', async () => {
+    const { paths } = await readDocument()
+    const { description, responses } = paths['/things/{id}'].put
+    assert.equal(description, 'Puts a thing.')
+    const exampleOf = (status: number) => responses[status].content['application/problem+json'].examples
+    const { request_id: requestId, ...problem } = exampleOf(404).not_found.value
+    assert.deepEqual(problem, {
+      type: 'about:blank',
+      title: 'Not Found',
+      status: 404,
+      detail: 'thing 4 not found',
+      code: 'not_found',
+      instance: '/things/4',
+    })
+    assert.equal(typeof requestId, 'string')
+    assert.equal(exampleOf(503).unavailable.value.detail, 'overloaded, try again later')
+    assert.equal(exampleOf(412), undefined, 'there is no example that would be true')
+  })
+})
