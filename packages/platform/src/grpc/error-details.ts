@@ -50,14 +50,15 @@ const startWithin = <Item>(items: readonly Item[], max: number, sizeOf: (item: I
 
 const shortened = ' … (shortened)'
 
+const encodedLength = (text: string): number => encodeURI(text).length
+
 /** Shortens a message for the metadata, where it is percent-encoded. A lone surrogate could not be sent. */
 export const sendableMessage = (message: string): string => {
   const text = message.toWellFormed()
   // Three characters per byte, and at most three bytes per UTF-16 code unit.
-  if (text.length * 9 <= maxBytes.message || encodeURI(text).length <= maxBytes.message) return text
-  const sizeOf = (character: string) => encodeURI(character).length
-  const rest = maxBytes.message - sizeOf(shortened)
-  return startWithin([...text], rest, sizeOf).join('') + shortened
+  if (text.length * 9 <= maxBytes.message || encodedLength(text) <= maxBytes.message) return text
+  const rest = maxBytes.message - encodedLength(shortened)
+  return startWithin(Array.from(text), rest, encodedLength).join('') + shortened
 }
 
 /** Converts a JSON Pointer, such as `/ids/3`, to the path of a protobuf field, such as `ids[3]`. */
@@ -83,13 +84,14 @@ const violationsOf = (errors: readonly Violation[]): FieldViolation[] =>
     sizeOfViolation,
   )
 
+const sizeOfEntry = ([name, text]: readonly [string, string]): number => Buffer.byteLength(name + text) + 10
+
 /** The facts as strings; what is not a string is JSON. */
 const metadataOf = (facts: Readonly<Record<string, unknown>>): Record<string, string> => {
   const texts = Object.entries(facts)
     .filter(([, fact]) => fact !== undefined)
     .map(([name, fact]): [string, string] => [name, typeof fact === 'string' ? fact : JSON.stringify(fact)])
-  const sizeOf = ([name, text]: [string, string]) => Buffer.byteLength(name + text) + 10
-  return Object.fromEntries(startWithin(texts, maxBytes.facts, sizeOf))
+  return Object.fromEntries(startWithin(texts, maxBytes.facts, sizeOfEntry))
 }
 
 /**

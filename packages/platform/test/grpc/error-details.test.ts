@@ -52,11 +52,13 @@ describe('the google.rpc details of an error', async () => {
   }
 
   /** Makes the service throw the error. Returns what a client receives. */
-  const receive = async (error: unknown, options: { deadline?: number } = {}) => {
+  const receive = async (error: unknown) => {
     thrown = error
-    const { promise, resolve } = Promise.withResolvers<ServiceError | null>()
-    client.getProduct({ id: 7 }, sent(), options, resolve)
-    const received = (await promise) ?? assert.fail('the call succeeded')
+    const received = await new Promise<ServiceError>((resolve, reject) => {
+      client.getProduct({ id: 7 }, sent(), (failure) =>
+        failure ? resolve(failure) : reject(new Error('the call succeeded')),
+      )
+    })
     return { received, details: detailsOf(received.metadata.get(statusKey)[0]) }
   }
 
