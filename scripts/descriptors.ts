@@ -24,11 +24,12 @@ const folders: readonly (readonly [folder: string, publicFolder: string])[] = [
 
 const descriptorsIn = ([folder, publicFolder]: readonly [string, string]) => {
   const options = ['--as-file-descriptor-set', '--exclude-source-info', '-o', '-']
-  const bytes = execFileSync('buf', ['build', folder, ...options])
-  return fromBinary(FileDescriptorSetSchema, bytes).file.map((file) => ({
-    ...file,
-    name: file.name.startsWith('google/') ? file.name : `${publicFolder}${file.name}`,
-  }))
+  const { file: files } = fromBinary(
+    FileDescriptorSetSchema,
+    execFileSync('buf', ['build', folder, ...options]),
+  )
+  for (const file of files) if (!file.name.startsWith('google/')) file.name = publicFolder + file.name
+  return files
 }
 
 const lines = folders.flatMap(descriptorsIn).map((file) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -378,8 +378,15 @@ describe('the generated contracts', () => {
     const generated = join(folder.path, 'packages/contracts/src')
     const script = join(root, 'scripts/descriptors.ts')
     assert.equal(generate(process.execPath, script, join(generated, 'descriptors.ts')).status, 0)
-    const { stdout } = spawnSync('diff', ['-r', generated, join(root, 'packages/contracts/src')])
-    assert.equal(stdout.toString(), '', 'run make proto')
+    const committed = join(root, 'packages/contracts/src')
+    const paths = await readdir(generated, { recursive: true })
+    assert.deepEqual(paths.toSorted(), (await readdir(committed, { recursive: true })).toSorted())
+    for (const path of paths.filter((name) => name.endsWith('.ts')))
+      assert.equal(
+        await readFile(join(committed, path), 'utf8'),
+        await readFile(join(generated, path), 'utf8'),
+        `${path}: run make proto`,
+      )
   })
 
   it('name the packages of Go, Java and C#', () => {

@@ -17,10 +17,11 @@ const layers: Readonly<Record<string, Layer>> = {
   jobs: { layers: ['jobs', 'application', 'domain'], packages: layerPackages, others: true },
 }
 
-/** Which other packages a package may import, and whether modules from elsewhere are allowed. */
+/** Which other packages, or which folders of them, a package may import, and whether modules from elsewhere are allowed. */
 const packages: Readonly<Record<string, Omit<Layer, 'layers'>>> = {
   kernel: { packages: [], others: false },
-  platform: { packages: ['kernel'], others: true },
+  // Of the contracts, only the messages that every gRPC service sends.
+  platform: { packages: ['kernel', 'contracts/google'], others: true },
   postgres: { packages: ['kernel', 'platform'], others: true },
   redis: { packages: ['kernel', 'platform'], others: true },
   workers: { packages: ['kernel', 'platform'], others: true },
@@ -32,7 +33,9 @@ const layerOf = (path: string): string => (path.split('/')[3] ?? '').replace(/\.
 
 const isAllowed = (specifier: string, rules: Omit<Layer, 'layers'>): boolean => {
   const name = packageOf(specifier)
-  return name === undefined ? rules.others : rules.packages.includes(name)
+  return name === undefined
+    ? rules.others
+    : rules.packages.some((allowed) => specifier.startsWith(`@shop/${allowed}/`))
 }
 
 /** Whether a file, given relative to the project root, may import this specifier. */
@@ -83,6 +86,7 @@ describe('the import rules of layers and packages', () => {
     ['packages/kernel/src/errors.ts', 'node:util'],
     ['packages/kernel/src/errors.ts', '@shop/platform/transports.ts'],
     ['packages/platform/src/transports.ts', '@shop/postgres/errors.ts'],
+    ['packages/platform/src/transports.ts', '@shop/contracts/product/product.ts'],
     ['packages/platform/src/transports.ts', '../../kernel/src/errors.ts'],
     ['packages/platform/src/transports.ts', '../test/support/grpc.ts'],
     ['packages/redis/src/store.ts', '@shop/contracts/product/product.ts'],

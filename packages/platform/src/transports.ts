@@ -8,6 +8,9 @@ export const maxRequestBytes = 64 * 1024
 /** How long a closing server waits for running requests. */
 export const drainLimitMs = 8_000
 
+/** How long a caller should wait before it retries, in seconds: about the duration of a restart. */
+export const retryAfterSeconds = 1
+
 /** The message that callers see for any bug. */
 export const internalMessage = 'something went wrong on our side'
 

@@ -1266,7 +1266,11 @@ export const BatchGetProductsResponse: MessageFns<BatchGetProductsResponse> = {
 /**
  * The product catalog. Field numbers, names and types never change, so clients of earlier versions keep working.
  *
- * Errors have a status from the table in docs/errors.md. The trailing metadata `error-code` contains the error's code.
+ * Errors have a status from the table in docs/errors.md. The trailing metadata `error-code` contains the error's code, and
+ * `grpc-status-details-bin` a google.rpc.Status with ErrorInfo, RequestInfo, BadRequest and RetryInfo.
+ *
+ * `page_size` is a maximum: a page also ends before its message exceeds 3.5 MiB. `next_page_token` tells whether products
+ * follow.
  */
 export type ProductServiceService = typeof ProductServiceService;
 export const ProductServiceService = {
@@ -1359,7 +1363,10 @@ export const ProductServiceService = {
       Buffer.from(ListProductsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
-  /** The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. */
+  /**
+   * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
+   * response would exceed 3.5 MiB: request fewer ids at a time.
+   */
   batchGetProducts: {
     path: "/product.ProductService/BatchGetProducts" as const,
     requestStream: false as const,
@@ -1390,7 +1397,10 @@ export interface ProductServiceServer extends UntypedServiceImplementation {
   getLowStockProducts: handleUnaryCall<GetLowStockProductsRequest, ListProductsResponse>;
   /** Matches the category exactly. Ordered by id. Empty for an unknown category. */
   getProductsByCategory: handleUnaryCall<GetProductsByCategoryRequest, ListProductsResponse>;
-  /** The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. */
+  /**
+   * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
+   * response would exceed 3.5 MiB: request fewer ids at a time.
+   */
   batchGetProducts: handleUnaryCall<BatchGetProductsRequest, BatchGetProductsResponse>;
 }
 
@@ -1523,7 +1533,10 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
-  /** The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. */
+  /**
+   * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
+   * response would exceed 3.5 MiB: request fewer ids at a time.
+   */
   batchGetProducts(
     request: BatchGetProductsRequest,
     callback: (error: ServiceError | null, response: BatchGetProductsResponse) => void,

@@ -7,10 +7,9 @@ import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from '../request-context.ts'
 import { recordError, trace } from '../tracing/api.ts'
-import { callerGoneError, internalMessage, overloadMessage } from '../transports.ts'
-import { errorCodeKey } from './client.ts'
+import { callerGoneError, overloadMessage } from '../transports.ts'
 import { joinedIdsIn } from './joined-ids.ts'
-import { grpcStatus } from './status.ts'
+import { publicErrorOf } from './public-error.ts'
 import { inServerSpan } from './tracing.ts'
 
 export type Call = ServerUnaryCall<never, unknown>
@@ -26,20 +25,6 @@ export type Observers = Readonly<{
 type ServerObservers = Observers & Readonly<{ failures: FailureLog }>
 
 const statusNames = Object.fromEntries(Object.entries(status).map(([name, value]) => [value, name]))
-
-/** Returns the part of an error that the caller may see, like `problemOf` for HTTP. */
-const publicErrorOf = (error: unknown) => {
-  const kind = kindOf(error)
-  const metadata = new Metadata()
-  metadata.set(errorCodeKey, codeOf(error))
-  const isPublic = error instanceof AppError && kind !== 'internal'
-  return {
-    code: grpcStatus(kind),
-    // A string with a lone surrogate cannot be sent and would crash the process.
-    details: isPublic ? error.message.toWellFormed() : internalMessage,
-    metadata,
-  }
-}
 
 const isAppError = (request: unknown): request is AppError => request instanceof AppError
 
@@ -91,8 +76,8 @@ type FailedCall = Readonly<{
 const failureRecorder =
   (method: string, { failures }: ServerObservers, record: ReturnType<typeof callRecorder>) =>
   ({ call, error, started, deadline, requestId }: FailedCall) => {
-    const publicError = publicErrorOf(error)
-    publicError.metadata.set(requestIdHeader, requestId)
+    const [service = ''] = method.split('/')
+    const publicError = publicErrorOf(error, { service, requestId })
     recordError(trace.getActiveSpan(), { kind: kindOf(error), code: codeOf(error) })
     const isFault = publicError.code === status.INTERNAL || publicError.code === status.UNAVAILABLE
     if (call.cancelled) record(started, cancelledStatus(deadline))

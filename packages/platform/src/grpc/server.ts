@@ -13,6 +13,7 @@ import { createFailureLog } from '../logging/failure-log.ts'
 import { drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
+import { describeLibraryErrors } from './library-errors.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
 
 /** Ten 10 ms ticks to flush the last responses; counted in ticks, so that a stall does not use them up. */
@@ -81,7 +82,7 @@ export const createGrpcServer = (
   observers: Observers,
   extensions: readonly GrpcExtension[] = [],
 ) => {
-  const server = new Server(serverOptions)
+  const server = new Server({ ...serverOptions, interceptors: [describeLibraryErrors] })
   const running = new Set<Promise<void>>()
   const failures = createFailureLog(observers.logger, 'call failed')
   const handlers = Object.entries(rpcs).map(([name, handler]) => {

@@ -1,12 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { requestIdHeader } from '../request-context.ts'
+import { retryAfterSeconds } from '../transports.ts'
 import { isAbandoned } from './context.ts'
 import { acceptHeader, mediaTypesOf } from './edge/media-types.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
-
-/** How long a caller should wait before it retries, in seconds: about the duration of a restart. */
-const retryAfterSeconds = 1
 
 const infoOf = (request: FastifyRequest) => ({
   instance: request.url.split('?', 1)[0] ?? '/',

@@ -67,7 +67,12 @@ describe('gRPC health', () => {
       await eventually(20_000, async () =>
         assert.deepEqual(await health.check({ service: name }), { status: 'SERVING' }),
       )
-    await assert.rejects(health.check({ service: 'other' }), { code: status.NOT_FOUND })
+    await assert.rejects(health.check({ service: 'other' }), (error: ServiceError) => {
+      assert.equal(error.code, status.NOT_FOUND)
+      const [details] = error.metadata.get('grpc-status-details-bin')
+      assert.match(String(details), /google\.rpc\.ErrorInfo/)
+      return true
+    })
     assert.deepEqual(await health.list(), {
       statuses: { '': { status: 'SERVING' }, [service]: { status: 'SERVING' } },
     })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
-import { status } from '@grpc/grpc-js'
+import { type ServiceError, status } from '@grpc/grpc-js'
+import { BadRequest, ErrorInfo, Status } from '@shop/contracts/google/rpc/errors.ts'
 import type { Product } from '../../src/domain/product.ts'
 import { assertFails, invalid, notFound, openGrpc, stale } from '../support/grpc.ts'
 import { creationOf } from '../support/store.ts'
@@ -248,6 +249,22 @@ describe('BatchGetProducts', () => {
     assert.deepEqual(await rpc.batchGetProducts({ ids: [unknownId] }), { products: [] })
   })
 
+  test('names as many of 1000 bad ids as fit into the metadata, and the number of the others', async () => {
+    const error: ServiceError = await rpc.batchGetProducts({ ids: Array(1_000).fill(0) }).then(
+      () => assert.fail('the call succeeded'),
+      (reason) => reason,
+    )
+    const encoded = error.metadata.get('grpc-status-details-bin')[0] ?? assert.fail('no details')
+    const { details } = Status.decode(Buffer.from(encoded))
+    const [info, , badRequest] = details.map(({ value }) => value)
+    assert.ok(info && badRequest)
+    const { fieldViolations } = BadRequest.decode(badRequest)
+    assert.equal(fieldViolations[9]?.field, 'ids[9]')
+    assert.deepEqual(ErrorInfo.decode(info).metadata, {
+      omitted_errors: String(1_000 - fieldViolations.length),
+    })
+  })
+
   test('accepts 1000 ids, and fails with INVALID_ARGUMENT for no id or more than 1000', async () => {
     const ids = Array.from({ length: 1_001 }, (_, index) => lamp.id + index)
     const { products } = await rpc.batchGetProducts({ ids: ids.slice(0, 1_000) })
@@ -256,9 +273,9 @@ describe('BatchGetProducts', () => {
       await assertFails(rpc.batchGetProducts({ ids: refused }), invalid, 'ids must')
   })
 
-  test('fails with INVALID_ARGUMENT for an id out of range, and names its index', async () => {
+  test('fails with INVALID_ARGUMENT for ids out of range, and names the index of each', async () => {
     for (const id of [0, ...negativeNumbers])
-      await assertFails(rpc.batchGetProducts({ ids: [lamp.id, id] }), invalid, 'ids/1 must')
+      await assertFails(rpc.batchGetProducts({ ids: [id, lamp.id, id] }), invalid, 'ids/0 must', 'ids/2 must')
   })
 })
 
