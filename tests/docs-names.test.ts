@@ -55,7 +55,7 @@ const externalNames = new Set([
 ])
 
 /** Paths of files that the pages tell readers to create. */
-const examplePaths = /cheapest-products|0002_|price-history|cleanup|NAME/
+const examplePaths = /cheapest-products|0004_|price-history|cleanup|NAME/
 
 describe('the documentation', () => {
   it('names only identifiers that the code contains', () => {

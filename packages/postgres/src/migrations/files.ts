@@ -11,7 +11,8 @@ const statementsOf = (text: string): string[] =>
   text
     .replace(/^--.*$/gm, '')
     .split(/;\s*$/m)
-    .filter((statement) => statement.trim() !== '')
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '')
 
 /** Reads the SQL files in the folder, sorted by name. */
 export const readMigrations = async (folder: string): Promise<readonly MigrationFile[]> => {

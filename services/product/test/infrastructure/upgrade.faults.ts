@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { cp, mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { PGlite } from '@electric-sql/pglite'
+import { dataDir } from '@electric-sql/pglite-prepopulatedfs'
+import { openForMigration } from '@shop/postgres/database.ts'
+import { migrationsIn } from '@shop/postgres/migrations.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { ownDatabase, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { Kysely, PGliteDialect, sql } from 'kysely'
+import { Client } from 'pg'
+import { byId } from '../../src/domain/product-reader.ts'
+import { migrations } from '../../src/infrastructure/migrations.ts'
+import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
+import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
+import { postgresConfigOf } from '../support/config.ts'
+
+const later = ['0002_groups', '0003_category_lists']
+
+/** Applies the migrations of the first release. */
+const migrateToFirst = async (database: Database): Promise<void> => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'migrations-'))
+  const name = '0001_products.sql'
+  await cp(join(import.meta.dirname, '../../migrations', name), join(folder.path, name))
+  await migrationsIn(folder.path).apply(database)
+}
+
+const open = (url: string): Database =>
+  openForMigration<Tables>(postgresConfigOf({ DATABASE_URL: url }), silentLogger)
+
+/** Opens a new database of the first release, with one product. It is a database, because building an index waits for the transactions of all schemas. */
+const openFirst = async () => {
+  const own = await ownDatabase()
+  const database = open(own.url)
+  await migrateToFirst(database)
+  await sql`insert into products (name, price, category) values ('old', 1, 'Home')`.execute(database)
+  return {
+    url: own.url,
+    database,
+    [Symbol.asyncDispose]: async () => {
+      await database.destroy()
+      await own[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const categoryIndexes = async (database: Database) =>
+  (
+    await sql<{ name: string; valid: boolean }>`
+      select relname as name, indisvalid as valid from pg_index join pg_class on pg_class.oid = indexrelid
+      where relname like 'products_category_%' order by relname
+    `.execute(database)
+  ).rows
+
+const validIndexes = ['created_at_id', 'id', 'name_id', 'price_id', 'stock_id'].map((name) => ({
+  name: `products_category_${name}`,
+  valid: true,
+}))
+
+const client = async (url: string) => {
+  const connection = new Client({ connectionString: url })
+  await connection.connect()
+  return { connection, [Symbol.asyncDispose]: () => connection.end() }
+}
+
+describe('an upgrade of the database of the first release', { skip: withoutPostgres }, () => {
+  it('keeps the products, whose group is null, and the statements of that release', async () => {
+    await using first = await openFirst()
+    assert.deepEqual(await migrations.apply(first.database), later)
+    assert.deepEqual(await migrations.apply(first.database), [])
+    assert.deepEqual(await categoryIndexes(first.database), validIndexes)
+    const columns = 'id, name, description, price, stock, category, version, created_at, updated_at'
+    await sql
+      .raw(`insert into products (name, description, price, stock, category) values ('x', '', 1, 0, 'Home')`)
+      .execute(first.database)
+    await sql.raw(`update products set stock = 3, version = version + 1 where id = 1`).execute(first.database)
+    const { rows } = await sql.raw(`select ${columns} from products`).execute(first.database)
+    assert.equal(rows.length, 2)
+    const listed = await postgresProductReader(first.database).list({
+      sort: byId,
+      category: 'Home',
+      limit: 9,
+    })
+    assert.deepEqual(
+      listed.products.map(({ groupId }) => groupId),
+      [null, null],
+    )
+  })
+
+  it('works in PGlite', async () => {
+    const pglite = await PGlite.create({ loadDataDir: await dataDir() })
+    await using database = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) })
+    await migrateToFirst(database)
+    assert.deepEqual(await migrations.apply(database), later)
+    assert.deepEqual(await categoryIndexes(database), validIndexes)
+  })
+
+  it('is done once if several processes start it, also of other schemas of the database', async () => {
+    await using first = await openFirst()
+    await sql`create schema other`.execute(first.database)
+    const other = new URL(first.url)
+    other.searchParams.set('options', '-c search_path=other')
+    await using another = open(other.href)
+    await migrateToFirst(another)
+    const runs = await Promise.all(
+      [first.url, other.href, first.url, other.href, first.url].map(async (url) => {
+        await using database = open(url)
+        return await migrations.apply(database)
+      }),
+    )
+    assert.deepEqual(runs.flat().toSorted(), [...later, ...later].toSorted())
+  })
+
+  it('replaces an index that an interrupted build has left', async () => {
+    await using first = await openFirst()
+    await sql`insert into products (name, price, category) values ('y', 1, 'Home')`.execute(first.database)
+    const broken = sql`create unique index concurrently products_category_stock_id on products (category, stock)`
+    await assert.rejects(broken.execute(first.database), /could not create unique index/)
+    assert.ok((await categoryIndexes(first.database)).some(({ valid }) => !valid))
+    assert.deepEqual(await migrations.apply(first.database), later)
+    assert.deepEqual(await categoryIndexes(first.database), validIndexes)
+  })
+
+  it('lets other transactions write while it builds the indexes of the lists', async () => {
+    await using first = await openFirst()
+    await using upgrading = open(first.url)
+    await using reader = await client(first.url)
+    await using writer = await client(first.url)
+    // An index that is built concurrently waits for this transaction, after the column has been added.
+    const tables = 'begin isolation level repeatable read; select from pg_class'
+    await reader.connection.query(tables)
+    const upgrade = migrations.apply(upgrading)
+    const active = `select from pg_stat_activity where datname = current_database() and query like 'create index concurrently%'`
+    await eventually(20_000, async () => assert.equal((await writer.connection.query(active)).rowCount, 1))
+    await writer.connection.query("set lock_timeout = '2s'")
+    await writer.connection.query("insert into products (name, price) values ('z', 1)")
+    await writer.connection.query('update products set stock = 7 where id = 1')
+    await reader.connection.query('commit')
+    assert.deepEqual(await upgrade, later)
+  })
+})
