@@ -3,7 +3,6 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { request } from '@shop/testing/services/http.ts'
 import {
   startHaproxy,
   startNginx,
@@ -11,7 +10,8 @@ import {
   withoutHaproxy,
   withoutNginx,
   withoutVarnish,
-} from '@shop/testing/services/proxies.ts'
+} from '@shop/testing/proxies/proxies.ts'
+import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 
 const shop = new AsyncDisposableStack()

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { eventually } from '../asserts/eventually.ts'
+import { freePort } from '../services/services.ts'
 import { unlessReachable } from '../stores/servers.ts'
-import { freePort } from './services.ts'
 
 const startTimeoutMs = 20_000
 
