@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { reference } from '../http/openapi.ts'
-import { addVary, preferredType } from '../http/responses/negotiation.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import { addVary, preferredType } from '../negotiation.ts'
 import type { Health } from './health.ts'
 
 const HealthCheck = Type.Object(

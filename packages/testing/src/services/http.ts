@@ -12,6 +12,7 @@ export const request = async (
     signal: AbortSignal.timeout(20_000),
   })
   const text = await response.text()
-  const isJson = /json/.test(response.headers.get('content-type') ?? '')
+  // A cache may answer 304 with the type of the body that it leaves out.
+  const isJson = text !== '' && /json/.test(response.headers.get('content-type') ?? '')
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
 }

@@ -1,8 +1,8 @@
 import { pipeline, Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, createBrotliCompress, createGzip, gzip } from 'node:zlib'
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import { type Coding, preferredCoding, refusesIdentity } from './negotiation.ts'
+import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply } from 'fastify'
+import { type Coding, preferredCoding, refusesIdentity } from '../../negotiation.ts'
 
 /** Smaller responses fit into one packet, so compression would save nothing. */
 const thresholdBytes = 1_024
@@ -10,7 +10,7 @@ const thresholdBytes = 1_024
 const compressibleTypes =
   /^text\/(?!event-stream)|^image\/svg|[/+](?:json|xml|x-yaml|x-ndjson|javascript|openmetrics-text)\b/i
 
-// The default quality of 11 takes 960 ms for a list of 1,000 products, this one 5 ms.
+// The default quality of 11 takes 960 ms for 250 KB of JSON, this one 5 ms.
 const brotliParams = { [constants.BROTLI_PARAM_QUALITY]: 4 }
 const [compressBrotli, compressGzip] = [promisify(brotliCompress), promisify(gzip)]
 
@@ -57,6 +57,21 @@ const codingOf = (payload: unknown, reply: FastifyReply): Coding | undefined => 
   return coding === 'identity' ? undefined : coding
 }
 
+const compressBody = async (
+  body: Buffer,
+  coding: Coding,
+  reply: FastifyReply,
+  done: DoneFuncWithErrOrRes,
+) => {
+  try {
+    const compressed = await compress(body, coding)
+    void reply.header('content-encoding', coding).removeHeader('content-length')
+    done(null, compressed)
+  } catch (error) {
+    done(error as Error)
+  }
+}
+
 /** Returns a stream of the compressed payload. Closing either stream closes the other. */
 const compressStream = (payload: Readable, coding: Coding, reply: FastifyReply): Readable => {
   void reply.header('content-encoding', coding).removeHeader('content-length').removeHeader('accept-ranges')
@@ -80,9 +95,6 @@ export const compressResponses = (app: FastifyInstance): void => {
     if (coding === undefined) return done()
     if (payload instanceof Readable) return done(null, compressStream(payload, coding, reply))
     const body = Buffer.isBuffer(payload) ? payload : Buffer.from(payload as string)
-    compress(body, coding).then((compressed) => {
-      void reply.header('content-encoding', coding).removeHeader('content-length')
-      done(null, compressed)
-    }, done)
+    void compressBody(body, coding, reply, done)
   })
 }
