@@ -1,5 +1,4 @@
--- Products of one group are variants of each other. The column has no default, so the table is not rewritten.
-alter table products add column group_id text collate "C" check (char_length(group_id) between 1 and 64);
-
--- Only for products of a group, so that others cost nothing.
-create index products_group_id_id on products (group_id, id) where group_id is not null;
+-- Products of one group are variants of each other. Neither statement reads the table: the column has no default, and the
+-- check is validated by the next migration, without blocking writes.
+alter table products add column group_id text collate "C";
+alter table products add constraint products_group_id_check check (char_length(group_id) between 1 and 64) not valid;

@@ -18,7 +18,7 @@ import { postgresProductReader } from '../../src/infrastructure/postgres-product
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
 import { postgresConfigOf } from '../support/config.ts'
 
-const later = ['0002_groups', '0003_category_lists']
+const later = ['0002_groups', '0003_list_indexes']
 
 /** Applies the migrations of the first release. */
 const migrateToFirst = async (database: Database): Promise<void> => {
@@ -72,6 +72,10 @@ describe('an upgrade of the database of the first release', { skip: withoutPostg
     assert.deepEqual(await migrations.apply(first.database), later)
     assert.deepEqual(await migrations.apply(first.database), [])
     assert.deepEqual(await categoryIndexes(first.database), validIndexes)
+    await assert.rejects(
+      sql`update products set group_id = ''`.execute(first.database),
+      /products_group_id_check/,
+    )
     const columns = 'id, name, description, price, stock, category, version, created_at, updated_at'
     await sql
       .raw(`insert into products (name, description, price, stock, category) values ('x', '', 1, 0, 'Home')`)
