@@ -10,6 +10,7 @@ const infoOf = (request: FastifyRequest) => ({
   instance: request.url.split('?', 1)[0] ?? '/',
   requestId: request.id,
   maxBodyBytes: request.routeOptions.bodyLimit,
+  mediaTypes: mediaTypesOf(request.server),
 })
 
 const send = (reply: FastifyReply, problem: Problem) => {
@@ -55,11 +56,8 @@ export const sendStatus = (
 }
 
 /** Responds with 415, and tells the client the media types that the route accepts. */
-const sendUnsupportedMediaType = (request: FastifyRequest, reply: FastifyReply) => {
-  const mediaTypes = mediaTypesOf(request.server)
-  const detail = `unsupported media type; send ${mediaTypes.join(' or ')}`
-  return sendStatus(415, request, reply.headers(acceptHeader(request.method, mediaTypes)), detail)
-}
+const sendUnsupportedMediaType = (request: FastifyRequest, reply: FastifyReply) =>
+  sendStatus(415, request, reply.headers(acceptHeader(request.method, mediaTypesOf(request.server))))
 
 /** Responds with the problem for the error. Remembers a fault of the server, to be logged with the request. */
 export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {

@@ -1,8 +1,8 @@
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
-import { isOperational } from '../health/operation-routes.ts'
 import { every } from '../resilience/every.ts'
 import { sendStatus } from './errors.ts'
+import { isOperational } from './operations/operation-routes.ts'
 
 const sampleIntervalMs = 500
 

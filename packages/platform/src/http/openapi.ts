@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
 import type { HealthReport } from '../health/health.ts'
+import { maxRequestBytes } from '../transports.ts'
 import type { Document } from './openapi/document.ts'
 import { documentHeaders } from './openapi/headers.ts'
 import { addHealthExamples } from './openapi/health-examples.ts'
@@ -37,8 +38,14 @@ export const withDefault = <Schema extends TSchema>(schema: Schema, value: Stati
 const operationsTag = { name: 'operations', description: 'Health, readiness and metrics, for monitoring' }
 
 /** Completes the document that the plugin made from the routes. */
-const complete = (document: Document, { operations = {}, healthExample }: Documentation): Document =>
-  documentHeaders(addHealthExamples(documentOperations(nameSchemas(document), operations), healthExample))
+const complete = (
+  document: Document,
+  { operations = {}, healthExample }: Documentation,
+  maxBodyBytes: number,
+): Document => {
+  const documented = documentOperations(nameSchemas(document), operations, maxBodyBytes)
+  return documentHeaders(addHealthExamples(documented, healthExample))
+}
 
 /** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
 export const documentApi = async (
@@ -62,7 +69,13 @@ export const documentApi = async (
     },
     transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
     transformObject: (made) =>
-      'openapiObject' in made ? complete(made.openapiObject as Document, documentation) : {},
+      'openapiObject' in made
+        ? complete(
+            made.openapiObject as Document,
+            documentation,
+            app.initialConfig.bodyLimit ?? maxRequestBytes,
+          )
+        : {},
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,

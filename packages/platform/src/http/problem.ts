@@ -65,6 +65,8 @@ type RequestInfo = Readonly<{
   requestId: string
   /** The maximum size of the body. Missing if the route is not known. */
   maxBodyBytes?: number
+  /** The media types of bodies that the route accepts. */
+  mediaTypes?: readonly string[]
 }>
 
 const problem = (
@@ -98,6 +100,14 @@ const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
   503: { code: 'unavailable', detail: overloadMessage },
 }
 
+/** The text for a status that depends on the route; undefined if it does not, or if the route is not known. */
+const detailOfRoute = (status: number, { maxBodyBytes, mediaTypes }: RequestInfo): string | undefined => {
+  if (status === 413 && maxBodyBytes !== undefined) return `the body must be at most ${maxBodyBytes} bytes`
+  if (status === 415 && mediaTypes !== undefined)
+    return `unsupported media type; send ${mediaTypes.join(' or ')}`
+  return undefined
+}
+
 /**
  * The problem for a request that the HTTP server itself rejects (no such route, unreadable body, …), by its
  * status. The text is our own, because the library's text is not meant for callers.
@@ -110,10 +120,7 @@ export const problemOfStatus = (status: number, request: RequestInfo): Problem =
         ? 'the request or its JSON body cannot be parsed'
         : `the request is refused: ${(STATUS_CODES[status] ?? 'error').toLowerCase()}`,
   }
-  const detail =
-    status === 413 && request.maxBodyBytes !== undefined
-      ? `the body must be at most ${request.maxBodyBytes} bytes`
-      : rejection.detail
+  const detail = detailOfRoute(status, request) ?? rejection.detail
   return problem(request, { status, code: rejection.code, detail })
 }
 

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isOperational } from '../health/operation-routes.ts'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -7,6 +6,7 @@ import { requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, isAbandoned, makeContext, onceClosed } from './context.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
+import { isOperational } from './operations/operation-routes.ts'
 import { inTraceOf } from './tracing.ts'
 
 /**

@@ -1,6 +1,5 @@
 import type { Context, Span } from '@opentelemetry/api'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isOperational } from '../health/operation-routes.ts'
 import {
   context,
   isTracing,
@@ -11,6 +10,7 @@ import {
   trace,
 } from '../tracing/api.ts'
 import { onceClosed } from './context.ts'
+import { isOperational } from './operations/operation-routes.ts'
 
 const contexts = new WeakMap<FastifyRequest, Context>()
 

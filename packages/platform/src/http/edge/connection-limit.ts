@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { isOperational } from '../../health/operation-routes.ts'
 import { sendStatus } from '../errors.ts'
+import { isOperational } from '../operations/operation-routes.ts'
 
 /** Connections above the limit that are still accepted, to be told so, and for health checks. */
 const reserve = 100

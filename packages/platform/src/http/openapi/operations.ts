@@ -28,33 +28,37 @@ const pathOf = (template: string, parameters: readonly Parameter[] = []): string
 /** The statuses of the HTTP server itself. Their problems differ between operations only in the path. */
 const serverStatuses = new Set([413, 415, 429, 500, 503])
 
+type ExampleRequest = Parameters<typeof problemOfStatus>[1]
+
 /** The problems of an operation that has the statuses: its own, and those of the HTTP server. */
 const problemsOf = (
   statuses: readonly string[],
-  instance: string,
+  request: ExampleRequest,
   own: readonly ProblemExample[],
 ): Problem[] => {
   const problems = own.map((example) =>
     example instanceof AppError
-      ? problemOf(example, { instance, requestId })
-      : problemOf(example.error, { instance: example.instance, requestId }),
+      ? problemOf(example, request)
+      : problemOf(example.error, { ...request, instance: example.instance }),
   )
   const added = statuses
     .map(Number)
     .filter((status) => serverStatuses.has(status) && problems.every((problem) => problem.status !== status))
-    .map((status) => {
-      const request = { instance, requestId }
-      return status === 500 ? problemOf(undefined, request) : problemOfStatus(status, request)
-    })
+    .map((status) => (status === 500 ? problemOf(undefined, request) : problemOfStatus(status, request)))
   return [...problems, ...added]
 }
 
-const withExamples = (operation: Operation, path: string, own: readonly ProblemExample[]): Operation => {
+const withExamples = (
+  operation: Operation,
+  { instance, maxBodyBytes }: Readonly<{ instance: string; maxBodyBytes: number }>,
+  own: readonly ProblemExample[],
+): Operation => {
   const isProblem = (status: string) =>
     operation.responses?.[status]?.content?.[problemMediaType] !== undefined
   const statuses = Object.keys(operation.responses ?? {}).filter(isProblem)
   if (statuses.length === 0) return operation
-  const problems = problemsOf(statuses, pathOf(path, operation.parameters), own)
+  const mediaTypes = Object.keys(operation.requestBody?.content ?? { 'application/json': undefined })
+  const problems = problemsOf(statuses, { instance, requestId, maxBodyBytes, mediaTypes }, own)
   const undocumented = problems.find(({ status }) => !statuses.includes(String(status)))
   if (undocumented)
     throw new Error(
@@ -74,10 +78,15 @@ const withExamples = (operation: Operation, path: string, own: readonly ProblemE
  * Adds descriptions, and examples of every documented problem. The examples are made by the functions that make
  * the real problems.
  */
-export const documentOperations = (document: Document, operations: OperationsDocumentation): Document =>
+export const documentOperations = (
+  document: Document,
+  operations: OperationsDocumentation,
+  maxBodyBytes: number,
+): Document =>
   mapOperations(document, (operation, { path }) => {
+    const request = { instance: pathOf(path, operation.parameters), maxBodyBytes }
     const documentation = operations[operation.operationId ?? '']
-    if (documentation === undefined) return withExamples(operation, path, [])
+    if (documentation === undefined) return withExamples(operation, request, [])
     const { description, problems } = documentation
-    return withExamples({ description, ...operation }, path, problems)
+    return withExamples({ description, ...operation }, request, problems)
   })

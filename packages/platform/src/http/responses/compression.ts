@@ -2,7 +2,7 @@ import { pipeline, Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, createBrotliCompress, createGzip, gzip } from 'node:zlib'
 import type { DoneFuncWithErrOrRes, FastifyInstance, FastifyReply } from 'fastify'
-import { type Coding, preferredCoding, refusesIdentity } from '../../negotiation.ts'
+import { type Coding, preferredCoding, refusesIdentity } from './negotiation.ts'
 
 /** Smaller responses fit into one packet, so compression would save nothing. */
 const thresholdBytes = 1_024

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { reference } from '../http/openapi.ts'
-import type { Metrics } from '../metrics/metrics.ts'
-import { addVary, preferredType } from '../negotiation.ts'
-import type { Health } from './health.ts'
+import type { Health } from '../../health/health.ts'
+import type { Metrics } from '../../metrics/metrics.ts'
+import { reference } from '../openapi.ts'
+import { addVary, preferredType } from '../responses/negotiation.ts'
 
 const HealthCheck = Type.Object(
   {
