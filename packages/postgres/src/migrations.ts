@@ -88,6 +88,14 @@ export class MigrationsPending extends Error {
   override readonly name = 'MigrationsPending'
 }
 
+const pendingIn = (
+  list: readonly MigrationInfo[],
+  files: readonly MigrationFile[],
+): readonly MigrationFile[] => {
+  const pending = new Set(list.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name))
+  return files.filter(({ name }) => pending.has(name))
+}
+
 /** The migrations in a folder: its SQL files, sorted by name. */
 export const migrationsIn = (folder: string) => {
   /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
@@ -96,10 +104,8 @@ export const migrationsIn = (folder: string) => {
       (await migratorOf(database, await readMigrations(folder))).getMigrations(),
     )
 
-  const pendingOf = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationFile[]> => {
-    const pending = (await list(database)).filter(({ executedAt }) => executedAt === undefined)
-    return (await readMigrations(folder)).filter((file) => pending.some(({ name }) => name === file.name))
-  }
+  const pendingOf = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationFile[]> =>
+    pendingIn(await list(database), await readMigrations(folder))
 
   return {
     list,
@@ -108,10 +114,9 @@ export const migrationsIn = (folder: string) => {
     requireApplied: async <Tables>(database: Kysely<Tables>): Promise<void> => {
       await requireSuitableServer(database)
       const pending = await pendingOf(database)
+      const names = pending.map(({ name }) => name).join(', ')
       if (pending.length > 0)
-        throw new MigrationsPending(
-          `pending migrations: ${pending.map(({ name }) => name).join(', ')}; apply them with db-migrate`,
-        )
+        throw new MigrationsPending(`pending migrations: ${names}; apply them with db-migrate`)
     },
 
     /**
@@ -129,11 +134,10 @@ export const migrationsIn = (folder: string) => {
       if (last === undefined) return []
       const files = await readMigrations(folder)
       const isNew = pending.length === files.length
-      return repeatAfterDroppedSchema(() =>
-        isNew
-          ? migrateTo(database, files.map(inTransaction), last.name)
-          : upgrade(database, files, pendingOf),
-      )
+      return repeatAfterDroppedSchema(() => {
+        if (!isNew) return upgrade(database, files, pendingOf)
+        return migrateTo(database, files.map(inTransaction), last.name)
+      })
     },
   }
 }
