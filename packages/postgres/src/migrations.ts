@@ -88,6 +88,11 @@ export class MigrationsPending extends Error {
   override readonly name = 'MigrationsPending'
 }
 
+const listIn = async <Tables>(database: Kysely<Tables>, folder: string): Promise<readonly MigrationInfo[]> =>
+  repeatAfterDroppedSchema(async () =>
+    (await migratorOf(database, await readMigrations(folder))).getMigrations(),
+  )
+
 const pendingIn = (
   list: readonly MigrationInfo[],
   files: readonly MigrationFile[],
@@ -98,16 +103,12 @@ const pendingIn = (
 
 /** The migrations in a folder: its SQL files, sorted by name. */
 export const migrationsIn = (folder: string) => {
-  /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
-  const list = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationInfo[]> =>
-    repeatAfterDroppedSchema(async () =>
-      (await migratorOf(database, await readMigrations(folder))).getMigrations(),
-    )
-
+  const list = <Tables>(database: Kysely<Tables>) => listIn(database, folder)
   const pendingOf = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationFile[]> =>
     pendingIn(await list(database), await readMigrations(folder))
 
   return {
+    /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
     list,
 
     /** Rejects with `MigrationsPending` unless the database has every migration. Throws like `apply`. */
