@@ -72,7 +72,7 @@ describe('a new sort key', () => {
     assert.deepEqual(
       broken,
       new Set([
-        'infrastructure/postgres-product-reader.ts',
+        'infrastructure/reading/page-query.ts',
         'interfaces/page-cursor.ts',
         'interfaces/sort-words.ts',
       ]),

@@ -88,30 +88,36 @@ export class MigrationsPending extends Error {
   override readonly name = 'MigrationsPending'
 }
 
+const listIn = async <Tables>(database: Kysely<Tables>, folder: string): Promise<readonly MigrationInfo[]> =>
+  repeatAfterDroppedSchema(async () =>
+    (await migratorOf(database, await readMigrations(folder))).getMigrations(),
+  )
+
+const pendingIn = (
+  list: readonly MigrationInfo[],
+  files: readonly MigrationFile[],
+): readonly MigrationFile[] => {
+  const pending = new Set(list.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name))
+  return files.filter(({ name }) => pending.has(name))
+}
+
 /** The migrations in a folder: its SQL files, sorted by name. */
 export const migrationsIn = (folder: string) => {
-  /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
-  const list = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationInfo[]> =>
-    repeatAfterDroppedSchema(async () =>
-      (await migratorOf(database, await readMigrations(folder))).getMigrations(),
-    )
-
-  const pendingOf = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationFile[]> => {
-    const pending = (await list(database)).filter(({ executedAt }) => executedAt === undefined)
-    return (await readMigrations(folder)).filter((file) => pending.some(({ name }) => name === file.name))
-  }
+  const list = <Tables>(database: Kysely<Tables>) => listIn(database, folder)
+  const pendingOf = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationFile[]> =>
+    pendingIn(await list(database), await readMigrations(folder))
 
   return {
+    /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
     list,
 
     /** Rejects with `MigrationsPending` unless the database has every migration. Throws like `apply`. */
     requireApplied: async <Tables>(database: Kysely<Tables>): Promise<void> => {
       await requireSuitableServer(database)
       const pending = await pendingOf(database)
+      const names = pending.map(({ name }) => name).join(', ')
       if (pending.length > 0)
-        throw new MigrationsPending(
-          `pending migrations: ${pending.map(({ name }) => name).join(', ')}; apply them with db-migrate`,
-        )
+        throw new MigrationsPending(`pending migrations: ${names}; apply them with db-migrate`)
     },
 
     /**
@@ -129,11 +135,10 @@ export const migrationsIn = (folder: string) => {
       if (last === undefined) return []
       const files = await readMigrations(folder)
       const isNew = pending.length === files.length
-      return repeatAfterDroppedSchema(() =>
-        isNew
-          ? migrateTo(database, files.map(inTransaction), last.name)
-          : upgrade(database, files, pendingOf),
-      )
+      return repeatAfterDroppedSchema(() => {
+        if (!isNew) return upgrade(database, files, pendingOf)
+        return migrateTo(database, files.map(inTransaction), last.name)
+      })
     },
   }
 }
