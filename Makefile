@@ -27,7 +27,7 @@ endef
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2 }'
 
-$(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json
+$(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json tests/client/package.json
 	@command -v npm >/dev/null || { echo 'make: npm not found: install Node.js 20 or newer, which includes it' >&2; exit 1; }
 	@# Older npm ignores allowScripts and would install Git hooks through lefthook; CI=true prevents that.
 	CI=true npm ci --loglevel=error
@@ -68,6 +68,8 @@ lint: $(INSTALLED) ## Check format, lint rules, types, unused code, and that no 
 	buf lint
 	buf breaking --against api/released/proto
 	node scripts/openapi-breaking.ts
+	node scripts/openapi-lint.ts
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint --format=stylish
 
 format: $(INSTALLED) ## Format the code
 	biome check --write

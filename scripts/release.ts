@@ -14,7 +14,10 @@ const root = join(import.meta.dirname, '..')
  * exact versions of the other packages of this project.
  */
 const places: readonly (readonly [files: string, pattern: RegExp])[] = [
-  ['{.,bench,packages/*,services/*}/package.json', /(^ {2}"version": "|"@shop\/[a-z-]+": ")\d+\.\d+\.\d+/gm],
+  [
+    '{.,bench,packages/*,services/*,tests/client}/package.json',
+    /(^ {2}"version": "|"@shop\/[a-z-]+": ")\d+\.\d+\.\d+/gm,
+  ],
   ['dockerfiles/*.dockerfile', /(^ARG VERSION=)\d+\.\d+\.\d+/gm],
   ['deploy/k8s/kustomization.yml', /(\bnewTag: )\d+\.\d+\.\d+/g],
 ]

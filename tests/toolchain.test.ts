@@ -39,7 +39,9 @@ describe('the version of Node.js', () => {
 describe('the version of the release', () => {
   it('is the same in every package, image, manifest and released document', () => {
     const released: string = manifest.version
-    const packages = ['packages', 'services', 'bench'].flatMap((folder) => filesOf(folder, 'package.json'))
+    const packages = ['packages', 'services', 'bench', 'tests'].flatMap((folder) =>
+      filesOf(folder, 'package.json'),
+    )
     assert.ok(packages.length > 9)
     for (const file of packages) {
       const { version: own, dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(file, 'utf8'))

@@ -17,6 +17,7 @@ import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
+import { documentation } from './interfaces/http/basket-documentation.ts'
 import { BasketJson } from './interfaces/http/basket-json.ts'
 import { basketRoutes } from './interfaces/http/basket-routes.ts'
 import { basketMetrics } from './interfaces/metrics/basket-metrics.ts'
@@ -36,7 +37,7 @@ const createHttp = (
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
-    title: 'Basket service',
+    documentation,
     version,
     schemas: [BasketJson],
     problemMembers: errorDetails,

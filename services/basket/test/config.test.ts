@@ -24,6 +24,7 @@ const combinableVariables = {
   LOG_FILE: 'lines.log',
   SHUTDOWN_DELAY_SECONDS: '7',
   DOCS: 'off',
+  COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example,http://localhost:3000',
   MAX_EVENT_LOOP_DELAY_MS: '250',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
@@ -48,7 +49,7 @@ const combinableVariables = {
 describe("the basket service's configuration", () => {
   it('has defaults for variables that are not set', () => {
     assert.deepEqual(readConfig({}), {
-      http: { port: 8081, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
+      http: { port: 8081, docs: true, compression: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
       logging: {
         level: 'debug',
         format: 'text',
@@ -98,6 +99,7 @@ describe("the basket service's configuration", () => {
       http: {
         port: 8099,
         docs: false,
+        compression: false,
         corsOrigins: 'https://shop.example,http://localhost:3000',
         maxEventLoopDelayMs: 250,
       },

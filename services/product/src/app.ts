@@ -23,11 +23,15 @@ import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { productEventLog } from './infrastructure/product-event-log.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
+import { documentation } from './interfaces/http/product-documentation.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
 import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
 
 export const { version } = manifest
+
+/** The longest valid product is larger than the default if its characters are escaped. */
+const maxBodyBytes = 256 * 1024
 
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
@@ -42,9 +46,10 @@ const createHttp = (
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
-    title: 'Product service',
+    documentation,
     version,
     schemas: [ProductJson],
+    maxBodyBytes,
     problemMembers: errorDetails,
     routes: productRoutes(use),
     ...observers,

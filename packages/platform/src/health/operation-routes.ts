@@ -1,29 +1,71 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { reference } from '../http/openapi.ts'
+import { addVary, preferredType } from '../http/responses/negotiation.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Health } from './health.ts'
 
-const healthProperties = {
-  service: Type.String(),
-  status: Type.Enum(['healthy', 'degraded', 'unhealthy']),
-  timestamp: Type.String({ format: 'date-time' }),
-  version: Type.String(),
-  checks: Type.Record(
-    Type.String(),
-    Type.Object({
-      status: Type.Enum(['up', 'down']),
-      latency_ms: Type.Number(),
-      reason: Type.Optional(Type.String({ description: 'Why the dependency is down, if known' })),
-    }),
-  ),
-}
+const HealthCheck = Type.Object(
+  {
+    status: Type.Enum(['up', 'down']),
+    latency_ms: Type.Number(),
+    reason: Type.Optional(Type.String({ description: 'Why the dependency is down, if known' })),
+  },
+  { title: 'HealthCheck' },
+)
+
+const HealthJson = Type.Object(
+  {
+    service: Type.String(),
+    status: Type.Enum(['healthy', 'degraded', 'unhealthy']),
+    timestamp: Type.String({ format: 'date-time' }),
+    version: Type.String(),
+    checks: Type.Record(Type.String(), HealthCheck, { description: 'The dependencies, by name' }),
+  },
+  { $id: 'Health', title: 'Health' },
+)
 
 const reportResponses = {
-  200: Type.Object(healthProperties, { description: 'Healthy or degraded: the service accepts requests' }),
-  503: Type.Object(healthProperties, { description: 'Unhealthy or stopping' }),
+  200: reference(HealthJson, 'Healthy or degraded: the service accepts requests'),
+  503: reference(HealthJson, 'Unhealthy or stopping'),
+}
+
+const Alive = Type.Object(
+  { status: Type.Literal('alive') },
+  { title: 'Alive', description: 'The process is running', examples: [{ status: 'alive' }] },
+)
+
+const textOf = (example: string) => ({ schema: Type.String(), example })
+
+const metricsResponses = {
+  200: {
+    description: 'The current values; in OpenMetrics, with exemplars, if `Accept` asks for it',
+    content: {
+      'text/plain': textOf('# TYPE http_server_active_requests gauge\nhttp_server_active_requests 1\n'),
+      'application/openmetrics-text': textOf(
+        '# TYPE http_server_active_requests gauge\nhttp_server_active_requests 1\n# EOF\n',
+      ),
+    },
+  },
 }
 
 const tags = ['operations']
+
+const reports = [
+  [
+    'health',
+    '/health',
+    'State of the service and its dependencies',
+    'For people and dashboards. Each dependency is asked, for at most a second.',
+  ],
+  [
+    'ready',
+    '/health/ready',
+    'Whether this instance is ready for requests',
+    'For load balancers: 503 while a required dependency is down, and while the service stops.',
+  ],
+] as const
+const openMetrics = 'application/openmetrics-text'
 
 /**
  * Whether the route is polled by monitoring. Such requests are never rejected because of overload, not
@@ -35,13 +77,11 @@ export const isOperational = (route = ''): boolean => route === '/metrics' || ro
 export const operationRoutes =
   ({ health, metrics }: Readonly<{ health: Health; metrics: Metrics }>): FastifyPluginAsyncTypebox =>
   async (app) => {
-    for (const [operationId, url, summary] of [
-      ['health', '/health', 'State of the service and its dependencies'],
-      ['ready', '/health/ready', 'Whether this instance is ready for requests'],
-    ] as const) {
+    app.addSchema(HealthJson)
+    for (const [operationId, url, summary, description] of reports) {
       app.get(
         url,
-        { schema: { operationId, summary, tags, response: reportResponses } },
+        { schema: { operationId, summary, description, tags, response: reportResponses } },
         async (_request, reply) => {
           const report = await health.report()
           return reply.code(report.status === 'unhealthy' ? 503 : 200).send(report)
@@ -52,21 +92,23 @@ export const operationRoutes =
     const liveSchema = {
       operationId: 'live',
       summary: 'Whether the process is running',
+      description: 'For liveness probes: asks no dependency.',
       tags,
-      response: {
-        200: Type.Object({ status: Type.Literal('alive') }, { description: 'The process is running' }),
-      },
+      response: { 200: Alive },
     }
     app.get('/health/live', { schema: liveSchema }, () => ({ status: 'alive' as const }))
 
     const metricsSchema = {
       operationId: 'metrics',
       summary: 'Prometheus metrics',
+      description: 'For Prometheus to scrape. The names and labels are in docs/operations.md.',
       tags,
+      response: metricsResponses,
     }
     app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
-      const acceptsOpenMetrics = headers.accept?.includes('application/openmetrics-text') === true
-      const { contentType, text } = await metrics.scrape(acceptsOpenMetrics)
+      const type = preferredType(headers.accept, ['text/plain', openMetrics])
+      const { contentType, text } = await metrics.scrape(type === openMetrics)
+      addVary(reply, 'Accept')
       return reply.type(contentType).send(text)
     })
   }

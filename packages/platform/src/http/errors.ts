@@ -10,22 +10,29 @@ import { recordProblem } from './tracing.ts'
 const infoOf = (request: FastifyRequest) => ({
   instance: request.url.split('?', 1)[0] ?? '/',
   requestId: request.id,
+  maxBodyBytes: request.routeOptions.bodyLimit,
 })
 
 const send = (reply: FastifyReply, problem: Problem) => {
   recordProblem(reply.request, problem)
   if (problem.status === 503 || problem.status === 429) void reply.header('retry-after', retryAfterSeconds)
-  return reply
-    .code(problem.status)
-    .header(requestIdHeader, problem.request_id)
-    .type(problemMediaType)
-    .send(problem)
+  return (
+    reply
+      .code(problem.status)
+      .header(requestIdHeader, problem.request_id)
+      // Fastify calls no hooks for some errors, such as an invalid path.
+      .header('cache-control', 'no-store')
+      .type(problemMediaType)
+      .send(problem)
+  )
 }
 
-/** The 4xx status of an error with which Fastify rejects a request; undefined for any other error. */
+/** The 4xx status with which Fastify, or its plugin for static files, rejects a request; undefined for any other error. */
 const rejectionStatus = (error: unknown): number | undefined => {
-  if (!(error instanceof Error) || !('statusCode' in error && 'code' in error)) return undefined
-  if (!String(error.code).startsWith('FST_')) return undefined
+  if (!(error instanceof Error && 'statusCode' in error)) return undefined
+  const isOfFastify = 'code' in error && String(error.code).startsWith('FST_')
+  const isOfStaticFiles = 'expose' in error && error.expose === true
+  if (!isOfFastify && !isOfStaticFiles) return undefined
   const status = Number(error.statusCode)
   return status >= 400 && status < 500 ? status : undefined
 }

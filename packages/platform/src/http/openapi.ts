@@ -2,6 +2,23 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
+import type { HealthReport } from '../health/health.ts'
+import type { Document } from './openapi/document.ts'
+import { documentHeaders } from './openapi/headers.ts'
+import { addHealthExamples } from './openapi/health-examples.ts'
+import { documentOperations, type OperationsDocumentation } from './openapi/operations.ts'
+import { nameSchemas } from './openapi/schemas.ts'
+import { describeExactQuery } from './query/exact-query.ts'
+
+/** What the OpenAPI document says about a service, besides its routes. */
+export type Documentation = Readonly<{
+  title: string
+  description?: string
+  tags?: readonly Readonly<{ name: string; description: string }>[]
+  operations?: OperationsDocumentation
+  /** A report of the healthy service. */
+  healthExample?: HealthReport
+}>
 
 /**
  * Returns a `$ref` to a schema with an `$id`, for responses. OpenAPI shows it under the `$id`; TypeScript
@@ -10,24 +27,63 @@ import { type Static, type TSchema, Type } from 'typebox'
 export const reference = <Schema extends TSchema>(schema: Schema & { $id?: string }, description: string) =>
   Type.Unsafe<Static<Schema>>({ ...Type.Ref(`${schema.$id}#`), description })
 
+/**
+ * Returns the schema of a member that may be left out and then has the default. Validation adds the default, so
+ * the type has no `undefined`.
+ */
+export const withDefault = <Schema extends TSchema>(schema: Schema, value: Static<Schema>): Schema =>
+  Type.Optional({ ...schema, default: value })
+
+const operationsTag = { name: 'operations', description: 'Health, readiness and metrics, for monitoring' }
+
+/** Completes the document that the plugin made from the routes. */
+const complete = (document: Document, { operations = {}, healthExample }: Documentation): Document =>
+  documentHeaders(addHealthExamples(documentOperations(nameSchemas(document), operations), healthExample))
+
 /** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
 export const documentApi = async (
   app: FastifyInstance,
-  { title, version }: Readonly<{ title: string; version: string }>,
+  documentation: Documentation & Readonly<{ version: string }>,
 ): Promise<void> => {
+  const { title, version, description, tags = [] } = documentation
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title, version } },
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title,
+        version,
+        ...(description && { description }),
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/', description: 'The server of this document' }],
+      // No operation needs credentials.
+      security: [],
+      tags: [...tags, operationsTag],
+    },
+    transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
+    transformObject: (made) =>
+      'openapiObject' in made ? complete(made.openapiObject as Document, documentation) : {},
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,
     },
   })
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: true,
-    // With this directive, browsers would load the page's own files over https, which may not be available.
-    transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
-    logLevel: 'warn',
+  const config = { cacheControl: 'no-cache' } as const
+  await app.register(async (scope) => {
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, ...config }
+    })
+    await scope.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      // With this directive, browsers would load the page's own files over https, which may not be available.
+      transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
+      logLevel: 'warn',
+    })
   })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  let document: Buffer | undefined
+  app.get('/openapi.json', { schema: { hide: true }, config }, (_request, reply) => {
+    document ??= Buffer.from(JSON.stringify(app.swagger()))
+    return reply.type('application/json; charset=utf-8').send(document)
+  })
 }

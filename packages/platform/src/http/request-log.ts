@@ -4,7 +4,7 @@ import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestContext, requestIdHeader } from '../request-context.ts'
-import { decorateWithContext, isAbandoned, makeContext } from './context.ts'
+import { decorateWithContext, isAbandoned, makeContext, onceClosed } from './context.ts'
 import { faultOf, sendStatus } from './errors.ts'
 import { methods } from './methods.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -59,14 +59,14 @@ export const recordRequests = (
   const record = requestRecorder(logger, failures, metrics)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
-    reply.raw.on('close', () => {
+    onceClosed(reply, (isSent) => {
       metrics.httpActiveRequests.dec()
       // If the connection closes before the response is complete, Fastify does not call onResponse.
-      if (!reply.raw.writableEnded) record(request, reply, clientClosedRequest)
+      if (!isSent) record(request, reply, clientClosedRequest)
     })
     void reply.headers(fixedHeaders).header(requestIdHeader, request.id)
     // Compressed bodies are not supported and count as an unsupported media type.
-    if ((request.headers['content-encoding'] ?? 'identity') === 'identity') done()
+    if (/^(identity)?$/i.test(request.headers['content-encoding'] ?? '')) done()
     else void sendStatus(415, request, reply)
   })
   decorateWithContext(app)

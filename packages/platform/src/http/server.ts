@@ -19,30 +19,36 @@ import { handleErrors, sendConnectionError, sendError } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
-import { documentApi } from './openapi.ts'
+import { type Documentation, documentApi } from './openapi.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
+import { setCacheControl } from './responses/cache-control.ts'
+import { compressResponses } from './responses/compression.ts'
 import { traceRequests } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
 /** More connections would use up the file descriptors that the stores need. */
 const maxConnections = 10_000
 
-/** Settings for documentation, CORS and load shedding. */
+/** Settings for documentation, compression, CORS and load shedding. */
 export type HttpConfig = Readonly<{
   /** Whether to serve /docs and /openapi.json. */
   docs: boolean
+  /** Whether to compress responses for clients that accept it. */
+  compression: boolean
   corsOrigins: Origins
   /** Requests are rejected while the average event loop delay exceeds this; 0 disables the limit. */
   maxEventLoopDelayMs: number
 }>
 
 export type HttpServerOptions = Readonly<{
-  title: string
+  documentation: Documentation
   version: string
   /** Schemas that routes refer to by their `$id`. */
   schemas: readonly TSchema[]
   problemMembers?: ProblemMembers
+  /** The maximum size of a body. */
+  maxBodyBytes?: number
   routes: FastifyPluginAsyncTypebox
   logger: Logger
   metrics: Metrics
@@ -50,16 +56,19 @@ export type HttpServerOptions = Readonly<{
   config?: Partial<HttpConfig> | undefined
 }>
 
-const defaults: HttpConfig = { docs: true, corsOrigins: '*', maxEventLoopDelayMs: 0 }
+const defaults: HttpConfig = { docs: true, compression: true, corsOrigins: '*', maxEventLoopDelayMs: 0 }
 
-const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<Server> => ({
+const fastifyOptions = (
+  loggerInstance: FastifyBaseLogger,
+  { maxBodyBytes = maxRequestBytes }: Pick<HttpServerOptions, 'maxBodyBytes'>,
+): FastifyHttpOptions<Server> => ({
   loggerInstance,
   // The logger itself adds the request id to every line; a child logger per request would repeat it.
   childLoggerFactory: (logger) => logger,
   logController: new LogController({ disableRequestLogging: true }),
   requestIdHeader: false,
   genReqId: ({ headers }) => requestIdFrom(headers[requestIdHeader]),
-  bodyLimit: maxRequestBytes,
+  bodyLimit: maxBodyBytes,
   // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
   http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
   requestTimeout: 15_000,
@@ -77,7 +86,7 @@ const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<S
  */
 export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
-  const app: FastifyInstance = Fastify(fastifyOptions(options.logger))
+  const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options))
   app.server.maxConnections = maxConnections
   // A client that closes its side after sending still gets its response. By default, Node.js closes the
   // connection.
@@ -87,7 +96,12 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   acceptJson(app, 'application/json')
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
-  recordRequests(app, options, corsHeaders(config.corsOrigins))
+  recordRequests(app, options, {
+    ...corsHeaders(config.corsOrigins),
+    ...(config.compression && { vary: 'Accept-Encoding' }),
+  })
+  setCacheControl(app)
+  if (config.compression) compressResponses(app)
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
@@ -95,7 +109,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
   await registerCors(app, config.corsOrigins)
-  if (config.docs) await documentApi(app, options)
+  if (config.docs) await documentApi(app, { ...options.documentation, version: options.version })
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   rejectOtherMethods()

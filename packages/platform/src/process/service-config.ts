@@ -54,6 +54,7 @@ export const serviceSections = (
   http: {
     port: variables.PORT,
     docs: isOn(variables.DOCS),
+    compression: isOn(variables.COMPRESSION),
     corsOrigins: variables.CORS_ORIGINS,
     maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
   },

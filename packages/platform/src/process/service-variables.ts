@@ -20,6 +20,7 @@ export const serviceVariables = {
     default: '1',
   }),
   DOCS: toggle('on'),
+  COMPRESSION: toggle('on'),
   CORS_ORIGINS: Type.String({
     pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
     description: '*, off, or comma-separated origins such as https://shop.example',

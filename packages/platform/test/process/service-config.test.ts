@@ -14,7 +14,7 @@ const sectionsOf = (environment: Environment) =>
 describe('the sections of a configuration', () => {
   it('default to text logs from level debug and no shutdown delay in development', () => {
     assert.deepEqual(sectionsOf({}), {
-      http: { port: 8080, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
+      http: { port: 8080, docs: true, compression: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
       logging: {
         level: 'debug',
         format: 'text',
@@ -41,6 +41,7 @@ describe('the sections of a configuration', () => {
       ENVIRONMENT: 'production',
       PORT: '9090',
       DOCS: 'off',
+      COMPRESSION: 'off',
       CORS_ORIGINS: 'https://shop.example',
       MAX_EVENT_LOOP_DELAY_MS: '0',
       LOG_LEVEL: 'trace',
@@ -53,6 +54,7 @@ describe('the sections of a configuration', () => {
     assert.deepEqual(http, {
       port: 9090,
       docs: false,
+      compression: false,
       corsOrigins: 'https://shop.example',
       maxEventLoopDelayMs: 0,
     })
@@ -111,6 +113,7 @@ describe('the configuration', () => {
       LOG_DIR: './logs',
       WORKERS: '1',
       DOCS: 'on',
+      COMPRESSION: 'on',
       CORS_ORIGINS: '*',
       MAX_EVENT_LOOP_DELAY_MS: 1_000,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',

@@ -13,6 +13,8 @@ type Options = Readonly<{
   logger?: Logger
   config?: Partial<HttpConfig>
   problemMembers?: HttpServerOptions['problemMembers']
+  documentation?: Partial<HttpServerOptions['documentation']>
+  maxBodyBytes?: number
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -22,15 +24,18 @@ export const startServer = async ({
   logger,
   config = {},
   problemMembers,
+  documentation,
+  maxBodyBytes,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
   const { app } = await createHttpServer({
-    title: 'Test service',
+    documentation: { title: 'Test service', ...documentation },
     version: '1.0.0',
     schemas: [],
     ...(problemMembers && { problemMembers }),
+    ...(maxBodyBytes && { maxBodyBytes }),
     routes: routes ?? (async () => {}),
     logger: logger ?? recording.logger,
     metrics,

@@ -14,7 +14,7 @@ type Schema = Readonly<{
   required?: readonly string[]
   properties?: Readonly<Record<string, Schema>>
 }>
-type Parameter = Readonly<{ name: string; in: 'path' | 'query'; schema: Schema }>
+type Parameter = Readonly<{ name: string; in: 'path' | 'query' | 'header'; schema: Schema }>
 type Operation = Readonly<{
   operationId: string
   parameters?: readonly Parameter[]
@@ -22,6 +22,23 @@ type Operation = Readonly<{
   responses: Readonly<Record<string, Readonly<{ content?: Readonly<Record<string, unknown>> }>>>
 }>
 type Document = Readonly<{ paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> }>
+
+/** Returns the part of the document with its references replaced by what they refer to. */
+const withoutReferences = (document: object, part: unknown): unknown => {
+  if (Array.isArray(part)) return part.map((item) => withoutReferences(document, item))
+  if (typeof part !== 'object' || part === null) return part
+  const { $ref } = part as { $ref?: unknown }
+  if (typeof $ref === 'string') {
+    const target = $ref
+      .slice(2)
+      .split('/')
+      .reduce<unknown>((parent, key) => Reflect.get(parent as object, key), document)
+    return withoutReferences(document, target)
+  }
+  return Object.fromEntries(
+    Object.entries(part).map(([key, value]) => [key, withoutReferences(document, value)]),
+  )
+}
 
 /** Edge cases of every JSON type. */
 const edgeCase = fc.constantFrom<unknown>(
@@ -102,7 +119,9 @@ const parameterText = (value: unknown): string => {
 const entityTag = fc.constantFrom('*', '"1"', '"2", "3"', 'W/"1"', 'x', '')
 
 const requestOf = (path: string, method: string, operation: Operation): fc.Arbitrary<InjectOptions> => {
-  const parameters = (operation.parameters ?? []).map((parameter) =>
+  // Headers have values of their own below.
+  const inUrl = (operation.parameters ?? []).filter((parameter) => parameter.in !== 'header')
+  const parameters = inUrl.map((parameter) =>
     fc.tuple(fc.constant(parameter), fc.option(anyValue(parameter.schema), { nil: undefined, freq: 2 })),
   )
   const body = Object.values(operation.requestBody?.content ?? {})[0]?.schema
@@ -169,7 +188,8 @@ export const fuzz = async (http: FastifyInstance, numRuns: number): Promise<Map<
     assert.ok(validate(JSON.parse(body)), `${ajv.errorsText(validate.errors)}: ${exchange}`)
   }
 
-  for (const [path, operations] of Object.entries(document.paths)) {
+  const { paths } = withoutReferences(document, { paths: document.paths }) as Document
+  for (const [path, operations] of Object.entries(paths)) {
     if (!/^\/(products|baskets)/.test(path)) continue
     // DELETE comes last: otherwise most of the other requests would get 404.
     const inOrder = Object.entries(operations).toSorted(

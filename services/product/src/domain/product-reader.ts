@@ -23,8 +23,10 @@ export type ProductListing = Readonly<{
   sort: ProductSort
   /** Only products with at most this many pieces. */
   maxStock?: number
-  /** Only products of exactly this category. */
+  /** Only products of exactly this category; empty: only products without a category. */
   category?: string
+  /** Only products of exactly this group; null: only products without a group. */
+  groupId?: string | null
   /** The page starts after this position. */
   after?: Position | undefined
   /** The maximum number of products on the page. */

@@ -42,6 +42,7 @@ it('the longest list that is always whole, and the batch of 100 of the basket se
     name: widest.repeat(limits.name),
     description: widest.repeat(limits.description),
     category: widest.repeat(limits.category),
+    groupId: widest.repeat(limits.groupId),
     price: 999_999_999_999n,
     stock: limits.integer,
     version: limits.integer,

@@ -2,13 +2,21 @@ import { decimalFromCents } from '@shop/kernel/money.ts'
 import { type Static, Type } from 'typebox'
 import { type Basket, type BasketState, limits, pieceCount, subtotal, total } from '../../domain/basket.ts'
 
+/** `.` and `..` are not allowed, because URLs cannot contain them as parts of a path (RFC 3986 §5.2.4). */
 export const UserId = Type.String({
-  pattern: '^[A-Za-z0-9._:@-]{1,128}$',
-  description: '1 to 128 characters of A-Z a-z 0-9 . _ : @ -',
+  // Without a lookahead, which many clients' libraries for regular expressions lack.
+  pattern: '^(\\.{0,2}[A-Za-z0-9_:@|-]|\\.{3})[A-Za-z0-9._:@|-]*$',
+  maxLength: 128,
+  description: '1 to 128 characters of A-Z a-z 0-9 . _ : @ | -, and neither . nor ..',
   examples: ['user123'],
 })
 
-export const ProductId = Type.Integer({ minimum: 1, maximum: 2_147_483_647 })
+export const ProductId = Type.Integer({
+  minimum: 1,
+  maximum: 2_147_483_647,
+  description: 'The id of a product',
+  examples: [1],
+})
 
 const money = (description: string) => Type.Number({ minimum: 0, description })
 
@@ -17,14 +25,17 @@ export const BasketJson = Type.Object(
     id: Type.String({ format: 'uuid' }),
     user_id: Type.String(),
     items: Type.Array(
-      Type.Object({
-        product_id: ProductId,
-        name: Type.String(),
-        price: money('Unit price when the line last changed'),
-        quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }),
-        subtotal: money('price × quantity'),
-        category: Type.String(),
-      }),
+      Type.Object(
+        {
+          product_id: ProductId,
+          name: Type.String(),
+          price: money('Unit price when the line last changed'),
+          quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }),
+          subtotal: money('price × quantity'),
+          category: Type.String(),
+        },
+        { title: 'BasketItem' },
+      ),
     ),
     total: money('Sum of the subtotals'),
     item_count: Type.Integer({ description: 'Sum of the quantities' }),
@@ -54,16 +65,19 @@ export const BasketJson = Type.Object(
   },
 )
 
-export const NewBasketBody = Type.Object({ user_id: UserId })
+export const NewBasketBody = Type.Object(
+  { user_id: UserId },
+  { title: 'CreateBasket', examples: [{ user_id: 'user123' }] },
+)
 
 export const NewItemBody = Type.Object(
   { product_id: ProductId, quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }) },
-  { examples: [{ product_id: 1, quantity: 2 }] },
+  { title: 'AddItem', examples: [{ product_id: 1, quantity: 2 }] },
 )
 
 export const QuantityBody = Type.Object(
   { quantity: Type.Integer({ minimum: 0, maximum: limits.quantity, description: '0 removes the line' }) },
-  { examples: [{ quantity: 3 }] },
+  { title: 'SetQuantity', examples: [{ quantity: 3 }] },
 )
 
 export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
@@ -84,6 +98,9 @@ export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
   updated_at: basket.updatedAt.toISOString(),
   expires_at: basket.expiresAt.toISOString(),
 })
+
+/** The path of a basket. `|` is encoded: of the characters of a user id, only it must not be in a path as it is. */
+export const basketPath = ({ userId }: Basket): string => `/baskets/${encodeURI(userId)}`
 
 /**
  * Returns the strong ETag of a basket. It includes the id because the versions of an earlier basket of the

@@ -7,7 +7,7 @@ import { limits, type ProductState } from '../../domain/product.ts'
 import { byId, lowestStockFirst } from '../../domain/product-reader.ts'
 import { decodeCursor, type Listing } from '../page-cursor.ts'
 import { pageLimits } from '../page-limits.ts'
-import { messageFields, productMessage } from './product-message.ts'
+import { messageChanges, messageFields, productMessage } from './product-message.ts'
 import { pageMessage, productMessages } from './product-messages.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
@@ -42,7 +42,7 @@ const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' 
   updateProduct: async (request, context) => {
     const command = {
       id: productId(request.id),
-      changes: messageFields(request),
+      changes: messageChanges(request),
       expected: expectedOf(request.version),
     }
     return { product: productMessage(await use.updateProduct(command, context)) }

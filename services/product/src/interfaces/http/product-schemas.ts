@@ -1,36 +1,45 @@
-import { reference } from '@shop/platform/http/openapi.ts'
+import { withDefault } from '@shop/platform/http/openapi.ts'
 import { problems } from '@shop/platform/http/problem.ts'
+import { exactQuery } from '@shop/platform/http/query/exact-query.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
 import { pageLimits } from '../page-limits.ts'
 import { sortWords } from '../sort-words.ts'
-import { ProductBody, ProductId, ProductJson, ProductPatch } from './product-json.ts'
+import { ProductBody, ProductId, ProductPatch, ReplacementBody } from './product-json.ts'
+import { Product, ProductList } from './product-list-json.ts'
 
 const tags = ['products']
-const Product = reference(ProductJson, 'The product')
 const ProductParams = Type.Object({ id: ProductId })
 
 const Paging = {
-  limit: Type.Integer({ minimum: 1, maximum: pageLimits.page, default: pageLimits.defaultPage }),
+  limit: withDefault(
+    Type.Integer({ minimum: 1, maximum: pageLimits.page, description: 'The most products on the page' }),
+    pageLimits.defaultPage,
+  ),
   cursor: Type.Optional(Type.String({ maxLength: 2_048, description: '`next_cursor` of the previous page' })),
 }
 
-const Sort = Type.Enum(sortWords, {
-  default: 'id',
-  description: 'A leading minus sorts in descending order; ties are sorted by id',
-})
-
-const ProductList = Type.Object(
-  {
-    products: Type.Array(Product),
-    count: Type.Integer({ description: 'Number of products on this page' }),
-    next_cursor: Type.Unsafe<string | null>({
-      type: ['string', 'null'],
-      description: 'null on the last page',
-    }),
-  },
-  { description: 'A page of products' },
+const Sort = withDefault(
+  Type.Enum(sortWords, {
+    description: 'A leading minus sorts in descending order; ties are sorted by id',
+  }),
+  'id',
 )
+
+const Filters = {
+  category: Type.Optional(
+    Type.String({
+      maxLength: limits.category,
+      description: 'Only products of exactly this category; empty: those without a category',
+    }),
+  ),
+  group_id: Type.Optional(
+    Type.String({
+      maxLength: limits.groupId,
+      description: 'Only products of exactly this group; empty: those without a group',
+    }),
+  ),
+}
 
 const readProblems = problems(400, 503)
 const writeProblems = problems(400, 404, 409, 412, 413, 415, 503)
@@ -41,7 +50,7 @@ export const schemas = {
     operationId: 'listProducts',
     summary: 'List products, page by page',
     tags,
-    querystring: Type.Object({ ...Paging, sort: Sort }),
+    querystring: exactQuery({ ...Paging, sort: Sort, ...Filters }),
     response: { 200: ProductList, ...readProblems },
   },
   createProduct: {
@@ -55,23 +64,48 @@ export const schemas = {
     operationId: 'topProducts',
     summary: 'The most expensive products, most expensive first',
     tags,
-    params: Type.Object({ n: Type.Integer({ minimum: 1, maximum: pageLimits.top }) }),
+    params: Type.Object({
+      n: Type.Integer({
+        minimum: 1,
+        maximum: pageLimits.top,
+        description: 'How many products',
+        examples: [5],
+      }),
+    }),
+    querystring: exactQuery({}),
     response: { 200: ProductList, ...readProblems },
   },
   lowStockProducts: {
     operationId: 'lowStockProducts',
     summary: 'Products with at most n pieces, lowest stock first',
     tags,
-    params: Type.Object({ n: Type.Integer({ minimum: 0, maximum: limits.integer }) }),
-    querystring: Type.Object(Paging),
+    params: Type.Object({
+      n: Type.Integer({
+        minimum: 0,
+        maximum: limits.integer,
+        description: 'The highest stock on the list',
+        examples: [10],
+      }),
+    }),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   productsByCategory: {
     operationId: 'productsByCategory',
     summary: 'Products of one category (exact match)',
+    description:
+      'Clients and proxies resolve the categories `.` and `..` as relative paths, and an empty one names no resource. ' +
+      '`GET /products?category=…` reaches every category.',
     tags,
-    params: Type.Object({ category: Type.String({ minLength: 1, maxLength: limits.category }) }),
-    querystring: Type.Object(Paging),
+    params: Type.Object({
+      category: Type.String({
+        minLength: 1,
+        maxLength: limits.category,
+        description: 'The exact name',
+        examples: ['Books'],
+      }),
+    }),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   getProduct: {
@@ -86,7 +120,7 @@ export const schemas = {
     summary: 'Replace every field of a product; 412 when If-Match does not match its ETag',
     tags,
     params: ProductParams,
-    body: ProductBody,
+    body: ReplacementBody,
     response: { 200: Product, ...writeProblems },
   },
   patchProduct: {

@@ -1,0 +1,115 @@
+import {
+  type Document,
+  mapOperations,
+  mapResponses,
+  mapValues,
+  type Operation,
+  type Parameter,
+  type Place,
+  type Response,
+} from './document.ts'
+
+const string = { type: 'string' }
+
+const parameters = {
+  'If-Match':
+    'The write takes effect only if this lists the current `ETag`, or is `*` and the thing exists; otherwise 412',
+  'If-None-Match':
+    'A read answers 304 without a body if this lists the current `ETag` or is `*`. A write takes effect only if it does not; otherwise 412',
+  'X-Request-ID':
+    'Identifies the request in the response, in the logs and in calls to other services. If missing or malformed, the service makes one',
+}
+
+type ParameterName = keyof typeof parameters
+
+/** Headers that every response of their kind has are `required`. */
+const headers = {
+  ETag: {
+    required: true,
+    schema: string,
+    description: 'Identifies this state, for `If-Match` and `If-None-Match`',
+  },
+  Location: {
+    required: true,
+    schema: { ...string, format: 'uri-reference' },
+    description: 'The path of what was created',
+  },
+  'Retry-After': {
+    required: true,
+    schema: { type: 'integer', minimum: 0 },
+    description: 'Seconds to wait before the request is repeated',
+  },
+  'X-Request-ID': { required: true, schema: string, description: 'The id of the request, also in the logs' },
+  'Cache-Control': { schema: string, description: 'Whether caches may keep the response' },
+  'Accept-Post': { schema: string, description: 'The media types that this POST accepts' },
+  'Accept-Patch': { schema: string, description: 'The media types that this PATCH accepts' },
+}
+
+type HeaderName = keyof typeof headers
+
+/** Component names have no hyphens, because generators make identifiers of them. */
+const componentName = (header: string): string => header.replaceAll('-', '')
+
+/** The components that the document refers to. Linters report the others. */
+const componentsUsedIn = (document: Document) => {
+  const text = JSON.stringify(document)
+  const used = (kind: string, all: Readonly<Record<string, object>>) =>
+    Object.fromEntries(
+      Object.entries(all)
+        .map(([name, component]) => [componentName(name), component] as const)
+        .filter(([name]) => text.includes(`"#/components/${kind}/${name}"`)),
+    )
+  const documented = mapValues(parameters, (description, name) => {
+    return { name, in: 'header', required: false, schema: string, description }
+  })
+  return { parameters: used('parameters', documented), headers: used('headers', headers) }
+}
+
+/** A response 412 means that the operation checks preconditions, a 304 that it compares tags. */
+const parametersOf = (responses: Readonly<Record<string, Response>>): Parameter[] => {
+  const names: ParameterName[] = ['X-Request-ID']
+  if ('412' in responses || '304' in responses) names.unshift('If-None-Match')
+  if ('412' in responses) names.unshift('If-Match')
+  return names.map((name) => ({ $ref: `#/components/parameters/${componentName(name)}` }))
+}
+
+/** Only things with a tag have these responses, besides 200 and 201: precondition failed, and unchanged. */
+const isTagged = (responses: Readonly<Record<string, Response>>): boolean =>
+  ['201', '304', '412'].some((status) => status in responses)
+
+const headersOf = (status: string, { method }: Place, tagged: boolean): HeaderName[] => [
+  ...(tagged && ['200', '201', '304'].includes(status) ? ['ETag' as const] : []),
+  ...(status === '201' ? ['Location' as const] : []),
+  ...(status === '429' || status === '503' ? ['Retry-After' as const] : []),
+  ...(status === '415' && method === 'post' ? ['Accept-Post' as const] : []),
+  ...(status === '415' && method === 'patch' ? ['Accept-Patch' as const] : []),
+  'Cache-Control',
+  'X-Request-ID',
+]
+
+const withHeaders = (operation: Operation, place: Place): Operation => {
+  const { responses = {} } = operation
+  const tagged = isTagged(responses)
+  const isProblem = ({ content = {} }: Response) => 'application/problem+json' in content
+  const documented = {
+    ...operation,
+    parameters: [...(operation.parameters ?? []), ...parametersOf(responses)],
+  }
+  return mapResponses(documented, (response, status) => {
+    // The 503 of a health report is a report, not a refusal.
+    const names = headersOf(status, place, tagged).filter(
+      (name) => name !== 'Retry-After' || isProblem(response),
+    )
+    const references = names.map((name) => [name, { $ref: `#/components/headers/${componentName(name)}` }])
+    return { ...response, headers: Object.fromEntries(references) }
+  })
+}
+
+/**
+ * Documents the request and response headers that follow from the statuses of an operation. They are not part of
+ * the schemas of routes, because Fastify would validate them: malformed preconditions have rules of their own.
+ */
+export const documentHeaders = (document: Document): Document => {
+  const documented = mapOperations(document, withHeaders)
+  return { ...documented, components: { ...documented.components, ...componentsUsedIn(documented) } }
+}

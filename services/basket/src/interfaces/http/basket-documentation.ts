@@ -1,0 +1,96 @@
+import { AppError, invalid } from '@shop/kernel/errors.ts'
+import type { Documentation } from '@shop/platform/http/openapi.ts'
+import { limits } from '../../domain/basket.ts'
+import {
+  basketNotFound,
+  insufficientStock,
+  lineFull,
+  lineNotFound,
+  productNotFound,
+  staleBasket,
+} from '../../domain/errors.ts'
+import { UserId } from './basket-json.ts'
+import type { schemas } from './basket-schemas.ts'
+
+const invalidUser = {
+  path: '/user_id',
+  message: `must be ${Reflect.get(UserId, 'description')}`,
+}
+const invalidUserInPath = (rest = '') => ({
+  error: invalid(invalidUser),
+  instance: `/baskets/user%20123${rest}`,
+})
+const invalidProductInPath = {
+  error: invalid({ path: '/product_id', message: 'must be a whole number' }),
+  instance: '/baskets/user123/items/first',
+}
+const tooFew = invalid({ path: '/quantity', message: 'must be at least 1' })
+const tooMany = invalid({ path: '/quantity', message: `must be at most ${limits.quantity}` })
+const [noBasket, noLine, stale] = [basketNotFound(), lineNotFound(1), staleBasket(4)]
+const noProduct = productNotFound(1)
+const catalogDown = new AppError('unavailable', 'the product service is unavailable')
+
+/** A test compares each problem with what the service answers. */
+const operations = {
+  getBasket: {
+    description:
+      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
+    problems: [invalidUserInPath(), noBasket],
+  },
+  createBasket: {
+    description:
+      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none.',
+    problems: [invalid(invalidUser), stale],
+  },
+  addItem: {
+    description:
+      'Name, price and category of the line come from the product service. The resulting quantity must be in stock.',
+    problems: [
+      tooFew,
+      noProduct,
+      insufficientStock(1, 3, 5),
+      lineFull(limits.quantity, limits.quantity + 1),
+      stale,
+      catalogDown,
+    ],
+  },
+  setQuantity: {
+    description:
+      'Name, price and category of the line are read again from the product service. The quantity must be in stock.',
+    problems: [tooMany, noLine, noProduct, insufficientStock(1, 3, 5), stale, catalogDown],
+  },
+  removeItem: {
+    description: 'Needs no product service.',
+    problems: [invalidProductInPath, noLine, stale],
+  },
+  clearBasket: {
+    description: 'Needs no product service. The basket keeps its id.',
+    problems: [invalidUserInPath('/items'), noBasket, stale],
+  },
+  deleteBasket: {
+    description: 'Needs no product service.',
+    problems: [invalidUserInPath(), noBasket, stale],
+  },
+} satisfies Record<keyof typeof schemas, unknown>
+
+export const documentation: Documentation = {
+  title: 'Basket service',
+  description: `The baskets of the shop, one for each user.
+
+- **Errors** are problem details (RFC 9457); programs go by \`code\`. A method that a path does not have is answered with 405 and \`Allow\`.
+- **Concurrent changes** all take effect. A basket has an \`ETag\`; a write with it in \`If-Match\` is refused with 412 if the basket was changed first.
+- **Name, price and category** of an item come from the product service, whenever the item changes.
+- **Expiry**: a basket is removed some time after its last write; \`expires_at\` says when.`,
+  tags: [{ name: 'baskets', description: "A user's basket and its items" }],
+  operations,
+  healthExample: {
+    service: 'basket-service',
+    status: 'healthy',
+    timestamp: '2026-11-22T09:58:00.123Z',
+    version: '1.0.0',
+    checks: {
+      redis: { status: 'up', latency_ms: 0.2 },
+      'product-service': { status: 'up', latency_ms: 0.9 },
+    },
+  },
+}
