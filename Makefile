@@ -76,6 +76,7 @@ format: $(INSTALLED) ## Format the code
 
 proto: $(INSTALLED) ## Generate packages/contracts from api/proto
 	buf generate
+	node scripts/descriptors.ts
 
 openapi: $(INSTALLED) ## Generate api/openapi from the schemas of the routes
 	node scripts/openapi.ts

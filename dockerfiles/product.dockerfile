@@ -33,7 +33,6 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY packages packages
 COPY services/product services/product
-COPY api/proto api/proto
 # To migrate the database separately, run: node services/product/src/admin/migrate.ts
 # Fills the compile cache with a start that fails on an invalid port (exit code 78), so that later starts are faster.
 ENV NODE_COMPILE_CACHE=/app/.cache

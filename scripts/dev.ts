@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { numberVariable } from '@shop/platform/config/number-variable.ts'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { listenOn } from '@shop/platform/listen.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { readConfig as readBasketConfig } from '../services/basket/src/config.ts'
 import { readConfig as readProductConfig } from '../services/product/src/config.ts'
@@ -13,11 +14,18 @@ const healthyLimitMs = 60_000
 
 const root = join(import.meta.dirname, '..')
 
-/** Rejects if the port is in use. */
-const requireFreePort = async (port: number): Promise<void> => {
-  const server = createServer().listen(port, '0.0.0.0')
-  await once(server, 'listening')
-  server.close()
+/** Rejects if the port is in use, or the services cannot listen on the host. */
+const requireFreePort = (host: string, port: number): Promise<void> =>
+  listenOn(host, async (address) => {
+    const server = createServer().listen(port, address)
+    await once(server, 'listening')
+    server.close()
+  })
+
+/** The host under which this machine reaches a service that listens on `host`, as part of a URL. */
+const reachable = (host: string): string => {
+  if (host === '::' || host === '0.0.0.0') return 'localhost'
+  return isIPv6(host) ? `[${host}]` : host
 }
 
 /** Starts a service in its own process group, so that Ctrl-C does not signal it: `stopAll` does. */
@@ -34,22 +42,23 @@ const start = (service: string, env: NodeJS.ProcessEnv): ChildProcess =>
   )
 
 /** Checks health, not readiness: the basket service is ready before it can reach the product service. */
-const isHealthy = async (port: number): Promise<boolean> => {
+const isHealthy = async (url: string): Promise<boolean> => {
   try {
-    const url = `http://127.0.0.1:${port}/health`
-    const report: unknown = await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).json()
+    const report: unknown = await (
+      await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })
+    ).json()
     return typeof report === 'object' && report !== null && 'status' in report && report.status === 'healthy'
   } catch {
     return false
   }
 }
 
-const untilHealthy = async (port: number): Promise<void> => {
+const untilHealthy = async (url: string): Promise<void> => {
   const deadline = performance.now() + healthyLimitMs
-  while (!(await isHealthy(port))) {
+  while (!(await isHealthy(url))) {
     if (performance.now() > deadline)
       throw new OperatorError(
-        `The service on port ${port} did not become healthy within a minute; see the log above.`,
+        `The service at ${url} did not become healthy within a minute; see the log above.`,
       )
     await delay(200)
   }
@@ -62,17 +71,17 @@ const stopAll = async (children: readonly ChildProcess[]): Promise<void> => {
   await Promise.all(exited)
 }
 
-const welcomeMessage = (product: number, grpc: number, basket: number): string => `
+const welcomeMessage = (product: string, grpc: string, basket: string): string => `
 The shop is running.
 
-  Product service  http://localhost:${product}  docs: http://localhost:${product}/docs  gRPC: localhost:${grpc}
-  Basket service   http://localhost:${basket}  docs: http://localhost:${basket}/docs
+  Product service  ${product}  docs: ${product}/docs  gRPC: ${grpc}
+  Basket service   ${basket}  docs: ${basket}/docs
 
 Try:
 
-  curl http://localhost:${product}/products/top-5
-  curl -X POST http://localhost:${basket}/baskets/user123/items -H 'Content-Type: application/json' -d '{"product_id": 1, "quantity": 2}'
-  curl http://localhost:${basket}/baskets/user123
+  curl ${product}/products/top-5
+  curl -X POST ${basket}/baskets/user123/items -H 'Content-Type: application/json' -d '{"product_id": 1, "quantity": 2}'
+  curl ${basket}/baskets/user123
 
 Ctrl-C stops both.
 
@@ -84,8 +93,10 @@ await run(async () => {
   const basketPort = numberVariable('BASKET_PORT', 8081, 65_535)
   const productEnv = { ...process.env, PORT: String(productPort) }
   const product = readProductConfig(productEnv)
+  const host = reachable(product.http.host)
+  const grpcAddress = `${host}:${product.grpc.port}`
   const basketEnv = {
-    PRODUCT_SERVICE_URL: `localhost:${product.grpc.port}`,
+    PRODUCT_SERVICE_URL: grpcAddress,
     ...process.env,
     PORT: String(basketPort),
   }
@@ -93,7 +104,7 @@ await run(async () => {
   const ports = [product.http.port, product.grpc.port, basket.http.port]
   if (new Set(ports).size < ports.length)
     throw new OperatorError('PRODUCT_PORT, GRPC_PORT and BASKET_PORT must differ.')
-  for (const port of ports) await requireFreePort(port)
+  for (const port of ports) await requireFreePort(product.http.host, port)
 
   const children = [start('product', productEnv), start('basket', basketEnv)]
   const stopped = new Promise<void>((resolve) => {
@@ -104,8 +115,10 @@ await run(async () => {
     const announce = async () => {
       // One after the other: the basket service becomes healthy only after the product service, and earlier
       // checks would fill its log.
-      for (const { http } of [product, basket]) await untilHealthy(http.port)
-      process.stdout.write(welcomeMessage(product.http.port, product.grpc.port, basket.http.port))
+      const productUrl = `http://${host}:${product.http.port}`
+      const basketUrl = `http://${host}:${basket.http.port}`
+      for (const url of [productUrl, basketUrl]) await untilHealthy(url)
+      process.stdout.write(welcomeMessage(productUrl, grpcAddress, basketUrl))
     }
     await Promise.race([stopped, announce()])
     await stopped

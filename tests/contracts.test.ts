@@ -4,6 +4,9 @@ import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { fromBinary } from '@bufbuild/protobuf'
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
+import { descriptors } from '@shop/contracts/descriptors.ts'
 import { root } from '@shop/testing/files.ts'
 import type { Document, Schema } from '../scripts/openapi-breaking/document.ts'
 import { breaksOf } from '../scripts/openapi-breaking/documents.ts'
@@ -362,5 +365,31 @@ describe('the released contracts', () => {
       output,
       /Field "\d+" with name "stock" on message "\w+" changed type from "int32" to "string"/,
     )
+  })
+})
+
+describe('the generated contracts', () => {
+  it('are what make proto generates', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-generated-'))
+    const environment = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` }
+    const generate = (program: string, ...args: string[]) =>
+      spawnSync(program, args, { cwd: root, encoding: 'utf8', env: environment })
+    assert.equal(generate('buf', 'generate', '--output', folder.path).status, 0)
+    const generated = join(folder.path, 'packages/contracts/src')
+    const script = join(root, 'scripts/descriptors.ts')
+    assert.equal(generate(process.execPath, script, join(generated, 'descriptors.ts')).status, 0)
+    const { stdout } = spawnSync('diff', ['-r', generated, join(root, 'packages/contracts/src')])
+    assert.equal(stdout.toString(), '', 'run make proto')
+  })
+
+  it('name the packages of Go, Java and C#', () => {
+    const file = Buffer.from(descriptors['product/product.proto'] ?? '', 'base64')
+    const { options } = fromBinary(FileDescriptorProtoSchema, file)
+    assert.partialDeepStrictEqual(options ?? {}, {
+      goPackage: 'example.com/shop/productpb',
+      javaPackage: 'com.example.shop.product',
+      javaMultipleFiles: true,
+      csharpNamespace: 'Shop.Products',
+    })
   })
 })

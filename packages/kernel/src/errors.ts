@@ -20,6 +20,8 @@ export type ErrorKind =
   | 'unprocessable'
   /** The write must state which version it expects. */
   | 'precondition_required'
+  /** The request or its response is larger than allowed. A smaller request may succeed. */
+  | 'payload_too_large'
   /** The caller sent too many requests. */
   | 'rate_limited'
   /** The service is overloaded, or a dependency is down or too slow. The same request may succeed later. */

@@ -24,4 +24,28 @@ describe('isExpected', () => {
       }),
     )
   })
+
+  it('for `not`, accepts what the other expectation does not accept', () => {
+    for (const [stored, expected, accepted] of [
+      [undefined, 'existing', true],
+      [7, 'existing', false],
+      [undefined, [7], true],
+      [6, [7], true],
+      [7, [6, 7], false],
+      [7, [], true],
+      [undefined, 'anything', false],
+    ] as const)
+      assert.equal(isExpected(stored, { not: expected }, isIn), accepted)
+  })
+
+  it('for `all`, accepts only what each expectation accepts', () => {
+    assert.equal(isExpected(undefined, { all: [] }, isIn), true)
+    for (const [stored, accepted] of [
+      [undefined, false],
+      [6, true],
+      [7, false],
+      [8, false],
+    ] as const)
+      assert.equal(isExpected(stored, { all: [[6, 7], { not: [7, 8] }] }, isIn), accepted)
+  })
 })

@@ -23,24 +23,18 @@ export const stopOnAbort = <Result>(signal: AbortSignal, work: () => Result): Re
 /** The header (HTTP) and metadata key (gRPC) that carries the request id. */
 export const requestIdHeader = 'x-request-id'
 
-/** The metadata key (gRPC) for the ids of other requests that wait for the same call, separated by spaces. */
-export const joinedIdsHeader = 'x-joined-request-ids'
-
 /** At most this many joined ids are passed on, because the size of headers is limited. */
-const maxJoinedIds = 50
+export const maxJoinedIds = 50
 
-const printable = /^[\x21-\x7e]{1,128}$/
+/** 1..128 printable ASCII characters. Spaces and tabs around the value of a header are not part of it (RFC 9110 §5.5). */
+const requestIdForm = /^[ \t]*([!-~](?:[ -~]{0,126}[!-~])?)[ \t]*$/
+
+/** Returns the request id in the text, or undefined if the text is none. */
+export const parseRequestId = (text: string): string | undefined => requestIdForm.exec(text)?.[1]
 
 /** Returns the caller's request id if it has 1..128 printable characters, otherwise a new id. */
 export const requestIdFrom = (received: unknown): string =>
-  typeof received === 'string' && printable.test(received) ? received : randomUUID()
-
-/** Returns the valid ids in the header; undefined, not an empty array, if there are none. */
-export const joinedIdsFrom = (received: unknown): readonly string[] | undefined => {
-  if (typeof received !== 'string') return undefined
-  const ids = received.split(' ').filter((id) => printable.test(id))
-  return ids.length === 0 ? undefined : ids.slice(0, maxJoinedIds)
-}
+  (typeof received === 'string' ? parseRequestId(received) : undefined) ?? randomUUID()
 
 /**
  * Returns a signal that aborts once all the signals have aborted. Returns undefined if a caller has no

@@ -2,10 +2,7 @@
 
 import { AppError } from '@shop/kernel/errors.ts'
 
-/** The bind address for all network interfaces (IPv4). */
-export const anyAddress = '0.0.0.0'
-
-/** The maximum size of an HTTP body and of a gRPC message. */
+/** The maximum size of a gRPC message, and of an HTTP body unless the service accepts larger ones. */
 export const maxRequestBytes = 64 * 1024
 
 /** How long a closing server waits for running requests. */

@@ -7,8 +7,10 @@ const texts = [
   // Redis 7 and Valkey, then Redis 6.2.
   ["ERR unknown command 'GET', with args beginning with: 'key:alice' ", "ERR unknown command 'GET'"],
   ['ERR unknown command `GET`, with args beginning with: `key:alice`, ', 'ERR unknown command `GET`'],
+  ["ERR unknown command 'GET', with args beginning with: 'key:a|alice' ", "ERR unknown command 'GET'"],
   ["ERR unknown subcommand 'LOAD'. Try SCRIPT HELP.", 'ERR unknown subcommand'],
   ["ERR value is not valid: 'key:alice'", 'ERR value is not valid:'],
+  ["ERR value is not valid: 'key:a|alice' command", 'ERR value is not valid:'],
   ['ERR value is not valid: "key:alice" for command \'set\'', 'ERR value is not valid:'],
   ["NOPERM User web has no permissions to run the 'get' command"],
   ["READONLY You can't write against a read only replica."],

@@ -1,6 +1,7 @@
 import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
 import { measured } from '@shop/platform/metrics/measured.ts'
@@ -10,7 +11,6 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
 import { traced } from '@shop/platform/tracing/traced.ts'
-import { anyAddress } from '@shop/platform/transports.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
@@ -70,8 +70,8 @@ export const createApp = async (
     http,
     health,
     jobs: ports.expiry === undefined ? [] : [expiredBaskets(use)],
-    listen: async ({ http: { port } }: Readonly<{ http: { port: number } }>) => {
-      await http.listen({ host: anyAddress, port })
+    listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
+      await listenOn(host, (address) => http.listen({ host: address, port }))
       logger.info({ version, http_port: port }, 'started')
     },
     beginDrain: (order: Order) => {

@@ -24,8 +24,11 @@ const combinableVariables = {
   LOG_FILE: 'lines.log',
   SHUTDOWN_DELAY_SECONDS: '7',
   DOCS: 'off',
+  COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example,http://localhost:3000',
   MAX_EVENT_LOOP_DELAY_MS: '250',
+  HOST: '::1',
+  HSTS_MAX_AGE_SECONDS: '3600',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
   OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
   OTEL_EXPORTER_OTLP_TIMEOUT: '1500',
@@ -48,7 +51,15 @@ const combinableVariables = {
 describe("the basket service's configuration", () => {
   it('has defaults for variables that are not set', () => {
     assert.deepEqual(readConfig({}), {
-      http: { port: 8081, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
+      http: {
+        host: '::',
+        port: 8081,
+        docs: true,
+        compression: true,
+        corsOrigins: '*',
+        maxEventLoopDelayMs: 1_000,
+        hstsMaxAgeSeconds: 0,
+      },
       logging: {
         level: 'debug',
         format: 'text',
@@ -96,10 +107,13 @@ describe("the basket service's configuration", () => {
   it('reads every variable that can be set together with the others', () => {
     assert.deepEqual(readConfig(combinableVariables), {
       http: {
+        host: '::1',
         port: 8099,
         docs: false,
+        compression: false,
         corsOrigins: 'https://shop.example,http://localhost:3000',
         maxEventLoopDelayMs: 250,
+        hstsMaxAgeSeconds: 3_600,
       },
       logging: {
         level: 'warn',

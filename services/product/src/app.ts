@@ -1,10 +1,11 @@
-import { join } from 'node:path'
+import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
 import { createGrpcServer } from '@shop/platform/grpc/server.ts'
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
 import { measured } from '@shop/platform/metrics/measured.ts'
@@ -14,7 +15,6 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
 import { traced } from '@shop/platform/tracing/traced.ts'
-import { anyAddress } from '@shop/platform/transports.ts'
 import type { FastifyInstance } from 'fastify'
 import manifest from '../package.json' with { type: 'json' }
 import { type UseCases, useCases } from './application/use-cases.ts'
@@ -30,7 +30,8 @@ import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
 
 export const { version } = manifest
 
-const protoFolder = join(import.meta.dirname, '../../../api/proto')
+/** The longest valid product is larger than the default if its characters are escaped. */
+const maxBodyBytes = 256 * 1024
 
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
@@ -48,6 +49,7 @@ const createHttp = (
     documentation,
     version,
     schemas: [ProductJson],
+    maxBodyBytes,
     problemMembers: errorDetails,
     routes: productRoutes(use),
     ...observers,
@@ -62,7 +64,7 @@ const createGrpc = (
   { reflection = true }: Partial<ProductConfig['grpc']> = {},
 ) => {
   const healthService = grpcHealth(health, 'product.ProductService')
-  const extensions = reflection ? [grpcReflection(protoFolder, 'product/product.proto')] : []
+  const extensions = reflection ? [grpcReflection(descriptors)] : []
   const grpc = createGrpcServer(ProductServiceService, productService(use), observers, [
     healthService,
     ...extensions,
@@ -70,13 +72,20 @@ const createGrpc = (
   return { grpc, healthService }
 }
 
-type ListenConfig = Readonly<{ http: Readonly<{ port: number }>; grpc: Readonly<{ port: number }> }>
+type ListenConfig = Readonly<{
+  http: Readonly<{ host: string; port: number }>
+  grpc: Readonly<{ port: number }>
+}>
 type Servers = Readonly<{ http: FastifyInstance; grpc: ReturnType<typeof createGrpcServer> }>
 
 const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Logger): Promise<void> => {
-  await http.listen({ host: anyAddress, port: config.http.port })
-  await grpc.listen(config.grpc.port)
-  logger.info({ version, http_port: config.http.port, grpc_port: config.grpc.port }, 'started')
+  const { host, port } = config.http
+  const boundHost = await listenOn(host, async (address) => {
+    await http.listen({ host: address, port })
+    return address
+  })
+  await grpc.listen(config.grpc.port, boundHost)
+  logger.info({ version, http_port: port, grpc_port: config.grpc.port }, 'started')
 }
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {

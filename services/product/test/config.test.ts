@@ -17,8 +17,11 @@ const allVariables = {
   LOG_FILE: 'shop.log',
   SHUTDOWN_DELAY_SECONDS: '12',
   DOCS: 'off',
+  COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example',
   MAX_EVENT_LOOP_DELAY_MS: '250',
+  HOST: 'localhost',
+  HSTS_MAX_AGE_SECONDS: '3600',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
   OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
   OTEL_EXPORTER_OTLP_TIMEOUT: '100',
@@ -53,7 +56,15 @@ describe("the product service's configuration", () => {
 
   it('has a default for every variable', () => {
     assert.deepEqual(readConfig({}), {
-      http: { port: 8080, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
+      http: {
+        host: '::',
+        port: 8080,
+        docs: true,
+        compression: true,
+        corsOrigins: '*',
+        maxEventLoopDelayMs: 1_000,
+        hstsMaxAgeSeconds: 0,
+      },
       grpc: { port: 50_050, reflection: true },
       logging: {
         level: 'debug',
@@ -73,7 +84,15 @@ describe("the product service's configuration", () => {
 
   it('maps each variable to its setting', () => {
     assert.deepEqual(readConfig(allVariables), {
-      http: { port: 9_090, docs: false, corsOrigins: 'https://shop.example', maxEventLoopDelayMs: 250 },
+      http: {
+        host: 'localhost',
+        port: 9_090,
+        docs: false,
+        compression: false,
+        corsOrigins: 'https://shop.example',
+        maxEventLoopDelayMs: 250,
+        hstsMaxAgeSeconds: 3_600,
+      },
       grpc: { port: 9_091, reflection: false },
       logging: {
         level: 'warn',
@@ -221,12 +240,13 @@ describe("the product service's configuration", () => {
         MIGRATE: state,
         REFLECTION: state,
         DOCS: state,
+        COMPRESSION: state,
       }
       const { storage, grpc, http } = readConfig(variables)
       assert.ok(storage.kind === 'postgres')
       assert.deepEqual(
-        [storage.postgres.pgBouncer, storage.migrate, grpc.reflection, http.docs],
-        [isOn, isOn, isOn, isOn],
+        [storage.postgres.pgBouncer, storage.migrate, grpc.reflection, http.docs, http.compression],
+        [isOn, isOn, isOn, isOn, isOn],
       )
     }
   })

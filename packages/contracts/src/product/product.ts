@@ -41,6 +41,8 @@ export interface Product {
   updatedAt: string;
   /** 1 for a new product; incremented by every write. */
   version: number;
+  /** Products of one group are variants of each other. Empty for a product of no group. */
+  groupId: string;
 }
 
 export interface ProductResponse {
@@ -57,6 +59,8 @@ export interface CreateProductRequest {
   price: number;
   stock: number;
   category: string;
+  /** 1 to 64 characters; empty means no group. */
+  groupId: string;
 }
 
 export interface UpdateProductRequest {
@@ -68,6 +72,8 @@ export interface UpdateProductRequest {
   category: string;
   /** The version on which this update is based; 0 updates any version. */
   version: number;
+  /** 1 to 64 characters. Unset keeps the group; empty removes the product from its group. */
+  groupId?: string | undefined;
 }
 
 export interface DeleteProductRequest {
@@ -131,6 +137,7 @@ function createBaseProduct(): Product {
     createdAt: "",
     updatedAt: "",
     version: 0,
+    groupId: "",
   };
 }
 
@@ -162,6 +169,9 @@ export const Product: MessageFns<Product> = {
     }
     if (message.version !== 0) {
       writer.uint32(72).int32(message.version);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(138).string(message.groupId);
     }
     return writer;
   },
@@ -251,6 +261,14 @@ export const Product: MessageFns<Product> = {
             message.version = reader.int32();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -277,6 +295,7 @@ export const Product: MessageFns<Product> = {
     message.createdAt = object.createdAt ?? "";
     message.updatedAt = object.updatedAt ?? "";
     message.version = object.version ?? 0;
+    message.groupId = object.groupId ?? "";
     return message;
   },
 };
@@ -394,7 +413,7 @@ export const GetProductRequest: MessageFns<GetProductRequest> = {
 };
 
 function createBaseCreateProductRequest(): CreateProductRequest {
-  return { name: "", description: "", price: 0, stock: 0, category: "" };
+  return { name: "", description: "", price: 0, stock: 0, category: "", groupId: "" };
 }
 
 export const CreateProductRequest: MessageFns<CreateProductRequest> = {
@@ -413,6 +432,9 @@ export const CreateProductRequest: MessageFns<CreateProductRequest> = {
     }
     if (message.category !== "") {
       writer.uint32(42).string(message.category);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(98).string(message.groupId);
     }
     return writer;
   },
@@ -470,6 +492,14 @@ export const CreateProductRequest: MessageFns<CreateProductRequest> = {
             message.category = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -492,12 +522,13 @@ export const CreateProductRequest: MessageFns<CreateProductRequest> = {
     message.price = object.price ?? 0;
     message.stock = object.stock ?? 0;
     message.category = object.category ?? "";
+    message.groupId = object.groupId ?? "";
     return message;
   },
 };
 
 function createBaseUpdateProductRequest(): UpdateProductRequest {
-  return { id: 0, name: "", description: "", price: 0, stock: 0, category: "", version: 0 };
+  return { id: 0, name: "", description: "", price: 0, stock: 0, category: "", version: 0, groupId: undefined };
 }
 
 export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
@@ -522,6 +553,9 @@ export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
     }
     if (message.version !== 0) {
       writer.uint32(56).int32(message.version);
+    }
+    if (message.groupId !== undefined) {
+      writer.uint32(114).string(message.groupId);
     }
     return writer;
   },
@@ -595,6 +629,14 @@ export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
             message.version = reader.int32();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -619,6 +661,7 @@ export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
     message.stock = object.stock ?? 0;
     message.category = object.category ?? "";
     message.version = object.version ?? 0;
+    message.groupId = object.groupId ?? undefined;
     return message;
   },
 };
@@ -1247,7 +1290,7 @@ export const ProductServiceService = {
     responseSerialize: (value: ProductResponse): Buffer => Buffer.from(ProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ProductResponse => ProductResponse.decode(value),
   },
-  /** Replaces every field. Fails with ABORTED if `version` is set and is not the current version. */
+  /** Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct: {
     path: "/product.ProductService/UpdateProduct" as const,
     requestStream: false as const,
@@ -1335,7 +1378,7 @@ export interface ProductServiceServer extends UntypedServiceImplementation {
   getProduct: handleUnaryCall<GetProductRequest, ProductResponse>;
   /** Fails with INVALID_ARGUMENT if a field breaks its rule. */
   createProduct: handleUnaryCall<CreateProductRequest, ProductResponse>;
-  /** Replaces every field. Fails with ABORTED if `version` is set and is not the current version. */
+  /** Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct: handleUnaryCall<UpdateProductRequest, ProductResponse>;
   /** Fails with ABORTED if `version` is set and is not the current version. */
   deleteProduct: handleUnaryCall<DeleteProductRequest, DeleteProductResponse>;
@@ -1384,7 +1427,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
   ): ClientUnaryCall;
-  /** Replaces every field. Fails with ABORTED if `version` is set and is not the current version. */
+  /** Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct(
     request: UpdateProductRequest,
     callback: (error: ServiceError | null, response: ProductResponse) => void,

@@ -21,16 +21,26 @@ const typeNames: Readonly<Record<string, string>> = {
   array: 'an array',
 }
 
+/** At most this many violations are reported: a query string may have thousands of unknown parameters. */
+const maxViolations = 20
+
+const unknownNameRule = (known: readonly string[]): string =>
+  known.length === 0
+    ? 'is not a known name; there are no known names'
+    : `is not a known name; the known names are ${known.join(', ')}`
+/** Infinity is a number that would be rounded, see `withoutRounding`. Any number of 15 digits is exact. */
+const typeRule = (types: readonly string[], value: unknown): string =>
+  value === Infinity && (types.includes('number') || types.includes('integer'))
+    ? 'must be a number of at most 15 digits'
+    : `must be ${types.map((type) => typeNames[type] ?? type).join(' or ')}`
+
 /** Returns the violated rule in our own wording. For a pattern, the schema's description states the rule. */
-const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema }: ErrorObject): string => {
+const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema, data }: ErrorObject): string => {
   switch (keyword) {
     case 'required':
       return 'is required'
     case 'type':
-      return `must be ${[params['type']]
-        .flat()
-        .map((type) => typeNames[type] ?? type)
-        .join(' or ')}`
+      return typeRule([params['type']].flat(), data)
     case 'enum':
       return `must be one of ${params['allowedValues'].join(', ')}`
     case 'pattern':
@@ -43,27 +53,31 @@ const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema }: Err
       return params['limit'] === 1 ? 'must not be empty' : `must have at least ${params['limit']} characters`
     case 'maxLength':
       return `must have at most ${params['limit']} characters`
+    case 'additionalProperties':
+      return unknownNameRule(Object.keys(parentSchema?.['properties'] ?? {}))
     default:
       return message
   }
 }
 
-const violation = (error: ErrorObject): Violation => ({
-  path:
-    error.keyword === 'required'
-      ? `${error.instancePath}/${error.params['missingProperty']}`
-      : error.instancePath,
-  message: ruleOf(error),
-})
+/** The member that is missing or unknown. AJV reports it at the path of the object. */
+const memberOf = ({ keyword, params }: ErrorObject): string | undefined =>
+  keyword === 'required' ? params['missingProperty'] : params['additionalProperty']
+
+const violation = (error: ErrorObject): Violation => {
+  const member = memberOf(error)
+  const pointer = member === undefined ? '' : `/${member.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return { path: `${error.instancePath}${pointer}`, message: ruleOf(error) }
+}
 
 /**
- * Compiles a JSON Schema. The returned function adds missing defaults to the value and returns all
- * violations.
+ * Compiles a JSON Schema. The returned function adds missing defaults to the value and returns its violations,
+ * at most twenty.
  */
 export const compileSchema = (schema: TSchema | object) => {
   const validate = ajv.compile(schema)
   return (value: unknown): readonly Violation[] =>
-    validate(value) ? [] : (validate.errors ?? []).map(violation)
+    validate(value) ? [] : (validate.errors ?? []).slice(0, maxViolations).map(violation)
 }
 
 const wholeNumber = /^(0|-?[1-9]\d{0,15})$/

@@ -5,16 +5,11 @@ import { anonymous } from '@shop/kernel/principal.ts'
 import type { FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import {
-  joinedIdsFrom,
-  joinedIdsHeader,
-  requestContext,
-  requestIdFrom,
-  requestIdHeader,
-} from '../request-context.ts'
+import { requestContext, requestIdFrom, requestIdHeader } from '../request-context.ts'
 import { recordError, trace } from '../tracing/api.ts'
 import { callerGoneError, internalMessage, overloadMessage } from '../transports.ts'
 import { errorCodeKey } from './client.ts'
+import { joinedIdsIn } from './joined-ids.ts'
 import { grpcStatus } from './status.ts'
 import { inServerSpan } from './tracing.ts'
 
@@ -138,7 +133,7 @@ export const serveCalls = (method: string, handler: Handler, observers: ServerOb
 
   return (call: Call, callback: sendUnaryData<unknown>): Promise<void> => {
     const requestId = requestIdFrom(call.metadata.get(requestIdHeader)[0])
-    const joinedIds = joinedIdsFrom(call.metadata.get(joinedIdsHeader)[0])
+    const joinedIds = joinedIdsIn(call.metadata)
     const context = { requestId, principal: anonymous, signal: signalOf(call) }
     return inServerSpan({ method, metadata: call.metadata, requestId }, () =>
       requestContext.run(joinedIds ? { ...context, joinedIds } : context, () =>

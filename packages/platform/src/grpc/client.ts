@@ -8,7 +8,8 @@ import {
 } from '@grpc/grpc-js'
 import { AppError } from '@shop/kernel/errors.ts'
 import { service as healthDefinition } from 'grpc-health-check'
-import { joinedIdsHeader, requestContext, requestIdHeader } from '../request-context.ts'
+import { requestContext, requestIdHeader } from '../request-context.ts'
+import { setJoinedIds } from './joined-ids.ts'
 import { meaningOf } from './status.ts'
 
 /** The key of the trailing metadata that carries the error code, which is more specific than the status. */
@@ -42,7 +43,7 @@ export const callUnary = <Request, Response>(
   const metadata = new Metadata()
   const context = requestContext.getStore()
   if (context !== undefined) metadata.set(requestIdHeader, context.requestId)
-  if (context?.joinedIds !== undefined) metadata.set(joinedIdsHeader, context.joinedIds.join(' '))
+  if (context?.joinedIds !== undefined) setJoinedIds(metadata, context.joinedIds)
   return new Promise((resolve, reject) => {
     method(request, metadata, { deadline: Date.now() + deadlineMs }, (error, response) => {
       if (error === null && response !== undefined) resolve(response)

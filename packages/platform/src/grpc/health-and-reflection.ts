@@ -1,5 +1,4 @@
 import type { Server } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Health } from '../health/health.ts'
@@ -23,10 +22,14 @@ export const grpcHealth = (health: Health, service: string) => {
   return { addToServer: (server: Server) => implementation.addToServer(server), refresh }
 }
 
-/** Server reflection, v1 and v1alpha, so that generic clients need no local copy of the contract. */
-export const grpcReflection = (protoFolder: string, protoFile: string): GrpcExtension => {
-  // Keeps the field names of the contract; the loader would convert them to camelCase.
-  const contract = loadSync(protoFile, { includeDirs: [protoFolder], keepCase: true })
-  const reflection = new ReflectionService(contract)
+/**
+ * Server reflection, v1 and v1alpha, so that generic clients need no local copy of the contract. It describes the proto
+ * files of these descriptors (path → FileDescriptorProto in base64), and lists all services in them.
+ */
+export const grpcReflection = (descriptors: Readonly<Record<string, string>>): GrpcExtension => {
+  const fileDescriptorProtos = Object.values(descriptors).map((file) => Buffer.from(file, 'base64'))
+  // The library reads nothing but the descriptors of a definition.
+  const format = 'Protocol Buffer 3 DescriptorProto'
+  const reflection = new ReflectionService({ files: { format, type: {}, fileDescriptorProtos } as never })
   return { addToServer: (server) => reflection.addToServer(server) }
 }

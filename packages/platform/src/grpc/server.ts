@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type handleUnaryCall,
@@ -7,8 +8,9 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
+import { listenOn } from '../listen.ts'
 import { createFailureLog } from '../logging/failure-log.ts'
-import { anyAddress, drainLimitMs, maxRequestBytes } from '../transports.ts'
+import { drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
@@ -37,28 +39,34 @@ export type Rpcs<GeneratedServer> = {
     : never
 }
 
-const bind = (server: Server, port: number): Promise<number> =>
+const addressOf = (host: string, port: number): string =>
+  isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+
+type Bound = Readonly<{ host: string; port: number }>
+
+const bind = (server: Server, host: string, port: number): Promise<Bound> =>
   new Promise((resolve, reject) => {
-    server.bindAsync(`${anyAddress}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound)
+    server.bindAsync(addressOf(host, port), ServerCredentials.createInsecure(), (error, boundPort) => {
+      if (error === null) resolve({ host, port: boundPort })
       else {
-        const code = /EADDRINUSE/.exec(error.message)?.[0]
+        // The library passes on only the text of the error.
+        const code = /\bE[A-Z]{4,}\b/.exec(error.message)?.[0]
         reject(Object.assign(new Error(`cannot listen on port ${port}`, { cause: error }), { port, code }))
       }
     })
   })
 
 const createListener = (server: Server) => {
-  let boundPort: number | undefined
+  let bound: Bound | undefined
   return {
     /** Resolves with the port that is bound: for port 0, a free one that the system chooses. */
-    listen: async (port: number): Promise<number> => {
-      boundPort = await bind(server, port)
-      return boundPort
+    listen: async (port: number, host = '::'): Promise<number> => {
+      bound = await listenOn(host, (address) => bind(server, address, port))
+      return bound.port
     },
     /** Accepts no more connections, and tells clients to send further calls elsewhere (GOAWAY). Running calls go on. */
     stopListening: (): void => {
-      if (boundPort !== undefined) server.unbind(`${anyAddress}:${boundPort}`)
+      if (bound !== undefined) server.unbind(addressOf(bound.host, bound.port))
     },
   }
 }

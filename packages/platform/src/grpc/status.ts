@@ -12,6 +12,7 @@ const statuses = {
   stale: status.ABORTED,
   unprocessable: status.INVALID_ARGUMENT,
   precondition_required: status.FAILED_PRECONDITION,
+  payload_too_large: status.RESOURCE_EXHAUSTED,
   rate_limited: status.RESOURCE_EXHAUSTED,
   unavailable: status.UNAVAILABLE,
   internal: status.INTERNAL,

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { reference } from '../http/openapi.ts'
+import { addVary, preferredType } from '../http/responses/negotiation.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Health } from './health.ts'
 
@@ -64,6 +65,7 @@ const reports = [
     'For load balancers: 503 while a required dependency is down, and while the service stops.',
   ],
 ] as const
+const openMetrics = 'application/openmetrics-text'
 
 /**
  * Whether the route is polled by monitoring. Such requests are never rejected because of overload, not
@@ -104,8 +106,9 @@ export const operationRoutes =
       response: metricsResponses,
     }
     app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
-      const acceptsOpenMetrics = headers.accept?.includes('application/openmetrics-text') === true
-      const { contentType, text } = await metrics.scrape(acceptsOpenMetrics)
+      const type = preferredType(headers.accept, ['text/plain', openMetrics])
+      const { contentType, text } = await metrics.scrape(type === openMetrics)
+      addVary(reply, 'Accept')
       return reply.type(contentType).send(text)
     })
   }

@@ -80,3 +80,13 @@ export const contextOf = (request: FastifyRequest): Context => {
 /** Whether the caller no longer waits for the response. */
 export const isAbandoned = (request: FastifyRequest): boolean =>
   request[key]?.signal?.aborted === true || request.raw.readableAborted
+
+/** Calls `report` when the response has been sent, or when the connection closes before that. */
+export const onceClosed = (reply: FastifyReply, report: (isSent: boolean) => void): void => {
+  // `writableEnded` is already true while the last bytes wait for a slow client, who may still leave.
+  let isSent = false
+  reply.raw.once('finish', () => {
+    isSent = true
+  })
+  reply.raw.once('close', () => report(isSent))
+}

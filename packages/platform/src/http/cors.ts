@@ -5,6 +5,19 @@ import { methods } from './methods.ts'
 
 const exposedHeaders = ['ETag', 'Location', 'Retry-After', requestIdHeader].join(', ')
 
+/** How long a browser may keep the answer to a preflight request. */
+const preflightMaxAgeSeconds = 600
+
+const options = {
+  methods,
+  maxAge: preflightMaxAgeSeconds,
+  // The routes for OPTIONS respond, with `Allow`.
+  preflightContinue: true,
+  // Otherwise an OPTIONS request that is not a preflight gets a 400 in plain text.
+  strictPreflight: false,
+  exposedHeaders,
+}
+
 /** The origins whose pages may read responses: `*`, `off` (no CORS headers), or comma-separated origins. */
 export type Origins = string
 
@@ -14,19 +27,21 @@ export const corsHeaders = (origins: Origins): Readonly<Record<string, string>> 
     ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': exposedHeaders }
     : {}
 
-/**
- * Answers CORS preflight requests. If only certain origins are allowed, it also sets the CORS headers of
- * every response, because they depend on the request.
- */
+/** If only certain origins are allowed, sets the CORS headers of every response: they depend on the request. */
 export const registerCors = async (app: FastifyInstance, origins: Origins): Promise<void> => {
-  if (origins === 'off') return
-  const options = {
-    methods,
-    // Otherwise an OPTIONS request that is not a preflight gets a 400 in plain text.
-    strictPreflight: false,
-    exposedHeaders,
-  }
-  if (origins !== '*') await app.register(cors, { ...options, origin: origins.split(',') })
-  // In a scope without routes, the plugin handles only preflights and adds no work to other requests.
-  else await app.register((scope) => scope.register(cors, options))
+  if (origins !== '*' && origins !== 'off')
+    await app.register(cors, { ...options, origin: origins.split(',') })
+}
+
+/** Registers the routes for OPTIONS, whose responses have the headers of an answered preflight request. */
+export const registerPreflights = async (
+  app: FastifyInstance,
+  origins: Origins,
+  addRoutes: (scope: FastifyInstance) => void,
+): Promise<void> => {
+  await app.register(async (scope) => {
+    // Only in this scope: in others, the plugin would add work to every request.
+    if (origins === '*') await scope.register(cors, options)
+    addRoutes(scope)
+  })
 }

@@ -1,8 +1,7 @@
-import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { requestIdFrom, requestIdHeader } from '../request-context.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { requestIdHeader } from '../request-context.ts'
 import { isAbandoned } from './context.ts'
+import { acceptHeader, mediaTypesOf, unsupportedMediaTypeDetail } from './edge/media-types.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
@@ -12,22 +11,29 @@ const retryAfterSeconds = 1
 const infoOf = (request: FastifyRequest) => ({
   instance: request.url.split('?', 1)[0] ?? '/',
   requestId: request.id,
+  maxBodyBytes: request.routeOptions.bodyLimit,
 })
 
 const send = (reply: FastifyReply, problem: Problem) => {
   recordProblem(reply.request, problem)
   if (problem.status === 503 || problem.status === 429) void reply.header('retry-after', retryAfterSeconds)
-  return reply
-    .code(problem.status)
-    .header(requestIdHeader, problem.request_id)
-    .type(problemMediaType)
-    .send(problem)
+  return (
+    reply
+      .code(problem.status)
+      .header(requestIdHeader, problem.request_id)
+      // Fastify calls no hooks for some errors, such as an invalid path.
+      .header('cache-control', 'no-store')
+      .type(problemMediaType)
+      .send(problem)
+  )
 }
 
-/** The 4xx status of an error with which Fastify rejects a request; undefined for any other error. */
+/** The 4xx status with which Fastify, or its plugin for static files, rejects a request; undefined for any other error. */
 const rejectionStatus = (error: unknown): number | undefined => {
-  if (!(error instanceof Error) || !('statusCode' in error && 'code' in error)) return undefined
-  if (!String(error.code).startsWith('FST_')) return undefined
+  if (!(error instanceof Error && 'statusCode' in error)) return undefined
+  const isOfFastify = 'code' in error && String(error.code).startsWith('FST_')
+  const isOfStaticFiles = 'expose' in error && error.expose === true
+  if (!isOfFastify && !isOfStaticFiles) return undefined
   const status = Number(error.statusCode)
   return status >= 400 && status < 500 ? status : undefined
 }
@@ -39,9 +45,28 @@ const faults = new WeakMap<FastifyRequest, Readonly<{ error: unknown }>>()
 export const faultOf = (request: FastifyRequest): Readonly<{ error: unknown }> | undefined =>
   faults.get(request)
 
+/** Responds with the problem for an HTTP status; `detail` replaces the usual text. */
+export const sendStatus = (
+  status: number,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  detail?: string,
+): FastifyReply => {
+  const problem = problemOfStatus(status, infoOf(request))
+  return send(reply, detail === undefined ? problem : { ...problem, detail })
+}
+
+/** Responds with 415, and tells the client the media types that the route accepts. */
+const sendUnsupportedMediaType = (request: FastifyRequest, reply: FastifyReply) => {
+  const mediaTypes = mediaTypesOf(request.server)
+  const detail = unsupportedMediaTypeDetail(mediaTypes)
+  return sendStatus(415, request, reply.headers(acceptHeader(request.method, mediaTypes)), detail)
+}
+
 /** Responds with the problem for the error. Remembers a fault of the server, to be logged with the request. */
 export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
   const rejection = rejectionStatus(error)
+  if (rejection === 415) return sendUnsupportedMediaType(request, reply)
   if (rejection !== undefined) return sendStatus(rejection, request, reply)
   const problem = problemOf(error, infoOf(request))
   // A disconnected caller is not a server fault.
@@ -49,29 +74,8 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   return send(reply, problem)
 }
 
-/** Responds with the problem for an HTTP status. */
-export const sendStatus = (status: number, request: FastifyRequest, reply: FastifyReply) =>
-  send(reply, problemOfStatus(status, infoOf(request)))
-
 /** Responds to every error and every unknown path with a problem. */
 export const handleErrors = (app: FastifyInstance): void => {
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendStatus(404, request, reply))
-}
-
-/**
- * Responds to input that is not HTTP or arrives too slowly. There is only a connection, no request object.
- */
-export const sendConnectionError = (error: ConnectionError, socket: Socket): void => {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const statuses: Record<string, number> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 }
-  const status = statuses[error.code] ?? 400
-  const problem = problemOfStatus(status, { instance: '/', requestId: requestIdFrom(undefined) })
-  const body = JSON.stringify(problem)
-  if (socket.writable)
-    socket.write(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${problemMediaType}\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\n${requestIdHeader}: ${problem.request_id}\r\nConnection: close\r\n\r\n${body}`,
-    )
-  socket.destroy(error)
 }

@@ -8,6 +8,7 @@ import { documentHeaders } from './openapi/headers.ts'
 import { addHealthExamples } from './openapi/health-examples.ts'
 import { documentOperations, type OperationsDocumentation } from './openapi/operations.ts'
 import { nameSchemas } from './openapi/schemas.ts'
+import { describeExactQuery } from './query/exact-query.ts'
 
 /** What the OpenAPI document says about a service, besides its routes. */
 export type Documentation = Readonly<{
@@ -59,6 +60,7 @@ export const documentApi = async (
       security: [],
       tags: [...tags, operationsTag],
     },
+    transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
     transformObject: (made) =>
       'openapiObject' in made ? complete(made.openapiObject as Document, documentation) : {},
     refResolver: {
@@ -66,12 +68,22 @@ export const documentApi = async (
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,
     },
   })
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: true,
-    // With this directive, browsers would load the page's own files over https, which may not be available.
-    transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
-    logLevel: 'warn',
+  const config = { cacheControl: 'no-cache' } as const
+  await app.register(async (scope) => {
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, ...config }
+    })
+    await scope.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      // With this directive, browsers would load the page's own files over https, which may not be available.
+      transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
+      logLevel: 'warn',
+    })
   })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  let document: Buffer | undefined
+  app.get('/openapi.json', { schema: { hide: true }, config }, (_request, reply) => {
+    document ??= Buffer.from(JSON.stringify(app.swagger()))
+    return reply.type('application/json; charset=utf-8').send(document)
+  })
 }

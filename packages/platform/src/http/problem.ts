@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { AppError, defaultCode, type ErrorDetails } from '@shop/kernel/errors.ts'
 import { type TSchema, Type } from 'typebox'
-import { internalMessage, maxRequestBytes, overloadMessage } from '../transports.ts'
+import { internalMessage, overloadMessage } from '../transports.ts'
 import { httpStatus, kindOfHttp } from './status.ts'
 
 /**
@@ -60,7 +60,12 @@ export const problems = <Status extends number>(...statuses: Status[]) =>
     TSchema
   >
 
-type RequestInfo = Readonly<{ instance: string; requestId: string }>
+type RequestInfo = Readonly<{
+  instance: string
+  requestId: string
+  /** The maximum size of the body. Missing if the route is not known. */
+  maxBodyBytes?: number
+}>
 
 const problem = (
   request: RequestInfo,
@@ -77,17 +82,19 @@ const problem = (
 })
 
 const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
+  403: { code: 'forbidden', detail: 'the path is not allowed' },
   404: { code: 'not_found', detail: 'path not found' },
   408: { code: 'invalid', detail: 'the request was not received in time' },
   405: {
     code: 'method_not_allowed',
     detail: 'method not allowed; the Allow header lists the allowed methods',
   },
-  413: { code: 'payload_too_large', detail: `the body must be at most ${maxRequestBytes} bytes` },
+  413: { code: 'payload_too_large', detail: 'the body is too large' },
   414: { code: 'invalid', detail: 'the path is too long' },
-  415: { code: 'unsupported_media_type', detail: 'unsupported media type; send uncompressed JSON' },
+  415: { code: 'unsupported_media_type', detail: 'unsupported media type' },
   431: { code: 'invalid', detail: 'the headers are too large' },
   429: { code: 'rate_limited', detail: 'too many requests; try again later' },
+  501: { code: 'not_implemented', detail: 'not implemented' },
   503: { code: 'unavailable', detail: overloadMessage },
 }
 
@@ -98,9 +105,16 @@ const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
 export const problemOfStatus = (status: number, request: RequestInfo): Problem => {
   const rejection = rejections[status] ?? {
     code: defaultCode(kindOfHttp(status)),
-    detail: 'the request or its JSON body cannot be parsed',
+    detail:
+      status === 400
+        ? 'the request or its JSON body cannot be parsed'
+        : `the request is refused: ${(STATUS_CODES[status] ?? 'error').toLowerCase()}`,
   }
-  return problem(request, { status, ...rejection })
+  const detail =
+    status === 413 && request.maxBodyBytes !== undefined
+      ? `the body must be at most ${request.maxBodyBytes} bytes`
+      : rejection.detail
+  return problem(request, { status, code: rejection.code, detail })
 }
 
 /** The part of an error that the caller may see. For a bug, only the request id, which is also in the log. */

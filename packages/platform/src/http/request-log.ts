@@ -4,10 +4,9 @@ import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestContext, requestIdHeader } from '../request-context.ts'
-import { decorateWithContext, isAbandoned, makeContext } from './context.ts'
-import { faultOf, sendStatus } from './errors.ts'
-import { methods } from './methods.ts'
-import { securityHeaders } from './security-headers.ts'
+import { decorateWithContext, isAbandoned, makeContext, onceClosed } from './context.ts'
+import { faultOf } from './errors.ts'
+import { serverMethods } from './methods.ts'
 import { inTraceOf } from './tracing.ts'
 
 /**
@@ -16,7 +15,7 @@ import { inTraceOf } from './tracing.ts'
  */
 export const clientClosedRequest = 499
 
-const knownMethods = new Set([...methods, 'OPTIONS'])
+const knownMethods = new Set(serverMethods)
 
 /**
  * Returns a function that records one log line and one measurement for a finished or abandoned request. A
@@ -26,7 +25,8 @@ const requestRecorder = (logger: Logger, failures: FailureLog, { httpRequestDura
   const requestLogger = withoutRedaction(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
     inTraceOf(request, () => {
-      const route = request.routeOptions.url ?? 'unmatched'
+      const { url = '*' } = request.routeOptions
+      const route = url === '*' ? 'unmatched' : url
       const method = knownMethods.has(request.method) ? request.method : '_OTHER'
       const { elapsedTime } = reply
       httpRequestDuration.observe(
@@ -45,29 +45,26 @@ const requestRecorder = (logger: Logger, failures: FailureLog, { httpRequestDura
 }
 
 /**
- * Gives every request its context, sets the request id and the fixed headers of its response, rejects
- * compressed bodies, and records every request in the log and the metrics.
+ * Gives every request its context, sets the request id and the fixed headers of its response, and records every
+ * request in the log and the metrics.
  */
 export const recordRequests = (
   app: FastifyInstance,
   { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
-  headers: Readonly<Record<string, string>>,
+  fixedHeaders: Readonly<Record<string, string>>,
 ) => {
-  const fixedHeaders = { ...securityHeaders, ...headers }
   const failures = createFailureLog(logger, 'request failed')
   app.addHook('onClose', async () => failures.close())
   const record = requestRecorder(logger, failures, metrics)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
-    reply.raw.on('close', () => {
+    onceClosed(reply, (isSent) => {
       metrics.httpActiveRequests.dec()
       // If the connection closes before the response is complete, Fastify does not call onResponse.
-      if (!reply.raw.writableEnded) record(request, reply, clientClosedRequest)
+      if (!isSent) record(request, reply, clientClosedRequest)
     })
     void reply.headers(fixedHeaders).header(requestIdHeader, request.id)
-    // Compressed bodies are not supported and count as an unsupported media type.
-    if ((request.headers['content-encoding'] ?? 'identity') === 'identity') done()
-    else void sendStatus(415, request, reply)
+    done()
   })
   decorateWithContext(app)
   // Not in `onRequest`: reading the body would lose the asynchronous context.

@@ -4,7 +4,10 @@ export const securityHeaders = Object.freeze({
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000; includeSubDomains',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'SAMEORIGIN',
 })
+
+/** The header that makes browsers use only HTTPS for this host; none for 0 seconds. */
+export const hstsHeader = (maxAgeSeconds: number): Record<string, string> =>
+  maxAgeSeconds === 0 ? {} : { 'strict-transport-security': `max-age=${maxAgeSeconds}` }

@@ -13,28 +13,38 @@ import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestIdFrom, requestIdHeader } from '../request-context.ts'
 import { maxRequestBytes } from '../transports.ts'
-import { corsHeaders, type Origins, registerCors } from './cors.ts'
+import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
 import { drainOnClose } from './drain.ts'
-import { handleErrors, sendConnectionError, sendError } from './errors.ts'
+import { connectionErrorHandler, rememberBodies } from './edge/connection-errors.ts'
+import { limitConnections } from './edge/connection-limit.ts'
+import { receiveAllRequests } from './edge/node-events.ts'
+import { refuseRequests } from './edge/refusals.ts'
+import { handleErrors, sendError } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import { type Documentation, documentApi } from './openapi.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
+import { setCacheControl } from './responses/cache-control.ts'
+import { compressResponses } from './responses/compression.ts'
+import { hstsHeader, securityHeaders } from './security-headers.ts'
 import { traceRequests } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
 
-/** More connections would use up the file descriptors that the stores need. */
-const maxConnections = 10_000
-
-/** Settings for documentation, CORS and load shedding. */
+/** Settings for documentation, compression, browsers and limits. */
 export type HttpConfig = Readonly<{
   /** Whether to serve /docs and /openapi.json. */
   docs: boolean
+  /** Whether to compress responses for clients that accept it. */
+  compression: boolean
   corsOrigins: Origins
   /** Requests are rejected while the average event loop delay exceeds this; 0 disables the limit. */
   maxEventLoopDelayMs: number
+  /** For how long browsers use only HTTPS (HSTS); 0 sends no such header. */
+  hstsMaxAgeSeconds: number
+  /** More connections would use up the file descriptors that the stores need. */
+  maxConnections?: number
 }>
 
 export type HttpServerOptions = Readonly<{
@@ -43,6 +53,8 @@ export type HttpServerOptions = Readonly<{
   /** Schemas that routes refer to by their `$id`. */
   schemas: readonly TSchema[]
   problemMembers?: ProblemMembers
+  /** The maximum size of a body. */
+  maxBodyBytes?: number
   routes: FastifyPluginAsyncTypebox
   logger: Logger
   metrics: Metrics
@@ -50,25 +62,41 @@ export type HttpServerOptions = Readonly<{
   config?: Partial<HttpConfig> | undefined
 }>
 
-const defaults: HttpConfig = { docs: true, corsOrigins: '*', maxEventLoopDelayMs: 0 }
+const defaults = {
+  docs: true,
+  compression: true,
+  corsOrigins: '*',
+  maxEventLoopDelayMs: 0,
+  hstsMaxAgeSeconds: 0,
+  maxConnections: 10_000,
+}
 
-const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<Server> => ({
+const fastifyOptions = (
+  loggerInstance: FastifyBaseLogger,
+  { maxBodyBytes = maxRequestBytes }: Pick<HttpServerOptions, 'maxBodyBytes'>,
+  fixedHeaders: Readonly<Record<string, string>>,
+): FastifyHttpOptions<Server> => ({
   loggerInstance,
   // The logger itself adds the request id to every line; a child logger per request would repeat it.
   childLoggerFactory: (logger) => logger,
   logController: new LogController({ disableRequestLogging: true }),
   requestIdHeader: false,
   genReqId: ({ headers }) => requestIdFrom(headers[requestIdHeader]),
-  bodyLimit: maxRequestBytes,
-  // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
-  http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
+  bodyLimit: maxBodyBytes,
+  http: {
+    // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
+    headersTimeout: 5_000,
+    connectionsCheckingInterval: 1_000,
+    // Node.js would refuse the request without a problem; `refuseRequests` does.
+    requireHostHeader: false,
+  },
   requestTimeout: 15_000,
   keepAliveTimeout: 72_000,
   // Accepted requests are served even while the server is closing.
   return503OnClosing: false,
   routerOptions: { maxParamLength: 2_048, ignoreTrailingSlash: true },
   frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
-  clientErrorHandler: sendConnectionError,
+  clientErrorHandler: connectionErrorHandler(fixedHeaders),
 })
 
 /**
@@ -77,27 +105,38 @@ const fastifyOptions = (loggerInstance: FastifyBaseLogger): FastifyHttpOptions<S
  */
 export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
-  const app: FastifyInstance = Fastify(fastifyOptions(options.logger))
-  app.server.maxConnections = maxConnections
+  const fixedHeaders = {
+    ...securityHeaders,
+    ...hstsHeader(config.hstsMaxAgeSeconds),
+    ...corsHeaders(config.corsOrigins),
+    ...(config.compression && { vary: 'Accept-Encoding' }),
+  }
+  const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders))
   // A client that closes its side after sending still gets its response. By default, Node.js closes the
   // connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
+  receiveAllRequests(app)
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   validateStrictly(app)
   traceRequests(app, clientClosedRequest)
-  recordRequests(app, options, corsHeaders(config.corsOrigins))
+  recordRequests(app, options, fixedHeaders)
+  setCacheControl(app)
+  if (config.compression) compressResponses(app)
+  rememberBodies(app)
+  refuseRequests(app)
+  limitConnections(app, config.maxConnections)
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
-  const rejectOtherMethods = respondMethodNotAllowed(app)
+  const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
   await registerCors(app, config.corsOrigins)
   if (config.docs) await documentApi(app, { ...options.documentation, version: options.version })
   await app.register(operationRoutes(options))
   await app.register(options.routes)
-  rejectOtherMethods()
+  await registerPreflights(app, config.corsOrigins, addOtherMethods)
   return { app, ...drain, isOverloaded }
 }

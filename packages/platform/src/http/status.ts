@@ -12,6 +12,7 @@ const statuses = {
   conflict: 409,
   gone: 410,
   stale: 412,
+  payload_too_large: 413,
   unprocessable: 422,
   precondition_required: 428,
   rate_limited: 429,

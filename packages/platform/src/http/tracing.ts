@@ -10,6 +10,7 @@ import {
   startRequest,
   trace,
 } from '../tracing/api.ts'
+import { onceClosed } from './context.ts'
 
 const contexts = new WeakMap<FastifyRequest, Context>()
 
@@ -39,8 +40,8 @@ const attributesOf = ({ id, method, protocol, routeOptions }: FastifyRequest) =>
 })
 
 const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: number): void => {
-  reply.raw.once('close', () => {
-    const status = reply.raw.writableEnded ? reply.statusCode : abandonedStatus
+  onceClosed(reply, (isSent) => {
+    const status = isSent ? reply.statusCode : abandonedStatus
     span.setAttribute('http.response.status_code', status)
     span.end()
   })

@@ -12,7 +12,7 @@ export type ShutdownConfig = Readonly<{
 
 /** The sections of a configuration that every service has. */
 export type ServiceConfig = Readonly<{
-  http: HttpConfig & Readonly<{ port: number }>
+  http: HttpConfig & Readonly<{ host: string; port: number }>
   logging: LogConfig
   /** Undefined turns tracing off. */
   tracing: TracingConfig | undefined
@@ -52,10 +52,13 @@ export const serviceSections = (
   secrets: readonly string[],
 ): ServiceConfig => ({
   http: {
+    host: variables.HOST,
     port: variables.PORT,
     docs: isOn(variables.DOCS),
+    compression: isOn(variables.COMPRESSION),
     corsOrigins: variables.CORS_ORIGINS,
     maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
+    hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
   },
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
 import { type Environment, mustBeFolder, mustBeUrl, toggle } from '../config/variables.ts'
 
@@ -6,6 +7,7 @@ const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
 
 /** Variables that every service reads. */
 export const serviceVariables = {
+  HOST: Type.String({ default: '::' }),
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
   DATA_DIR: Type.String({ default: './.data' }),
   LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
@@ -20,6 +22,8 @@ export const serviceVariables = {
     default: '1',
   }),
   DOCS: toggle('on'),
+  COMPRESSION: toggle('on'),
+  HSTS_MAX_AGE_SECONDS: Type.Integer({ minimum: 0, maximum: 63_072_000, default: 0 }),
   CORS_ORIGINS: Type.String({
     pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
     description: '*, off, or comma-separated origins such as https://shop.example',
@@ -81,10 +85,15 @@ export const mustHavePassword = (
   environment[password] === undefined &&
   `${password} must be set in production, unless ${url} is; an empty ${password}= means that there is no password`
 
+/** The digits and dots of a malformed IPv4 address are no name. */
+const isHost = (host: string): boolean =>
+  isIP(host) !== 0 || (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(host) && /[A-Za-z]/.test(host))
+
 export type ServiceVariables = Static<TObject<typeof serviceVariables>>
 
 /** The rules of these variables that their schema cannot express. */
 export const serviceProblems = (variables: ServiceVariables): readonly (string | false)[] => [
+  !isHost(variables.HOST) && 'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),
   variables.WORKERS !== '1' &&

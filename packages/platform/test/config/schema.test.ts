@@ -56,6 +56,25 @@ describe('compileSchema', () => {
     assert.deepEqual(violationsOf({ name: '' }), [{ path: '/name', message: 'must not be empty' }])
   })
 
+  it('names properties that a closed schema does not have, and those that it has', () => {
+    const closed = compileSchema(Type.Object({ limit: Type.Integer() }, { additionalProperties: false }))
+    const message = 'is not a known name; the known names are limit'
+    assert.deepEqual(closed({ limit: 1, page: 2, 'a/b~': 3 }), [
+      { path: '/page', message },
+      { path: '/a~1b~0', message },
+    ])
+    const empty = compileSchema(Type.Object({}, { additionalProperties: false }))
+    assert.deepEqual(empty({}), [])
+    assert.deepEqual(empty({ page: 2 }), [
+      { path: '/page', message: 'is not a known name; there are no known names' },
+    ])
+  })
+
+  it('reports at most twenty violations', () => {
+    const closed = compileSchema(Type.Object({}, { additionalProperties: false }))
+    assert.equal(closed(Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`p${n}`, 1]))).length, 20)
+  })
+
   it('identifies fields by JSON Pointer; the empty pointer stands for the whole value', () => {
     const nested = compileSchema(Type.Object({ items: Type.Array(Item) }))
     assert.deepEqual(nested({ items: [{ name: 'pen' }, { stock: 1 }, { name: 'pen', stock: -1 }] }), [

@@ -33,6 +33,7 @@ describe('a gRPC call', () => {
       createdAt: '2026-11-22T09:58:00.123Z',
       updatedAt: '2026-11-22T09:58:00.123Z',
       version: 3,
+      groupId: '',
     }
     await using service = await startService(async ({ id }) => ({ product: { ...product, id } }))
     using client = openClient(service.port)
@@ -64,7 +65,7 @@ describe('a gRPC call', () => {
       return received?.get('x-request-id')[0]
     }
     assert.equal(await returnedId('req-1'), 'req-1')
-    assert.match(String(await returnedId('two words')), /^[0-9a-f-]{36}$/)
+    assert.equal(await returnedId('two words'), 'two words')
     assert.match(String(await returnedId('A'.repeat(129))), /^[0-9a-f-]{36}$/)
   })
 
@@ -135,11 +136,13 @@ describe('a gRPC call', () => {
     const from = (requestId: string) => requestContext.run({ requestId }, () => find(7))
     await Promise.all(['a', 'b', 'a', 'c'].map(from))
     await from('d')
+    await Promise.all(['my id', 'with  two', 'e', 'a, b'].map(from))
     assert.deepEqual(seen, [
       ['a', ['b', 'c']],
       ['d', undefined],
+      ['my id', ['e', 'with  two', 'a, b']],
     ])
-    assert.equal(service.lines.length, 2)
+    assert.equal(service.lines.length, 3)
   })
 
   it('is refused when its message exceeds 64 KiB', async () => {

@@ -34,6 +34,7 @@ describe('an error over gRPC', async () => {
     ['stale'],
     ['unprocessable'],
     ['precondition_required'],
+    ['payload_too_large'],
     ['rate_limited'],
     ['unavailable'],
   ]

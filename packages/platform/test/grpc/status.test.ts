@@ -15,6 +15,7 @@ const statusNames: Record<ErrorKind, keyof typeof status> = {
   stale: 'ABORTED',
   unprocessable: 'INVALID_ARGUMENT',
   precondition_required: 'FAILED_PRECONDITION',
+  payload_too_large: 'RESOURCE_EXHAUSTED',
   rate_limited: 'RESOURCE_EXHAUSTED',
   internal: 'INTERNAL',
   unavailable: 'UNAVAILABLE',

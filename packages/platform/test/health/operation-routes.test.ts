@@ -141,3 +141,44 @@ describe('the metrics', () => {
       )
   })
 })
+
+describe('the format of the metrics', () => {
+  const text = /^text\/plain; version=0\.0\.4/
+  const openMetrics = /^application\/openmetrics-text; version=1\.0\.0/
+  /** What Prometheus 3 sends. */
+  const prometheus =
+    'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,' +
+    'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
+
+  it('is the one that Accept prefers, text by default', async () => {
+    await using server = await startServer()
+    for (const [accept, expected] of [
+      [undefined, text],
+      ['*/*', text],
+      ['', text],
+      ['text/plain', text],
+      ['application/json', text],
+      ['application/openmetrics-text', openMetrics],
+      ['APPLICATION/OpenMetrics-Text', openMetrics],
+      ['application/*', openMetrics],
+      [prometheus, openMetrics],
+      ['application/openmetrics-text; version=1.0.0 ; q=0.5, text/plain; q=0.4', openMetrics],
+      ['application/openmetrics-text;version=1.0.0; q=0.4, text/plain;Q=0.5', text],
+      ['application/openmetrics-text;q=0', text],
+      ['application/openmetrics-text;q=0, */*', text],
+      ['application/openmetrics-text;q=0.1,text/plain;version=0.0.4;q=0.9', text],
+      ['application/openmetrics-text-other', text],
+    ] as const) {
+      const headers = accept === undefined ? {} : { accept }
+      const response = await server.app.inject({ url: '/metrics', headers })
+      assert.equal(response.statusCode, 200)
+      assert.match(String(response.headers['content-type']), expected, `${accept}`)
+      assert.equal(response.headers['vary'], 'Accept-Encoding, Accept')
+    }
+  })
+
+  it('is named in Vary without compression too', async () => {
+    await using server = await startServer({ config: { compression: false } })
+    assert.equal((await server.app.inject('/metrics')).headers['vary'], 'Accept')
+  })
+})

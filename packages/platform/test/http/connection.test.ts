@@ -53,8 +53,12 @@ describe('a server on a real connection', async () => {
     it(`answers ${name} with a 400 problem and closes the connection`, async () => {
       const { headers, problem } = await readProblem(await open(text))
       assert.match(headers, /^HTTP\/1\.1 400 Bad Request\r\n/)
-      assert.match(headers, /^Content-Type: application\/problem\+json\r$/m)
-      assert.match(headers, /^Connection: close$/m)
+      assert.match(headers, /^content-type: application\/problem\+json\r$/m)
+      assert.match(headers, /^connection: close$/m)
+      assert.match(headers, /^x-content-type-options: nosniff\r$/m)
+      assert.match(headers, /^cache-control: no-store\r$/m)
+      assert.match(headers, /^access-control-allow-origin: \*\r$/m)
+      assert.match(headers, new RegExp(`^x-request-id: ${problem.request_id}\r$`, 'm'))
       assert.match(problem.request_id, /^[0-9a-f-]{36}$/)
       assert.deepEqual(problem, {
         type: 'about:blank',

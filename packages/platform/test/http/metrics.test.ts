@@ -43,7 +43,10 @@ describe('request metrics and logs', async () => {
       payload: '{',
     })
     await app.inject('/nothing/dave')
-    for (const method of ['PROPFIND', 'SEARCH']) await app.inject({ method: method as 'GET', url: '/things' })
+    for (const method of ['PROPFIND', 'SEARCH', 'CONNECT', 'M-SEARCH'])
+      for (const url of ['/things', '/nothing/erin']) await app.inject({ method: method as 'GET', url })
+    await app.inject({ method: 'OPTIONS', url: '/things/frank' })
+    await app.inject({ method: 'OPTIONS', url: '/nothing/grace' })
     await app.inject('/fail')
     await app.inject('/down')
 
@@ -57,11 +60,15 @@ describe('request metrics and logs', async () => {
       'GET /fail 500: 1',
       'GET /things/:id 200: 2',
       'GET unmatched 404: 1',
+      'OPTIONS /things/:id 204: 1',
+      'OPTIONS unmatched 404: 1',
       'POST /things 400: 1',
       'PUT /things/:id 405: 1',
-      '_OTHER unmatched 404: 2',
+      '_OTHER /things 405: 4',
+      '_OTHER unmatched 404: 3',
+      '_OTHER unmatched 405: 1',
     ])
-    assert.doesNotMatch((await app.inject('/metrics')).body, /alice|bob|carol|dave|secret/)
+    assert.doesNotMatch((await app.inject('/metrics')).body, /alice|bob|carol|dave|erin|frank|grace|secret/)
   })
 
   it('metrics measure durations in seconds, and one log line has the same values', async () => {

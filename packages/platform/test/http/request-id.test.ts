@@ -33,14 +33,37 @@ const send = async (headers: Record<string, string>) => {
 }
 
 describe('the request id', () => {
-  it('is taken from the request when it has 1 to 128 printable ASCII characters and no space', async () => {
-    for (const id of ['a', 'req-1', 'A'.repeat(128), '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'])
+  it('is taken from the request when it has 1 to 128 printable ASCII characters', async () => {
+    for (const id of [
+      'a',
+      'req-1',
+      'two words',
+      'a,  b',
+      `a${' '.repeat(126)}b`,
+      'A'.repeat(128),
+      '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~',
+    ])
       assert.equal(await send({ 'x-request-id': id }), id)
+  })
+
+  it('does not include the spaces and tabs around it', async () => {
+    for (const text of [' my id ', '\tmy id', `my id${' '.repeat(10_000)}`])
+      assert.equal(await send({ 'x-request-id': text }), 'my id')
   })
 
   it('is generated when the request has none or an invalid one', async () => {
     assert.match(await send({}), uuid)
-    for (const id of ['', 'A'.repeat(129), 'two words', 'tab\tbed', 'žluť', '\x7f'])
+    for (const id of [
+      '',
+      ' ',
+      'A'.repeat(129),
+      `a${' '.repeat(127)}b`,
+      'tab\tbed',
+      'žluť',
+      '\xa0a',
+      '\x7f',
+      '\x1b[31m',
+    ])
       assert.match(await send({ 'x-request-id': id }), uuid)
     assert.notEqual(await send({}), await send({}))
   })

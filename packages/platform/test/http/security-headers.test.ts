@@ -15,6 +15,8 @@ const helmetHeaders = () => {
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     },
     originAgentCluster: false,
+    // Whoever ends TLS decides.
+    strictTransportSecurity: false,
     xDnsPrefetchControl: false,
     xDownloadOptions: false,
     xPermittedCrossDomainPolicies: false,

@@ -12,6 +12,7 @@ const statuses: Record<ErrorKind, number> = {
   conflict: 409,
   gone: 410,
   stale: 412,
+  payload_too_large: 413,
   unprocessable: 422,
   precondition_required: 428,
   rate_limited: 429,
@@ -27,7 +28,7 @@ describe('the HTTP status', () => {
     })
 
   it('maps to invalid (4xx) or internal (5xx) if it is not the status of any error kind', () => {
-    for (const status of [402, 405, 413, 415, 418, 499]) assert.equal(kindOfHttp(status), 'invalid')
+    for (const status of [402, 405, 415, 418, 499]) assert.equal(kindOfHttp(status), 'invalid')
     for (const status of [501, 502, 504, 599]) assert.equal(kindOfHttp(status), 'internal')
   })
 })

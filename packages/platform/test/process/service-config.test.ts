@@ -14,7 +14,15 @@ const sectionsOf = (environment: Environment) =>
 describe('the sections of a configuration', () => {
   it('default to text logs from level debug and no shutdown delay in development', () => {
     assert.deepEqual(sectionsOf({}), {
-      http: { port: 8080, docs: true, corsOrigins: '*', maxEventLoopDelayMs: 1_000 },
+      http: {
+        host: '::',
+        port: 8080,
+        docs: true,
+        compression: true,
+        corsOrigins: '*',
+        maxEventLoopDelayMs: 1_000,
+        hstsMaxAgeSeconds: 0,
+      },
       logging: {
         level: 'debug',
         format: 'text',
@@ -39,10 +47,13 @@ describe('the sections of a configuration', () => {
   it('take the values of set variables in any environment', () => {
     const { http, logging, shutdown, workers } = sectionsOf({
       ENVIRONMENT: 'production',
+      HOST: '127.0.0.1',
       PORT: '9090',
       DOCS: 'off',
+      COMPRESSION: 'off',
       CORS_ORIGINS: 'https://shop.example',
       MAX_EVENT_LOOP_DELAY_MS: '0',
+      HSTS_MAX_AGE_SECONDS: '31536000',
       LOG_LEVEL: 'trace',
       LOG_FORMAT: 'text',
       LOG_OUTPUT: 'both',
@@ -51,10 +62,13 @@ describe('the sections of a configuration', () => {
       SHUTDOWN_DELAY_SECONDS: '12',
     })
     assert.deepEqual(http, {
+      host: '127.0.0.1',
       port: 9090,
       docs: false,
+      compression: false,
       corsOrigins: 'https://shop.example',
       maxEventLoopDelayMs: 0,
+      hstsMaxAgeSeconds: 31_536_000,
     })
     assert.deepEqual(logging, {
       level: 'trace',
@@ -105,12 +119,15 @@ describe('the sections of a configuration', () => {
 describe('the configuration', () => {
   it('of a service requires no variables', () => {
     assert.deepEqual(readVariables(Type.Object(serviceVariables), {}), {
+      HOST: '::',
       ENVIRONMENT: 'development',
       DATA_DIR: './.data',
       LOG_OUTPUT: 'console',
       LOG_DIR: './logs',
       WORKERS: '1',
       DOCS: 'on',
+      COMPRESSION: 'on',
+      HSTS_MAX_AGE_SECONDS: 0,
       CORS_ORIGINS: '*',
       MAX_EVENT_LOOP_DELAY_MS: 1_000,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
@@ -120,16 +137,37 @@ describe('the configuration', () => {
     })
   })
 
-  it('of tracing is rejected when invalid, instead of ignored', () => {
-    const problems = (environment: Environment) => {
-      try {
-        readVariables(Type.Object(serviceVariables), environment, serviceProblems)
-        return []
-      } catch (error) {
-        assert.ok(error instanceof ConfigError)
-        return error.message.split('\n').slice(1)
-      }
+  const problems = (environment: Environment) => {
+    try {
+      readVariables(Type.Object(serviceVariables), environment, serviceProblems)
+      return []
+    } catch (error) {
+      assert.ok(error instanceof ConfigError)
+      return error.message.split('\n').slice(1)
     }
+  }
+
+  it('takes an IP address or a name as HOST', () => {
+    for (const HOST of [
+      '::',
+      '0.0.0.0',
+      '127.0.0.1',
+      '::1',
+      'fe80::1%eth0',
+      'localhost',
+      'shop_1.example',
+      '',
+    ])
+      assert.deepEqual(problems({ HOST }), [], HOST)
+    for (const HOST of ['[::1]', '1.2.3', '256.1.1.1', '::g', 'a b', 'a/b', 'a:80', 'http://a', '.', 'a..b'])
+      assert.deepEqual(
+        problems({ HOST }),
+        ['  - HOST must be an IP address such as :: or 127.0.0.1, or a host name'],
+        HOST,
+      )
+  })
+
+  it('of tracing is rejected when invalid, instead of ignored', () => {
     for (const OTEL_TRACES_SAMPLER_ARG of ['0', '0.25', '.5', '1', '1.0'])
       assert.deepEqual(problems({ OTEL_TRACES_SAMPLER_ARG }), [])
     for (const [name, text] of [

@@ -13,17 +13,22 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
-export const startService = async (getProduct: GetProduct, port = 0, isOverloaded = () => false) => {
+export const startService = async (
+  getProduct: GetProduct,
+  port = 0,
+  isOverloaded = () => false,
+  host = '::',
+) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics, isOverloaded })
-  const boundPort = await server.listen(port)
+  const boundPort = await server.listen(port, host)
   return { ...server, port: boundPort, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
 }
 
 /** Opens a client of the product service on this port; disposing of it closes the channel. */
-export const openClient = (port: number) => {
-  const client = new ProductServiceClient(...channelTo(`127.0.0.1:${port}`))
+export const openClient = (port: number, host = '127.0.0.1') => {
+  const client = new ProductServiceClient(...channelTo(`${host}:${port}`))
   return {
     client,
     getProduct: (id: number, deadlineMs = 5_000) =>

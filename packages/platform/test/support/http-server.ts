@@ -14,6 +14,7 @@ type Options = Readonly<{
   config?: Partial<HttpConfig>
   problemMembers?: HttpServerOptions['problemMembers']
   documentation?: Partial<HttpServerOptions['documentation']>
+  maxBodyBytes?: number
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -24,6 +25,7 @@ export const startServer = async ({
   config = {},
   problemMembers,
   documentation,
+  maxBodyBytes,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
@@ -33,6 +35,7 @@ export const startServer = async ({
     version: '1.0.0',
     schemas: [],
     ...(problemMembers && { problemMembers }),
+    ...(maxBodyBytes && { maxBodyBytes }),
     routes: routes ?? (async () => {}),
     logger: logger ?? recording.logger,
     metrics,

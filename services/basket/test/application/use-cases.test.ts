@@ -99,8 +99,16 @@ for (const [name, write] of Object.entries(writes))
     test('rejects with stale_version and changes nothing if the basket is in another state', async () => {
       await using opened = await openWithBasket()
       const { use, stored } = opened
-      for (const states of [[], [{ id: stored.id, version: 2 }], [{ id: 'another', version: 1 }]] as const)
-        await assert.rejects(write(use, states), hasCode('stale_version'))
+      const current = [{ id: stored.id, version: 1 }]
+      for (const expected of [
+        [],
+        [{ id: stored.id, version: 2 }],
+        [{ id: 'another', version: 1 }],
+        { not: 'existing' },
+        { not: current },
+        { all: [current, { not: current }] },
+      ] as const)
+        await assert.rejects(write(use, expected), hasCode('stale_version'))
       assert.deepEqual(await use.getBasket({ userId }, context), stored)
     })
 
@@ -111,6 +119,8 @@ for (const [name, write] of Object.entries(writes))
           { id, version },
         ],
         () => 'existing' as const,
+        () => ({ not: [{ id: 'another', version: 1 }] }),
+        ({ id, version }: BasketState) => ({ all: [[{ id, version }], { not: [{ id, version: 2 }] }] }),
       ]) {
         await using opened = await openWithBasket()
         await write(opened.use, expectedOf(opened.stored))

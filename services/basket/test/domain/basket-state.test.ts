@@ -13,9 +13,13 @@ const state: fc.Arbitrary<BasketState> = fc.record({
   id: fc.constantFrom('a', 'b'),
   version: fc.integer({ min: 1, max: 3 }),
 })
-const expectation: fc.Arbitrary<Expected<BasketState>> = fc.oneof(
-  fc.constantFrom('anything', 'existing'),
+const positive: fc.Arbitrary<'anything' | 'existing' | readonly BasketState[]> = fc.oneof(
+  fc.constantFrom('anything' as const, 'existing' as const),
   fc.array(state, { maxLength: 4 }),
+)
+const expectation: fc.Arbitrary<Expected<BasketState>> = fc.oneof(
+  positive,
+  positive.map((expected) => ({ not: expected })),
 )
 const basket: fc.Arbitrary<Basket> = state.map((fields) => ({ ...aBasket(), ...fields }))
 
@@ -32,7 +36,7 @@ const isMet = (check: () => unknown): boolean => {
 describe('an expectation', () => {
   test('is met by a basket in one of the expected states, and by a missing basket only if anything is expected', () => {
     fc.assert(
-      fc.property(fc.option(basket, { nil: undefined }), expectation, (current, expected) => {
+      fc.property(fc.option(basket, { nil: undefined }), positive, (current, expected) => {
         const states = Array.isArray(expected) ? expected.map(({ id, version }) => `${id} ${version}`) : []
         const shouldBeMet =
           expected === 'anything' ||
@@ -41,6 +45,10 @@ describe('an expectation', () => {
         assert.equal(
           isMet(() => requireExpected(current, expected)),
           shouldBeMet,
+        )
+        assert.equal(
+          isMet(() => requireExpected(current, { not: expected })),
+          !shouldBeMet,
         )
       }),
       { numRuns: 1_000 },
@@ -56,6 +64,8 @@ describe('an expectation', () => {
       { id: 'b', version: 2 },
     ],
     'an empty array of states': [],
+    'no stored basket': { not: 'existing' },
+    'another state than the stored one': { not: [{ id: 'a', version: 2 }] },
   }
   for (const [name, expected] of Object.entries(mismatches))
     test(`of ${name} is not met, and the error names the stored version`, () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { aProduct } from '../support/baskets.ts'
-import { type App, assertProblem, basketIn, linesIn, openApp } from '../support/http.ts'
+import { type App, assertProblem, basketIn, linesIn, notFound, openApp } from '../support/http.ts'
 
 let app: App
 before(async () => {
@@ -72,7 +72,7 @@ const writes: Record<
 const mismatchesOf = (tag: string) => {
   const unquoted = tag.slice(1, -1)
   const padded = tag.replace('.', '.0')
-  const others = ['"1"', '""', '"x"', 'x', '', `W/${tag}`, unquoted, `"${unquoted}`, padded]
+  const others = ['"1"', '""', '"x"', 'x', '', `w/${tag}`, unquoted, `"${unquoted}`, padded]
   return [...others, others.join(', ')]
 }
 
@@ -91,10 +91,16 @@ for (const [name, write] of Object.entries(writes))
     })
 
     test('that lists the ETag, or is *, succeeds', async () => {
-      for (const prefix of ['', '"other", ']) {
+      for (const matching of [
+        (tag: string) => tag,
+        (tag: string) => `"other", ${tag}`,
+        // Made weak, or changed, by a proxy that compresses.
+        (tag: string) => `W/${tag}`,
+        (tag: string) => tag.replace(/"$/, '-gzip"'),
+      ]) {
         const basket = app.newUserBasket()
         await basket.add(1, 1)
-        const { statusCode } = await write(basket, { 'if-match': prefix + (await tagOf(basket)) })
+        const { statusCode } = await write(basket, { 'if-match': matching(await tagOf(basket)) })
         assert.ok([200, 204].includes(statusCode), `${statusCode}`)
       }
       const basket = app.newUserBasket()
@@ -102,6 +108,56 @@ for (const [name, write] of Object.entries(writes))
       assert.ok([200, 204].includes((await write(basket, { 'if-match': '*' })).statusCode))
     })
   })
+
+for (const [name, write] of Object.entries(writes))
+  describe(`a ${name} with If-None-Match`, () => {
+    test('that lists the ETag of the stored basket, or is *, gets 412 and changes nothing', async () => {
+      const basket = app.newUserBasket()
+      const stored = basketIn(await basket.add(1, 1))
+      const tag = await tagOf(basket)
+      for (const tags of [tag, `W/${tag}`, `"other", ${tag}`, tag.replace(/"$/, '-gzip"'), '*'])
+        assertProblem(await write(basket, { 'if-none-match': tags }), stale)
+      const both = { 'if-match': tag, 'if-none-match': tag }
+      assertProblem(await write(basket, both), stale)
+      assert.deepEqual(basketIn(await basket.get()), stored)
+    })
+
+    test('that does not list the ETag succeeds, unless If-Match does not hold', async () => {
+      for (const tags of ['"other"', '"other", W/"x"', '']) {
+        const basket = app.newUserBasket()
+        await basket.add(1, 1)
+        const unmet = { 'if-match': '"other"', 'if-none-match': tags }
+        assertProblem(await write(basket, unmet), stale)
+        const { statusCode } = await write(basket, { 'if-none-match': tags })
+        assert.ok([200, 204].includes(statusCode), `${statusCode}`)
+      }
+    })
+
+    test('that is malformed gets 400 and changes nothing', async () => {
+      const basket = app.newUserBasket()
+      const stored = basketIn(await basket.add(1, 1))
+      const malformed = { status: 400, code: 'invalid', paths: ['/If-None-Match'] }
+      assertProblem(await write(basket, { 'if-none-match': (await tagOf(basket)).slice(1, -1) }), malformed)
+      assert.deepEqual(basketIn(await basket.get()), stored)
+    })
+  })
+
+test('a POST with If-None-Match: * creates the basket if there is none; of several at once, one succeeds', async () => {
+  const onlyNew = { 'if-none-match': '*' }
+  const basket = app.newUserBasket()
+  const posts = [basket.create(onlyNew), basket.add(1, 1, onlyNew), basket.create(onlyNew)]
+  const statuses = (await Promise.all(posts)).map(({ statusCode }) => statusCode)
+  assert.equal(statuses.filter((status) => status === 412).length, 2, statuses.join())
+  assert.equal(basketIn(await basket.get()).version, 1)
+})
+
+test('other writes with If-None-Match: * get 404 if there is no basket', async () => {
+  const basket = app.newUserBasket()
+  const onlyNew = { 'if-none-match': '*' }
+  for (const write of [basket.set(1, 5, onlyNew), basket.remove(1, onlyNew), basket.clear(onlyNew)])
+    assertProblem(await write, notFound)
+  assertProblem(await basket.delete(onlyNew), notFound)
+})
 
 test('a POST with If-Match gets 412 if there is no basket, and creates none', async () => {
   const basket = app.newUserBasket()

@@ -36,7 +36,8 @@ const requestEveryRoute = (user: string) => [
 
 const padded = (bytes: number) => '{"quantity":5}'.padEnd(bytes)
 
-const allowed = /^[A-Za-z0-9._:@-]{1,128}$/
+const allowed = /^[A-Za-z0-9._:@|-]{1,128}$/
+const isDots = (id: string) => id === '.' || id === '..'
 
 test('a DELETE with a trailing slash gets 404 and removes nothing', async () => {
   for (const path of ['/items/', '/items/?x=1', '/'])
@@ -80,6 +81,9 @@ describe('a user id', () => {
       '\ud800',
       'x'.repeat(129),
       'a b',
+      '.',
+      '..',
+      'a%7Cb',
       5,
       true,
       null,
@@ -92,13 +96,13 @@ describe('a user id', () => {
   })
 
   test('of 1 to 128 allowed characters is accepted in paths and bodies', async () => {
-    // The service accepts `.` and `..` too, but clients resolve them as relative paths before they send them.
-    const userId = fc.stringMatching(allowed).filter((id) => !/^\.\.?$/.test(id))
+    const userId = fc.stringMatching(allowed).filter((id) => !isDots(id))
     await fc.assert(
       fc.asyncProperty(userId, async (user_id) => {
         await send(app.http, 'POST', '/baskets', { user_id })
         assert.equal(basketIn(await send(app.http, 'GET', `/baskets/${user_id}`)).user_id, user_id)
       }),
+      { examples: [['x'.repeat(128)], [`..${'.'.repeat(126)}`], ['auth0|5f7c']] },
     )
   })
 
@@ -135,6 +139,9 @@ describe('a product id', () => {
       '%00',
       '+1',
       '0x1',
+      '%EF%BC%91',
+      '1%2F..%2F1',
+      '1%5c',
     ]) {
       const url = `${basket.url}/items/${id}`
       assertProblem(await send(app.http, 'PUT', url, { quantity: 1 }), invalid('/product_id'))
@@ -149,6 +156,20 @@ describe('a product id', () => {
 })
 
 describe('a quantity', () => {
+  test('that would be rounded is rejected by POST and PUT, as is such a product id', async () => {
+    for (const number of [
+      '1.0000000000000000001',
+      '1e-400',
+      '9007199254740993',
+      '1e400',
+      `1.${'0'.repeat(60_000)}1`,
+    ]) {
+      assertProblem(await add(`{"product_id": 1, "quantity": ${number}}`), invalid('/quantity'))
+      assertProblem(await add(`{"product_id": ${number}, "quantity": 1}`), invalid('/product_id'))
+      assertProblem(await set(`{"quantity": ${number}}`), invalid('/quantity'))
+    }
+  })
+
   for (const quantity of [-1, 1_000, 1.5, 1e100, '2', true, null, [1], {}, undefined])
     test(`of ${JSON.stringify(quantity)} is rejected by POST and PUT`, async () => {
       assertProblem(await add({ product_id: 1, quantity }), invalid('/quantity'))
@@ -230,7 +251,18 @@ describe('a body', () => {
 
 test('an unknown path gets 404, and an unsupported method gets 405 with the supported methods in Allow', async () => {
   assertProblem(await send(app.http, 'GET', '/baskets/user123/nothing'), { status: 404, code: 'not_found' })
-  const response = await send(app.http, 'GET', `${basket.url}/items`)
-  assertProblem(response, { status: 405, code: 'method_not_allowed' })
-  assert.deepEqual(String(response.headers['allow']).split(', ').toSorted(), ['DELETE', 'POST'])
+  for (const [method, url, allow] of [
+    ['GET', `${basket.url}/items`, 'POST, DELETE, OPTIONS'],
+    ['PROPFIND', `${basket.url}/items`, 'POST, DELETE, OPTIONS'],
+    ['TRACE', basket.url, 'GET, HEAD, DELETE, OPTIONS'],
+    ['QUERY', '/baskets', 'POST, OPTIONS'],
+  ] as const) {
+    const response = await send(app.http, method as 'GET', url)
+    assertProblem(response, { status: 405, code: 'method_not_allowed' })
+    assert.equal(response.headers['allow'], allow)
+    const options = await app.http.inject({ method: 'OPTIONS', url })
+    assert.deepEqual([options.statusCode, options.headers['allow']], [204, allow])
+  }
+  const options = await app.http.inject({ method: 'OPTIONS', url: '/nothing' })
+  assertProblem(options, { status: 404, code: 'not_found' })
 })

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import * as fc from 'fast-check'
-import { type Basket, pieceCount, withMore } from '../../src/domain/basket.ts'
+import { type Basket, pieceCount, requireExpected, withMore } from '../../src/domain/basket.ts'
 import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import { aBasket, aProduct, longTtl, type Store, stores } from '../support/baskets.ts'
 import { apply, performOn, type Reference, randomOperation } from '../support/reference.ts'
@@ -39,6 +39,15 @@ describe('a basket repository', { concurrency: true }, () => {
         assert.equal(third.version, 3)
         assert.equal(pieceCount(third), 3)
         assert.deepEqual(await baskets.find(user), third)
+      })
+
+      test('stores baskets of users with any allowed characters', async () => {
+        const userIds = ['auth0|5f7c', '|', 'a|b', 'a:b', 'A@b-c_d.', '...'].map((id) => `${id}${newUser()}`)
+        for (const user of userIds) {
+          const stored = await baskets.update(user, (current) => current ?? aBasket(user))
+          assert.equal(stored.userId, user)
+          assert.deepEqual(await baskets.find(user), stored)
+        }
       })
 
       test('calls a change with the basket that another connection has stored', async () => {
@@ -129,6 +138,20 @@ describe('a basket repository', { concurrency: true }, () => {
         )
         const stored = await baskets.find(user)
         assert.equal(stored && pieceCount(stored), 200)
+      })
+
+      test('lets only one of ten concurrent updates through two connections succeed that expect no basket', async () => {
+        const user = newUser()
+        const other = await store.connect()
+        const updates = Array.from({ length: 10 }, (_, index) =>
+          (index % 2 === 0 ? baskets : other).update(user, (current) => {
+            requireExpected(current, { not: 'existing' })
+            return addOne(current)
+          }),
+        )
+        const failures = (await Promise.allSettled(updates)).filter(({ status }) => status === 'rejected')
+        assert.equal(failures.length, 9)
+        assert.equal((await baskets.find(user))?.version, 1)
       })
 
       test('expires a basket after its time to live, which a write extends and an unchanged result does not', async () => {

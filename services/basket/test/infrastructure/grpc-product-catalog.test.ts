@@ -76,6 +76,11 @@ test('a look-up rejects with unavailable if the product service limits the rate,
   await assert.rejects(catalog.find(7), hasCode('unavailable'))
 })
 
+test('a look-up rejects with internal if its batch is too large for a response, which a batch of ours never is', async () => {
+  await using catalog = await openCatalog(() => Promise.reject(new AppError('payload_too_large', 'secret')))
+  await assert.rejects(catalog.find(7), { message: 'unexpected response from the product service' })
+})
+
 test('the id of the current request is sent to the product service', async () => {
   const seen: unknown[] = []
   await using catalog = await openCatalog(async () => {

@@ -13,12 +13,20 @@ export const lowestStockFirst: ProductSort = { by: 'stock', descending: false }
 /** A product's position in a sorted list: its value of the sort field, and its id. */
 export type Position = Readonly<{ key: Product[SortKey]; id: number }>
 
+/** The position of a product in a list of this order. */
+export const positionOf = (product: Product, { by }: ProductSort): Position => ({
+  key: product[by],
+  id: product.id,
+})
+
 export type ProductListing = Readonly<{
   sort: ProductSort
   /** Only products with at most this many pieces. */
   maxStock?: number
-  /** Only products of exactly this category. */
+  /** Only products of exactly this category; empty: only products without a category. */
   category?: string
+  /** Only products of exactly this group; null: only products without a group. */
+  groupId?: string | null
   /** The page starts after this position. */
   after?: Position | undefined
   /** The maximum number of products on the page. */

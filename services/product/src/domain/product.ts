@@ -1,9 +1,9 @@
 import { invalid, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
 import { type Expected, isExpected } from '@shop/kernel/expectation.ts'
 import { amountRule, type Cents, maxCents } from '@shop/kernel/money.ts'
-import { characterCount, isStorable } from '@shop/kernel/text.ts'
 import { productNotFound, staleProduct } from './errors.ts'
 import type { ProductEvent } from './product-events.ts'
+import { lineRule, nameRule, storedTextRule, textRule } from './text-rules.ts'
 
 export type ProductFields = Readonly<{
   name: string
@@ -12,6 +12,8 @@ export type ProductFields = Readonly<{
   /** Number of pieces. */
   stock: number
   category: string
+  /** Products of one group are variants of each other. null: of no group. */
+  groupId: string | null
 }>
 
 export type Product = ProductFields &
@@ -24,44 +26,53 @@ export type Product = ProductFields &
   }>
 
 /** The maximum lengths of strings, in characters, and the largest integer that the store supports. */
-export const limits = { name: 200, description: 5_000, category: 100, integer: 2_147_483_647 } as const
+export const limits = {
+  name: 200,
+  description: 5_000,
+  category: 100,
+  groupId: 64,
+  integer: 2_147_483_647,
+} as const
 
 /** A product with at most this many pieces is low in stock. */
 export const lowStockThreshold = 10
 
-/** Returns the rule that the string breaks, if any. */
-const textRule = (text: string, maxLength: number): string | undefined => {
-  if (!isStorable(text)) return 'must not contain NUL characters or lone surrogates'
-  return characterCount(text) > maxLength ? `must have at most ${maxLength} characters` : undefined
-}
+const groupRule = (groupId: string): string | undefined =>
+  groupId === '' ? 'must not be empty' : lineRule(groupId, limits.groupId)
 
 /** For each field, a function that returns the rule that a value breaks, if any. */
 const rules: {
   readonly [Field in keyof ProductFields]: (value: ProductFields[Field]) => string | undefined
 } = {
-  name: (name) => (name === '' ? 'must not be empty' : textRule(name, limits.name)),
+  name: (name) => nameRule(name, limits.name),
   description: (description) => textRule(description, limits.description),
-  category: (category) => textRule(category, limits.category),
+  category: (category) => lineRule(category, limits.category),
   price: (price) => (price < 0n || price > maxCents ? amountRule : undefined),
   stock: (stock) => wholeNumberRule(stock, [0, limits.integer]),
+  groupId: (groupId) => (groupId === null ? undefined : groupRule(groupId)),
 }
 
 export const fieldNames = Object.keys(rules) as readonly (keyof ProductFields)[]
+
+/** The path of a field in an error, in snake case like the fields of both APIs. */
+const pathOf = (field: keyof ProductFields): string =>
+  `/${field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`
 
 const violationOf = <Field extends keyof ProductFields>(
   field: Field,
   value: ProductFields[Field],
 ): Violation[] => {
   const message = rules[field](value)
-  return message === undefined ? [] : [{ path: `/${field}`, message }]
+  return message === undefined ? [] : [{ path: pathOf(field), message }]
 }
 
-const validate = <Fields extends ProductFields>(fields: Fields): Fields => {
-  const trimmed = { ...fields, name: fields.name.trim() }
-  const violations = fieldNames.flatMap((field) => violationOf(field, trimmed[field]))
+const requireValid = (fields: ProductFields, names: readonly (keyof ProductFields)[]): void => {
+  const violations = names.flatMap((field) => violationOf(field, fields[field]))
   if (violations.length > 0) throw invalid(...violations)
-  return trimmed
 }
+
+const withTrimmedName = <Fields extends Partial<ProductFields>>(fields: Fields): Fields =>
+  fields.name === undefined ? fields : { ...fields, name: fields.name.trim() }
 
 /** The fields of a new product, and the events of storing it. */
 export type Creation = Readonly<{ fields: ProductFields; events: readonly ProductEvent[] }>
@@ -72,17 +83,22 @@ export type Revision = Readonly<{ product: Product; events: readonly ProductEven
 export type Removal = Readonly<{ product: undefined; events: readonly ProductEvent[] }>
 
 /** Trims the name. Throws `invalid` with all broken rules. */
-export const newProduct = (fields: ProductFields): Creation => ({
-  fields: validate(fields),
-  events: [{ type: 'product_created' }],
-})
+export const newProduct = (fields: ProductFields): Creation => {
+  const trimmed = withTrimmedName(fields)
+  requireValid(trimmed, fieldNames)
+  return { fields: trimmed, events: [{ type: 'product_created' }] }
+}
 
 const isLow = ({ stock }: Product): boolean => stock <= lowStockThreshold
 
-/** Returns the product with some fields changed. Throws like `newProduct`. */
+/**
+ * Returns the product with some fields changed. Throws like `newProduct`. A field that keeps its value is not checked: it
+ * may break a rule that is newer than the product, and must not prevent changes of the others.
+ */
 export const reviseProduct = (before: Product, changes: Partial<ProductFields>): Revision => {
-  const product = validate({ ...before, ...changes })
+  const product = { ...before, ...withTrimmedName(changes) }
   const changed = fieldNames.filter((field) => before[field] !== product[field])
+  requireValid(product, changed)
   const { stock } = product
   const becameLow = isLow(product) && !isLow(before)
   return {
@@ -96,11 +112,18 @@ export const reviseProduct = (before: Product, changes: Partial<ProductFields>):
 
 export const removeProduct = (): Removal => ({ product: undefined, events: [{ type: 'product_deleted' }] })
 
-/** Throws `invalid` for a string that cannot be a category. */
+/** Throws `invalid` for a string that cannot be the category of a stored product. */
 export const parseCategory = (category: string): string => {
-  const violations = violationOf('category', category)
-  if (violations.length > 0) throw invalid(...violations)
+  const message = storedTextRule(category, limits.category)
+  if (message !== undefined) throw invalid({ path: '/category', message })
   return category
+}
+
+/** Throws `invalid` for a string that cannot be a group. */
+export const parseGroupId = (groupId: string): string => {
+  const violations = violationOf('groupId', groupId)
+  if (violations.length > 0) throw invalid(...violations)
+  return groupId
 }
 
 /** The part of a product on which a write can set a precondition. */

@@ -17,15 +17,17 @@ const timeoutMessage = 'the product database did not respond in time'
 
 const toJson = (key: unknown) => (typeof key === 'bigint' ? String(key) : key)
 
-const keyOf = ({ sort, maxStock, category, after, limit }: ProductListing): string =>
-  JSON.stringify([
-    sort.by,
-    sort.descending,
+/** An object, because in an array a filter that is not set would be the same as null. */
+const keyOf = ({ sort, maxStock, category, groupId, after, limit }: ProductListing): string =>
+  JSON.stringify({
+    by: sort.by,
+    descending: sort.descending,
     maxStock,
     category,
-    after && [toJson(after.key), after.id],
+    groupId,
+    after: after && [toJson(after.key), after.id],
     limit,
-  ])
+  })
 
 /** Returns a `find` that batches concurrent calls into one query. */
 export const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): ProductReader['find'] => {

@@ -38,7 +38,8 @@ const things: readonly (readonly [category: string, name: string])[] = [
 ]
 
 /**
- * Generates products endlessly; the same seed yields the same products. About one in twenty is out of stock.
+ * Generates products endlessly; the same seed yields the same products. About one in twenty is out of stock. Of four
+ * products, three are of one group.
  */
 export function* generateProducts(seed: number): Generator<ProductFields, never> {
   const random = xoroshiro128plus(seed)
@@ -51,6 +52,7 @@ export function* generateProducts(seed: number): Generator<ProductFields, never>
       price: BigInt(99 + randomUpTo(9) * randomUpTo(20_000)),
       stock: randomUpTo(19) === 0 ? 0 : randomUpTo(500),
       category,
+      groupId: number % 4 === 0 ? null : `model-${Math.floor(number / 4)}`,
     })
     yield fields
   }
@@ -71,13 +73,14 @@ export const seedGenerated = async (
   for (let stored = 0; stored < count; ) {
     const batch = Array.from({ length: Math.min(batchSize, count - stored) }, () => products.next().value)
     const insert = sql`
-      insert into products (name, description, price, stock, category)
+      insert into products (name, description, price, stock, category, group_id)
       select * from unnest(
         ${batch.map(({ name }) => name)}::text[],
         ${batch.map(({ description }) => description)}::text[],
         ${batch.map(({ price }) => decimalText(price))}::numeric[],
         ${batch.map(({ stock }) => stock)}::integer[],
-        ${batch.map(({ category }) => category)}::text[]
+        ${batch.map(({ category }) => category)}::text[],
+        ${batch.map(({ groupId }) => groupId)}::text[]
       )
     `
     await withFreeIds(database, () => insert.execute(database))

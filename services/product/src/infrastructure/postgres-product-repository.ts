@@ -15,14 +15,8 @@ import type { ProductRepository } from '../domain/product-repository.ts'
 import { batchedFind } from './batched-product-reader.ts'
 import { assignedId, isNoIdLeft, isTakenId, withFreeIds } from './postgres-product-ids.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
-import {
-  assignedColumns,
-  type Database,
-  productColumns,
-  productOf,
-  rowOf,
-  writtenProduct,
-} from './products-table.ts'
+import { assignedColumns, type Database, productColumns, rowOf, writtenProduct } from './products-table.ts'
+import { productOf } from './reading/product-row.ts'
 
 const insertOne = async (database: Database, fields: ProductFields): Promise<Product> => {
   const insert = database.insertInto('products').values(rowOf(fields))

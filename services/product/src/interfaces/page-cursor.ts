@@ -6,12 +6,19 @@ import type { Position, ProductListing, SortKey } from '../domain/product-reader
 import { sortWord } from './sort-words.ts'
 
 /** The list to which a cursor is bound. Other lists reject the cursor. */
-export type Listing = Pick<ProductListing, 'sort' | 'category' | 'maxStock'>
+export type Listing = Pick<ProductListing, 'sort' | 'category' | 'groupId' | 'maxStock'>
 
-const checksum = (listing: Listing, position: string): string =>
+/** A list without a filter by group has no such element, so cursors of earlier versions stay valid. */
+const checksum = ({ sort, category, groupId, maxStock }: Listing, position: string): string =>
   createHash('sha256')
     .update(
-      JSON.stringify([sortWord(listing.sort), listing.category ?? null, listing.maxStock ?? null, position]),
+      JSON.stringify([
+        sortWord(sort),
+        category ?? null,
+        maxStock ?? null,
+        position,
+        ...(groupId === undefined ? [] : [groupId]),
+      ]),
     )
     .digest('base64url')
     .slice(0, 12)

@@ -8,6 +8,7 @@ import {
   type Product,
   type ProductFields,
   parseCategory,
+  parseGroupId,
   removeProduct,
   requireExisting,
   reviseProduct,
@@ -88,9 +89,93 @@ describe('the strings of a product', () => {
     fc.assert(fc.property(space, (name) => assert.deepEqual(fieldViolations({ name }), ['/name'])))
   })
 
+  const control = fc.constantFrom('\u0001', '\u001b', '\u007f', '\u0085', '\u009b')
+  const lineEnd = fc.constantFrom('\t', '\n', '\r', '\r\n')
+  const bidirectional = fc.constantFrom('\u202a', '\u202d', '\u202e', '\u202c', '\u2066', '\u2068', '\u2069')
+
+  test('none may contain a control character; the description may contain tab, CR and LF', () => {
+    fc.assert(
+      fc.property(control, lineEnd, (char, end) => {
+        for (const field of ['name', 'description', 'category'])
+          assert.deepEqual(fieldViolations({ [field]: `a${char}b` }), [`/${field}`])
+        for (const field of ['name', 'category'])
+          assert.deepEqual(fieldViolations({ [field]: `a${end}b` }), [`/${field}`])
+        assert.deepEqual(fieldViolations({ description: `a${end}b` }), [])
+      }),
+    )
+  })
+
+  test('name and category must not contain bidirectional formatting; the description may', () => {
+    fc.assert(
+      fc.property(bidirectional, (char) => {
+        for (const field of ['name', 'category'])
+          assert.deepEqual(fieldViolations({ [field]: `a${char}b` }), [`/${field}`])
+        assert.deepEqual(fieldViolations({ description: `a${char}b` }), [])
+      }),
+    )
+  })
+
+  test('the name must have a visible character', () => {
+    for (const name of ['\u200b', '\u2060\u180e\u3164', '\ufe0f \ufe0f', '\u200e\u00ad', '\u2800']) {
+      assert.deepEqual(fieldViolations({ name }), ['/name'])
+      assert.deepEqual(fieldViolations({ name: `${name}x` }), [])
+    }
+    assert.throws(() => newProduct(fieldsOf({ name: '\u200b' })), {
+      message: 'name must have a visible character',
+    })
+  })
+
+  test('names of all scripts and of emoji are stored unchanged', () => {
+    const names = [
+      'Café',
+      'Cafe\u0301',
+      'מנורה\u200f (LED)',
+      'مصباح ٣٫٥ \u200eUSB\u200e',
+      'क्\u200dष',
+      '書籍',
+      '👩‍🚀',
+      '❤️',
+      '🏴󠁧󠁢󠁥󠁮󠁧󠁿',
+    ]
+    for (const name of names) {
+      const fields = fieldsOf({ name, description: name, category: name })
+      assert.deepEqual(newProduct(fields).fields, fields)
+    }
+  })
+
   test('description and category are not trimmed', () => {
     const fields = fieldsOf({ description: ' two\nlines ', category: ' Home ' })
     assert.deepEqual(newProduct(fields).fields, fields)
+  })
+})
+
+describe('the group of a product', () => {
+  test('is null or has 1 to 64 characters, regardless of their size in bytes', () => {
+    assert.deepEqual(fieldViolations({ groupId: null }), [])
+    fc.assert(
+      fc.property(character, fc.integer({ min: 0, max: 128 }), (repeated, length) => {
+        const allowed = length >= 1 && length <= 64
+        assert.deepEqual(fieldViolations({ groupId: repeated.repeat(length) }), allowed ? [] : ['/group_id'])
+      }),
+      { examples: [0, 1, 64, 65].map((length) => ['\u{1F600}', length]) },
+    )
+  })
+
+  test('must not contain control characters or lone surrogates, and is not trimmed', () => {
+    for (const bad of ['\0', '\t', '\n', '\u001f', '\u007f', '\u009f', '\u2028', '\ud83d'])
+      assert.deepEqual(fieldViolations({ groupId: `a${bad}b` }), ['/group_id'])
+    for (const groupId of [' a ', '.', '..', 'a/b', '100%', '😀', 'a&b=c#d', 'null'])
+      assert.equal(newProduct(fieldsOf({ groupId })).fields.groupId, groupId)
+  })
+
+  test('a filter accepts exactly the groups that a product can have', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: character, maxLength: 130 }), unstorable), (groupId) => {
+        const broken = thrownViolations(() => parseGroupId(groupId))
+        assert.deepEqual(broken, fieldViolations({ groupId }))
+        if (broken.length === 0) assert.equal(parseGroupId(groupId), groupId)
+      }),
+    )
   })
 })
 
@@ -123,15 +208,23 @@ test('one error reports every broken rule', () => {
     category: 'x'.repeat(101),
     price: -1n,
     stock: -1,
+    groupId: '',
   }
   assert.throws(() => newProduct(broken), {
     code: 'invalid',
     message:
       'name must not be empty; description must not contain NUL characters or lone surrogates; ' +
       'category must have at most 100 characters; price must be from 0 to 9999999999.99; ' +
-      'stock must be a whole number from 0 to 2147483647',
+      'stock must be a whole number from 0 to 2147483647; group_id must not be empty',
   })
-  assert.deepEqual(fieldViolations(broken), ['/name', '/description', '/category', '/price', '/stock'])
+  assert.deepEqual(fieldViolations(broken), [
+    '/name',
+    '/description',
+    '/category',
+    '/price',
+    '/stock',
+    '/group_id',
+  ])
 })
 
 test('exactly the broken rules are reported', () => {
@@ -173,6 +266,23 @@ describe('a revision', () => {
     assert.deepEqual(lamp, before)
   })
 
+  test('keeps a text of an older product that breaks a newer rule, also if it is given again', () => {
+    const old = { name: '\u200b', description: 'a\u0001', category: 'a\nb' }
+    const fields = Object.keys(old) as (keyof typeof old)[]
+    fc.assert(
+      fc.property(fc.subarray(fields), (repeated) => {
+        const again = Object.fromEntries(repeated.map((field) => [field, old[field]]))
+        const { product, events } = reviseProduct({ ...lamp, ...old }, { ...again, stock: 6 })
+        assert.deepEqual(product, { ...lamp, ...old, stock: 6 })
+        assert.deepEqual(events, [{ type: 'product_updated', changed: ['stock'] }])
+      }),
+    )
+    assert.deepEqual(
+      thrownViolations(() => reviseProduct({ ...lamp, ...old }, { ...old, name: '\u200b\u200b', stock: -1 })),
+      ['/name', '/stock'],
+    )
+  })
+
   test('follows the same rules as a new product', () => {
     assert.deepEqual(
       thrownViolations(() => reviseProduct(lamp, { name: '  ', price: maxCents + 1n, stock: -1 })),
@@ -195,10 +305,17 @@ describe('product events', () => {
   })
 
   test('a revision emits product_updated with the fields whose values changed', () => {
-    const newValues = { name: 'Floor Lamp', description: '', category: 'Lighting', price: 0n, stock: 6 }
+    const newValues = {
+      name: 'Floor Lamp',
+      description: '',
+      category: 'Lighting',
+      price: 0n,
+      stock: 6,
+      groupId: 'lamps' as string | null,
+    }
     const fields = Object.keys(newValues) as (keyof typeof newValues)[]
-    const { name, description, category, price, stock } = lamp
-    const oldValues = { name: ` ${name} `, description, category, price, stock }
+    const { name, description, category, price, stock, groupId } = lamp
+    const oldValues = { name: ` ${name} `, description, category, price, stock, groupId }
     fc.assert(
       fc.property(fc.subarray(fields), fc.subarray(fields), (changed, repeated) => {
         const pick = (values: typeof newValues, chosen: readonly (keyof typeof newValues)[]) =>
@@ -295,6 +412,11 @@ test('a category filter accepts exactly the categories that a product can have',
       if (broken.length === 0) assert.equal(parseCategory(category), category)
     }),
   )
+})
+
+test('a category filter also accepts the categories of older products', () => {
+  for (const category of ['a\nb', '\u001b[31m', '\u202e', '\u200b'])
+    assert.equal(parseCategory(category), category)
 })
 
 test('the error for an unknown product is not_found and names the id', () => {

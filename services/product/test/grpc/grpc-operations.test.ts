@@ -4,11 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
-import {
-  ProductServiceClient,
-  ProductServiceService,
-  UpdateProductRequest,
-} from '@shop/contracts/product/product.ts'
+import { ProductServiceClient, UpdateProductRequest } from '@shop/contracts/product/product.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
@@ -51,7 +47,7 @@ const buf = async (...args: string[]): Promise<string> => {
   return (await promisify(execFile)('buf', options, { timeout: 20_000 })).stdout
 }
 
-describe('gRPC reflection and health', () => {
+describe('gRPC health', () => {
   let app: Awaited<ReturnType<typeof openApp>>
   let port = 0
   let jobs: AsyncDisposable
@@ -59,30 +55,11 @@ describe('gRPC reflection and health', () => {
     app = await openApp()
     jobs = app.startJobs()
     port = await app.grpc.listen(0)
-    await app.store.products.add(creationOf({ name: 'Lamp' }))
   })
   after(async () => {
     await jobs[Symbol.asyncDispose]()
     await app[Symbol.asyncDispose]()
   })
-
-  for (const version of ['grpc-v1', 'grpc-v1alpha']) {
-    it(`reflection ${version} lets a client without the .proto file list and call the methods`, async () => {
-      const reflect = ['--reflect', '--reflect-protocol', version]
-      const address = `http://127.0.0.1:${port}`
-      assert.equal((await buf(...reflect, '--list-services', address)).trim(), service)
-      const methods = (await buf(...reflect, '--list-methods', address)).trim().split('\n')
-      assert.equal(methods.length, Object.keys(ProductServiceService).length)
-      assert.ok(methods.includes(`${service}/BatchGetProducts`))
-      const page = await buf(...reflect, '-d', '{"page_size": 1}', `${address}/${service}/ListProducts`)
-      assert.match(page, /"createdAt"/, 'fields have their JSON names')
-      const batch = await buf(...reflect, '-d', '{"ids": [1, 2]}', `${address}/${service}/BatchGetProducts`)
-      assert.deepEqual(
-        JSON.parse(batch).products.map(({ name }: { name: string }) => name),
-        ['Lamp'],
-      )
-    })
-  }
 
   it('health reports the server and the product service, and NOT_FOUND for other services', async () => {
     const health = healthClient(port)

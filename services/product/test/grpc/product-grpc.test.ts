@@ -29,10 +29,11 @@ const lampMessage = (changes: object = {}) => ({
   createdAt: lamp.createdAt.toISOString(),
   updatedAt: lamp.updatedAt.toISOString(),
   version: 1,
+  groupId: '',
   ...changes,
 })
 
-const emptyFields = { name: '', description: '', price: 0, stock: 0, category: '' }
+const emptyFields = { name: '', description: '', price: 0, stock: 0, category: '', groupId: '' }
 const update = (changes: object) =>
   rpc.updateProduct({ id: lamp.id, version: 0, ...emptyFields, name: 'x', ...changes })
 
@@ -67,7 +68,14 @@ describe('GetProduct', () => {
 
 describe('CreateProduct', () => {
   test('returns the product as stored', async () => {
-    const fields = { name: 'x', description: 'y', price: 9_999_999_999.99, stock: 7, category: 'z' }
+    const fields = {
+      name: 'x',
+      description: 'y',
+      price: 9_999_999_999.99,
+      stock: 7,
+      category: 'z',
+      groupId: 'g',
+    }
     const { product } = await rpc.createProduct({ ...fields, name: ' x ' })
     assert.ok(product)
     const { id, createdAt, updatedAt, version, ...rest } = product
@@ -86,12 +94,20 @@ describe('CreateProduct', () => {
   })
 
   test('fails with INVALID_ARGUMENT for a price that is not a valid amount', async () => {
-    for (const price of [Number.NaN, Infinity, -Infinity, 14.999, -0.01, 1e10, 1e300, 5e-324])
+    const nearlyExact = [Math.fround(14.99), 14.99 + 2 ** -49, 9_999_999_999.990_002]
+    for (const price of [NaN, Infinity, -Infinity, 14.999, -0.01, 1e10, 1e300, 5e-324, ...nearlyExact])
       await assertFails(rpc.createProduct({ ...emptyFields, name: 'x', price }), invalid, 'price must')
   })
 
   test('fails with INVALID_ARGUMENT for fields that break rules, and names each of them', async () => {
-    const broken = { name: ' ', description: 'a\0b', price: 1, stock: -1, category: 'x'.repeat(101) }
+    const broken = {
+      name: ' ',
+      description: 'a\0b',
+      price: 1,
+      stock: -1,
+      category: 'x'.repeat(101),
+      groupId: 'x'.repeat(65),
+    }
     await assertFails(
       rpc.createProduct(broken),
       invalid,
@@ -99,13 +115,66 @@ describe('CreateProduct', () => {
       'description must',
       'stock must',
       'category must',
+      'group_id must',
     )
     await assertFails(rpc.createProduct(emptyFields), invalid, 'name must')
     await assertFails(rpc.createProduct({ ...emptyFields, name: 'x'.repeat(201) }), invalid, 'name must')
   })
 })
 
+test('the longest valid product, in characters of four bytes, is created and updated', async () => {
+  const fields = {
+    ...emptyFields,
+    name: '😀'.repeat(200),
+    description: '😀'.repeat(5_000),
+    category: '😀'.repeat(100),
+    groupId: '😀'.repeat(64),
+  }
+  assert.equal((await rpc.createProduct(fields)).product?.groupId, fields.groupId)
+  assert.equal((await update(fields)).product?.description, fields.description)
+})
+
+describe('texts over gRPC', () => {
+  test('follow the same rules as over HTTP', async () => {
+    for (const text of ['a\u001bb', 'a\r\nb', 'a\u202eb'])
+      for (const field of ['name', 'category'])
+        await assertFails(
+          rpc.createProduct({ ...emptyFields, name: 'x', [field]: text }),
+          invalid,
+          `${field} must`,
+        )
+    for (const description of ['a\u001bb', '\u0085'])
+      await assertFails(
+        rpc.createProduct({ ...emptyFields, name: 'x', description }),
+        invalid,
+        'description must',
+      )
+    for (const name of ['\u200b', '\u2060\u180e\u3164'])
+      await assertFails(update({ name }), invalid, 'name must have a visible character')
+  })
+
+  test('of an earlier version can be read, listed and written again unchanged', async () => {
+    const texts = { name: '\u200b', description: 'a\u001b', category: 'a\nb' }
+    await store.database.updateTable('products').set(texts).execute()
+    assert.deepEqual((await rpc.getProduct({ id: lamp.id })).product, lampMessage(texts))
+    const { products } = await rpc.getProductsByCategory({ category: 'a\nb', pageSize: 0, pageToken: '' })
+    assert.deepEqual(products, [lampMessage(texts)])
+    assert.equal((await update({ ...texts, stock: 9 })).product?.stock, 9)
+  })
+})
+
 describe('UpdateProduct', () => {
+  test('keeps the group if it is unset, and removes the product from its group if it is empty', async () => {
+    lamp = await store.products.add(creationOf({ groupId: 'lamps' }))
+    const { groupId: _unset, ...originals } = emptyFields
+    const request = { id: lamp.id, version: 0, ...originals, name: 'x' }
+    assert.equal((await rpc.updateProduct(request)).product?.groupId, 'lamps')
+    assert.equal((await update({ groupId: 'other' })).product?.groupId, 'other')
+    assert.equal((await findLamp())?.groupId, 'other')
+    assert.equal((await update({ groupId: '' })).product?.groupId, '')
+    assert.equal((await findLamp())?.groupId, null)
+  })
+
   test('replaces every field; missing fields become 0 or empty', async () => {
     const { product } = await update({})
     assert.ok(product)

@@ -13,6 +13,7 @@ const productBytes = [
   ...string(7, '2026-11-22T09:58:00.123Z'),
   ...string(8, '2026-11-22T09:59:00.456Z'),
   ...int32(9, 3),
+  ...string(17, 'g'),
 ]
 const product = {
   id: 7,
@@ -24,6 +25,7 @@ const product = {
   createdAt: '2026-11-22T09:58:00.123Z',
   updatedAt: '2026-11-22T09:59:00.456Z',
   version: 3,
+  groupId: 'g',
 }
 
 /**
@@ -35,11 +37,27 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
   ProductResponse: [{ product }, message(1, productBytes)],
   GetProductRequest: [{ id: 7 }, int32(1, 7)],
   CreateProductRequest: [
-    { name: 'n', description: 'd', price: 0.01, stock: 2_147_483_647, category: 'c' },
-    [...string(1, 'n'), ...string(2, 'd'), ...double(3, 0.01), ...int32(4, 2_147_483_647), ...string(5, 'c')],
+    { name: 'n', description: 'd', price: 0.01, stock: 2_147_483_647, category: 'c', groupId: 'g' },
+    [
+      ...string(1, 'n'),
+      ...string(2, 'd'),
+      ...double(3, 0.01),
+      ...int32(4, 2_147_483_647),
+      ...string(5, 'c'),
+      ...string(12, 'g'),
+    ],
   ],
   UpdateProductRequest: [
-    { id: 7, name: 'n', description: 'd', price: 9_999_999_999.99, stock: 5, category: 'c', version: 3 },
+    {
+      id: 7,
+      name: 'n',
+      description: 'd',
+      price: 9_999_999_999.99,
+      stock: 5,
+      category: 'c',
+      version: 3,
+      groupId: '',
+    },
     [
       ...int32(1, 7),
       ...string(2, 'n'),
@@ -48,6 +66,8 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
       ...int32(5, 5),
       ...string(6, 'c'),
       ...int32(7, 3),
+      // Set although it is empty: that removes the product from its group.
+      ...string(14, ''),
     ],
   ],
   DeleteProductRequest: [{ id: 7, version: 3 }, [...int32(1, 7), ...int32(2, 3)]],
@@ -143,6 +163,7 @@ describe('decoding', () => {
       stock: 0,
       category: '',
       version: 0,
+      groupId: undefined,
     })
   })
 

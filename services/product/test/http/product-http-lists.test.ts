@@ -58,6 +58,7 @@ const numberedProducts = (count: number): Product[] =>
     price: BigInt(index + 1),
     stock: index + 1,
     category: 'Books',
+    groupId: null,
     version: 1,
     createdAt: new Date(0),
     updatedAt: new Date(0),
@@ -167,6 +168,122 @@ describe('GET /products', () => {
     const response = await send(app.http, { method: 'HEAD', url: '/products' })
     assert.equal(response.statusCode, 200)
     assert.equal(response.body, '')
+  })
+})
+
+describe('GET /products?category=… and ?group_id=…', () => {
+  const texts = ['Books', 'books', '.', '..', 'CD/DVD', '100%', 'a&b=c#d', '書籍 \u{1F4DA}', 'x'.repeat(64)]
+  const query = (filters: object) => `/products?${new URLSearchParams({ ...filters })}`
+
+  test('list the products of exactly this category or group, with any characters', async () => {
+    const products = numberedProducts(texts.length).map(
+      (product, index) =>
+        reviseProduct(product, { category: texts[index] ?? '', groupId: texts.at(-1 - index) ?? null })
+          .product,
+    )
+    await store(products)
+    for (const [index, text] of texts.entries()) {
+      assert.deepEqual(await idsAt(query({ category: text })), [index + 1])
+      assert.deepEqual(await idsAt(query({ group_id: text })), [texts.length - index])
+    }
+    assert.deepEqual(await idsAt(query({ category: 'Books', group_id: 'x'.repeat(64) })), [1])
+    assert.deepEqual(await idsAt(query({ category: 'Books', group_id: 'books' })), [])
+    assert.deepEqual(await idsAt(query({ category: 'Unknown' })), [])
+  })
+
+  test('list the products without a category or group if they are empty', async () => {
+    const none = { category: '', groupId: null }
+    const values = [
+      none,
+      { ...none, groupId: 'a' },
+      { ...none, category: 'a' },
+      { category: 'a', groupId: 'a' },
+    ]
+    await store(
+      numberedProducts(4).map((product, index) => reviseProduct(product, values[index] ?? {}).product),
+    )
+    assert.deepEqual(await idsAt('/products?category='), [1, 2])
+    assert.deepEqual(await idsAt('/products?category'), [1, 2])
+    assert.deepEqual(await idsAt('/products?group_id='), [1, 3])
+    assert.deepEqual(await idsAt('/products?category=&group_id='), [1])
+    assert.deepEqual(await idsAt('/products?category=a&group_id='), [3])
+  })
+
+  test('are combined with every sort, limit and cursor', async () => {
+    const filters = fc.record(
+      { category: fc.constantFrom('', 'Home'), group_id: fc.constantFrom('', 'a', 'A') },
+      { requiredKeys: [] },
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        anyProducts,
+        fc.constantFrom(...sortEntries),
+        filters,
+        fc.integer({ min: 1, max: 4 }),
+        async (products, [word, sort], filter, limit) => {
+          await store(products)
+          const matching = products.filter(
+            ({ category, groupId }) =>
+              category === (filter.category ?? category) &&
+              (groupId ?? '') === (filter.group_id ?? groupId ?? ''),
+          )
+          assert.deepEqual(
+            await allIdsAt(query({ sort: word, ...filter }), limit),
+            idsOf(sortProducts(sort, matching)),
+          )
+        },
+      ),
+      { numRuns: 80 },
+    )
+  })
+
+  test('refuse a value that no product can have, and a repeated parameter', async () => {
+    for (const [name, longest] of [
+      ['category', 100],
+      ['group_id', 64],
+    ] as const)
+      for (const value of ['x'.repeat(longest + 1), '%00', 'a%00b', `a&${name}=b`])
+        await assertRefused(app.http, { url: `/products?${name}=${value}` }, invalid(`/${name}`))
+  })
+
+  test('refuse a cursor of a list with other filters', async () => {
+    await store(numberedProducts(5).map((product) => ({ ...product, groupId: 'Books' })))
+    const lists = [{}, { category: 'Books' }, { group_id: 'Books' }, { category: 'Books', group_id: 'Books' }]
+    for (const filter of lists) {
+      const { next_cursor: cursor } = await list(query({ ...filter, limit: 2 }))
+      assert.deepEqual(await idsAt(query({ ...filter, cursor })), [3, 4, 5])
+      for (const other of [...lists, { category: '' }, { group_id: '' }].filter((one) => one !== filter))
+        await assertRefused(app.http, { url: query({ ...other, cursor }) }, invalid('/cursor'))
+    }
+  })
+})
+
+describe('a query parameter that a list does not know', () => {
+  const lists = ['/products', '/products/top-5', '/products/low-stock-5', '/products/category/Books']
+
+  test('is refused and named, for every list', async () => {
+    for (const url of lists)
+      for (const name of ['page', 'offset', 'q', 'Limit', 'limit[]', 'constructor'])
+        await assertRefused(app.http, { url: `${url}?${encodeURIComponent(name)}=2` }, invalid(`/${name}`))
+    for (const name of ['limit', 'cursor', 'sort', 'category'])
+      await assertRefused(app.http, { url: `/products/top-5?${name}=1` }, invalid(`/${name}`))
+    for (const name of ['sort', 'category', 'group_id'])
+      await assertRefused(app.http, { url: `/products/category/Books?${name}=id` }, invalid(`/${name}`))
+  })
+
+  test('is refused together with the names of those that exist', async () => {
+    const { detail } = (await send(app.http, { url: '/products?page=2' })).json()
+    assert.equal(
+      detail,
+      'page is not a known name; the known names are limit, cursor, sort, category, group_id',
+    )
+    assert.equal((await send(app.http, { method: 'HEAD', url: '/products?page=2' })).statusCode, 400)
+  })
+
+  test('is ignored by other routes', async () => {
+    await store(numberedProducts(1))
+    for (const url of ['/products/1', '/health', '/health/live', '/health/ready', '/metrics'])
+      assert.equal((await send(app.http, { url: `${url}?page=2` })).statusCode, 200, url)
   })
 })
 

@@ -29,6 +29,7 @@ const lampJson = (changes: object = {}) => ({
   price: 34.5,
   stock: 5,
   category: 'Home',
+  group_id: null,
   version: 1,
   created_at: lamp.createdAt.toISOString(),
   updated_at: lamp.updatedAt.toISOString(),
@@ -112,6 +113,37 @@ describe('POST /products', () => {
     assert.deepEqual((await sendAndExpect({ url: `/products/${product.id}` })).json(), product)
   })
 
+  test('stores the group; null is like no group', async () => {
+    for (const group_id of ['lamps/2', null, undefined]) {
+      const payload = { name: 'x', price: 0, group_id }
+      const product = (await sendAndExpect({ method: 'POST', url: '/products', payload }, 201)).json()
+      assert.equal(product.group_id, group_id ?? null)
+      assert.equal(
+        (await sendAndExpect({ url: `/products/${product.id}` })).json().group_id,
+        group_id ?? null,
+      )
+    }
+  })
+
+  test('accepts the longest valid product, also if all its characters are escaped and the body has 256 KiB', async () => {
+    const payload = {
+      name: '😀'.repeat(200),
+      description: '😀'.repeat(5_000),
+      price: 9_999_999_999.99,
+      category: '😀'.repeat(100),
+      group_id: '😀'.repeat(64),
+    }
+    const escaped = JSON.stringify(payload).replace(
+      /[^\0-\x7f]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
+    for (const body of [escaped, escaped.padEnd(256 * 1024)]) {
+      const response = await sendAndExpect({ method: 'POST', url: '/products', payload: body }, 201)
+      const product: object = response.json()
+      assert.deepEqual({ ...product, ...payload }, product)
+    }
+  })
+
   test('requires only a name and a price', async () => {
     const payload = { name: 'x', price: 0 }
     const { description, price, stock, category } = (
@@ -160,6 +192,67 @@ describe('PUT /products/{id}', () => {
     const request = { method: 'PUT', url: unknownUrl, payload: { name: 'x', price: 1 } } as const
     await assertRefused(app.http, request, notFound)
     assert.equal((await app.store.reader.list({ sort: byId, limit: 10 })).products.length, 1)
+  })
+})
+
+describe('the group of a product', () => {
+  test('is kept by a PUT that leaves it out, and changed or removed by one that has it', async () => {
+    lamp = await app.store.products.add(creationOf({ groupId: 'lamps' }))
+    const put = async (changes: object) => {
+      const payload = { name: 'x', price: 1, ...changes }
+      return (await sendWrite({ method: 'PUT', url: url(), payload })).group_id
+    }
+    assert.equal(await put({}), 'lamps')
+    assert.equal(await put({ group_id: 'other' }), 'other')
+    assert.equal((await findLamp())?.groupId, 'other')
+    assert.equal(await put({ group_id: null }), null)
+    assert.equal((await findLamp())?.groupId, null)
+  })
+
+  test('is changed by a PATCH, and removed by null', async () => {
+    const patch = (payload: object) => sendWrite({ method: 'PATCH', url: url(), payload })
+    assert.deepEqual(await patch({ group_id: 'lamps' }), lampJson({ group_id: 'lamps', version: 2 }))
+    assert.deepEqual(await patch({ stock: 1 }), lampJson({ group_id: 'lamps', stock: 1, version: 3 }))
+    assert.deepEqual(await patch({ group_id: null }), lampJson({ stock: 1, version: 4 }))
+  })
+
+  test('is named in the 400 if it is invalid', async () => {
+    const refusal = { status: 400, code: 'invalid', paths: ['/group_id'] }
+    for (const group_id of ['', 'x'.repeat(65), 'a\0b', 'a\nb', '\ud800', 5, true, ['a'], {}])
+      for (const [method, path] of [
+        ['POST', '/products'],
+        ['PUT', url()],
+        ['PATCH', url()],
+      ] as const)
+        await assertRefused(
+          app.http,
+          { method, url: path, payload: { name: 'x', price: 1, group_id } },
+          refusal,
+        )
+  })
+})
+
+describe('a product of an earlier version whose texts break newer rules', () => {
+  const texts = { name: '\u200b', description: 'a\u001b', category: 'a\nb' }
+  const store = async () => {
+    await app.store.database.updateTable('products').set(texts).execute()
+  }
+
+  test('is read and listed, also by its category', async () => {
+    await store()
+    assert.deepEqual((await sendAndExpect({ url: url() })).json(), lampJson(texts))
+    const listUrl = `/products/category/${encodeURIComponent(texts.category)}`
+    assert.deepEqual((await sendAndExpect({ url: listUrl })).json().products, [lampJson(texts)])
+  })
+
+  test('can be changed by PATCH of other members, and by PUT with the same texts', async () => {
+    await store()
+    const patch = { method: 'PATCH', url: url(), payload: { stock: 6 } } as const
+    assert.deepEqual(await sendWrite(patch), lampJson({ ...texts, stock: 6, version: 2 }))
+    const put = { method: 'PUT', url: url(), payload: { ...texts, price: 1 } } as const
+    assert.deepEqual(await sendWrite(put), lampJson({ ...texts, price: 1, stock: 0, version: 3 }))
+    const other = { ...put, payload: { ...put.payload, name: '\u200b\u200b' } }
+    await assertRefused(app.http, other, { status: 400, code: 'invalid', paths: ['/name'] })
   })
 })
 
@@ -231,23 +324,23 @@ describe('DELETE /products/{id}', () => {
   })
 })
 
-describe('If-Match', () => {
-  const writes = [
-    { method: 'PUT', payload: { name: 'x', price: 1 }, status: 200 },
-    { method: 'PATCH', payload: { name: 'x' }, status: 200 },
-    { method: 'DELETE', status: 204 },
-  ] as const
+const writes = [
+  { method: 'PUT', payload: { name: 'x', price: 1 }, status: 200 },
+  { method: 'PATCH', payload: { name: 'x' }, status: 200 },
+  { method: 'DELETE', status: 204 },
+] as const
 
+describe('If-Match', () => {
   for (const { status, ...write } of writes) {
     test(`lets ${write.method} succeed if it matches the ETag`, async () => {
-      for (const tags of ['"1"', '"7", "1"', '"7","1"', '*', ' * ']) {
+      for (const tags of ['"1"', '"7", "1"', '"7","1"', '*', ' * ', 'W/"1"', '"1-gzip"']) {
         lamp = await app.store.products.add(creationOf())
         await sendAndExpect({ ...write, url: url(), headers: { 'if-match': tags } }, status)
       }
     })
 
     test(`refuses ${write.method} with 412 if it does not match the ETag, and nothing changes`, async () => {
-      for (const tags of ['"2"', '"0", "2"', 'W/"1"', '1', '', '"*"'])
+      for (const tags of ['"2"', 'W/"2"', '"0", "2"', '"2-gzip"', '1', '', '"*"', '"1,2"', 'x, "1"'])
         await assertRefused(app.http, { ...write, url: url(), headers: { 'if-match': tags } }, stale)
       assert.deepEqual(await findLamp(), lamp)
     })
@@ -261,4 +354,54 @@ describe('If-Match', () => {
     test(`has no effect on ${write.method} of an unknown product, which is answered with 404`, () =>
       assertRefused(app.http, { ...write, url: unknownUrl, headers: { 'if-match': '"1"' } }, notFound))
   }
+})
+
+describe('If-None-Match', () => {
+  for (const { status, ...write } of writes) {
+    const withTags = (tags: string) => ({ ...write, url: url(), headers: { 'if-none-match': tags } })
+
+    test(`refuses ${write.method} with 412 if it matches the ETag, and nothing changes`, async () => {
+      for (const tags of ['"1"', 'W/"1"', '"7", "1"', '"1-gzip"', '*'])
+        await assertRefused(app.http, withTags(tags), stale)
+      assert.deepEqual(await findLamp(), lamp)
+    })
+
+    test(`lets ${write.method} succeed if it does not match the ETag`, async () => {
+      for (const tags of ['"2"', 'W/"2", "3"', '"x"', '']) {
+        lamp = await app.store.products.add(creationOf())
+        await sendAndExpect(withTags(tags), status)
+      }
+    })
+
+    test(`refuses ${write.method} with 412 unless If-Match holds too`, async () => {
+      for (const [ifMatch, ifNoneMatch] of [
+        ['"2"', '"3"'],
+        ['"1"', '"1"'],
+        ['*', '*'],
+      ] as const) {
+        const headers = { 'if-match': ifMatch, 'if-none-match': ifNoneMatch }
+        await assertRefused(app.http, { ...write, url: url(), headers }, stale)
+      }
+      assert.deepEqual(await findLamp(), lamp)
+      const headers = { 'if-match': '"1"', 'if-none-match': '"2"' }
+      await sendAndExpect({ ...write, url: url(), headers }, status)
+    })
+
+    test(`refuses ${write.method} with 400 if it is malformed, and nothing changes`, async () => {
+      const malformed = { status: 400, code: 'invalid', paths: ['/If-None-Match'] }
+      await assertRefused(app.http, withTags('1'), malformed)
+      assert.deepEqual(await findLamp(), lamp)
+    })
+
+    test(`has no effect on ${write.method} of an unknown product, which is answered with 404`, () =>
+      assertRefused(app.http, { ...withTags('*'), url: unknownUrl }, notFound))
+  }
+
+  test('means nothing on collections', async () => {
+    const headers = { 'if-none-match': '*' }
+    const payload = { name: 'x', price: 1 }
+    await sendAndExpect({ method: 'POST', url: '/products', payload, headers }, 201)
+    for (const path of ['/products', '/products/top-5', '/products/low-stock-10', '/products/category/Home'])
+      await sendAndExpect({ url: path, headers })
+  })
 })

@@ -281,6 +281,7 @@ describe('a running service', { skip: withoutPostgres }, () => {
     await query(
       `alter table products drop constraint products_name_check, drop constraint products_description_check,
         drop constraint products_category_check, drop constraint products_price_check, drop constraint products_stock_check,
+        drop constraint products_group_id_check,
         alter column price type numeric(16, 2), alter column stock type bigint, alter column version type bigint,
         alter column id type bigint, alter column name drop not null`,
       schema.url,
@@ -302,6 +303,8 @@ describe('a running service', { skip: withoutPostgres }, () => {
       ['stock', '-1'],
       ['stock', '2147483648'],
       ['category', "repeat('x', 101)"],
+      ['group_id', "''"],
+      ['group_id', "repeat('x', 65)"],
       ['version', '0'],
       ['version', '2147483648'],
       ['created_at', "'10000-01-01Z'"],

@@ -40,7 +40,12 @@ const positionIn = ({ by }: ProductSort): fc.Arbitrary<Position> =>
   fc.record({ key: keys[by], id: integer }, { noNullPrototype: true })
 
 const listings: fc.Arbitrary<Listing> = fc.record(
-  { sort: fc.constantFrom(...allSorts), category: fc.string(), maxStock: integer },
+  {
+    sort: fc.constantFrom(...allSorts),
+    category: fc.string(),
+    groupId: fc.option(fc.string()),
+    maxStock: integer,
+  },
   { requiredKeys: ['sort'] },
 )
 
@@ -147,7 +152,7 @@ describe('a cursor', () => {
     )
   })
 
-  test('is refused by a list with another sort, category or maximum stock', () => {
+  test('is refused by a list with another sort, category, group or maximum stock', () => {
     fc.assert(
       fc.property(encodedPositions, listings, ({ listing, cursor }, other) => {
         fc.pre(JSON.stringify(other) !== JSON.stringify(listing))
@@ -159,8 +164,12 @@ describe('a cursor', () => {
       for (const other of allSorts.filter((one) => one !== sort))
         assertRefused({ sort: other }, encodeCursor({ sort }, { key: key[sort.by], id: 1 }))
     const cursor = encodeCursor({ sort: lowestStockFirst, maxStock: 1 }, { key: 1, id: 1 })
-    for (const other of [{}, { maxStock: 2 }, { maxStock: 1, category: '' }])
+    for (const other of [{}, { maxStock: 2 }, { maxStock: 1, category: '' }, { maxStock: 1, groupId: null }])
       assertRefused({ sort: lowestStockFirst, ...other }, cursor)
+    const groups = [{}, { groupId: null }, { groupId: '' }, { groupId: 'a' }, { category: 'a' }]
+    for (const group of groups)
+      for (const other of groups.filter((one) => one !== group))
+        assertRefused({ sort: byId, ...other }, encodeCursor({ sort: byId, ...group }, { key: 1, id: 1 }))
   })
 
   test('is refused if it is garbage', () => {

@@ -15,6 +15,7 @@ export const anyProducts: fc.Arbitrary<Product[]> = fc.uniqueArray(
       price: fc.constantFrom(0n, 1n, 99n, 9_00n, 10_00n, 999_999_999_999n),
       stock: fc.constantFrom(0, 1, 2, 10, 2_147_483_647),
       category: fc.constantFrom('', 'Home', 'home', 'Home '),
+      groupId: fc.constantFrom(null, 'a', 'A', 'a b'),
       version: fc.integer({ min: 1, max: 9 }),
       createdAt: fc.constantFrom(0, 1, 999, 1_795_341_600_123).map((ms) => new Date(ms)),
       updatedAt: fc.constant(new Date(1_795_341_600_456)),
@@ -31,15 +32,16 @@ export const insertProducts = async (
   { keepExisting = false } = {},
 ): Promise<void> => {
   if (!keepExisting) await database.deleteFrom('products').execute()
-  const rows = products.map(({ price, createdAt, updatedAt, ...row }) => ({
+  const rows = products.map(({ price, groupId, createdAt, updatedAt, ...row }) => ({
     ...row,
+    group_id: groupId,
     price: `${price}e-2`,
     created_at: createdAt,
     updated_at: updatedAt,
   }))
   await sql`
-    insert into products (id, name, description, price, stock, category, version, created_at, updated_at)
-    select id, name, description, price, stock, category, version, created_at, updated_at
+    insert into products (id, name, description, price, stock, category, group_id, version, created_at, updated_at)
+    select id, name, description, price, stock, category, group_id, version, created_at, updated_at
     from json_populate_recordset(null::products, cast(${JSON.stringify(rows)} as text)::json)
   `.execute(database)
 }

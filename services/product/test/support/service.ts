@@ -11,9 +11,10 @@ export const openService = async (variables: Readonly<Record<string, string>>) =
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics(service, version)
   const adapters = stack.use(await openAdapters({ config: readConfig(variables), logger, metrics }))
-  const { http } = stack.use(await createApp(adapters, logger, metrics))
+  const { http, grpc } = stack.use(await createApp(adapters, logger, metrics))
   return {
     lines,
+    grpc,
     send: (request: Request) => send(http, request),
     health: async (path = '/health') => (await send(http, { url: path })).json(),
     isReady: async () => (await send(http, { url: '/health/ready' })).statusCode === 200,

@@ -105,6 +105,7 @@ export const fieldsOf = (overrides: Partial<ProductFields> = {}): ProductFields 
   price: 34_50n,
   stock: 5,
   category: 'Home',
+  groupId: null,
   ...overrides,
 })
 

@@ -1,4 +1,5 @@
 import { AppError } from '@shop/kernel/errors.ts'
+import { unsupportedMediaTypeDetail } from '../edge/media-types.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from '../problem.ts'
 import { type Document, mapOperations, mapResponses, type Operation, type Parameter } from './document.ts'
 
@@ -28,8 +29,18 @@ const pathOf = (template: string, parameters: readonly Parameter[] = []): string
 /** The statuses of the HTTP server itself. Their problems differ between operations only in the path. */
 const serverStatuses = new Set([413, 415, 429, 500, 503])
 
+/** The problem of the HTTP server with the status. */
+const serverProblem = (status: number, instance: string, { requestBody }: Operation): Problem => {
+  const request = { instance, requestId }
+  if (status === 500) return problemOf(undefined, request)
+  const problem = problemOfStatus(status, request)
+  const mediaTypes = Object.keys(requestBody?.content ?? { 'application/json': {} })
+  return status === 415 ? { ...problem, detail: unsupportedMediaTypeDetail(mediaTypes) } : problem
+}
+
 /** The problems of an operation that has the statuses: its own, and those of the HTTP server. */
 const problemsOf = (
+  operation: Operation,
   statuses: readonly string[],
   instance: string,
   own: readonly ProblemExample[],
@@ -42,10 +53,7 @@ const problemsOf = (
   const added = statuses
     .map(Number)
     .filter((status) => serverStatuses.has(status) && problems.every((problem) => problem.status !== status))
-    .map((status) => {
-      const request = { instance, requestId }
-      return status === 500 ? problemOf(undefined, request) : problemOfStatus(status, request)
-    })
+    .map((status) => serverProblem(status, instance, operation))
   return [...problems, ...added]
 }
 
@@ -54,7 +62,7 @@ const withExamples = (operation: Operation, path: string, own: readonly ProblemE
     operation.responses?.[status]?.content?.[problemMediaType] !== undefined
   const statuses = Object.keys(operation.responses ?? {}).filter(isProblem)
   if (statuses.length === 0) return operation
-  const problems = problemsOf(statuses, pathOf(path, operation.parameters), own)
+  const problems = problemsOf(operation, statuses, pathOf(path, operation.parameters), own)
   const undocumented = problems.find(({ status }) => !statuses.includes(String(status)))
   if (undocumented)
     throw new Error(

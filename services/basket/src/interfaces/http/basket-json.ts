@@ -2,9 +2,12 @@ import { decimalFromCents } from '@shop/kernel/money.ts'
 import { type Static, Type } from 'typebox'
 import { type Basket, type BasketState, limits, pieceCount, subtotal, total } from '../../domain/basket.ts'
 
+/** `.` and `..` are not allowed, because URLs cannot contain them as parts of a path (RFC 3986 §5.2.4). */
 export const UserId = Type.String({
-  pattern: '^[A-Za-z0-9._:@-]{1,128}$',
-  description: '1 to 128 characters of A-Z a-z 0-9 . _ : @ -',
+  // Without a lookahead, which many clients' libraries for regular expressions lack.
+  pattern: '^(\\.{0,2}[A-Za-z0-9_:@|-]|\\.{3})[A-Za-z0-9._:@|-]*$',
+  maxLength: 128,
+  description: '1 to 128 characters of A-Z a-z 0-9 . _ : @ | -, and neither . nor ..',
   examples: ['user123'],
 })
 
@@ -95,6 +98,9 @@ export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
   updated_at: basket.updatedAt.toISOString(),
   expires_at: basket.expiresAt.toISOString(),
 })
+
+/** The path of a basket. `|` is encoded: of the characters of a user id, only it must not be in a path as it is. */
+export const basketPath = ({ userId }: Basket): string => `/baskets/${encodeURI(userId)}`
 
 /**
  * Returns the strong ETag of a basket. It includes the id because the versions of an earlier basket of the

@@ -1,11 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { contextOf } from '@shop/platform/http/context.ts'
-import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
+import { preconditions, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Basket } from '../../domain/basket.ts'
-import { basketJson, basketTag, stateOfTag } from './basket-json.ts'
+import { basketJson, basketPath, basketTag, stateOfTag } from './basket-json.ts'
 import { schemas } from './basket-schemas.ts'
+
+/** Only the user's own cache may keep a basket, and asks with its ETag before each use. */
+const config = { cacheControl: 'private, no-cache' } as const
 
 const sendBasket = (reply: FastifyReply, basket: Basket) =>
   reply.header('etag', basketTag(basket)).send(basketJson(basket))
@@ -14,19 +17,19 @@ const sendBasket = (reply: FastifyReply, basket: Basket) =>
 const itemRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    app.post('/baskets/:user_id/items', { schema: schemas.addItem }, async (request, reply) => {
+    app.post('/baskets/:user_id/items', { schema: schemas.addItem, config }, async (request, reply) => {
       const { product_id: productId, quantity } = request.body
-      const expected = ifMatch(request, stateOfTag)
+      const expected = preconditions(request, stateOfTag)
       const command = { userId: request.params.user_id, productId, quantity, expected }
       return sendBasket(reply, await use.addItem(command, contextOf(request)))
     })
 
     app.put(
       '/baskets/:user_id/items/:product_id',
-      { schema: schemas.setQuantity },
+      { schema: schemas.setQuantity, config },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
-        const expected = ifMatch(request, stateOfTag)
+        const expected = preconditions(request, stateOfTag)
         const { quantity } = request.body
         return sendBasket(
           reply,
@@ -37,10 +40,10 @@ const itemRoutes =
 
     app.delete(
       '/baskets/:user_id/items/:product_id',
-      { schema: schemas.removeItem },
+      { schema: schemas.removeItem, config },
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
-        const expected = ifMatch(request, stateOfTag)
+        const expected = preconditions(request, stateOfTag)
         return sendBasket(reply, await use.removeItem({ userId, productId, expected }, contextOf(request)))
       },
     )
@@ -50,33 +53,33 @@ const itemRoutes =
 export const basketRoutes =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
-    app.get('/baskets/:user_id', { schema: schemas.getBasket }, async (request, reply) => {
+    app.get('/baskets/:user_id', { schema: schemas.getBasket, config }, async (request, reply) => {
       const basket = await use.getBasket({ userId: request.params.user_id }, contextOf(request))
       return sendTagged(request, reply, basketTag(basket), () => basketJson(basket))
     })
 
-    app.post('/baskets', { schema: schemas.createBasket }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+    app.post('/baskets', { schema: schemas.createBasket, config }, async (request, reply) => {
+      const expected = preconditions(request, stateOfTag)
       const { basket, created } = await use.createBasket(
         { userId: request.body.user_id, expected },
         contextOf(request),
       )
-      if (created) void reply.code(201).header('location', `/baskets/${basket.userId}`)
+      if (created) void reply.code(201).header('location', basketPath(basket))
       return sendBasket(reply, basket)
     })
 
     await app.register(itemRoutes(use))
 
-    app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+    app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket, config }, async (request, reply) => {
+      const expected = preconditions(request, stateOfTag)
       return sendBasket(
         reply,
         await use.clearBasket({ userId: request.params.user_id, expected }, contextOf(request)),
       )
     })
 
-    app.delete('/baskets/:user_id', { schema: schemas.deleteBasket }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+    app.delete('/baskets/:user_id', { schema: schemas.deleteBasket, config }, async (request, reply) => {
+      const expected = preconditions(request, stateOfTag)
       await use.deleteBasket({ userId: request.params.user_id, expected }, contextOf(request))
       return reply.code(204).send(null)
     })

@@ -1,8 +1,14 @@
+import { parseCategory, parseGroupId } from '../../domain/product.ts'
 import type { ProductListing, ProductPage, ProductReader } from '../../domain/product-reader.ts'
 
-export type ListProducts = Pick<ProductListing, 'sort' | 'after' | 'limit'>
+export type ListProducts = Pick<ProductListing, 'sort' | 'category' | 'groupId' | 'after' | 'limit'>
 
+/** Lists the products that match all given filters. Rejects with `invalid` for a category or group that no product can have. */
 export const listProducts =
   ({ reader }: Readonly<{ reader: Pick<ProductReader, 'list'> }>) =>
-  (query: ListProducts): Promise<ProductPage> =>
-    reader.list(query)
+  async (query: ListProducts): Promise<ProductPage> => {
+    const { category, groupId } = query
+    if (category !== undefined) parseCategory(category)
+    if (typeof groupId === 'string') parseGroupId(groupId)
+    return reader.list(query)
+  }

@@ -1,4 +1,8 @@
-import type { CreateProductRequest, Product as ProductMessage } from '@shop/contracts/product/product.ts'
+import type {
+  CreateProductRequest,
+  Product as ProductMessage,
+  UpdateProductRequest,
+} from '@shop/contracts/product/product.ts'
 import { centsFromDecimal, decimalFromCents } from '@shop/kernel/money.ts'
 import type { Product, ProductFields } from '../../domain/product.ts'
 
@@ -13,6 +17,7 @@ export const productMessage = (product: Product): ProductMessage =>
     createdAt: product.createdAt.toISOString(),
     updatedAt: product.updatedAt.toISOString(),
     version: product.version,
+    groupId: product.groupId ?? '',
   }) satisfies Record<keyof Product, unknown>
 
 export const messageFields = (message: CreateProductRequest): ProductFields => ({
@@ -21,4 +26,11 @@ export const messageFields = (message: CreateProductRequest): ProductFields => (
   price: centsFromDecimal(message.price, '/price'),
   stock: message.stock,
   category: message.category,
+  groupId: message.groupId === '' ? null : message.groupId,
 })
+
+/** The changes of an update. An optional field that is unset keeps its value; an empty one is reset. */
+export const messageChanges = (message: UpdateProductRequest): Partial<ProductFields> => {
+  const { groupId, ...fields } = messageFields({ ...message, groupId: message.groupId ?? '' })
+  return message.groupId === undefined ? fields : { ...fields, groupId }
+}

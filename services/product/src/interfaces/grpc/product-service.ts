@@ -1,13 +1,14 @@
-import type { ListProductsResponse, ProductServiceServer } from '@shop/contracts/product/product.ts'
-import { invalid, requireWithin } from '@shop/kernel/errors.ts'
+import type { ProductServiceServer } from '@shop/contracts/product/product.ts'
+import { invalid, requireWithin, wholeNumberRule } from '@shop/kernel/errors.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import type { UseCases } from '../../application/use-cases.ts'
 import { limits, type ProductState } from '../../domain/product.ts'
-import { byId, lowestStockFirst, mostExpensiveFirst, type ProductPage } from '../../domain/product-reader.ts'
-import { decodeCursor, encodeCursor, type Listing } from '../page-cursor.ts'
+import { byId, lowestStockFirst } from '../../domain/product-reader.ts'
+import { decodeCursor, type Listing } from '../page-cursor.ts'
 import { pageLimits } from '../page-limits.ts'
-import { messageFields, productMessage } from './product-message.ts'
+import { messageChanges, messageFields, productMessage } from './product-message.ts'
+import { pageMessage, productMessages } from './product-messages.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
 
@@ -20,15 +21,15 @@ const paging = (listing: Listing, { pageSize, pageToken }: { pageSize: number; p
   after: pageToken === '' ? undefined : decodeCursor(listing, pageToken, '/page_token'),
 })
 
-const pageMessage = (listing: Listing, { products, next }: ProductPage): ListProductsResponse => ({
-  products: products.map(productMessage),
-  nextPageToken: next === undefined ? '' : encodeCursor(listing, next),
-})
-
 const idsOf = (ids: readonly number[]): readonly number[] => {
   if (ids.length < 1 || ids.length > pageLimits.batch)
     throw invalid({ path: '/ids', message: `must have 1 to ${pageLimits.batch} ids` })
-  return ids.map((id, index) => requireWithin(`/ids/${index}`, id, [1, limits.integer]))
+  const violations = ids.flatMap((id, index) => {
+    const message = wholeNumberRule(id, [1, limits.integer])
+    return message === undefined ? [] : [{ path: `/ids/${index}`, message }]
+  })
+  if (violations.length > 0) throw invalid(...violations)
+  return ids
 }
 
 type Service = Rpcs<ProductServiceServer>
@@ -41,7 +42,7 @@ const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' 
   updateProduct: async (request, context) => {
     const command = {
       id: productId(request.id),
-      changes: messageFields(request),
+      changes: messageChanges(request),
       expected: expectedOf(request.version),
     }
     return { product: productMessage(await use.updateProduct(command, context)) }
@@ -68,7 +69,8 @@ export const productService = (use: UseCases): Service => ({
 
   getTopMostExpensiveProducts: async ({ limit }, context) => {
     const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
-    return pageMessage({ sort: mostExpensiveFirst }, await use.topProducts({ count }, context))
+    const { products } = await use.topProducts({ count }, context)
+    return { products: productMessages(products), nextPageToken: '' }
   },
 
   getLowStockProducts: async (request, context) => {
@@ -85,6 +87,6 @@ export const productService = (use: UseCases): Service => ({
   },
 
   batchGetProducts: async ({ ids }, context) => ({
-    products: (await use.getProducts({ ids: idsOf(ids) }, context)).map(productMessage),
+    products: productMessages(await use.getProducts({ ids: idsOf(ids) }, context)),
   }),
 })

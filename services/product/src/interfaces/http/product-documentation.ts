@@ -17,7 +17,7 @@ const referenced = productReferenced(1, undefined)
 const operations = {
   listProducts: {
     description:
-      'Follow `next_cursor` to read all products. A cursor belongs to its `sort`; with another one it is refused.',
+      'Follow `next_cursor` to read all products. A cursor belongs to its `sort` and its filters; with others it is refused.',
     problems: [limitTooHigh],
   },
   createProduct: {
@@ -48,7 +48,7 @@ const operations = {
     problems: [invalidId, missing],
   },
   replaceProduct: {
-    description: 'Fields that are left out get their default.',
+    description: 'Fields that are left out get their default, except `group_id`, which is kept.',
     problems: [priceTooLow, missing, referenced, stale],
   },
   patchProduct: {

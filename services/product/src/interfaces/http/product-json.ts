@@ -1,16 +1,22 @@
-import { centsFromDecimal, decimalFromCents, maxCents } from '@shop/kernel/money.ts'
+import { decimalFromCents, maxCents } from '@shop/kernel/money.ts'
 import { withDefault } from '@shop/platform/http/openapi.ts'
 import { type Static, type TSchema, Type } from 'typebox'
-import {
-  fieldNames,
-  limits,
-  type Product,
-  type ProductFields,
-  type ProductState,
-} from '../../domain/product.ts'
+import { limits, type Product, type ProductFields, type ProductState } from '../../domain/product.ts'
+
+/** The member of each field that a client can set. */
+export const memberNames = {
+  name: 'name',
+  description: 'description',
+  price: 'price',
+  stock: 'stock',
+  category: 'category',
+  groupId: 'group_id',
+} as const satisfies Record<keyof ProductFields, string>
+
+type Member = (typeof memberNames)[keyof ProductFields]
 
 /** A schema for every field that a client can set. */
-type Fields = Record<keyof ProductFields, TSchema>
+type Fields = Record<Member, TSchema>
 
 const example = {
   name: '1984',
@@ -18,7 +24,8 @@ const example = {
   price: 14.99,
   stock: 75,
   category: 'Books',
-} satisfies Record<keyof ProductFields, unknown>
+  group_id: null,
+} satisfies Record<Member, unknown>
 
 export const productExample = {
   id: 1,
@@ -33,7 +40,20 @@ const priceRange = {
   maximum: decimalFromCents(maxCents),
   description: 'At most two decimal places',
 }
+const descriptionText = {
+  maxLength: limits.description,
+  description: 'No control characters except tab, CR and LF',
+}
+const categoryText = { maxLength: limits.category, description: 'No control characters' }
 const stockRange = { minimum: 0, maximum: limits.integer, description: 'Pieces in stock' }
+
+const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
+
+const groupSchema = {
+  type: ['string', 'null'],
+  description: 'Products of one group are variants of each other; null: no group',
+}
+const groupLength = { minLength: 1, maxLength: limits.groupId }
 
 export const ProductId = Type.Integer({
   minimum: 1,
@@ -50,6 +70,7 @@ export const ProductJson = Type.Object(
     price: Type.Number(priceRange),
     stock: Type.Integer(stockRange),
     category: Type.String(),
+    group_id: nullable<string>(groupSchema),
     version: Type.Integer({ minimum: 1, description: 'Incremented by every write' }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
@@ -65,11 +86,16 @@ export const ProductJson = Type.Object(
 export const ProductBody = Type.Object(
   {
     // The maximum length applies after trimming, so the entity checks it, not the schema.
-    name: Type.String({ minLength: 1, description: `1 to ${limits.name} characters, after trimming` }),
-    description: withDefault(Type.String({ maxLength: limits.description }), ''),
+    name: Type.String({
+      minLength: 1,
+      description: `1 to ${limits.name} characters after trimming, at least one visible; no control characters`,
+    }),
+    description: withDefault(Type.String(descriptionText), ''),
     price: Type.Number(priceRange),
     stock: withDefault(Type.Integer(stockRange), 0),
-    category: withDefault(Type.String({ maxLength: limits.category }), ''),
+    category: withDefault(Type.String(categoryText), ''),
+    // No default: a replacement that leaves it out keeps it, because clients built before it do not send it.
+    group_id: Type.Optional(nullable<string>({ ...groupSchema, ...groupLength })),
   } satisfies Fields,
   { title: 'CreateProduct', examples: [example] },
 )
@@ -80,52 +106,18 @@ export const ReplacementBody = Type.Object(ProductBody.properties, {
   examples: [example],
 })
 
-const nullable = <T>(schema: object) => Type.Unsafe<T | null>(schema)
-
 /** The body of PATCH, a JSON Merge Patch (RFC 7396): null resets an optional field to its default. */
 export const ProductPatch = Type.Partial(
   Type.Object({
     name: ProductBody.properties.name,
-    description: nullable<string>({ type: ['string', 'null'], maxLength: limits.description }),
+    description: nullable<string>({ type: ['string', 'null'], ...descriptionText }),
     price: ProductBody.properties.price,
     stock: nullable<number>({ type: ['integer', 'null'], minimum: 0, maximum: limits.integer }),
-    category: nullable<string>({ type: ['string', 'null'], maxLength: limits.category }),
+    category: nullable<string>({ type: ['string', 'null'], ...categoryText }),
+    group_id: ProductBody.properties.group_id,
   } satisfies Fields),
   { title: 'PatchProduct', examples: [{ price: 12.5, category: null }] },
 )
-
-export const productFields = (body: Static<typeof ProductBody>): ProductFields => ({
-  name: body.name,
-  description: body.description,
-  price: centsFromDecimal(body.price, '/price'),
-  stock: body.stock,
-  category: body.category,
-})
-
-type Patch = Static<typeof ProductPatch>
-
-/**
- * For each field, converts a value in a patch to the domain's value. null becomes the default. `name` and `price`
- * are never null here: the schema rejects that.
- */
-const fromPatch: {
-  readonly [Field in keyof ProductFields]: (value: NonNullable<Patch[Field]> | null) => ProductFields[Field]
-} = {
-  name: (name) => name ?? '',
-  description: (description) => description ?? '',
-  price: (price) => centsFromDecimal(price ?? 0, '/price'),
-  stock: (stock) => stock ?? 0,
-  category: (category) => category ?? '',
-}
-
-/** Returns the fields that a patch changes, with their new values. */
-export const productChanges = (patch: Patch): Partial<ProductFields> =>
-  Object.fromEntries(
-    fieldNames.flatMap((field) => {
-      const value = patch[field]
-      return value === undefined ? [] : [[field, (fromPatch[field] as (value: unknown) => unknown)(value)]]
-    }),
-  )
 
 export const productJson = (product: Product): Static<typeof ProductJson> => ({
   id: product.id,
@@ -134,6 +126,7 @@ export const productJson = (product: Product): Static<typeof ProductJson> => ({
   price: decimalFromCents(product.price),
   stock: product.stock,
   category: product.category,
+  group_id: product.groupId,
   version: product.version,
   created_at: product.createdAt.toISOString(),
   updated_at: product.updatedAt.toISOString(),

@@ -11,6 +11,14 @@ import { schemas } from './product-schemas.ts'
 const positionIn = (listing: Listing, cursor: string | undefined) =>
   cursor === undefined ? undefined : decodeCursor(listing, cursor, '/cursor')
 
+type Filters = Readonly<{ category?: string; group_id?: string }>
+
+/** An empty group means no group; unlike a category, a group is never empty. */
+const filtersOf = ({ category, group_id }: Filters): Pick<Listing, 'category' | 'groupId'> => ({
+  ...(category !== undefined && { category }),
+  ...(group_id !== undefined && { groupId: group_id === '' ? null : group_id }),
+})
+
 const listJson = (listing: Listing, { products, next }: ProductPage) => ({
   products: products.map(productJson),
   count: products.length,
@@ -23,11 +31,12 @@ const listJson = (listing: Listing, { products, next }: ProductPage) => ({
  * the same query, with different cursors.
  */
 const createSender = () => {
-  const bodies = new WeakMap<ProductPage['products'], string>()
+  const bodies = new WeakMap<ProductPage['products'], Buffer>()
   return (reply: FastifyReply, listing: Listing, page: ProductPage) => {
     let body = bodies.get(page.products)
     if (body === undefined) {
-      body = String(reply.serializeInput(listJson(listing, page), '200'))
+      // A buffer, so that compression is shared too.
+      body = Buffer.from(String(reply.serializeInput(listJson(listing, page), '200')))
       bodies.set(page.products, body)
     }
     return reply.type('application/json; charset=utf-8').send(body)
@@ -35,7 +44,7 @@ const createSender = () => {
 }
 
 /** Listing is expensive, so it is cancelled when the client closes its side of the connection. */
-const config = { stopsAtEndOfInput: true }
+const config = { stopsAtEndOfInput: true, cacheControl: 'no-cache' } as const
 
 type ListRoute = (use: UseCases) => FastifyPluginAsyncTypebox
 
@@ -43,7 +52,7 @@ const listProducts: ListRoute = (use) => async (app) => {
   const send = createSender()
   app.get('/products', { schema: schemas.listProducts, config }, async (request, reply) => {
     const { limit, ...query } = request.query
-    const listing = { sort: sortOf(query.sort) }
+    const listing = { sort: sortOf(query.sort), ...filtersOf(query) }
     const input = { ...listing, limit, after: positionIn(listing, query.cursor) }
     return send(reply, listing, await use.listProducts(input, contextOf(request)))
   })

@@ -1,13 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { contextOf } from '@shop/platform/http/context.ts'
 import { acceptJson } from '@shop/platform/http/json-bodies.ts'
-import { ifMatch, sendTagged } from '@shop/platform/http/preconditions.ts'
+import { preconditions, sendTagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Product } from '../../domain/product.ts'
-import { productChanges, productFields, productJson, productTag, stateOfTag } from './product-json.ts'
+import { productChanges, productFields } from './product-input.ts'
+import { productJson, productTag, stateOfTag } from './product-json.ts'
 import { productListRoutes } from './product-list-routes.ts'
 import { schemas } from './product-schemas.ts'
+
+/** Caches may keep a product, but ask with its ETag before each use. */
+const config = { cacheControl: 'no-cache' } as const
 
 const sendProduct = (reply: FastifyReply, product: Product) =>
   reply.header('etag', productTag(product)).send(productJson(product))
@@ -18,27 +22,27 @@ export const productRoutes =
   async (app) => {
     await app.register(productListRoutes(use))
 
-    app.post('/products', { schema: schemas.createProduct }, async (request, reply) => {
+    app.post('/products', { schema: schemas.createProduct, config }, async (request, reply) => {
       const product = await use.createProduct(productFields(request.body), contextOf(request))
       return sendProduct(reply.code(201).header('location', `/products/${product.id}`), product)
     })
 
-    app.get('/products/:id', { schema: schemas.getProduct }, async (request, reply) => {
+    app.get('/products/:id', { schema: schemas.getProduct, config }, async (request, reply) => {
       const product = await use.getProduct({ id: request.params.id }, contextOf(request))
       return sendTagged(request, reply, productTag(product), () => productJson(product))
     })
 
-    app.put('/products/:id', { schema: schemas.replaceProduct }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
-      const changes = productFields(request.body)
+    app.put('/products/:id', { schema: schemas.replaceProduct, config }, async (request, reply) => {
+      const expected = preconditions(request, stateOfTag)
+      const changes = productChanges(request.body)
       return sendProduct(
         reply,
         await use.updateProduct({ id: request.params.id, changes, expected }, contextOf(request)),
       )
     })
 
-    app.delete('/products/:id', { schema: schemas.deleteProduct }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+    app.delete('/products/:id', { schema: schemas.deleteProduct, config }, async (request, reply) => {
+      const expected = preconditions(request, stateOfTag)
       await use.deleteProduct({ id: request.params.id, expected }, contextOf(request))
       return reply.code(204).send(null)
     })
@@ -51,8 +55,8 @@ const patchRoute =
   (use: UseCases): FastifyPluginAsyncTypebox =>
   async (app) => {
     acceptJson(app, 'application/merge-patch+json')
-    app.patch('/products/:id', { schema: schemas.patchProduct }, async (request, reply) => {
-      const expected = ifMatch(request, stateOfTag)
+    app.patch('/products/:id', { schema: schemas.patchProduct, config }, async (request, reply) => {
+      const expected = preconditions(request, stateOfTag)
       const changes = productChanges(request.body)
       return sendProduct(
         reply,

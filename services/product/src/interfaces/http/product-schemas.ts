@@ -1,5 +1,6 @@
 import { withDefault } from '@shop/platform/http/openapi.ts'
 import { problems } from '@shop/platform/http/problem.ts'
+import { exactQuery } from '@shop/platform/http/query/exact-query.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
 import { pageLimits } from '../page-limits.ts'
@@ -25,6 +26,21 @@ const Sort = withDefault(
   'id',
 )
 
+const Filters = {
+  category: Type.Optional(
+    Type.String({
+      maxLength: limits.category,
+      description: 'Only products of exactly this category; empty: those without a category',
+    }),
+  ),
+  group_id: Type.Optional(
+    Type.String({
+      maxLength: limits.groupId,
+      description: 'Only products of exactly this group; empty: those without a group',
+    }),
+  ),
+}
+
 const readProblems = problems(400, 503)
 const writeProblems = problems(400, 404, 409, 412, 413, 415, 503)
 
@@ -34,7 +50,7 @@ export const schemas = {
     operationId: 'listProducts',
     summary: 'List products, page by page',
     tags,
-    querystring: Type.Object({ ...Paging, sort: Sort }),
+    querystring: exactQuery({ ...Paging, sort: Sort, ...Filters }),
     response: { 200: ProductList, ...readProblems },
   },
   createProduct: {
@@ -56,6 +72,7 @@ export const schemas = {
         examples: [5],
       }),
     }),
+    querystring: exactQuery({}),
     response: { 200: ProductList, ...readProblems },
   },
   lowStockProducts: {
@@ -70,12 +87,15 @@ export const schemas = {
         examples: [10],
       }),
     }),
-    querystring: Type.Object(Paging),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   productsByCategory: {
     operationId: 'productsByCategory',
     summary: 'Products of one category (exact match)',
+    description:
+      'Clients and proxies resolve the categories `.` and `..` as relative paths, and an empty one names no resource. ' +
+      '`GET /products?category=…` reaches every category.',
     tags,
     params: Type.Object({
       category: Type.String({
@@ -85,7 +105,7 @@ export const schemas = {
         examples: ['Books'],
       }),
     }),
-    querystring: Type.Object(Paging),
+    querystring: exactQuery(Paging),
     response: { 200: ProductList, ...readProblems },
   },
   getProduct: {

@@ -1,0 +1,55 @@
+/**
+ * The maximum size of a response whose number of items depends on stored data. Default clients accept 4 MiB, and
+ * cannot skip a larger one.
+ */
+export const maxResponseBytes = 3.5 * 1024 * 1024
+
+/** More than the rest of a response takes, such as a page token. */
+const reservedBytes = 4_096
+
+/** More than the tag and the length of a nested message take. */
+const maxFramingBytes = 10
+
+/** A number takes at most ten bytes after its tag. */
+const maxNumberBytes = 15
+
+/** The codec of a generated message. */
+type Encoder<Message> = Readonly<{ encode: (message: Message) => { finish: () => Uint8Array } }>
+
+/** Returns an upper bound of the encoded size of any message. It is cheap, because it does not encode strings. */
+const sizeBound = (value: unknown): number => {
+  // A UTF-16 code unit takes at most three bytes in UTF-8; a surrogate pair takes four.
+  if (typeof value === 'string') return maxFramingBytes + 3 * value.length
+  if (typeof value !== 'object' || value === null) return maxNumberBytes
+  let bytes = maxFramingBytes
+  // The keys of maps are sent too. Those of messages are not, but are short.
+  // Four times as fast as with Object.entries, which allocates.
+  for (const key in value) bytes += 3 * key.length + sizeBound(value[key as keyof typeof value])
+  return bytes
+}
+
+const hasRoomFor = (messages: readonly unknown[]): boolean => {
+  let bytes = reservedBytes
+  for (const message of messages) {
+    bytes += sizeBound(message)
+    if (bytes > maxResponseBytes) return false
+  }
+  return true
+}
+
+/**
+ * Returns how many of the messages, from the first, a response of at most `maxResponseBytes` can contain. Messages are
+ * only encoded to measure them if there may be too many.
+ */
+export const countThatFits = <Message>(
+  { encode }: Encoder<Message>,
+  messages: readonly Message[],
+): number => {
+  if (hasRoomFor(messages)) return messages.length
+  let bytes = reservedBytes
+  for (const [index, message] of messages.entries()) {
+    bytes += maxFramingBytes + encode(message).finish().length
+    if (bytes > maxResponseBytes) return index
+  }
+  return messages.length
+}

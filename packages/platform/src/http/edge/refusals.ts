@@ -1,0 +1,40 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { sendStatus } from '../errors.ts'
+import { sendAllow, serverMethods } from '../methods.ts'
+import { isUncompressed } from './media-types.ts'
+import { refusalOf } from './request-head.ts'
+
+/** Whether the path has no route. `*` is the route of the CORS plugin, which matches every path. */
+const isUnknownPath = ({ is404, routeOptions }: FastifyRequest): boolean => is404 || routeOptions.url === '*'
+
+/** The target of `OPTIONS *` is the server (RFC 9110 §9.3.7), that of CONNECT another host (§9.3.6). */
+const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void => {
+  const { method, url = '' } = request.raw
+  if (method === 'OPTIONS' && url === '*') void sendAllow(reply, serverMethods).code(204).send()
+  else if (method === 'CONNECT') void sendStatus(405, request, sendAllow(reply, serverMethods))
+  else void sendStatus(404, request, reply)
+}
+
+/**
+ * Refuses requests that no route may see: with a head that the server must refuse, to an unknown path, or with
+ * a compressed body.
+ */
+export const refuseRequests = (app: FastifyInstance): void => {
+  app.addHook('onRequest', (request, reply, done) => {
+    const refusal = refusalOf(request.raw)
+    if (refusal !== undefined)
+      void sendStatus(refusal.status, request, reply.header('connection', 'close'), refusal.detail)
+    else if (isUnknownPath(request)) refuseUnknownPath(request, reply)
+    else done()
+  })
+  // After `onRequest`, so that a path without the method answers 405.
+  app.addHook('preParsing', (request, reply, _payload, done) => {
+    if (isUncompressed(request)) return done()
+    void sendStatus(
+      415,
+      request,
+      reply.header('accept-encoding', 'identity'),
+      'unsupported content coding; send the body uncompressed',
+    )
+  })
+}

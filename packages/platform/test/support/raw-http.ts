@@ -1,0 +1,38 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+
+/** Makes the server listen on a free port. Returns a function that opens connections to it. */
+export const listen = async (app: FastifyInstance) => {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  return async (text = ''): Promise<Socket> => {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(text)
+    return socket
+  }
+}
+
+/** Reads until the server closes the connection, or ends its side of it. */
+export const readAll = async (socket: Socket): Promise<string> => {
+  let text = ''
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  await once(socket, 'end', { signal: AbortSignal.timeout(20_000) })
+  socket.destroy()
+  return text
+}
+
+/** Splits a response without chunks into its status, its headers and its body. */
+export const parseResponse = (text: string) => {
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  const [statusLine = '', ...lines] = head.split('\r\n')
+  const headers = Object.fromEntries(
+    lines.map((line) => {
+      const [name = '', ...value] = line.split(': ')
+      return [name.toLowerCase(), value.join(': ')]
+    }),
+  )
+  return { status: Number(statusLine.split(' ')[1]), headers, body }
+}
