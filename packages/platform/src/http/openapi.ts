@@ -37,8 +37,14 @@ export const withDefault = <Schema extends TSchema>(schema: Schema, value: Stati
 const operationsTag = { name: 'operations', description: 'Health, readiness and metrics, for monitoring' }
 
 /** Completes the document that the plugin made from the routes. */
-const complete = (document: Document, { operations = {}, healthExample }: Documentation): Document =>
-  documentHeaders(addHealthExamples(documentOperations(nameSchemas(document), operations), healthExample))
+const complete = (
+  document: Document,
+  { operations = {}, healthExample }: Documentation,
+  maxBodyBytes: number,
+): Document =>
+  documentHeaders(
+    addHealthExamples(documentOperations(nameSchemas(document), operations, maxBodyBytes), healthExample),
+  )
 
 /** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
 export const documentApi = async (
@@ -62,7 +68,9 @@ export const documentApi = async (
     },
     transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
     transformObject: (made) =>
-      'openapiObject' in made ? complete(made.openapiObject as Document, documentation) : {},
+      'openapiObject' in made
+        ? complete(made.openapiObject as Document, documentation, app.initialConfig.bodyLimit ?? 0)
+        : {},
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,

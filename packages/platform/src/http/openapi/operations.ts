@@ -30,8 +30,13 @@ const pathOf = (template: string, parameters: readonly Parameter[] = []): string
 const serverStatuses = new Set([413, 415, 429, 500, 503])
 
 /** The problem of the HTTP server with the status. */
-const serverProblem = (status: number, instance: string, { requestBody }: Operation): Problem => {
-  const request = { instance, requestId }
+const serverProblem = (
+  status: number,
+  instance: string,
+  { requestBody }: Operation,
+  maxBodyBytes: number,
+): Problem => {
+  const request = { instance, requestId, maxBodyBytes }
   if (status === 500) return problemOf(undefined, request)
   const problem = problemOfStatus(status, request)
   const mediaTypes = Object.keys(requestBody?.content ?? { 'application/json': {} })
@@ -44,6 +49,7 @@ const problemsOf = (
   statuses: readonly string[],
   instance: string,
   own: readonly ProblemExample[],
+  maxBodyBytes: number,
 ): Problem[] => {
   const problems = own.map((example) =>
     example instanceof AppError
@@ -53,16 +59,21 @@ const problemsOf = (
   const added = statuses
     .map(Number)
     .filter((status) => serverStatuses.has(status) && problems.every((problem) => problem.status !== status))
-    .map((status) => serverProblem(status, instance, operation))
+    .map((status) => serverProblem(status, instance, operation, maxBodyBytes))
   return [...problems, ...added]
 }
 
-const withExamples = (operation: Operation, path: string, own: readonly ProblemExample[]): Operation => {
+const withExamples = (
+  operation: Operation,
+  path: string,
+  own: readonly ProblemExample[],
+  maxBodyBytes: number,
+): Operation => {
   const isProblem = (status: string) =>
     operation.responses?.[status]?.content?.[problemMediaType] !== undefined
   const statuses = Object.keys(operation.responses ?? {}).filter(isProblem)
   if (statuses.length === 0) return operation
-  const problems = problemsOf(operation, statuses, pathOf(path, operation.parameters), own)
+  const problems = problemsOf(operation, statuses, pathOf(path, operation.parameters), own, maxBodyBytes)
   const undocumented = problems.find(({ status }) => !statuses.includes(String(status)))
   if (undocumented)
     throw new Error(
@@ -82,10 +93,14 @@ const withExamples = (operation: Operation, path: string, own: readonly ProblemE
  * Adds descriptions, and examples of every documented problem. The examples are made by the functions that make
  * the real problems.
  */
-export const documentOperations = (document: Document, operations: OperationsDocumentation): Document =>
+export const documentOperations = (
+  document: Document,
+  operations: OperationsDocumentation,
+  maxBodyBytes: number,
+): Document =>
   mapOperations(document, (operation, { path }) => {
     const documentation = operations[operation.operationId ?? '']
-    if (documentation === undefined) return withExamples(operation, path, [])
+    if (documentation === undefined) return withExamples(operation, path, [], maxBodyBytes)
     const { description, problems } = documentation
-    return withExamples({ description, ...operation }, path, problems)
+    return withExamples({ description, ...operation }, path, problems, maxBodyBytes)
   })
