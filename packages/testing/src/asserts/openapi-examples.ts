@@ -81,7 +81,7 @@ const examplePath = (path: string, parameters: readonly Parameter[] = []): strin
     const { example } =
       parameters.find((parameter) => parameter.in === 'path' && parameter.name === name) ?? {}
     assert.ok(example !== undefined, `${path}: ${name} has no example`)
-    return encodeURIComponent(String(example))
+    return encodeURIComponent(`${example as string | number}`)
   })
 
 /**

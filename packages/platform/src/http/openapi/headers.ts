@@ -1,3 +1,4 @@
+import { problemMediaType } from '../problem.ts'
 import {
   type Document,
   mapOperations,
@@ -87,10 +88,11 @@ const headersOf = (status: string, { method }: Place, tagged: boolean): HeaderNa
   'X-Request-ID',
 ]
 
+const isProblem = ({ content = {} }: Response): boolean => problemMediaType in content
+
 const withHeaders = (operation: Operation, place: Place): Operation => {
   const { responses = {} } = operation
   const tagged = isTagged(responses)
-  const isProblem = ({ content = {} }: Response) => 'application/problem+json' in content
   const documented = {
     ...operation,
     parameters: [...(operation.parameters ?? []), ...parametersOf(responses)],
