@@ -17,6 +17,7 @@ const harmless = new Set([
   'DB_NAME',
   'DB_SSLROOTCERT',
   'DB_USER',
+  'HOST',
   'LOG_DIR',
   'LOG_FILE',
   'OTEL_EXPORTER_OTLP_ENDPOINT',

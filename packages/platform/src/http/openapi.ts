@@ -47,12 +47,12 @@ const complete = (
   return documentHeaders(addHealthExamples(documented, healthExample))
 }
 
-/** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
-export const documentApi = async (
-  app: FastifyInstance,
-  documentation: Documentation & Readonly<{ version: string }>,
-): Promise<void> => {
+type Options = Documentation & Readonly<{ version: string }>
+
+/** Makes the document from the schemas of the routes. */
+const registerDocument = async (app: FastifyInstance, documentation: Options): Promise<void> => {
   const { title, version, description, tags = [] } = documentation
+  const maxBodyBytes = app.initialConfig.bodyLimit ?? maxRequestBytes
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -69,31 +69,33 @@ export const documentApi = async (
     },
     transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
     transformObject: (made) =>
-      'openapiObject' in made
-        ? complete(
-            made.openapiObject as Document,
-            documentation,
-            app.initialConfig.bodyLimit ?? maxRequestBytes,
-          )
-        : {},
+      'openapiObject' in made ? complete(made.openapiObject as Document, documentation, maxBodyBytes) : {},
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,
     },
   })
-  const config = { cacheControl: 'no-cache' } as const
-  await app.register(async (scope) => {
-    scope.addHook('onRoute', (route) => {
-      route.config = { ...route.config, ...config }
-    })
-    await scope.register(swaggerUi, {
-      routePrefix: '/docs',
-      staticCSP: true,
-      // With this directive, browsers would load the page's own files over https, which may not be available.
-      transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
-      logLevel: 'warn',
-    })
+}
+
+const config = { cacheControl: 'no-cache' } as const
+
+const registerPage = async (app: FastifyInstance): Promise<void> => {
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, ...config }
   })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    // With this directive, browsers would load the page's own files over https, which may not be available.
+    transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
+    logLevel: 'warn',
+  })
+}
+
+/** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
+export const documentApi = async (app: FastifyInstance, documentation: Options): Promise<void> => {
+  await registerDocument(app, documentation)
+  await app.register(registerPage)
   let document: Buffer | undefined
   app.get('/openapi.json', { schema: { hide: true }, config }, (_request, reply) => {
     document ??= Buffer.from(JSON.stringify(app.swagger()))

@@ -33,7 +33,7 @@ export type Document = Readonly<{
   paths?: Readonly<Record<string, PathItem>>
 }>
 
-/** Where an operation is: its path, such as `/products/{id}`, and its method in lower case. */
+/** Where an operation is: its path, such as `/things/{id}`, and its method in lower case. */
 export type Place = Readonly<{ path: string; method: string }>
 
 export const mapValues = <From, To>(

@@ -6,7 +6,7 @@ import { type Document, mapOperations, mapResponses, type Operation, type Parame
 type ProblemExample = AppError | Readonly<{ error: AppError; instance: string }>
 
 /** What the document says about an operation, besides the schemas of its route. */
-export type OperationDocumentation = Readonly<{
+type OperationDocumentation = Readonly<{
   description: string
   /** Its errors, at most one with the same code, without those of the HTTP server itself. */
   problems: readonly ProblemExample[]

@@ -14,7 +14,7 @@ const note = 'Other query parameters are refused with a 400.'
  * Adds a note to the description of a route with an `exactQuery`, because OpenAPI cannot say that other query
  * parameters are refused.
  */
-export const describeExactQuery = (schema: FastifySchema): FastifySchema => {
+export const describeExactQuery = (schema: FastifySchema = {}): FastifySchema => {
   const query: unknown = schema.querystring
   const isExact =
     typeof query === 'object' &&
