@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, before, describe, test } from 'node:test'
+import { startNginx, withoutNginx } from '@shop/testing/proxies/proxies.ts'
 import * as fc from 'fast-check'
 import { aProduct } from '../support/baskets.ts'
 import { type App, assertProblem, basketIn, basketOf, linesIn, openApp, send } from '../support/http.ts'
-import { startNginx, withoutNginx } from '../support/nginx.ts'
 
 let app: App
 let url: string
