@@ -34,6 +34,7 @@ const exerciseApi = async ({ product, basket, user }: Shop): Promise<void> => {
   assert.deepEqual(read.body, {
     id,
     ...novel,
+    group_id: null,
     version: 1,
     created_at: read.body.created_at,
     updated_at: read.body.updated_at,

@@ -3,11 +3,12 @@ import { requestIdHeader } from '../request-context.ts'
 import { retryAfterSeconds } from '../transports.ts'
 import { isAbandoned } from './context.ts'
 import { acceptHeader, mediaTypesOf } from './edge/media-types.ts'
+import { pathOf } from './edge/request-target.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
 const infoOf = (request: FastifyRequest) => ({
-  instance: request.url.split('?', 1)[0] ?? '/',
+  instance: pathOf(request.originalUrl),
   requestId: request.id,
   maxBodyBytes: request.routeOptions.bodyLimit,
   mediaTypes: mediaTypesOf(request.server),

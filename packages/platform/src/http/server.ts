@@ -18,6 +18,7 @@ import { connectionErrorHandler, rememberBodies } from './edge/connection-errors
 import { limitConnections } from './edge/connection-limit.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
+import { maxSegmentLength, routableTarget } from './edge/request-target.ts'
 import { handleErrors, sendError } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
@@ -94,7 +95,8 @@ const fastifyOptions = (
   keepAliveTimeout: 72_000,
   // Accepted requests are served even while the server is closing.
   return503OnClosing: false,
-  routerOptions: { maxParamLength: 2_048, ignoreTrailingSlash: true },
+  routerOptions: { maxParamLength: maxSegmentLength, ignoreTrailingSlash: true },
+  rewriteUrl: routableTarget,
   frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
   clientErrorHandler: connectionErrorHandler(fixedHeaders),
 })
@@ -125,15 +127,16 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   setCacheControl(app)
   if (config.compression) compressResponses(app)
   rememberBodies(app)
-  refuseRequests(app)
   limitConnections(app, config.maxConnections)
+  // Before all hooks that may refuse a request: pages may read their problems, too.
+  await registerCors(app, config.corsOrigins)
+  refuseRequests(app)
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
-  await registerCors(app, config.corsOrigins)
   if (config.docs) await documentApi(app, { ...options.documentation, version: options.version })
   await app.register(operationRoutes(options))
   await app.register(options.routes)

@@ -54,6 +54,21 @@ describe('input that is not HTTP', () => {
     )
   })
 
+  it('from a client that leaves is not logged as a fault', async () => {
+    await using server = await start()
+    for (let count = 0; count < 20; count += 1) {
+      const socket = await server.open(`${head}Transfer-Encoding: chunked\r\n\r\n`)
+      await untilActive(server, 1)
+      socket.write('zz\r\n')
+      socket.resetAndDestroy()
+      await untilActive(server, 0)
+    }
+    assert.deepEqual(
+      server.lines.filter(({ level }) => Number(level) > 30),
+      [],
+    )
+  })
+
   it('after a request is answered after that request', async () => {
     await using server = await start()
     const socket = await server.open(get)
@@ -119,6 +134,10 @@ describe('a connection above the limit', () => {
       [JSON.parse(refused.body).code, JSON.parse(refused.body).detail],
       ['unavailable', 'too many connections, try again later'],
     )
+    for (const path of ['/nothing', '/held/%zz']) {
+      const response = await request(path)
+      assert.deepEqual([response.status, response.headers['connection']], [503, 'close'], path)
+    }
     for (const path of ['/health', '/health/live', '/metrics']) {
       const response = await request(path)
       assert.deepEqual([response.status, response.headers['connection']], [200, 'close'], path)

@@ -34,6 +34,16 @@ describe('the HTTP server', () => {
     assert.equal((await headersFor(allowed, 'OPTIONS'))['access-control-allow-origin'], allowed)
     for (const method of ['GET', 'OPTIONS'] as const)
       assert.equal((await headersFor(other, method))['access-control-allow-origin'], undefined)
+    for (const [url, headers] of [
+      ['/nothing', {}],
+      ['/things/%zz', {}],
+      ['/things', { expect: 'nonsense' }],
+      ['/things', { host: 'a@b' }],
+    ] as const) {
+      const refused = await server.app.inject({ url, headers: { origin: allowed, ...headers } })
+      assert.ok(refused.statusCode >= 400, url)
+      assert.equal(refused.headers['access-control-allow-origin'], allowed, url)
+    }
   })
 
   it('lets no page of another origin read responses when CORS is off', async () => {

@@ -4,6 +4,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import { Type } from 'typebox'
 import { withDefault } from '../../src/http/openapi.ts'
 import { problems } from '../../src/http/problem.ts'
+import { exactQuery } from '../../src/http/query/exact-query.ts'
 import { startServer } from '../support/http-server.ts'
 
 const Color = Type.Enum(['red', 'blue'])
@@ -22,6 +23,7 @@ const startThings = () =>
   startServer({
     documentation: {
       operations: {
+        listThings: { description: 'Lists things.', problems: [] },
         putThing: {
           description: 'Puts a thing.',
           problems: [new AppError('not_found', 'thing 4 not found')],
@@ -31,7 +33,8 @@ const startThings = () =>
     routes: async (app) => {
       const list = {
         operationId: 'listThings',
-        querystring: Type.Object({ limit: withDefault(Type.Integer(), 10) }),
+        description: 'All of them.',
+        querystring: exactQuery({ limit: withDefault(Type.Integer(), 10) }),
       }
       app.get('/things', { schema: list }, async ({ query }) => query)
       const put = {
@@ -108,6 +111,10 @@ describe('the OpenAPI document', () => {
 
   it('has the problems of an operation as examples, with the path of the request', async () => {
     const { paths } = await readDocument()
+    assert.equal(
+      paths['/things'].get.description,
+      'Lists things. All of them. Unknown query parameters are refused with a 400.',
+    )
     const { description, responses } = paths['/things/{id}'].put
     assert.equal(description, 'Puts a thing.')
     const exampleOf = (status: number) => responses[status].content['application/problem+json'].examples

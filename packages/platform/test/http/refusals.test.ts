@@ -185,7 +185,11 @@ describe('a request that the HTTP server refuses', async () => {
 
   it('gets a 400 when the path is not percent-encoded correctly', async () => {
     for (const url of ['/things/%zz', '/things/%', '/things/%e0%a4%a', '/nothing/%ff'])
-      assertProblem(await app.inject(url), { ...unparsable, instance: url })
+      assertProblem(await app.inject(url), {
+        ...unparsable,
+        detail: 'the path has a malformed percent-encoding',
+        instance: url,
+      })
   })
 
   it('gets a 403 for a path that leaves the folder of the documentation', async () => {

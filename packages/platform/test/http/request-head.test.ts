@@ -157,6 +157,45 @@ describe('a request head', async () => {
       )
   })
 
+  it('must not have a transfer coding in HTTP/1.0', async () => {
+    const before = received
+    const text = post('Connection: keep-alive', 'Transfer-Encoding: chunked').replace('HTTP/1.1', 'HTTP/1.0')
+    await assertRefused(await responseTo(text + chunks), {
+      status: 400,
+      code: 'invalid',
+      detail: 'a request over HTTP/1.0 must not have a Transfer-Encoding',
+    })
+    assert.equal(received, before)
+  })
+
+  it('with a malformed target is refused like any other: logged, with all headers, and closed if its head is bad', async () => {
+    const long = '9'.repeat(2_049)
+    for (const [target, status, instance] of [
+      ['/things/%zz', 400, '/things/%zz'],
+      [`/things/${long}`, 414, `/things/${long}`],
+      ['/things/#1', 400, '/things/'],
+      ['/things?a=1#1', 400, '/things'],
+      ['http://user:secret@other.example/nothing?a=1', 404, '/nothing'],
+    ] as const)
+      for (const [hosts, expected] of [
+        ['Host: a', status],
+        ['Host: a\r\nHost: b', 400],
+      ] as const) {
+        const connection = hosts === 'Host: a' ? 'Connection: close\r\n' : ''
+        const text = `PUT ${target} HTTP/1.1\r\n${hosts}\r\n${connection}\r\n`
+        const response = await responseTo(text)
+        assert.equal(response.status, expected, target)
+        assert.equal(response.headers['x-content-type-options'], 'nosniff')
+        assert.equal(response.headers['access-control-allow-origin'], '*')
+        assert.equal(response.headers['cache-control'], 'no-store')
+        assert.equal(JSON.parse(response.body).instance, instance)
+        const id = response.headers['x-request-id']
+        await eventually(5_000, async () =>
+          assert.equal(server.lines.find(({ request_id }) => request_id === id)?.['status'], expected),
+        )
+      }
+  })
+
   it('must not expect anything except 100-continue', async () => {
     const before = received
     for (const expectation of ['nonsense', '200-ok', '100-continues'])
@@ -174,6 +213,15 @@ describe('a request head', async () => {
       assert.match(text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/)
     }
     assert.equal((await responseTo('GET /things HTTP/1.0\r\nExpect: nonsense\r\n\r\n')).status, 200)
+  })
+
+  it('that is refused is not told to continue', async () => {
+    for (const [headers, status] of [
+      [['Content-Length: 99999999', 'Expect: 100-continue'], 413],
+      [['Content-Length: 2', 'Expect: 100-continue, foo'], 417],
+      [['Content-Length: 2', 'Expect: 100-continue', 'Host: b'], 400],
+    ] as const)
+      assert.equal((await responseTo(post(...headers, 'Connection: close'))).status, status)
   })
 
   it('may ask for another protocol, and gets HTTP/1.1', async () => {
@@ -199,6 +247,16 @@ describe('a request head', async () => {
       assert.equal(problem.request_id, headers['x-request-id'])
     }
     await eventually(5_000, async () => assert.equal(await server.activeRequests(), 0))
+  })
+
+  it('with CONNECT waits for the responses to earlier requests of the connection', async () => {
+    const get = 'GET /things HTTP/1.1\r\nHost: a\r\n\r\n'
+    const text = await readAll(
+      await open(`${get}${get}CONNECT other.example:443 HTTP/1.1\r\nHost: a\r\n\r\n`),
+    )
+    const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
+    assert.deepEqual(statuses, [200, 200, 405])
+    assert.equal((await responseTo(get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))).status, 200)
   })
 
   it('with OPTIONS * asks for the methods of the server', async () => {

@@ -344,8 +344,8 @@ describe('a running service', { skip: withoutPostgres }, () => {
     const causedByDamage = ({ code, cause }: { code?: string; cause?: unknown }) =>
       code === 'unavailable' && /the column price of product 1 cannot be read/.test(String(cause))
     for (const refused of [
-      service.useCases.getProduct({ id: 1 }, context),
-      service.useCases.listProducts({ sort: byId, limit: 10 }, context),
+      () => service.useCases.getProduct({ id: 1 }, context),
+      () => service.useCases.listProducts({ sort: byId, limit: 10 }, context),
     ])
       await assert.rejects(refused, causedByDamage)
   })

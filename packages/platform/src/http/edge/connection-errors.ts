@@ -24,7 +24,7 @@ export const rememberBodies = (app: FastifyInstance): void => {
 const failed = new WeakSet<Socket>()
 
 /** Runs `send` when the responses to all earlier requests of the connection have been sent. */
-const afterResponses = (socket: Socket, send: () => void): void => {
+export const afterResponses = (socket: Socket, send: () => void): void => {
   // An undocumented property of Node.js, with the response that the connection waits for.
   const response: unknown = Reflect.get(socket, '_httpMessage')
   // The listener of Node.js comes first, and has assigned the next response by then.
@@ -67,6 +67,8 @@ export const connectionErrorHandler =
         if (socket.writable) socket.write(serialize(status, headers))
         socket.destroySoon()
       })
-    if (reply.sent) socket.destroySoon()
-    else void sendStatus(status, request, reply.header('connection', 'close'))
+    if (reply.sent) return socket.destroySoon()
+    void sendStatus(status, request, reply.header('connection', 'close'))
+    // Fastify reports the incomplete body, too, and would log that a response has already been sent.
+    Object.assign(reply, { send: () => reply })
   }

@@ -1,5 +1,20 @@
-import { ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { afterResponses } from './connection-errors.ts'
+import { refusalOf } from './request-head.ts'
+
+/** Whether the client shall send the body: not if the request is refused because of its head. */
+const mayContinue = (app: FastifyInstance, request: IncomingMessage): boolean =>
+  refusalOf(request) === undefined &&
+  Number(request.headers['content-length'] ?? 0) <= (app.initialConfig.bodyLimit ?? Infinity)
+
+const answerConnect = (app: FastifyInstance, request: IncomingMessage): void => {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(request.socket)
+  response.once('finish', () => request.socket.destroySoon())
+  app.routing(request, response)
+}
 
 /**
  * Passes on requests that Node.js would answer itself, without a problem, or not at all: those with an unknown
@@ -7,13 +22,13 @@ import type { FastifyInstance } from 'fastify'
  */
 export const receiveAllRequests = (app: FastifyInstance): void => {
   const { server } = app
+  server.on('checkContinue', (request, response) => {
+    if (mayContinue(app, request)) response.writeContinue()
+    app.routing(request, response)
+  })
   server.on('checkExpectation', (request, response) => app.routing(request, response))
   server.on('connect', (request, socket) => {
     socket.on('error', () => {})
-    const response = new ServerResponse(request)
-    response.shouldKeepAlive = false
-    response.assignSocket(request.socket)
-    response.once('finish', () => request.socket.destroySoon())
-    app.routing(request, response)
+    afterResponses(request.socket, () => answerConnect(app, request))
   })
 }

@@ -3,6 +3,7 @@ import { sendStatus } from '../errors.ts'
 import { sendAllow, serverMethods } from '../methods.ts'
 import { isUncompressed } from './media-types.ts'
 import { refusalOf } from './request-head.ts'
+import { targetRefusal } from './request-target.ts'
 
 /** Whether the path has no route. `*` is the route of the CORS plugin, which matches every path. */
 const isUnknownPath = ({ is404, routeOptions }: FastifyRequest): boolean => is404 || routeOptions.url === '*'
@@ -21,7 +22,7 @@ const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void =
  */
 export const refuseRequests = (app: FastifyInstance): void => {
   app.addHook('onRequest', (request, reply, done) => {
-    const refusal = refusalOf(request.raw)
+    const refusal = refusalOf(request.raw) ?? targetRefusal(request.raw)
     if (refusal !== undefined)
       void sendStatus(refusal.status, request, reply.header('connection', 'close'), refusal.detail)
     else if (isUnknownPath(request)) refuseUnknownPath(request, reply)

@@ -34,6 +34,10 @@ const unsupportedCoding: Refusal = {
   status: 501,
   detail: 'unsupported transfer coding; send the body with Content-Length or Transfer-Encoding: chunked',
 }
+const chunkedInHttp10: Refusal = {
+  status: 400,
+  detail: 'a request over HTTP/1.0 must not have a Transfer-Encoding',
+}
 const unsupportedExpectation: Refusal = {
   status: 417,
   detail: 'unsupported expectation; Expect may only be 100-continue',
@@ -54,6 +58,7 @@ const hostRefusal = (raw: IncomingMessage): Refusal | undefined => {
  */
 export const refusalOf = (raw: IncomingMessage): Refusal | undefined => {
   const coding = raw.headers['transfer-encoding']
+  if (coding !== undefined && raw.httpVersion === '1.0') return chunkedInHttp10
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') return unsupportedCoding
   const { expect } = raw.headers
   if (expect !== undefined && raw.httpVersion !== '1.0' && expect.toLowerCase() !== '100-continue')

@@ -16,9 +16,9 @@ const parameters = {
   'If-Match':
     'The write takes effect only if this lists the current `ETag`, or is `*` and the thing exists; otherwise 412',
   'If-None-Match':
-    'A read answers 304 without a body if this lists the current `ETag` or is `*`. A write takes effect only if it does not; otherwise 412',
+    'A read answers 304 without a body if this lists the current `ETag` or is `*`. A write takes effect only if it does not; otherwise 412, or 400 if it is malformed',
   'X-Request-ID':
-    'Identifies the request in the response, in the logs and in calls to other services. If missing or malformed, the service makes one',
+    'Identifies the request in the response, in the logs and in calls to other services. 1 to 128 printable characters; if missing or malformed, the service makes one',
 }
 
 type ParameterName = keyof typeof parameters
@@ -41,7 +41,12 @@ const headers = {
     description: 'Seconds to wait before the request is repeated',
   },
   'X-Request-ID': { required: true, schema: string, description: 'The id of the request, also in the logs' },
-  'Cache-Control': { schema: string, description: 'Whether caches may keep the response' },
+  'Cache-Control': { required: true, schema: string, description: 'Whether caches may keep the response' },
+  Accept: { schema: string, description: 'The media types that this method accepts' },
+  'Accept-Encoding': {
+    schema: string,
+    description: '`identity`, if the body was refused because it is compressed',
+  },
   'Accept-Post': { schema: string, description: 'The media types that this POST accepts' },
   'Accept-Patch': { schema: string, description: 'The media types that this PATCH accepts' },
 }
@@ -78,12 +83,13 @@ const parametersOf = (responses: Readonly<Record<string, Response>>): Parameter[
 const isTagged = (responses: Readonly<Record<string, Response>>): boolean =>
   ['201', '304', '412'].some((status) => status in responses)
 
+const acceptHeaders: Readonly<Record<string, HeaderName>> = { post: 'Accept-Post', patch: 'Accept-Patch' }
+
 const headersOf = (status: string, { method }: Place, tagged: boolean): HeaderName[] => [
   ...(tagged && ['200', '201', '304'].includes(status) ? ['ETag' as const] : []),
   ...(status === '201' ? ['Location' as const] : []),
   ...(status === '429' || status === '503' ? ['Retry-After' as const] : []),
-  ...(status === '415' && method === 'post' ? ['Accept-Post' as const] : []),
-  ...(status === '415' && method === 'patch' ? ['Accept-Patch' as const] : []),
+  ...(status === '415' ? [acceptHeaders[method] ?? 'Accept', 'Accept-Encoding' as const] : []),
   'Cache-Control',
   'X-Request-ID',
 ]

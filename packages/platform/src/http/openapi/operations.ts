@@ -87,6 +87,8 @@ export const documentOperations = (
     const request = { instance: pathOf(path, operation.parameters), maxBodyBytes }
     const documentation = operations[operation.operationId ?? '']
     if (documentation === undefined) return withExamples(operation, request, [])
-    const { description, problems } = documentation
-    return withExamples({ description, ...operation }, request, problems)
+    const { problems } = documentation
+    // The schema of the route may have a description of its own.
+    const description = [documentation.description, operation.description].filter(Boolean).join(' ')
+    return withExamples({ ...operation, description }, request, problems)
   })

@@ -101,7 +101,7 @@ export const operationRoutes =
     const metricsSchema = {
       operationId: 'metrics',
       summary: 'Prometheus metrics',
-      description: 'For Prometheus to scrape. The names and labels are in docs/operations.md.',
+      description: 'For Prometheus to scrape. The names and labels are in docs/metrics.md.',
       tags,
       response: metricsResponses,
     }

@@ -8,7 +8,7 @@ import { type TProperties, Type } from 'typebox'
 export const exactQuery = <Properties extends TProperties>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: false })
 
-const note = 'Other query parameters are refused with a 400.'
+const note = 'Unknown query parameters are refused with a 400.'
 
 /**
  * Adds a note to the description of a route with an `exactQuery`, because OpenAPI cannot say that other query

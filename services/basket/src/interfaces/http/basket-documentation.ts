@@ -90,6 +90,8 @@ export const documentation: Documentation = {
     version: '1.0.0',
     checks: {
       redis: { status: 'up', latency_ms: 0.2 },
+      'redis-writes': { status: 'up', latency_ms: 0.1 },
+      'redis-eviction': { status: 'up', latency_ms: 0.1 },
       'product-service': { status: 'up', latency_ms: 0.9 },
     },
   },
