@@ -87,8 +87,8 @@ export const documentOperations = (
     const request = { instance: pathOf(path, operation.parameters), maxBodyBytes }
     const documentation = operations[operation.operationId ?? '']
     if (documentation === undefined) return withExamples(operation, request, [])
-    const { problems } = documentation
-    // The schema of the route may have a description of its own.
-    const description = [documentation.description, operation.description].filter(Boolean).join(' ')
-    return withExamples({ ...operation, description }, request, problems)
+    // The schema of the route may have a description, too.
+    const { description: own, ...rest } = operation
+    const description = [documentation.description, own].filter(Boolean).join(' ')
+    return withExamples({ description, ...rest }, request, documentation.problems)
   })
