@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { STATUS_CODES } from 'node:http'
+import { Readable } from 'node:stream'
 import { after, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
@@ -11,6 +12,7 @@ describe('a request head', async () => {
   const server = await startServer({
     routes: async (app) => {
       app.get('/things', async () => ({}))
+      app.get('/large', (_request, reply) => reply.send(Readable.from(Array(200).fill('x'.repeat(65_536)))))
       app.post('/things', async ({ body }) => {
         received += 1
         return { body }
@@ -256,6 +258,8 @@ describe('a request head', async () => {
     )
     const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
     assert.deepEqual(statuses, [200, 200, 405])
+    const large = `GET /large HTTP/1.1\r\nHost: a\r\n\r\nCONNECT other.example:443 HTTP/1.1\r\nHost: a\r\n\r\n`
+    assert.match((await readAll(await open(large))).slice(200 * 65_536), /HTTP\/1\.1 405 /)
     assert.equal((await responseTo(get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))).status, 200)
   })
 

@@ -23,13 +23,18 @@ export const rememberBodies = (app: FastifyInstance): void => {
 /** Connections whose input cannot be parsed any more. Each further piece of input is an error, too. */
 const failed = new WeakSet<Socket>()
 
+/** The response that is being sent. It is an undocumented property of Node.js. */
+export const pendingResponse = (socket: Socket): ServerResponse | undefined => {
+  const response: unknown = Reflect.get(socket, '_httpMessage')
+  return response instanceof ServerResponse ? response : undefined
+}
+
 /** Runs `send` when the responses to all earlier requests of the connection have been sent. */
 export const afterResponses = (socket: Socket, send: () => void): void => {
-  // An undocumented property of Node.js, with the response that the connection waits for.
-  const response: unknown = Reflect.get(socket, '_httpMessage')
+  const response = pendingResponse(socket)
+  if (response === undefined) send()
   // The listener of Node.js comes first, and has assigned the next response by then.
-  if (response instanceof ServerResponse) response.once('finish', () => afterResponses(socket, send))
-  else send()
+  else response.once('finish', () => afterResponses(socket, send))
 }
 
 const statuses: Readonly<Record<string, number>> = {

@@ -1,7 +1,10 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { afterResponses } from './connection-errors.ts'
+import { afterResponses, pendingResponse } from './connection-errors.ts'
 import { refusalOf } from './request-head.ts'
+
+/** How long a connection with CONNECT may be without data in either direction. */
+const idleLimitMs = 15_000
 
 /** Whether the client shall send the body: not if the request is refused because of its head. */
 const mayContinue = (app: FastifyInstance, request: IncomingMessage): boolean =>
@@ -29,6 +32,9 @@ export const receiveAllRequests = (app: FastifyInstance): void => {
   server.on('checkExpectation', (request, response) => app.routing(request, response))
   server.on('connect', (request, socket) => {
     socket.on('error', () => {})
+    // From here on, Node.js neither limits the time of the connection nor tells responses when they may go on.
+    request.socket.setTimeout(idleLimitMs, () => request.socket.destroy())
+    request.socket.on('drain', () => pendingResponse(request.socket)?.emit('drain'))
     afterResponses(request.socket, () => answerConnect(app, request))
   })
 }

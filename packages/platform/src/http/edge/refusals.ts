@@ -22,9 +22,10 @@ const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void =
  */
 export const refuseRequests = (app: FastifyInstance): void => {
   app.addHook('onRequest', (request, reply, done) => {
-    const refusal = refusalOf(request.raw) ?? targetRefusal(request.raw)
-    if (refusal !== undefined)
-      void sendStatus(refusal.status, request, reply.header('connection', 'close'), refusal.detail)
+    const headRefusal = refusalOf(request.raw)
+    if (headRefusal !== undefined) void reply.header('connection', 'close')
+    const refusal = headRefusal ?? targetRefusal(request.raw)
+    if (refusal !== undefined) void sendStatus(refusal.status, request, reply, refusal.detail)
     else if (isUnknownPath(request)) refuseUnknownPath(request, reply)
     else done()
   })
