@@ -126,4 +126,7 @@ const migrationConnections = 3
 
 /** Opens a pool of connections without a statement timeout, because migrations may take long or wait for each other. */
 export const openForMigration = <Tables>(config: PostgresConfig, logger: Logger): Kysely<Tables> =>
-  openPool(config, config.address, logger, { max: migrationConnections, options: startupOptions(withoutTimeouts) })
+  openPool(config, config.address, logger, {
+    max: migrationConnections,
+    options: startupOptions(withoutTimeouts),
+  })

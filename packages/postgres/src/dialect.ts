@@ -13,7 +13,6 @@ class AdapterWithoutMigrationLock extends PostgresAdapter {
   override async releaseMigrationLock(): Promise<void> {}
 }
 
-
 class CauseKeepingDriver extends PostgresDriver {
   /** Never rejects: Kysely would throw this error in place of the one that made the transaction fail. */
   override async rollbackTransaction(

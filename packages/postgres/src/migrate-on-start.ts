@@ -7,7 +7,7 @@ import type { Kysely } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
 import { hasSqlState, insufficientPrivilege, isContended, isUnusable } from './errors.ts'
-import { knownBlockersOf } from './migrations/blockers.ts'
+import { blockersOf } from './migrations/blockers.ts'
 import { type Migrations, MigrationsPending } from './migrations.ts'
 
 const retryMs = { first: 250, last: 5_000 }
@@ -64,7 +64,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
   const database = openForMigration<unknown>(options.postgres, logger)
   const failures = createFailureLog(logger, 'waiting for the database', 'warn')
   const reminder = setInterval(async () => {
-    const sessions = await knownBlockersOf(database)
+    const sessions = await blockersOf(database)
     logger.warn({ sessions }, 'the database is not up to date yet: a migration runs, or waits for a lock')
   }, reminderMs).unref()
   try {

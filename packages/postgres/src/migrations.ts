@@ -102,8 +102,7 @@ const applyNext = <Tables>(database: Kysely<Tables>, folder: string): Promise<st
 
 /** The migrations in a folder: its SQL files, sorted by name. */
 export const migrationsIn = (folder: string) => {
-  const list = <Tables>(database: Kysely<Tables>) =>
-    repeatAfterDroppedSchema(() => listIn(database, folder))
+  const list = <Tables>(database: Kysely<Tables>) => repeatAfterDroppedSchema(() => listIn(database, folder))
   const pendingOf = <Tables>(database: Kysely<Tables>) =>
     repeatAfterDroppedSchema(() => pendingIn(database, folder))
 

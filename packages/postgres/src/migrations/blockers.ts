@@ -10,11 +10,8 @@ type Session = Readonly<{ pid: number; name: string; state: string | null; since
 const describe = ({ pid, name, state, since, migrates }: Session): string =>
   `pid ${pid} (${name || 'no application_name'}, ${state ?? 'state unknown'}, since ${since}${migrates ? ', holds the lock of migrations' : ''})`
 
-/**
- * Describes the sessions for which a migration may wait: the one that holds the lock of migrations, which may be of
- * this process, and those with the oldest transactions of the database.
- */
-export const blockersOf = async <Tables>(database: Kysely<Tables>): Promise<readonly string[]> => {
+/** The session that holds the lock of migrations comes first, then those with the oldest transactions of the database. */
+const sessionsOf = async <Tables>(database: Kysely<Tables>): Promise<readonly Session[]> => {
   const { rows } = await sql<Session>`
     with sessions as (
       select pid, application_name as name, state, coalesce(xact_start, backend_start) as began,
@@ -29,9 +26,16 @@ export const blockersOf = async <Tables>(database: Kysely<Tables>): Promise<read
     select pid, name, state, migrates, to_char(began at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as since
     from sessions where busy or migrates order by migrates desc, began limit ${maxSessions}
   `.execute(database)
-  return rows.map(describe)
+  return rows
 }
 
-/** Like `blockersOf`, for messages: what is unknown is left out. */
-export const knownBlockersOf = async <Tables>(database: Kysely<Tables>): Promise<readonly string[]> =>
-  withDeadline(limitMs, 'no response', blockersOf(database)).catch(() => [])
+/** Describes the session that holds the lock of migrations. */
+export const migratingSessions = async <Tables>(database: Kysely<Tables>): Promise<readonly string[]> =>
+  (await sessionsOf(database)).filter(({ migrates }) => migrates).map(describe)
+
+/**
+ * For messages: describes the sessions for which a migration may wait. The one that holds the lock of migrations may be
+ * of this process. Resolves with none if the server does not answer.
+ */
+export const blockersOf = async <Tables>(database: Kysely<Tables>): Promise<readonly string[]> =>
+  (await withDeadline(limitMs, 'no response', sessionsOf(database)).catch(() => [])).map(describe)

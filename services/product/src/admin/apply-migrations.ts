@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { isContended } from '@shop/postgres/errors.ts'
-import { knownBlockersOf } from '@shop/postgres/migrations/blockers.ts'
+import { blockersOf } from '@shop/postgres/migrations/blockers.ts'
 import { migrations } from '../infrastructure/migrations.ts'
 import type { Database } from '../infrastructure/products-table.ts'
 import { print } from './catalog.ts'
@@ -10,9 +10,11 @@ const retryMs = { first: 250, last: 5_000 }
 const reminderMs = 10_000
 
 const printBlockers = async (database: Database): Promise<void> => {
-  const sessions = await knownBlockersOf(database)
+  const sessions = await blockersOf(database)
   print(
-    ['A migration runs, or waits for a lock. Ctrl-C stops it. Sessions it may wait for:', ...sessions].join('\n  '),
+    ['A migration runs, or waits for a lock. Ctrl-C stops it. Sessions it may wait for:', ...sessions].join(
+      '\n  ',
+    ),
   )
 }
 

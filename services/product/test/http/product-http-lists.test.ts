@@ -222,8 +222,7 @@ describe('GET /products?category=… and ?group_id=…', () => {
           await store(products)
           const matching = products.filter(
             ({ category, groupId }) =>
-              category === (filter.category ?? category) &&
-              groupId === (filter.group_id ?? groupId),
+              category === (filter.category ?? category) && groupId === (filter.group_id ?? groupId),
           )
           assert.deepEqual(
             await allIdsAt(query({ sort: word, ...filter }), limit),

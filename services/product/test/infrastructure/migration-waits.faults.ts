@@ -12,12 +12,13 @@ import { startPgBouncer, withoutPgBouncer } from '@shop/testing/stores/pgbouncer
 import { query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { sql } from 'kysely'
 import { migrations } from '../../src/infrastructure/migrations.ts'
+import type { Tables } from '../../src/infrastructure/products-table.ts'
 import { postgresConfigOf } from '../support/config.ts'
 import { openFirst, openForTest } from '../support/first-release.ts'
 import { holdLocks } from '../support/locks.ts'
 
 const later = ['0002_groups', '0003_list_indexes']
-const program = join(import.meta.dirname, '../../src/admin/migrate.ts')
+const admin = join(import.meta.dirname, '../../src/admin')
 const readerMs = 4_000
 /** A migration that takes so long hangs. */
 const limitMs = 20_000
@@ -29,8 +30,10 @@ const within = async <Result>(work: Promise<Result>): Promise<Result> => {
   return Promise.race([work, late])
 }
 
-const runProgram = (url: string) => {
-  const child = spawn(process.execPath, [program], { env: { ...process.env, DATABASE_URL: url } })
+const runProgram = (url: string, name = 'migrate') => {
+  const child = spawn(process.execPath, [join(admin, `${name}.ts`)], {
+    env: { ...process.env, DATABASE_URL: url },
+  })
   const output = { text: '' }
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (data: Buffer) => {
@@ -58,26 +61,31 @@ const useMeanwhile = async (url: string, end: Promise<unknown>): Promise<number>
   return longest
 }
 
+const startMigration = (url: string) => {
+  const { logger, lines } = recordingLogger()
+  const done = migrateOnStart({
+    postgres: postgresConfigOf({ DATABASE_URL: url }),
+    migrations,
+    apply: true,
+    logger,
+    signal: new AbortController().signal,
+    abortService: () => assert.fail('aborted'),
+  })
+  return { done, log: () => JSON.stringify(lines) }
+}
+
 describe('a migration that meets a long transaction', { skip: withoutPostgres }, () => {
   it('at start waits for its end, while other requests are answered, and succeeds', async () => {
     await using first = await openFirst()
     await using reader = await holdLocks(first.url, 'select from products')
-    const { logger, lines } = recordingLogger()
-    const upgrade = migrateOnStart({
-      postgres: postgresConfigOf({ DATABASE_URL: first.url }),
-      migrations,
-      apply: true,
-      logger,
-      signal: new AbortController().signal,
-      abortService: () => assert.fail('aborted'),
-    })
+    const { done: upgrade, log } = startMigration(first.url)
     const longest = useMeanwhile(first.url, upgrade)
     const late = await Promise.race([delay(readerMs, 'waits'), upgrade])
     await reader.release()
     assert.equal(late, 'waits')
-    assert.equal(await within(upgrade), true, JSON.stringify(lines))
+    assert.equal(await within(upgrade), true, log())
     assert.ok((await longest) < maxAnswerMs, `${await longest} ms`)
-    assert.match(JSON.stringify(lines), /waiting for the database/)
+    assert.match(log(), /waiting for the database/)
   })
 
   it('by the program says for which sessions it may wait, and succeeds', async () => {
@@ -87,7 +95,9 @@ describe('a migration that meets a long transaction', { skip: withoutPostgres },
     await using reader = await holdLocks(named.href, 'select from products')
     using run = runProgram(first.url)
     const longest = useMeanwhile(first.url, run.ended)
-    await eventually(limitMs, () => assert.match(run.output.text, /pid \d+ \(long_reader, idle in transaction, since 2/))
+    await eventually(limitMs, async () =>
+      assert.match(run.output.text, /pid \d+ \(long_reader, idle in transaction, since 2/),
+    )
     await delay(readerMs)
     await reader.release()
     const { code, output } = await within(run.ended)
@@ -100,7 +110,7 @@ describe('a migration that meets a long transaction', { skip: withoutPostgres },
     await using first = await openFirst()
     await using reader = await holdLocks(first.url, 'select from products')
     using run = runProgram(first.url)
-    await eventually(limitMs, () => assert.match(run.output.text, /Ctrl-C/))
+    await eventually(limitMs, async () => assert.match(run.output.text, /Ctrl-C/))
     run.child.kill('SIGINT')
     assert.notEqual((await within(run.ended)).code, 0)
     await reader.release()
@@ -109,17 +119,24 @@ describe('a migration that meets a long transaction', { skip: withoutPostgres },
 })
 
 describe('a migration that meets the lock of another', { skip: withoutPostgres }, () => {
-  it('names the session that holds it every ten seconds, and succeeds after its end', async () => {
+  it('names the session that holds it every ten seconds, as the status does, and succeeds after its end', async () => {
     await using first = await openFirst()
     const named = new URL(first.url)
     named.searchParams.set('application_name', 'hung_migration')
     const key = "hashtext('migrations of ' || current_schema())"
     await using other = await holdLocks(named.href, `select pg_advisory_xact_lock(${key})`)
     using run = runProgram(first.url)
-    const line = /pid \d+ \(hung_migration, idle in transaction, since .*, holds the lock of migrations\)/
-    await eventually(limitMs, () => assert.match(run.output.text, line))
+    const service = startMigration(first.url)
+    const line = /pid \d+ \(hung_migration, idle in transaction, since [^,]*, holds the lock of migrations\)/
+    using status = runProgram(first.url, 'status')
+    assert.match((await within(status.ended)).output, line)
+    for (const said of [() => run.output.text, service.log])
+      await eventually(limitMs, async () => assert.match(said(), line))
     await other.release()
-    assert.match((await within(run.ended)).output, /Applied: 0002_groups/)
+    const { code, output } = await within(run.ended)
+    assert.equal(code, 0, output)
+    assert.equal(await within(service.done), true, service.log())
+    assert.deepEqual(await migrations.apply(first.database), [])
   })
 
   it("does not wait for Kysely's lock, which the last release may have left in a session of PgBouncer", async () => {
@@ -129,7 +146,9 @@ describe('a migration that meets the lock of another', { skip: withoutPostgres }
   })
 })
 
-describe('a migration through PgBouncer in transaction mode', { skip: withoutPgBouncer || withoutPostgres }, () => {
+describe('a migration through PgBouncer in transaction mode', {
+  skip: withoutPgBouncer || withoutPostgres,
+}, () => {
   for (const server_round_robin of [0, 1])
     it(`leaves no lock for the next ones, through it or directly, with server_round_robin = ${server_round_robin}`, async () => {
       await using first = await openFirst()
@@ -139,14 +158,14 @@ describe('a migration through PgBouncer in transaction mode', { skip: withoutPgB
       // Opens several connections to the server.
       await Promise.all(Array.from({ length: 3 }, () => query('select pg_sleep(0.3)', pgBouncer.url)))
       assert.deepEqual(await within(migrations.apply(through)), later)
-      const locks = "select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
+      const locks =
+        "select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
       assert.deepEqual(await query(locks, first.url), [])
       const undo = "delete from kysely_migration where name = '0003_list_indexes'"
       for (const url of [first.url, pgBouncer.url, first.url]) {
         await query(undo, first.url)
         const isDirect = url === first.url
-        await using again = isDirect ? openForTest(url) : openForMigration(config, silentLogger)
-        assert.deepEqual(await within(migrations.apply(again)), ['0003_list_indexes'])
+        await using again = isDirect ? openForTest(url) : openForMigration<Tables>(config, silentLogger)
       }
     })
 })

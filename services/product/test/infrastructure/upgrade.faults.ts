@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { PGlite } from '@electric-sql/pglite'
 import { dataDir } from '@electric-sql/pglite-prepopulatedfs'
+import { unfinishedIn } from '@shop/postgres/migrations/unfinished.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { Kysely, PGliteDialect, sql } from 'kysely'
@@ -10,7 +11,7 @@ import { byId } from '../../src/domain/product-reader.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
-import { migrateToFirst, openFirst, openForTest as open } from '../support/first-release.ts'
+import { migrateToFirst, openForTest as open, openFirst } from '../support/first-release.ts'
 
 const later = ['0002_groups', '0003_list_indexes']
 
@@ -67,6 +68,7 @@ describe('an upgrade of the database of the first release', { skip: withoutPostg
     await migrateToFirst(database)
     assert.deepEqual(await migrations.apply(database), later)
     assert.deepEqual(await categoryIndexes(database), validIndexes)
+    assert.deepEqual(await unfinishedIn(database), [])
   })
 
   it('is done once if several processes start it, also of other schemas of the database', async () => {
@@ -91,8 +93,13 @@ describe('an upgrade of the database of the first release', { skip: withoutPostg
     const broken = sql`create unique index concurrently products_category_stock_id on products (category, stock)`
     await assert.rejects(broken.execute(first.database), /could not create unique index/)
     assert.ok((await categoryIndexes(first.database)).some(({ valid }) => !valid))
+    const invalid = [
+      'invalid index products_category_stock_id: it is being built, or its build was interrupted',
+    ]
+    assert.deepEqual(await unfinishedIn(first.database), invalid)
     assert.deepEqual(await migrations.apply(first.database), later)
     assert.deepEqual(await categoryIndexes(first.database), validIndexes)
+    assert.deepEqual(await unfinishedIn(first.database), [])
   })
 
   it('lets other transactions write while it builds the indexes of the lists', async () => {
