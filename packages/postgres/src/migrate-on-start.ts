@@ -63,10 +63,11 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
   const { logger, signal } = options
   const database = openForMigration<unknown>(options.postgres, logger)
   const failures = createFailureLog(logger, 'waiting for the database', 'warn')
-  const reminder = setInterval(async () => {
+  const remind = async () => {
     const sessions = await blockersOf(database)
     logger.warn({ sessions }, 'the database is not up to date yet: a migration runs, or waits for a lock')
-  }, reminderMs).unref()
+  }
+  const reminder = setInterval(() => void remind(), reminderMs).unref()
   try {
     for (let failed = 0; ; failed++) {
       try {

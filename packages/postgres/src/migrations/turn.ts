@@ -35,7 +35,7 @@ export const inTurn = async <Tables, Result>(
         const { rows } = await sql<{ locked: boolean }>`
           select pg_try_advisory_xact_lock(${turnKey}) as locked
         `.execute(turn)
-        if (rows[0]?.locked !== true) return
+        if (rows[0]?.locked !== true) return undefined
         await allowIdleness.execute(turn)
         await sql`set local lock_timeout = ${sql.lit(maxLockWaitMs)}`.execute(turn)
         return { result: await work(turn) }

@@ -46,12 +46,12 @@ const runProgram = (url: string, name = 'migrate') => {
 /** Reads and writes until `end` settles. Resolves with the longest time of an answer. */
 const useMeanwhile = async (url: string, end: Promise<unknown>): Promise<number> => {
   await using database = openPostgres(postgresConfigOf({ DATABASE_URL: url }), silentLogger)
-  let ended = false
-  end.finally(() => {
-    ended = true
+  const state = { ended: false }
+  void end.finally(() => {
+    state.ended = true
   })
   let longest = 0
-  while (!ended) {
+  while (!state.ended) {
     const start = performance.now()
     await sql`select name from products`.execute(database)
     await sql`update products set stock = stock + 1`.execute(database)
@@ -166,6 +166,7 @@ describe('a migration through PgBouncer in transaction mode', {
         await query(undo, first.url)
         const isDirect = url === first.url
         await using again = isDirect ? openForTest(url) : openForMigration<Tables>(config, silentLogger)
+        assert.deepEqual(await within(migrations.apply(again)), ['0003_list_indexes'])
       }
     })
 })
