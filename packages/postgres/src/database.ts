@@ -121,9 +121,12 @@ export const openForStatistics = <Tables>(
   return openPool(config, address, logger, options, { name: 'statistics', metrics })
 }
 
-/**
- * Opens a pool of at most one connection for migrations. It has no statement timeout, because migrations may
- * take long or wait for each other.
- */
+/** The lock of migrations, a migration that runs without a transaction, and the question what it waits for. */
+const migrationConnections = 3
+
+/** Opens a pool of connections without a statement timeout, because migrations may take long or wait for each other. */
 export const openForMigration = <Tables>(config: PostgresConfig, logger: Logger): Kysely<Tables> =>
-  openPool(config, config.address, logger, { max: 1, options: startupOptions(withoutTimeouts) })
+  openPool(config, config.address, logger, {
+    max: migrationConnections,
+    options: startupOptions(withoutTimeouts),
+  })

@@ -1,4 +1,17 @@
-import { type Driver, PostgresDialect, type PostgresDialectConfig, PostgresDriver } from 'kysely'
+import {
+  type DialectAdapter,
+  type Driver,
+  PostgresAdapter,
+  PostgresDialect,
+  type PostgresDialectConfig,
+  PostgresDriver,
+} from 'kysely'
+
+/** Kysely's lock belongs to a session, so it would stay with PgBouncer's connection to the server. `inTurn` has its own. */
+class AdapterWithoutMigrationLock extends PostgresAdapter {
+  override async acquireMigrationLock(): Promise<void> {}
+  override async releaseMigrationLock(): Promise<void> {}
+}
 
 class CauseKeepingDriver extends PostgresDriver {
   /** Never rejects: Kysely would throw this error in place of the one that made the transaction fail. */
@@ -10,13 +23,17 @@ class CauseKeepingDriver extends PostgresDriver {
   }
 }
 
-/** Transactions reject with the error that made them fail, even if the connection is lost before the rollback. */
+/** For migrations under `inTurn`. Transactions reject with the error that made them fail, even if the connection is lost before the rollback. */
 export class CauseKeepingDialect extends PostgresDialect {
   readonly #config: PostgresDialectConfig
 
   constructor(config: PostgresDialectConfig) {
     super(config)
     this.#config = config
+  }
+
+  override createAdapter(): DialectAdapter {
+    return new AdapterWithoutMigrationLock()
   }
 
   override createDriver(): Driver {

@@ -7,6 +7,7 @@ import type { Kysely } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
 import { hasSqlState, insufficientPrivilege, isContended, isUnusable } from './errors.ts'
+import { blockersOf } from './migrations/blockers.ts'
 import { type Migrations, MigrationsPending } from './migrations.ts'
 
 const retryMs = { first: 250, last: 5_000 }
@@ -62,9 +63,11 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
   const { logger, signal } = options
   const database = openForMigration<unknown>(options.postgres, logger)
   const failures = createFailureLog(logger, 'waiting for the database', 'warn')
-  const reminder = setInterval(() => {
-    logger.warn('the database is not up to date yet: a migration runs, or waits for a lock')
-  }, reminderMs).unref()
+  const remind = async () => {
+    const sessions = await blockersOf(database)
+    logger.warn({ sessions }, 'the database is not up to date yet: a migration runs, or waits for a lock')
+  }
+  const reminder = setInterval(() => void remind(), reminderMs).unref()
   try {
     for (let failed = 0; ; failed++) {
       try {

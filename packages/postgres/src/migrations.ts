@@ -1,5 +1,5 @@
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
 import { hasSqlState } from './errors.ts'
 import { batchesOf, inTransaction, type MigrationFile, readMigrations } from './migrations/files.ts'
@@ -52,36 +52,17 @@ const repeatAfterDroppedSchema = async <Result>(work: () => Promise<Result>): Pr
     }
 }
 
-/** Applies the migrations up to the given one in a transaction, and resolves with their names. */
+/** Applies the migrations up to the given one in this transaction, and resolves with their names. */
 const migrateTo = async <Tables>(
-  database: Kysely<Tables>,
+  turn: Transaction<Tables>,
   files: readonly MigrationFile[],
   name: string,
 ): Promise<string[]> => {
-  const migrator = await migratorOf(database, files)
+  const migrator = await migratorOf(turn, files)
   const { error, results = [] } = await migrator.migrateTo(name)
   if (error !== undefined) throw error
   return results.map(({ migrationName }) => migrationName)
 }
-
-/** Applies the pending migrations to a database that has some already, where building an index must not block writes. */
-const upgrade = async <Tables>(
-  database: Kysely<Tables>,
-  files: readonly MigrationFile[],
-  pendingOf: (database: Kysely<Tables>) => Promise<readonly MigrationFile[]>,
-): Promise<string[]> =>
-  database.connection().execute((connection) =>
-    inTurn(connection, async () => {
-      const applied: string[] = []
-      for (const batch of batchesOf(await pendingOf(connection))) {
-        const last = batch.at(-1)
-        if (last === undefined) continue
-        if (last.concurrent) await run(connection, last)
-        applied.push(...(await migrateTo(connection, files, last.name)))
-      }
-      return applied
-    }),
-  )
 
 /** Thrown when the database lacks migrations and this process does not apply them. */
 export class MigrationsPending extends Error {
@@ -89,23 +70,41 @@ export class MigrationsPending extends Error {
 }
 
 const listIn = async <Tables>(database: Kysely<Tables>, folder: string): Promise<readonly MigrationInfo[]> =>
-  repeatAfterDroppedSchema(async () =>
-    (await migratorOf(database, await readMigrations(folder))).getMigrations(),
-  )
+  (await migratorOf(database, await readMigrations(folder))).getMigrations()
 
-const pendingIn = (
-  list: readonly MigrationInfo[],
-  files: readonly MigrationFile[],
-): readonly MigrationFile[] => {
+const pendingIn = async <Tables>(
+  database: Kysely<Tables>,
+  folder: string,
+): Promise<readonly MigrationFile[]> => {
+  const list = await listIn(database, folder)
   const pending = new Set(list.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name))
-  return files.filter(({ name }) => pending.has(name))
+  return (await readMigrations(folder)).filter(({ name }) => pending.has(name))
 }
+
+/**
+ * Applies the next batch of pending migrations, and resolves with their names: none if nothing is pending. In a database
+ * that has migrations already, building an index must not block writes, unless this process is the only one that uses it.
+ */
+const applyNext = <Tables>(database: Kysely<Tables>, folder: string): Promise<string[]> =>
+  inTurn(database, async (turn) => {
+    const all = await readMigrations(folder)
+    const pending = await pendingIn(turn, folder)
+    const isUsedByOthers = turn.getExecutor().adapter.supportsMultipleConnections !== false
+    const mayBlock = pending.length === all.length || !isUsedByOthers
+    const files = mayBlock ? all.map(inTransaction) : all
+    const names = new Set(pending.map(({ name }) => name))
+    const last = batchesOf(files.filter(({ name }) => names.has(name)))[0]?.at(-1)
+    if (last === undefined) return []
+    // On another connection: the turn's transaction only holds the lock meanwhile.
+    if (last.concurrent) await run(database, last)
+    return migrateTo(turn, files, last.name)
+  })
 
 /** The migrations in a folder: its SQL files, sorted by name. */
 export const migrationsIn = (folder: string) => {
-  const list = <Tables>(database: Kysely<Tables>) => listIn(database, folder)
-  const pendingOf = async <Tables>(database: Kysely<Tables>): Promise<readonly MigrationFile[]> =>
-    pendingIn(await list(database), await readMigrations(folder))
+  const list = <Tables>(database: Kysely<Tables>) => repeatAfterDroppedSchema(() => listIn(database, folder))
+  const pendingOf = <Tables>(database: Kysely<Tables>) =>
+    repeatAfterDroppedSchema(() => pendingIn(database, folder))
 
   return {
     /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
@@ -124,21 +123,18 @@ export const migrationsIn = (folder: string) => {
      * Applies the pending migrations in order and resolves with their names. An advisory lock makes processes
      * that start at the same time take turns. Pending migrations share one transaction, so a failed one rolls back
      * all of them, except that a concurrent one in a database that is not new runs alone, without a transaction. If it
-     * fails, what it has done remains, so it must be repeatable. Throws an `OperatorError` if the server is not suitable.
+     * fails, what it has done remains, so it must be repeatable. Rejects with a lock timeout (`isContended`) when a
+     * transaction waits for a lock for longer than requests may wait: try again later. Throws an `OperatorError` if
+     * the server is not suitable.
      */
     apply: async <Tables>(database: Kysely<Tables>): Promise<string[]> => {
       await requireSuitableServer(database)
+      const applied: string[] = []
       // If a newer version has applied migrations that this folder does not have, the migrator would
       // throw. It is therefore not called when nothing is pending.
-      const pending = await pendingOf(database)
-      const last = pending.at(-1)
-      if (last === undefined) return []
-      const files = await readMigrations(folder)
-      const isNew = pending.length === files.length
-      return repeatAfterDroppedSchema(() => {
-        if (!isNew) return upgrade(database, files, pendingOf)
-        return migrateTo(database, files.map(inTransaction), last.name)
-      })
+      while ((await pendingOf(database)).length > 0)
+        applied.push(...(await repeatAfterDroppedSchema(() => applyNext(database, folder))))
+      return applied
     },
   }
 }

@@ -18,7 +18,7 @@ const settings = {
 /** A session keeps the settings that it started with. After this time, a changed setting applies everywhere. */
 export const maxSessionSeconds = 600
 
-/** Migrations may take long or wait for each other. */
+/** Migrations may take long or wait for each other. In a transaction, they wait for locks only briefly (`inTurn`). */
 export const withoutTimeouts = {
   statement_timeout: '0',
   lock_timeout: '0',

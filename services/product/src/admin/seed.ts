@@ -2,10 +2,10 @@ import { numberVariable } from '@shop/platform/config/number-variable.ts'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { seedGenerated } from '../infrastructure/generated-products.ts'
-import { migrations } from '../infrastructure/migrations.ts'
 import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
 import { postgresProductRepository } from '../infrastructure/postgres-product-repository.ts'
 import { seedSamples } from '../infrastructure/sample-products.ts'
+import { applyMigrations } from './apply-migrations.ts'
 import { print, withCatalog } from './catalog.ts'
 
 const maxCount = 100_000_000
@@ -35,7 +35,7 @@ await run(async () => {
   await withCatalog(async (database, { production }) => {
     if (production && process.env['FORCE'] !== '1')
       throw new OperatorError('Sample products do not belong in production. Set FORCE=1 to add them anyway.')
-    await migrations.apply(database)
+    await applyMigrations(database)
     if (count !== undefined)
       return seedGenerated(database, { count, seed, onProgress: createProgress(count) })
     const added = await seedSamples(

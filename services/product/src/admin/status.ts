@@ -1,4 +1,5 @@
 import { run } from '@shop/platform/process/lifecycle.ts'
+import { unfinishedIn } from '@shop/postgres/migrations/unfinished.ts'
 import { limits } from '../domain/product.ts'
 import { migrations } from '../infrastructure/migrations.ts'
 import { readProductIds } from '../infrastructure/postgres-product-ids.ts'
@@ -19,6 +20,7 @@ await run(() =>
     const list = await migrations.list(database)
     for (const { name, executedAt } of list)
       print(`${name}  ${executedAt === undefined ? 'pending' : `applied ${executedAt.toISOString()}`}`)
+    for (const line of await unfinishedIn(database)) print(line)
     if (list.every(({ executedAt }) => executedAt !== undefined)) await printIds(database)
   }),
 )

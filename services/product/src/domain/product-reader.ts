@@ -25,8 +25,8 @@ export type ProductListing = Readonly<{
   maxStock?: number
   /** Only products of exactly this category; empty: only products without a category. */
   category?: string
-  /** Only products of exactly this group; null: only products without a group. */
-  groupId?: string | null
+  /** Only products of exactly this group. */
+  groupId?: string
   /** The page starts after this position. */
   after?: Position | undefined
   /** The maximum number of products on the page. */

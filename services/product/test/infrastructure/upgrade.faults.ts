@@ -1,51 +1,19 @@
 import assert from 'node:assert/strict'
-import { cp, mkdtempDisposable } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { PGlite } from '@electric-sql/pglite'
 import { dataDir } from '@electric-sql/pglite-prepopulatedfs'
-import { openForMigration } from '@shop/postgres/database.ts'
-import { migrationsIn } from '@shop/postgres/migrations.ts'
+import { unfinishedIn } from '@shop/postgres/migrations/unfinished.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { silentLogger } from '@shop/testing/observability/logger.ts'
-import { ownDatabase, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { Kysely, PGliteDialect, sql } from 'kysely'
 import { Client } from 'pg'
 import { byId } from '../../src/domain/product-reader.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
-import { postgresConfigOf } from '../support/config.ts'
+import { migrateToFirst, openForTest as open, openFirst } from '../support/first-release.ts'
 
 const later = ['0002_groups', '0003_list_indexes']
-
-/** Applies the migrations of the first release. */
-const migrateToFirst = async (database: Database): Promise<void> => {
-  await using folder = await mkdtempDisposable(join(tmpdir(), 'migrations-'))
-  const name = '0001_products.sql'
-  await cp(join(import.meta.dirname, '../../migrations', name), join(folder.path, name))
-  await migrationsIn(folder.path).apply(database)
-}
-
-const open = (url: string): Database =>
-  openForMigration<Tables>(postgresConfigOf({ DATABASE_URL: url }), silentLogger)
-
-/** Opens a new database of the first release, with one product. It is a database, because building an index waits for the transactions of all schemas. */
-const openFirst = async () => {
-  const own = await ownDatabase()
-  const database = open(own.url)
-  await migrateToFirst(database)
-  await sql`insert into products (name, price, category) values ('old', 1, 'Home')`.execute(database)
-  return {
-    url: own.url,
-    database,
-    [Symbol.asyncDispose]: async () => {
-      await database.destroy()
-      await own[Symbol.asyncDispose]()
-    },
-  }
-}
 
 const categoryIndexes = async (database: Database) =>
   (
@@ -100,6 +68,7 @@ describe('an upgrade of the database of the first release', { skip: withoutPostg
     await migrateToFirst(database)
     assert.deepEqual(await migrations.apply(database), later)
     assert.deepEqual(await categoryIndexes(database), validIndexes)
+    assert.deepEqual(await unfinishedIn(database), [])
   })
 
   it('is done once if several processes start it, also of other schemas of the database', async () => {
@@ -124,8 +93,13 @@ describe('an upgrade of the database of the first release', { skip: withoutPostg
     const broken = sql`create unique index concurrently products_category_stock_id on products (category, stock)`
     await assert.rejects(broken.execute(first.database), /could not create unique index/)
     assert.ok((await categoryIndexes(first.database)).some(({ valid }) => !valid))
+    const invalid = [
+      'invalid index products_category_stock_id: it is being built, or its build was interrupted',
+    ]
+    assert.deepEqual(await unfinishedIn(first.database), invalid)
     assert.deepEqual(await migrations.apply(first.database), later)
     assert.deepEqual(await categoryIndexes(first.database), validIndexes)
+    assert.deepEqual(await unfinishedIn(first.database), [])
   })
 
   it('lets other transactions write while it builds the indexes of the lists', async () => {

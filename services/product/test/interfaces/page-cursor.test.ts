@@ -164,9 +164,9 @@ describe('a cursor', () => {
       for (const other of allSorts.filter((one) => one !== sort))
         assertRefused({ sort: other }, encodeCursor({ sort }, { key: key[sort.by], id: 1 }))
     const cursor = encodeCursor({ sort: lowestStockFirst, maxStock: 1 }, { key: 1, id: 1 })
-    for (const other of [{}, { maxStock: 2 }, { maxStock: 1, category: '' }, { maxStock: 1, groupId: null }])
+    for (const other of [{}, { maxStock: 2 }, { maxStock: 1, category: '' }, { maxStock: 1, groupId: 'a' }])
       assertRefused({ sort: lowestStockFirst, ...other }, cursor)
-    const groups = [{}, { groupId: null }, { groupId: '' }, { groupId: 'a' }, { category: 'a' }]
+    const groups = [{}, { groupId: 'b' }, { groupId: 'a' }, { category: 'a' }]
     for (const group of groups)
       for (const other of groups.filter((one) => one !== group))
         assertRefused({ sort: byId, ...other }, encodeCursor({ sort: byId, ...group }, { key: 1, id: 1 }))

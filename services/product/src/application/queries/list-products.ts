@@ -9,6 +9,6 @@ export const listProducts =
   async (query: ListProducts): Promise<ProductPage> => {
     const { category, groupId } = query
     if (category !== undefined) parseCategory(category)
-    if (typeof groupId === 'string') parseGroupId(groupId)
+    if (groupId !== undefined) parseGroupId(groupId)
     return reader.list(query)
   }

@@ -54,7 +54,7 @@ const rangeOf = ({
   category,
   groupId,
 }: ProductListing): Readonly<{ column: Column; value: string }> | undefined => {
-  if (typeof groupId === 'string') return { column: 'group_id', value: groupId }
+  if (groupId !== undefined) return { column: 'group_id', value: groupId }
   return category === undefined ? undefined : { column: 'category', value: category }
 }
 
@@ -67,7 +67,7 @@ const rangeOf = ({
  * full is unknown even for one.
  */
 export const pageQuery = (database: Database, listing: ProductListing) => {
-  const { sort, maxStock, category, groupId, after, limit } = listing
+  const { sort, maxStock, category, after, limit } = listing
   const range = rangeOf(listing)
   let columns = orderColumns(sort, after)
   let query = database
@@ -75,7 +75,6 @@ export const pageQuery = (database: Database, listing: ProductListing) => {
     .select(productColumns)
     .limit(limit + 1)
   if (maxStock !== undefined) query = query.where('stock', '<=', maxStock)
-  if (groupId === null) query = query.where('group_id', 'is', null)
   if (range !== undefined) {
     const { column, value } = range
     query = query.where(column, '>=', value).where(column, '<=', value)

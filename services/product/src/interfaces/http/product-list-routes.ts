@@ -13,10 +13,9 @@ const positionIn = (listing: Listing, cursor: string | undefined) =>
 
 type Filters = Readonly<{ category?: string; group_id?: string }>
 
-/** An empty group means no group; unlike a category, a group is never empty. */
 const filtersOf = ({ category, group_id }: Filters): Pick<Listing, 'category' | 'groupId'> => ({
   ...(category !== undefined && { category }),
-  ...(group_id !== undefined && { groupId: group_id === '' ? null : group_id }),
+  ...(group_id !== undefined && { groupId: group_id }),
 })
 
 const listJson = (listing: Listing, { products, next }: ProductPage) => ({

@@ -35,8 +35,9 @@ const Filters = {
   ),
   group_id: Type.Optional(
     Type.String({
+      minLength: 1,
       maxLength: limits.groupId,
-      description: 'Only products of exactly this group; empty: those without a group',
+      description: 'Only products of exactly this group',
     }),
   ),
 }
