@@ -42,6 +42,7 @@ const externalNames = new Set([
   'relaxedDurability',
   'AggregatorRegistry',
   'getNodeClientForKey',
+  'idle_transaction_timeout',
   'max_connections',
   'nodejs_gc_duration_seconds',
   'OTEL_EXPORTER_OTLP_CERTIFICATE',

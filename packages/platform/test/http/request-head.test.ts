@@ -252,15 +252,15 @@ describe('a request head', async () => {
   })
 
   it('with CONNECT waits for the responses to earlier requests of the connection', async () => {
-    const get = 'GET /things HTTP/1.1\r\nHost: a\r\n\r\n'
+    const things = 'GET /things HTTP/1.1\r\nHost: a\r\n\r\n'
     const text = await readAll(
-      await open(`${get}${get}CONNECT other.example:443 HTTP/1.1\r\nHost: a\r\n\r\n`),
+      await open(`${things}${things}CONNECT other.example:443 HTTP/1.1\r\nHost: a\r\n\r\n`),
     )
     const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
     assert.deepEqual(statuses, [200, 200, 405])
     const large = `GET /large HTTP/1.1\r\nHost: a\r\n\r\nCONNECT other.example:443 HTTP/1.1\r\nHost: a\r\n\r\n`
     assert.match((await readAll(await open(large))).slice(200 * 65_536), /HTTP\/1\.1 405 /)
-    assert.equal((await responseTo(get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))).status, 200)
+    assert.equal((await responseTo(things.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))).status, 200)
   })
 
   it('with OPTIONS * asks for the methods of the server', async () => {
