@@ -3,6 +3,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { type Migration, type MigrationInfo, Migrator } from 'kysely/migration'
 import { hasSqlState } from './errors.ts'
 import { batchesOf, inTransaction, type MigrationFile, readMigrations } from './migrations/files.ts'
+import { createMigrationsTable } from './migrations/table.ts'
 import { inTurn } from './migrations/turn.ts'
 import { requireSuitableServer } from './server-requirements.ts'
 
@@ -59,6 +60,7 @@ const migrateTo = async <Tables>(
   name: string,
 ): Promise<string[]> => {
   const migrator = await migratorOf(turn, files)
+  await createMigrationsTable(turn)
   const { error, results = [] } = await migrator.migrateTo(name)
   if (error !== undefined) throw error
   return results.map(({ migrationName }) => migrationName)
