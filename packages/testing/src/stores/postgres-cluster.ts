@@ -44,11 +44,20 @@ export type PostgresServer = AsyncDisposable &
     promote: () => Promise<void>
   }>
 
+/** Sends the signal. A process may have exited by itself. */
+const signalOne = (pid: number, signal: NodeJS.Signals) => {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
 /** Sends the signal to the server's processes, first to the one that starts the others. */
 const signalAll = (pid: number, signal: NodeJS.Signals) => {
-  process.kill(pid, signal)
+  signalOne(pid, signal)
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-  for (const child of children.filter(Boolean)) process.kill(Number(child), signal)
+  for (const child of children.filter(Boolean)) signalOne(Number(child), signal)
 }
 
 const waitUntilReady = async (url: string): Promise<void> => {

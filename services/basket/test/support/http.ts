@@ -116,6 +116,10 @@ type Problem = Readonly<{
   requested?: number
 }>
 
+/** The URL as it was sent: the server replaces a malformed one for its router. */
+const sentUrl = ({ raw: { req } }: Response): string =>
+  'originalUrl' in req && typeof req.originalUrl === 'string' ? req.originalUrl : (req.url ?? '')
+
 const internals = /\bat .+:\d+|node_modules|ECONN|ajv|fastify|sqlite|grpc|redis/i
 
 /** Asserts that the response is a problem (RFC 9457) with exactly these members and no internal details. */
@@ -129,7 +133,7 @@ export const assertProblem = (response: Response, { status, code, paths, ...deta
     title: STATUS_CODES[status],
     status,
     code,
-    instance: response.raw.req.url?.split('?')[0],
+    instance: sentUrl(response).split('?')[0],
     request_id: response.headers['x-request-id'],
     ...details,
   })
