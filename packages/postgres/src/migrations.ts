@@ -41,15 +41,16 @@ const migratorOf = async <Tables>(
 const maxRepetitions = 5
 
 /**
- * Repeats `work` when it fails because a schema does not exist (3F000). Kysely lists the tables of all schemas, which
- * fails if another schema is dropped at that moment.
+ * Repeats `work` when it fails because a schema (3F000) or table (42P01) does not exist. Kysely lists the tables of all
+ * schemas, which fails if one of them is dropped at that moment.
  */
-const repeatAfterDroppedSchema = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+const repeatAfterDrop = async <Result>(work: () => Promise<Result>): Promise<Result> => {
   for (let repetitions = 0; ; repetitions++)
     try {
       return await work()
     } catch (error) {
-      if (repetitions === maxRepetitions || !hasSqlState(error, '3F000')) throw error
+      if (repetitions === maxRepetitions || !['3F000', '42P01'].some((state) => hasSqlState(error, state)))
+        throw error
     }
 }
 
@@ -104,9 +105,8 @@ const applyNext = <Tables>(database: Kysely<Tables>, folder: string): Promise<st
 
 /** The migrations in a folder: its SQL files, sorted by name. */
 export const migrationsIn = (folder: string) => {
-  const list = <Tables>(database: Kysely<Tables>) => repeatAfterDroppedSchema(() => listIn(database, folder))
-  const pendingOf = <Tables>(database: Kysely<Tables>) =>
-    repeatAfterDroppedSchema(() => pendingIn(database, folder))
+  const list = <Tables>(database: Kysely<Tables>) => repeatAfterDrop(() => listIn(database, folder))
+  const pendingOf = <Tables>(database: Kysely<Tables>) => repeatAfterDrop(() => pendingIn(database, folder))
 
   return {
     /** Lists all migrations, sorted by name. `executedAt` is missing for pending ones. */
@@ -135,7 +135,7 @@ export const migrationsIn = (folder: string) => {
       // If a newer version has applied migrations that this folder does not have, the migrator would
       // throw. It is therefore not called when nothing is pending.
       while ((await pendingOf(database)).length > 0)
-        applied.push(...(await repeatAfterDroppedSchema(() => applyNext(database, folder))))
+        applied.push(...(await repeatAfterDrop(() => applyNext(database, folder))))
       return applied
     },
   }

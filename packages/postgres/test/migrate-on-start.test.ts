@@ -88,14 +88,18 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
       assert.deepEqual(await query('select id from things', schema.url), [])
     })
 
-  it('is repeated at once after another schema was dropped', async () => {
-    await using schema = await ownSchema()
-    await query('create sequence attempts', schema.url)
-    const failTwice = `do $$ begin if nextval('attempts') < 3 then raise sqlstate '3F000'; end if; end $$;`
-    await using migration = await start(schema.url, `create table things (id integer);\n${failTwice}\n`)
-    assert.equal(await migration.done, true, migration.log())
-    assert.equal(migration.waits().length, 0)
-  })
+  for (const [what, state] of [
+    ['schema', '3F000'],
+    ['table', '42P01'],
+  ])
+    it(`is repeated at once after another ${what} was dropped`, async () => {
+      await using schema = await ownSchema()
+      await query('create sequence attempts', schema.url)
+      const failTwice = `do $$ begin if nextval('attempts') < 3 then raise sqlstate '${state}'; end if; end $$;`
+      await using migration = await start(schema.url, `create table things (id integer);\n${failTwice}\n`)
+      assert.equal(await migration.done, true, migration.log())
+      assert.equal(migration.waits().length, 0)
+    })
 
   it('that waits for a lock ends when the service stops', async () => {
     await using schema = await ownSchema()
