@@ -36,6 +36,21 @@ describe('the version of Node.js', () => {
   })
 })
 
+describe('the install scripts of packages', () => {
+  it('are allowed or forbidden by name, and those that report to others are forbidden', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as {
+      packages: Readonly<Record<string, Readonly<{ hasInstallScript?: boolean }>>>
+    }
+    const names = Object.entries(packages)
+      .filter(([, { hasInstallScript }]) => hasInstallScript)
+      .map(([path]) => path.replace(/^.*node_modules\//, ''))
+    assert.deepEqual(Object.keys(manifest.allowScripts).toSorted(), names.toSorted())
+    assert.equal(manifest.allowScripts['@scarf/scarf'], false)
+    // For versions of npm that ignore `allowScripts`.
+    assert.equal(manifest.scarfSettings.enabled, false)
+  })
+})
+
 describe('the version of the release', () => {
   it('is the same in every package, image, manifest and released document', () => {
     const released: string = manifest.version
