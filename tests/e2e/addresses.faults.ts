@@ -31,7 +31,7 @@ const compile = async (folder: string): Promise<string> => {
   return library
 }
 
-/** The address at which other machines reach this one; the loopback address if there is none. */
+/** An IPv4 address of this machine that is not loopback, or the loopback address if it has no other. */
 const ownAddress = (): string =>
   Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

@@ -29,7 +29,7 @@ export const maxJoinedIds = 50
 /** 1..128 printable ASCII characters. Spaces and tabs around the value of a header are not part of it (RFC 9110 §5.5). */
 const requestIdForm = /^[ \t]*([!-~](?:[ -~]{0,126}[!-~])?)[ \t]*$/
 
-/** Returns the request id in the text, or undefined if the text is none. */
+/** Returns the request id in the text, or undefined if the text is not a valid id. */
 export const parseRequestId = (text: string): string | undefined => requestIdForm.exec(text)?.[1]
 
 /** Returns the caller's request id if it has 1..128 printable characters, otherwise a new id. */

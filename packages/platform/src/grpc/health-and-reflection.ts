@@ -28,7 +28,7 @@ export const grpcHealth = (health: Health, service: string) => {
  */
 export const grpcReflection = (descriptors: Readonly<Record<string, string>>): GrpcExtension => {
   const fileDescriptorProtos = Object.values(descriptors).map((file) => Buffer.from(file, 'base64'))
-  // The library reads nothing but the descriptors of a definition.
+  // Its type asks for the definitions of `loadSync`, but the library reads only their descriptors.
   const format = 'Protocol Buffer 3 DescriptorProto'
   const reflection = new ReflectionService({ files: { format, type: {}, fileDescriptorProtos } as never })
   return { addToServer: (server) => reflection.addToServer(server) }

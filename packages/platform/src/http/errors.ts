@@ -17,15 +17,11 @@ const infoOf = (request: FastifyRequest) => ({
 const send = (reply: FastifyReply, problem: Problem) => {
   recordProblem(reply.request, problem)
   if (problem.status === 503 || problem.status === 429) void reply.header('retry-after', retryAfterSeconds)
-  return (
-    reply
-      .code(problem.status)
-      .header(requestIdHeader, problem.request_id)
-      // Fastify calls no hooks for some errors, such as an invalid path.
-      .header('cache-control', 'no-store')
-      .type(problemMediaType)
-      .send(problem)
-  )
+  return reply
+    .code(problem.status)
+    .header(requestIdHeader, problem.request_id)
+    .type(problemMediaType)
+    .send(problem)
 }
 
 /** The 4xx status with which Fastify, or its plugin for static files, rejects a request; undefined for any other error. */

@@ -70,7 +70,7 @@ describe('Cache-Control', async () => {
     await assertHeader('no-store', 413, { ...body, payload: `"${'x'.repeat(70_000)}"` })
     await assertHeader('no-store', 415, { ...body, headers: { 'content-type': 'text/csv' }, payload: 'x' })
     await assertHeader('no-store', 415, { ...body, headers: { 'content-encoding': 'gzip' }, payload: 'x' })
-    // Fastify calls no hooks for these.
+    // The router would answer these itself, without hooks.
     await assertHeader('no-store', 400, { url: '/things/%zz' })
     await assertHeader('no-store', 414, { url: `/things/${'1'.repeat(3_000)}` })
   })

@@ -20,7 +20,7 @@ import { holdLocks } from '../support/locks.ts'
 const later = ['0002_groups', '0003_list_indexes']
 const admin = join(import.meta.dirname, '../../src/admin')
 const readerMs = 4_000
-/** A migration that takes so long hangs. */
+/** A migration that takes longer counts as hanging. */
 const limitMs = 20_000
 /** Requests are given up after 3 s. */
 const maxAnswerMs = 1_500

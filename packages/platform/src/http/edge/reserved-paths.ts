@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 const beginningsOf = (url: string): string[] =>
   [...url.matchAll(/[/:]/g)].map(({ index }) => url.slice(0, index).replace(/\/$/, ''))
 
-/** Whether a route takes the path, which is none itself, for one with a parameter at the end. */
+/** Whether a parameter at the end of some route would match the last segment of the path. */
 const isCaptured = (app: FastifyInstance, methods: readonly string[], url: string): boolean => {
   const sample = url.replaceAll(/:\w+/g, 'x')
   return methods.some((method) => app.findRoute({ method, url: sample }) !== null)
