@@ -3,13 +3,18 @@ import {
   type Environment,
   isOn,
   mustBeFile,
+  optionalToggle,
   port,
   readVariables,
   secret,
   secretsIn,
   toggle,
 } from '@shop/platform/config/variables.ts'
-import { type ServiceConfig, serviceSections } from '@shop/platform/process/service-config.ts'
+import {
+  offInProduction,
+  type ServiceConfig,
+  serviceSections,
+} from '@shop/platform/process/service-config.ts'
 import {
   mustHavePassword,
   serviceProblems,
@@ -51,7 +56,7 @@ export const productVariables = Type.Object({
   DB_PGBOUNCER: toggle('off'),
   DB_REPLICA_URL: PostgresUrl,
   MIGRATE: toggle('on'),
-  REFLECTION: toggle('on'),
+  REFLECTION: optionalToggle,
 })
 
 type Variables = Static<typeof productVariables>
@@ -108,7 +113,10 @@ export const readConfig = (environment: Environment): ProductConfig => {
   const production = variables.ENVIRONMENT === 'production'
   return {
     ...serviceSections(service, variables, secretsIn(productVariables)),
-    grpc: { port: variables.GRPC_PORT, reflection: isOn(variables.REFLECTION) },
+    grpc: {
+      port: variables.GRPC_PORT,
+      reflection: isOn(variables.REFLECTION ?? offInProduction(variables, 'on')),
+    },
     production,
     storage:
       storageKindOf(variables) === 'embedded'

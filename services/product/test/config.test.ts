@@ -251,6 +251,13 @@ describe("the product service's configuration", () => {
     }
   })
 
+  it('has no server reflection in production, unless it is asked for', () => {
+    const production = { ENVIRONMENT: 'production', DB_PASSWORD: '' }
+    assert.equal(readConfig(production).grpc.reflection, false)
+    assert.equal(readConfig({ ...production, REFLECTION: 'on' }).grpc.reflection, true)
+    assert.equal(readConfig({ ENVIRONMENT: 'staging' }).grpc.reflection, true)
+  })
+
   it('requires DB_PASSWORD to be set in production, although it may be empty', () => {
     assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), /DB_PASSWORD must be set in production/)
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', DB_PASSWORD: '' }))

@@ -44,6 +44,19 @@ describe('the sections of a configuration', () => {
     }
   })
 
+  it('show no documentation and take no pages of other origins in production, unless they are asked to', () => {
+    for (const [ENVIRONMENT, docs, corsOrigins] of [
+      ['development', true, '*'],
+      ['staging', true, '*'],
+      ['production', false, 'off'],
+    ] as const) {
+      const { http } = sectionsOf({ ENVIRONMENT, DOCS: '', CORS_ORIGINS: '' })
+      assert.deepEqual([http.docs, http.corsOrigins], [docs, corsOrigins], ENVIRONMENT)
+    }
+    const { http } = sectionsOf({ ENVIRONMENT: 'production', DOCS: 'on', CORS_ORIGINS: '*' })
+    assert.deepEqual([http.docs, http.corsOrigins], [true, '*'])
+  })
+
   it('take the values of set variables in any environment', () => {
     const { http, logging, shutdown, workers } = sectionsOf({
       ENVIRONMENT: 'production',
@@ -125,10 +138,8 @@ describe('the configuration', () => {
       LOG_OUTPUT: 'console',
       LOG_DIR: './logs',
       WORKERS: '1',
-      DOCS: 'on',
       COMPRESSION: 'on',
       HSTS_MAX_AGE_SECONDS: 0,
-      CORS_ORIGINS: '*',
       MAX_EVENT_LOOP_DELAY_MS: 1_000,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_TIMEOUT: 3_000,
