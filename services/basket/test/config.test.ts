@@ -52,8 +52,9 @@ describe("the basket service's configuration", () => {
   it('has defaults for variables that are not set', () => {
     assert.deepEqual(readConfig({}), {
       http: {
-        host: '::',
+        host: 'localhost',
         port: 8081,
+        localNamesOnly: true,
         docs: true,
         compression: true,
         corsOrigins: '*',
@@ -109,6 +110,7 @@ describe("the basket service's configuration", () => {
       http: {
         host: '::1',
         port: 8099,
+        localNamesOnly: false,
         docs: false,
         compression: false,
         corsOrigins: 'https://shop.example,http://localhost:3000',

@@ -57,8 +57,9 @@ describe("the product service's configuration", () => {
   it('has a default for every variable', () => {
     assert.deepEqual(readConfig({}), {
       http: {
-        host: '::',
+        host: 'localhost',
         port: 8080,
+        localNamesOnly: true,
         docs: true,
         compression: true,
         corsOrigins: '*',
@@ -87,6 +88,7 @@ describe("the product service's configuration", () => {
       http: {
         host: 'localhost',
         port: 9_090,
+        localNamesOnly: false,
         docs: false,
         compression: false,
         corsOrigins: 'https://shop.example',

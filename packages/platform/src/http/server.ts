@@ -16,6 +16,8 @@ import { corsHeaders, type Origins, registerCors, registerPreflights } from './c
 import { drainOnClose } from './drain.ts'
 import { connectionErrorHandler, rememberBodies } from './edge/connection-errors.ts'
 import { limitConnections } from './edge/connection-limit.ts'
+import { createListeners } from './edge/listeners.ts'
+import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
 import { maxSegmentLength, routableTarget } from './edge/request-target.ts'
@@ -44,6 +46,8 @@ export type HttpConfig = Readonly<{
   maxEventLoopDelayMs: number
   /** For how long browsers use only HTTPS (HSTS); 0 sends no such header. */
   hstsMaxAgeSeconds: number
+  /** Refuse requests whose `Host` is not a local name, against DNS rebinding. */
+  localNamesOnly: boolean
   /** More connections would use up the file descriptors that the stores need. */
   maxConnections?: number
 }>
@@ -69,6 +73,7 @@ const defaults = {
   corsOrigins: '*',
   maxEventLoopDelayMs: 0,
   hstsMaxAgeSeconds: 0,
+  localNamesOnly: false,
   maxConnections: 10_000,
 }
 
@@ -114,10 +119,8 @@ export const createHttpServer = async (options: HttpServerOptions) => {
     ...(config.compression && { vary: 'Accept-Encoding' }),
   }
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders))
-  // A client that closes its side after sending still gets its response. By default, Node.js closes the
-  // connection.
-  Object.assign(app.server, { httpAllowHalfOpen: true })
-  receiveAllRequests(app)
+  const checkHead = headCheck(config.localNamesOnly)
+  receiveAllRequests(app, checkHead)
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
@@ -130,7 +133,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   limitConnections(app, config.maxConnections)
   // Before all hooks that may refuse a request: pages may read their problems, too.
   await registerCors(app, config.corsOrigins)
-  refuseRequests(app)
+  refuseRequests(app, checkHead)
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
@@ -141,5 +144,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...drain, isOverloaded }
+  return { app, ...createListeners(app), ...drain, isOverloaded }
 }

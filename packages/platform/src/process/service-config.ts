@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { isLocalHost } from '../config/local-host.ts'
 import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
 import type { LogConfig } from '../logging/logger.ts'
@@ -51,21 +52,29 @@ export const offInProduction = <On extends string>(
   on: On,
 ): On | 'off' => (ENVIRONMENT === 'production' ? 'off' : on)
 
+const httpOf = (variables: ServiceVariables & Readonly<{ PORT: number }>): ServiceConfig['http'] => {
+  const isDevelopment = variables.ENVIRONMENT === 'development'
+  const host = variables.HOST ?? (isDevelopment ? 'localhost' : '::')
+  return {
+    host,
+    port: variables.PORT,
+    // Elsewhere, a proxy on the same machine passes on the public name.
+    localNamesOnly: isDevelopment && isLocalHost(host),
+    docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
+    compression: isOn(variables.COMPRESSION),
+    corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
+    maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
+    hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
+  }
+}
+
 /** Builds the sections from the variables. `secrets` names the variables that hold credentials. */
 export const serviceSections = (
   service: string,
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   secrets: readonly string[],
 ): ServiceConfig => ({
-  http: {
-    host: variables.HOST,
-    port: variables.PORT,
-    docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
-    compression: isOn(variables.COMPRESSION),
-    corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
-    maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
-    hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
-  },
+  http: httpOf(variables),
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),
   // Outside development, the default of five seconds gives load balancers time to notice.

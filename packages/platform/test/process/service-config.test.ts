@@ -15,8 +15,9 @@ describe('the sections of a configuration', () => {
   it('default to text logs from level debug and no shutdown delay in development', () => {
     assert.deepEqual(sectionsOf({}), {
       http: {
-        host: '::',
+        host: 'localhost',
         port: 8080,
+        localNamesOnly: true,
         docs: true,
         compression: true,
         corsOrigins: '*',
@@ -41,6 +42,24 @@ describe('the sections of a configuration', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
       const { logging, shutdown } = sectionsOf({ ENVIRONMENT })
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
+    }
+  })
+
+  it('listen on localhost and take only local names in development, unless HOST is another address', () => {
+    for (const [ENVIRONMENT, HOST, host, localNamesOnly] of [
+      ['development', '', 'localhost', true],
+      ['development', 'LOCALHOST', 'LOCALHOST', true],
+      ['development', '127.0.0.1', '127.0.0.1', true],
+      ['development', '::1', '::1', true],
+      ['development', '0.0.0.0', '0.0.0.0', false],
+      ['development', '::', '::', false],
+      ['development', 'shop.example', 'shop.example', false],
+      ['staging', '', '::', false],
+      ['production', '', '::', false],
+      ['production', 'localhost', 'localhost', false],
+    ] as const) {
+      const { http } = sectionsOf({ ENVIRONMENT, HOST })
+      assert.deepEqual([http.host, http.localNamesOnly], [host, localNamesOnly], `${ENVIRONMENT} ${HOST}`)
     }
   })
 
@@ -77,6 +96,7 @@ describe('the sections of a configuration', () => {
     assert.deepEqual(http, {
       host: '127.0.0.1',
       port: 9090,
+      localNamesOnly: false,
       docs: false,
       compression: false,
       corsOrigins: 'https://shop.example',
@@ -132,7 +152,6 @@ describe('the sections of a configuration', () => {
 describe('the configuration', () => {
   it('of a service requires no variables', () => {
     assert.deepEqual(readVariables(Type.Object(serviceVariables), {}), {
-      HOST: '::',
       ENVIRONMENT: 'development',
       DATA_DIR: './.data',
       LOG_OUTPUT: 'console',
