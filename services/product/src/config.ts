@@ -58,7 +58,7 @@ type Variables = Static<typeof productVariables>
 
 export type ProductConfig = ServiceConfig &
   Readonly<{
-    grpc: Readonly<{ port: number; reflection: boolean }>
+    grpc: Readonly<{ port: number; reflection: boolean; trustProxy: string }>
     production: boolean
     storage: StorageConfig
   }>
@@ -106,9 +106,11 @@ const postgresOf = (variables: Variables): PostgresConfig => ({
 export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
   const production = variables.ENVIRONMENT === 'production'
+  const sections = serviceSections(service, variables, secretsIn(productVariables))
+  const { trustProxy } = sections.http
   return {
-    ...serviceSections(service, variables, secretsIn(productVariables)),
-    grpc: { port: variables.GRPC_PORT, reflection: isOn(variables.REFLECTION) },
+    ...sections,
+    grpc: { port: variables.GRPC_PORT, reflection: isOn(variables.REFLECTION), trustProxy },
     production,
     storage:
       storageKindOf(variables) === 'embedded'
