@@ -63,6 +63,7 @@ export const serviceSections = (
     docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
     compression: isOn(variables.COMPRESSION),
     corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
+    trustProxy: variables.TRUST_PROXY ?? (variables.ENVIRONMENT === 'development' ? 'loopback' : 'off'),
     maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
     hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
   },
