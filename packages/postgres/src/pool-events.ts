@@ -27,7 +27,10 @@ const logServer = (pool: Pool, logger: Logger): void => {
 
 /** Logs lost connections and, if there are several servers, which one is in use. */
 export const logPool = (pool: Pool, logger: Logger, hasSeveralServers: boolean): void => {
-  const lostConnections = createFailureLog(logger, 'database connection lost', 'warn')
+  const lostConnections = createFailureLog(logger, 'database connection lost', {
+    level: 'warn',
+    outagesOnly: true,
+  })
   pool.on('error', (error) => {
     // The driver adds the client, whose many members would fill the log line.
     Reflect.deleteProperty(error, 'client')
