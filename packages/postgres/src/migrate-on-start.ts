@@ -71,7 +71,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
   const database = openForMigration<unknown>(options.postgres, logger)
   const failures = createFailureLog(logger, 'waiting for the database', {
     level: 'warn',
-    outagesOnly: true,
+    fieldsOf: expectedFailure,
   })
   const remind = async () => {
     const sessions = await blockersOf(database)

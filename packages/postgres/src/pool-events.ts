@@ -1,3 +1,4 @@
+import { expectedFailure } from '@shop/platform/logging/failure.ts'
 import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
@@ -29,7 +30,7 @@ const logServer = (pool: Pool, logger: Logger): void => {
 export const logPool = (pool: Pool, logger: Logger, hasSeveralServers: boolean): void => {
   const lostConnections = createFailureLog(logger, 'database connection lost', {
     level: 'warn',
-    outagesOnly: true,
+    fieldsOf: expectedFailure,
   })
   pool.on('error', (error) => {
     // The driver adds the client, whose many members would fill the log line.

@@ -1,4 +1,4 @@
-import { causeOf, expectedFailure, failureFields } from './failure.ts'
+import { causeOf, failureFields } from './failure.ts'
 import type { Logger } from './logger.ts'
 
 const intervalMs = 10_000
@@ -14,8 +14,8 @@ const identityOf = (error: unknown, cause: string): string => {
 
 type FailureLogOptions = Readonly<{
   level?: 'error' | 'warn'
-  /** Whether only outages are recorded here, so that no error is a bug. */
-  outagesOnly?: boolean
+  /** `expectedFailure` where only outages are recorded, so that no error is a bug. */
+  fieldsOf?: (error: unknown) => Readonly<{ cause: string; err: unknown }>
 }>
 
 /**
@@ -24,12 +24,8 @@ type FailureLogOptions = Readonly<{
  * log files within seconds and remove the line that tells how it began. A cause that did not occur for an
  * interval is logged in full again.
  */
-export const createFailureLog = (
-  logger: Logger,
-  message: string,
-  { level = 'error', outagesOnly = false }: FailureLogOptions = {},
-) => {
-  const fieldsOf = outagesOnly ? expectedFailure : failureFields
+export const createFailureLog = (logger: Logger, message: string, options: FailureLogOptions = {}) => {
+  const { level = 'error', fieldsOf = failureFields } = options
   const repetitions = new Map<string, { cause: string; count: number }>()
   let timer: NodeJS.Timeout | undefined
   const stopTimer = () => {

@@ -63,7 +63,7 @@ describe('a failure in the log', () => {
     const isExpected = (error: unknown) => failureFields(error).err !== error
     const errors = [outage, new OperatorError('the folder is in use'), refused, bug, 'a string']
     assert.deepEqual(errors.map(isExpected), [true, true, false, false, false])
-    createFailureLog(logger, 'connection lost', { outagesOnly: true }).record(refused)
+    createFailureLog(logger, 'connection lost', { fieldsOf: expectedFailure }).record(refused)
     // Loggers with other serializers have the error, too.
     assert.match(JSON.stringify(lines[0]), /"stack":"Error: connect ECONNREFUSED/)
     assert.equal(expectedFailure(refused).err.error, refused)
