@@ -7,6 +7,9 @@ import { databaseName, runTool, serverConfig } from './pg-tools.ts'
 
 const folder = 'backups'
 
+/** The make target for the message; docker-compose.yml sets another one. */
+const restoreTarget = process.env['RESTORE_TARGET'] ?? 'db-restore'
+
 /** The name with only letters, digits, `.`, `_` and `-`, which need no quotes in a shell and in make. */
 const fileNameOf = (name: string): string => name.replace(/[^\p{L}\p{M}\p{N}._-]/gu, '_')
 
@@ -26,5 +29,5 @@ await run(async () => {
   }
   await writeFile(`${file}.sha256`, `${await checksumOf(temporaryFile)}  ${basename(file)}\n`)
   await rename(temporaryFile, file)
-  print(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)
+  print(`Wrote ${file} and its checksum. Restore it with: make ${restoreTarget} FILE=${file}`)
 })
