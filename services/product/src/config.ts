@@ -107,7 +107,7 @@ export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
   const production = variables.ENVIRONMENT === 'production'
   return {
-    ...serviceSections(service, variables, secretsIn(productVariables)),
+    ...serviceSections(service, variables, secretsIn(productVariables), 8081),
     grpc: { port: variables.GRPC_PORT, reflection: isOn(variables.REFLECTION) },
     production,
     storage:

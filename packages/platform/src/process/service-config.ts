@@ -45,16 +45,23 @@ const tracingOf = (variables: ServiceVariables): TracingConfig | undefined =>
         samplerRatio: Number(variables.OTEL_TRACES_SAMPLER_ARG),
       }
 
-/** Builds the sections from the variables. `secrets` names the variables that hold credentials. */
+/**
+ * Builds the sections from the variables. `secrets` names the variables that hold credentials, `relatedPort` is
+ * the default port of the service whose documentation this one links to.
+ */
 export const serviceSections = (
   service: string,
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   secrets: readonly string[],
+  relatedPort: number,
 ): ServiceConfig => ({
   http: {
     host: variables.HOST,
     port: variables.PORT,
     docs: isOn(variables.DOCS),
+    relatedDocs:
+      variables.RELATED_DOCS_URL ??
+      (variables.ENVIRONMENT === 'development' ? `http://localhost:${relatedPort}/docs` : undefined),
     compression: isOn(variables.COMPRESSION),
     corsOrigins: variables.CORS_ORIGINS,
     maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
