@@ -40,6 +40,8 @@ export type HttpConfig = Readonly<{
   /** Whether to compress responses for clients that accept it. */
   compression: boolean
   corsOrigins: Origins
+  /** The networks whose peers may choose the ids of requests and traces, as in `networkMatcher`. */
+  trustProxy: string
   /** Requests are rejected while the average event loop delay exceeds this; 0 disables the limit. */
   maxEventLoopDelayMs: number
   /** For how long browsers use only HTTPS (HSTS); 0 sends no such header. */
@@ -67,6 +69,7 @@ const defaults = {
   docs: true,
   compression: true,
   corsOrigins: '*',
+  trustProxy: 'off',
   maxEventLoopDelayMs: 0,
   hstsMaxAgeSeconds: 0,
   maxConnections: 10_000,

@@ -45,6 +45,12 @@ const tracingOf = (variables: ServiceVariables): TracingConfig | undefined =>
         samplerRatio: Number(variables.OTEL_TRACES_SAMPLER_ARG),
       }
 
+/** The default of a variable that shows others how the service is built or lets their pages use it. */
+export const offInProduction = <On extends string>(
+  { ENVIRONMENT }: Pick<ServiceVariables, 'ENVIRONMENT'>,
+  on: On,
+): On | 'off' => (ENVIRONMENT === 'production' ? 'off' : on)
+
 /** Builds the sections from the variables. `secrets` names the variables that hold credentials. */
 export const serviceSections = (
   service: string,
@@ -54,9 +60,10 @@ export const serviceSections = (
   http: {
     host: variables.HOST,
     port: variables.PORT,
-    docs: isOn(variables.DOCS),
+    docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
     compression: isOn(variables.COMPRESSION),
-    corsOrigins: variables.CORS_ORIGINS,
+    corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
+    trustProxy: variables.TRUST_PROXY ?? (variables.ENVIRONMENT === 'development' ? 'loopback' : 'off'),
     maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
     hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
   },
