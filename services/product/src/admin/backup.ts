@@ -3,12 +3,10 @@ import { basename, join } from 'node:path'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
+import { restoreTarget } from './dump-file.ts'
 import { databaseName, runTool, serverConfig } from './pg-tools.ts'
 
 const folder = 'backups'
-
-/** The make target for the message; docker-compose.yml sets another one. */
-const restoreTarget = process.env['RESTORE_TARGET'] ?? 'db-restore'
 
 /** The name with only letters, digits, `.`, `_` and `-`, which need no quotes in a shell and in make. */
 const fileNameOf = (name: string): string => name.replace(/[^\p{L}\p{M}\p{N}._-]/gu, '_')
