@@ -13,7 +13,7 @@ const folder = 'deploy/observability'
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 type Rule = Readonly<{
-  alert?: string
+  alert: string
   expr: string
   labels: Readonly<{ severity: string }>
   annotations: Readonly<{ summary: string; runbook_url?: string }>
@@ -73,7 +73,7 @@ describe('the rules', () => {
       const [, path = '', anchor = ''] =
         /^\{\{ \$externalLabels\.repository \}\}([^#]+)#(.+)$/.exec(annotations.runbook_url ?? '') ?? []
       assert.equal(path, 'docs/runbook.md', alert)
-      assert.equal(anchor, alert?.toLowerCase())
+      assert.equal(anchor, alert.toLowerCase())
       assert.ok(anchors.has(anchor), alert)
       assert.ok(annotations.summary.length > 10, alert)
     }
