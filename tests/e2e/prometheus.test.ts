@@ -74,6 +74,9 @@ const startCustomer = (product: string, basket: string, grpc: ProductServiceClie
     await send('POST', `${user}/items`, { product_id: 1, quantity: 1 })
     await send('POST', `${user}/items`, { product_id: 1, quantity: 998 })
     await send('GET', user)
+    for (const url of [product, basket]) await send('GET', `${url}/nothing`)
+    await send('OPTIONS', `${product}/products`)
+    await send('OPTIONS', user)
     await new Promise((done) => grpc.getProduct({ id: 1 }, done))
   }
   const shopping = (async () => {
