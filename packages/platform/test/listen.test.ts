@@ -49,7 +49,7 @@ describe('a listener', () => {
 
   it('over gRPC stops listening on each address', async () => {
     for (const host of ['::', '127.0.0.1', '::1', 'localhost']) {
-      await using service = await startService(async () => noProduct, 0, undefined, host)
+      await using service = await startService(async () => noProduct, { host })
       service.stopListening()
       for (const address of ['127.0.0.1', '[::1]']) {
         using client = openClient(service.port, address)
@@ -68,7 +68,7 @@ describe('a listener', () => {
     ] as const) {
       await using server = await listenHttp(host)
       assert.deepEqual(await Promise.all(['[::1]', '127.0.0.1'].map(server.isReachable)), reachable, host)
-      await using service = await startService(async () => noProduct, 0, undefined, host)
+      await using service = await startService(async () => noProduct, { host })
       for (const [index, name] of ['[::1]', '127.0.0.1'].entries()) {
         using client = openClient(service.port, name)
         const isServed = await client.getProduct(7).then(
@@ -89,7 +89,7 @@ describe('a listener', () => {
       const expected = new OperatorError(`Cannot listen on HOST ${host}: ${reason}.`)
       await assert.rejects(listenHttp(host), expected, host)
       await assert.rejects(
-        startService(async () => noProduct, 0, undefined, host),
+        startService(async () => noProduct, { host }),
         expected,
         host,
       )
@@ -98,7 +98,7 @@ describe('a listener', () => {
 
   it('on localhost takes no other address of the machine', async () => {
     await using server = await listenHttp('localhost')
-    await using service = await startService(async () => noProduct, 0, undefined, 'localhost')
+    await using service = await startService(async () => noProduct, { host: 'localhost' })
     for (const port of [server.port, service.port]) {
       // All of 127.0.0.0/8 is this machine; a listener on 0.0.0.0 or :: would take it.
       const socket = connect({ host: '127.0.0.2', port })
@@ -140,7 +140,7 @@ describe('a listener', () => {
       const { port } = holder.address() as AddressInfo
       await using server = await startServer()
       await assert.rejects(server.listen(port, 'localhost'), { code: 'EADDRINUSE', port })
-      const service = startService(async () => noProduct, port, undefined, 'localhost')
+      const service = startService(async () => noProduct, { port, host: 'localhost' })
       await assert.rejects(service, { code: 'EADDRINUSE', port })
     }
   })
@@ -152,7 +152,7 @@ describe('a listener', () => {
     await using server = await startServer()
     await assert.rejects(server.listen(port, '::'), { code: 'EADDRINUSE' })
     await assert.rejects(
-      startService(async () => noProduct, port),
+      startService(async () => noProduct, { port }),
       { code: 'EADDRINUSE' },
     )
   })

@@ -63,7 +63,7 @@ type Variables = Static<typeof productVariables>
 
 export type ProductConfig = ServiceConfig &
   Readonly<{
-    grpc: Readonly<{ port: number; reflection: boolean }>
+    grpc: Readonly<{ port: number; reflection: boolean; trustProxy: string }>
     production: boolean
     storage: StorageConfig
   }>
@@ -111,11 +111,14 @@ const postgresOf = (variables: Variables): PostgresConfig => ({
 export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
   const production = variables.ENVIRONMENT === 'production'
+  const sections = serviceSections(service, variables, secretsIn(productVariables), 8081)
+  const { trustProxy } = sections.http
   return {
-    ...serviceSections(service, variables, secretsIn(productVariables)),
+    ...sections,
     grpc: {
       port: variables.GRPC_PORT,
       reflection: isOn(variables.REFLECTION ?? offInProduction(variables, 'on')),
+      trustProxy,
     },
     production,
     storage:

@@ -1,31 +1,25 @@
-import type { Server } from 'node:http'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyHttpOptions,
-  type FastifyInstance,
-  LogController,
-} from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Health } from '../health/health.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import { requestIdFrom, requestIdHeader } from '../request-context.ts'
-import { maxRequestBytes } from '../transports.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
+import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
-import { connectionErrorHandler, rememberBodies } from './edge/connection-errors.ts'
+import { rememberBodies } from './edge/connection-errors.ts'
 import { limitConnections } from './edge/connection-limit.ts'
+import { fastifyOptions } from './edge/fastify-options.ts'
 import { createListeners } from './edge/listeners.ts'
 import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
-import { maxSegmentLength, routableTarget } from './edge/request-target.ts'
-import { handleErrors, sendError } from './errors.ts'
+import { trustedPeers } from './edge/trusted-peers.ts'
+import { handleErrors } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
-import { type Documentation, documentApi } from './openapi.ts'
+import type { Documentation } from './openapi.ts'
 import { operationRoutes } from './operations/operation-routes.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
@@ -37,11 +31,15 @@ import { validateStrictly } from './validation.ts'
 
 /** Settings for documentation, compression, browsers and limits. */
 export type HttpConfig = Readonly<{
-  /** Whether to serve /docs and /openapi.json. */
+  /** Whether to serve /docs and /openapi.json, and to lead there from /. */
   docs: boolean
+  /** The URL of the related service's documentation. */
+  relatedDocs?: string | undefined
   /** Whether to compress responses for clients that accept it. */
   compression: boolean
   corsOrigins: Origins
+  /** The networks whose peers may choose the ids of requests and traces, as in `networkMatcher`. */
+  trustProxy: string
   /** Requests are rejected while the average event loop delay exceeds this; 0 disables the limit. */
   maxEventLoopDelayMs: number
   /** For how long browsers use only HTTPS (HSTS); 0 sends no such header. */
@@ -71,40 +69,12 @@ const defaults = {
   docs: true,
   compression: true,
   corsOrigins: '*',
+  trustProxy: 'off',
   maxEventLoopDelayMs: 0,
   hstsMaxAgeSeconds: 0,
   localNamesOnly: false,
   maxConnections: 10_000,
 }
-
-const fastifyOptions = (
-  loggerInstance: FastifyBaseLogger,
-  { maxBodyBytes = maxRequestBytes }: Pick<HttpServerOptions, 'maxBodyBytes'>,
-  fixedHeaders: Readonly<Record<string, string>>,
-): FastifyHttpOptions<Server> => ({
-  loggerInstance,
-  // The logger itself adds the request id to every line; a child logger per request would repeat it.
-  childLoggerFactory: (logger) => logger,
-  logController: new LogController({ disableRequestLogging: true }),
-  requestIdHeader: false,
-  genReqId: ({ headers }) => requestIdFrom(headers[requestIdHeader]),
-  bodyLimit: maxBodyBytes,
-  http: {
-    // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
-    headersTimeout: 5_000,
-    connectionsCheckingInterval: 1_000,
-    // Node.js would refuse the request without a problem; `refuseRequests` does.
-    requireHostHeader: false,
-  },
-  requestTimeout: 15_000,
-  keepAliveTimeout: 72_000,
-  // Accepted requests are served even while the server is closing.
-  return503OnClosing: false,
-  routerOptions: { maxParamLength: maxSegmentLength, ignoreTrailingSlash: true },
-  rewriteUrl: routableTarget,
-  frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
-  clientErrorHandler: connectionErrorHandler(fixedHeaders),
-})
 
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
@@ -118,14 +88,15 @@ export const createHttpServer = async (options: HttpServerOptions) => {
     ...corsHeaders(config.corsOrigins),
     ...(config.compression && { vary: 'Accept-Encoding' }),
   }
-  const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders))
+  const isTrusted = trustedPeers(config.trustProxy)
+  const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   validateStrictly(app)
-  traceRequests(app, clientClosedRequest)
+  traceRequests(app, clientClosedRequest, isTrusted)
   recordRequests(app, options, fixedHeaders)
   setCacheControl(app)
   if (config.compression) compressResponses(app)
@@ -140,7 +111,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
-  if (config.docs) await documentApi(app, { ...options.documentation, version: options.version })
+  if (config.docs) await serveDocumentation(app, options, config.relatedDocs)
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)

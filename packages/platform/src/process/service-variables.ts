@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
+import { mustBeNetworks } from '../config/networks.ts'
 import { type Environment, mustBeFolder, mustBeUrl, optionalToggle, toggle } from '../config/variables.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
@@ -22,6 +23,9 @@ export const serviceVariables = {
     default: '1',
   }),
   DOCS: optionalToggle,
+  RELATED_DOCS_URL: Type.Optional(
+    Type.String({ pattern: `^${origin}(/.*)?$`, description: 'a URL such as https://shop.example/docs' }),
+  ),
   COMPRESSION: toggle('on'),
   HSTS_MAX_AGE_SECONDS: Type.Integer({ minimum: 0, maximum: 63_072_000, default: 0 }),
   CORS_ORIGINS: Type.Optional(
@@ -30,6 +34,7 @@ export const serviceVariables = {
       description: '*, off, or comma-separated origins such as https://shop.example',
     }),
   ),
+  TRUST_PROXY: Type.Optional(Type.String({ maxLength: 4_000 })),
   MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
@@ -97,6 +102,7 @@ export const serviceProblems = (variables: ServiceVariables): readonly (string |
   variables.HOST !== undefined &&
     !isHost(variables.HOST) &&
     'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
+  mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),
   variables.WORKERS !== '1' &&
