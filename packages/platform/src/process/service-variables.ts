@@ -1,7 +1,15 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
 import { mustBeNetworks } from '../config/networks.ts'
-import { type Environment, mustBeFolder, mustBeUrl, optionalToggle, toggle } from '../config/variables.ts'
+import { fileVariable, hasFile } from '../config/secret-files.ts'
+import {
+  type Environment,
+  mustBeFolder,
+  mustBeUrl,
+  optionalToggle,
+  secret,
+  toggle,
+} from '../config/variables.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -41,6 +49,7 @@ export const serviceVariables = {
   ),
   OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(['http/protobuf'], { default: 'http/protobuf' }),
   OTEL_EXPORTER_OTLP_TIMEOUT: Type.Integer({ minimum: 1, maximum: 60_000, default: 3_000 }),
+  OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(Type.String(secret)),
   OTEL_SERVICE_NAME: Type.Optional(Type.String()),
   OTEL_TRACES_SAMPLER: Type.Enum(
     [
@@ -76,9 +85,9 @@ export const storageOf = <Server extends string>(
 }
 
 /**
- * A rule for production: the server's password variable must be set, but may be empty. To be applied only if
- * the URL variable is unset. Takes the environment, because `readVariables` treats an empty variable as
- * unset.
+ * A rule for production: the server's password variable, or that of its file, must be set. The password may be empty. To
+ * be applied only if the URL variable is unset. Takes the environment, because `readVariables` treats an empty variable
+ * as unset.
  */
 export const mustHavePassword = (
   { STORAGE, ENVIRONMENT }: Readonly<{ STORAGE: string; ENVIRONMENT: string }>,
@@ -89,7 +98,8 @@ export const mustHavePassword = (
   ENVIRONMENT === 'production' &&
   STORAGE !== 'embedded' &&
   environment[password] === undefined &&
-  `${password} must be set in production, unless ${url} is; an empty ${password}= means that there is no password`
+  ![password, url].some((name) => hasFile(environment, name)) &&
+  `${password} must be set in production, unless ${fileVariable(password)} or ${url} is; an empty ${password}= means that there is no password`
 
 /** The digits and dots of a malformed IPv4 address are no name. */
 const isHost = (host: string): boolean =>
