@@ -9,6 +9,7 @@ import { abortService, connectMetrics, flushMetrics, nextOrder, readyToListen } 
  */
 export const workers: Host = cluster.isWorker
   ? {
+      isFirst: false,
       supervise: async () => false,
       logFields: { pid: process.pid },
       scrapeAll: connectMetrics,

@@ -32,6 +32,8 @@ const { isAborted, whenAborted, abortService } = createAbort()
  * port (packages/workers).
  */
 export type Host = Readonly<{
+  /** False if another process has started this one, and has logged what is true of the whole service. */
+  isFirst: boolean
   /** Supervises other processes until this one must exit, then true; false if this process serves. */
   supervise: (service: string, config: ServiceConfig, logger: Logger) => Promise<boolean>
   /** Fields of every log line that identify this process. */
@@ -52,6 +54,7 @@ export type Host = Readonly<{
 
 /** A single process, stopped by signals of the operating system. */
 export const singleProcess: Host = {
+  isFirst: true,
   supervise: async () => false,
   logFields: {},
   readyToListen: async () => !isAborted(),

@@ -8,6 +8,7 @@ import { type Host, type Order, singleProcess } from './host.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { run, untilStopped } from './lifecycle.ts'
 import type { ServiceConfig } from './service-config.ts'
+import { warnOfUnencrypted } from './unencrypted.ts'
 
 /** The options for opening a service's adapters. */
 export type AdapterOptions<Config> = Readonly<{
@@ -55,6 +56,7 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     redirectConsole(logger)
+    if (host.isFirst) warnOfUnencrypted(logger, config.unencrypted)
     if (await host.supervise(service, config, logger)) return
     await using stack = new AsyncDisposableStack()
     stack.use(await startTracing({ service, version }, config.tracing, logger))
