@@ -1,8 +1,8 @@
 import { dashboard, durations, graph, row, stat } from './panels.ts'
 
 const window = '$__rate_interval'
-/** Leaves out health checks and scrapes. */
-export const customers = 'http_route!~"/health.*|/metrics"'
+/** The requests of customers, as in deploy/observability/rules/recording.yml. */
+export const customers = 'http_route=~"/(products|baskets)(/.*)?", http_request_method!~"OPTIONS|_OTHER"'
 
 /** Events per second, by labels: of a counter, or of the `_count` of a histogram. */
 export const rate = (by: string, series: string): string => `sum by (${by}) (rate(${series}[${window}]))`

@@ -17,6 +17,7 @@ const allVariables = {
   LOG_FILE: 'shop.log',
   SHUTDOWN_DELAY_SECONDS: '12',
   DOCS: 'off',
+  RELATED_DOCS_URL: 'https://baskets.example/docs',
   COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example',
   TRUST_PROXY: 'loopback,10.0.0.0/8',
@@ -61,6 +62,7 @@ describe("the product service's configuration", () => {
         host: '::',
         port: 8080,
         docs: true,
+        relatedDocs: 'http://localhost:8081/docs',
         compression: true,
         corsOrigins: '*',
         trustProxy: 'loopback',
@@ -90,6 +92,7 @@ describe("the product service's configuration", () => {
         host: 'localhost',
         port: 9_090,
         docs: false,
+        relatedDocs: 'https://baskets.example/docs',
         compression: false,
         corsOrigins: 'https://shop.example',
         trustProxy: 'loopback,10.0.0.0/8',
@@ -252,6 +255,13 @@ describe("the product service's configuration", () => {
         [isOn, isOn, isOn, isOn, isOn],
       )
     }
+  })
+
+  it('has no server reflection in production, unless it is asked for', () => {
+    const production = { ENVIRONMENT: 'production', DB_PASSWORD: '' }
+    assert.equal(readConfig(production).grpc.reflection, false)
+    assert.equal(readConfig({ ...production, REFLECTION: 'on' }).grpc.reflection, true)
+    assert.equal(readConfig({ ENVIRONMENT: 'staging' }).grpc.reflection, true)
   })
 
   it('requires DB_PASSWORD to be set in production, although it may be empty', () => {

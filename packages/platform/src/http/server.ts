@@ -13,6 +13,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { requestIdFrom, requestIdHeader } from '../request-context.ts'
 import { maxRequestBytes } from '../transports.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
+import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
 import { connectionErrorHandler, rememberBodies } from './edge/connection-errors.ts'
 import { limitConnections } from './edge/connection-limit.ts'
@@ -24,7 +25,7 @@ import { handleErrors, sendError } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
-import { type Documentation, documentApi } from './openapi.ts'
+import type { Documentation } from './openapi.ts'
 import { operationRoutes } from './operations/operation-routes.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
@@ -36,8 +37,10 @@ import { validateStrictly } from './validation.ts'
 
 /** Settings for documentation, compression, browsers and limits. */
 export type HttpConfig = Readonly<{
-  /** Whether to serve /docs and /openapi.json. */
+  /** Whether to serve /docs and /openapi.json, and to lead there from /. */
   docs: boolean
+  /** The URL of the related service's documentation. */
+  relatedDocs?: string | undefined
   /** Whether to compress responses for clients that accept it. */
   compression: boolean
   corsOrigins: Origins
@@ -142,7 +145,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
-  if (config.docs) await documentApi(app, { ...options.documentation, version: options.version })
+  if (config.docs) await serveDocumentation(app, options, config.relatedDocs)
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
