@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
-import { type Environment, mustBeFolder, mustBeUrl, toggle } from '../config/variables.ts'
+import { type Environment, mustBeFileName, mustBeFolder, mustBeUrl, toggle } from '../config/variables.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -96,6 +96,7 @@ export const serviceProblems = (variables: ServiceVariables): readonly (string |
   !isHost(variables.HOST) && 'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),
+  mustBeFileName('LOG_FILE', variables.LOG_FILE),
   variables.WORKERS !== '1' &&
     variables.LOG_OUTPUT !== 'console' &&
     'LOG_OUTPUT must be console when WORKERS is not 1: processes cannot share a rotating file',
