@@ -13,9 +13,11 @@ export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   /** EX_CONFIG of sysexits.h. */
   override readonly exitCode = 78
+  readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {
     super(['Invalid configuration:', ...problems.map((problem) => `  - ${problem}`)].join('\n'))
+    this.problems = problems
   }
 }
 
@@ -24,6 +26,9 @@ export const port = (defaultPort: number) =>
 
 /** Schema of an on/off variable; `isOn` converts its value to a boolean. */
 export const toggle = (defaultState: 'on' | 'off') => Type.Enum(['on', 'off'], { default: defaultState })
+
+/** Schema of an on/off variable whose default depends on other variables. */
+export const optionalToggle = Type.Optional(Type.Enum(['on', 'off']))
 
 export const isOn = (state: 'on' | 'off'): boolean => state === 'on'
 

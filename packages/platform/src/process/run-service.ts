@@ -59,7 +59,7 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     redirectConsole(logger)
-    using _lock = host.isWorker ? undefined : lockData?.(config)
+    using _ = host.isWorker ? undefined : lockData?.(config)
     if (await host.supervise(service, config, logger)) return
     host.handleHangup(logger)
     await using stack = new AsyncDisposableStack()

@@ -121,7 +121,7 @@ describe('the name of a file', () => {
 
   it('is one in any folder', () => {
     for (const name of [undefined, 'shop.log', '.log', 'a..b', 'täglich 1.log', 'x'.repeat(200)])
-      assert.ok(isAccepted(name), name)
+      assert.ok(isAccepted(name), name ?? 'unset')
   })
 
   it('is not a path, a name that is too long, or one that some operating system or the log refuses', () => {
