@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, isIPv6 } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import type { HealthReport } from '@shop/platform/health/health.ts'
@@ -7,6 +8,8 @@ import { listenOn } from '@shop/platform/listen.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { readDevConfig } from './dev/config.ts'
 import { startWatched } from './dev/watched-service.ts'
+
+const root = join(import.meta.dirname, '..')
 
 const healthyLimitMs = 60_000
 
@@ -79,10 +82,21 @@ Ctrl-C stops both.
 
 `
 
-/** Resolves when somebody stops the services, or closes the terminal. */
+const start = (name: 'product' | 'basket', env: NodeJS.ProcessEnv) => {
+  const sources = join(root, `services/${name}/src`)
+  return startWatched(
+    { name, main: join(sources, 'main.ts'), folders: [sources, join(root, 'packages')] },
+    env,
+  )
+}
+
+/**
+ * Resolves when somebody stops the services, or closes the terminal. Further signals are ignored, because the process must
+ * outlive the services: make passes SIGTERM on to a process that has got it already. They end within ten seconds.
+ */
 const untilSignal = () =>
   new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
   })
 
 await run(async () => {
@@ -93,8 +107,8 @@ await run(async () => {
 
   const stopped = untilSignal()
   const services = [
-    { url: productUrl, ...startWatched('product', { RELATED_DOCS_URL: `${basketUrl}/docs`, ...productEnv }) },
-    { url: basketUrl, ...startWatched('basket', { RELATED_DOCS_URL: `${productUrl}/docs`, ...basketEnv }) },
+    { url: productUrl, ...start('product', { RELATED_DOCS_URL: `${basketUrl}/docs`, ...productEnv }) },
+    { url: basketUrl, ...start('basket', { RELATED_DOCS_URL: `${productUrl}/docs`, ...basketEnv }) },
   ]
   const announce = async () => {
     // One after the other: the basket service becomes healthy only after the product service, and earlier

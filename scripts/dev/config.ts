@@ -25,15 +25,16 @@ type Ports = Readonly<Record<'PRODUCT_PORT' | 'GRPC_PORT' | 'BASKET_PORT', numbe
 /** The pairs of ports that are equal, by the names of the variables that set them. */
 const conflictsOf = (ports: Ports): string[] => {
   const entries = Object.entries(ports)
-  const origin = (name: string) => ((process.env[name] ?? '') === '' ? `${name}, by default` : name)
+  const isDefault = (name: string) => (process.env[name] ?? '') === ''
   return entries.flatMap(([name, port], index) =>
     entries
       .slice(index + 1)
       .filter(([, other]) => other === port)
-      .map(
-        ([other]) =>
-          `${name} and ${other} must differ: both are ${port} (${[name, other].map(origin).join('; ')})`,
-      ),
+      .map(([other]) => {
+        const byDefault = [name, other].find(isDefault)
+        const origin = byDefault === undefined ? '' : `, ${byDefault} by default`
+        return `${name} and ${other} must differ: both are ${port}${origin}`
+      }),
   )
 }
 

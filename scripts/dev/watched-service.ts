@@ -1,27 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
-import { join } from 'node:path'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
-
-const root = join(import.meta.dirname, '../..')
 
 /** An editor that saves a file, and a change of branches, cause several events. */
 const settleMs = 200
 
 const maxReasonLength = 2_000
 
-type Service = 'product' | 'basket'
+/** A program, and the folders with its sources. */
+type Service = Readonly<{ name: string; main: string; folders: readonly string[] }>
 
 /** Calls `onChange` after changes of the sources of the service. Watches folders: many editors replace a file when they save it. */
-const watchSources = (service: Service, onChange: () => void): Disposable => {
+const watchSources = (folders: readonly string[], onChange: () => void): Disposable => {
   let timer: NodeJS.Timeout | undefined
   const settle = () => {
     clearTimeout(timer)
     timer = setTimeout(onChange, settleMs)
   }
-  const watchers = [`services/${service}/src`, 'packages'].map((folder) =>
-    watch(join(root, folder), { recursive: true }, settle).on('error', (error) =>
+  const watchers = folders.map((folder) =>
+    watch(folder, { recursive: true }, settle).on('error', (error) =>
       process.stderr.write(`Changes in ${folder} are not noticed any more: ${error.message}\n`),
     ),
   )
@@ -37,8 +35,7 @@ const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
   exitCode === null && signalCode === null
 
 /** Starts a service in its own process group, so that Ctrl-C does not signal it. `onStderr` gets what it writes to standard error. */
-const spawnService = (service: Service, env: NodeJS.ProcessEnv, onStderr: (text: string) => void) => {
-  const main = join(root, `services/${service}/src/main.ts`)
+const spawnService = (main: string, env: NodeJS.ProcessEnv, onStderr: (text: string) => void) => {
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'pipe'], detached: true })
   child.stderr.on('data', (chunk: Buffer) => {
     process.stderr.write(chunk)
@@ -47,17 +44,20 @@ const spawnService = (service: Service, env: NodeJS.ProcessEnv, onStderr: (text:
   return child
 }
 
-/** How the service ended, with its last words, which may have scrolled away. */
-const describeEnd = (service: Service, child: ChildProcess, lastWords: string): string => {
-  const how = child.signalCode === null ? `exit code ${child.exitCode}` : child.signalCode
-  return `The ${service} service has ended (${how}). ${lastWords.trim() || 'Its log above says why.'}`
+const howEnded = ({ exitCode, signalCode }: ChildProcess): string => signalCode ?? `exit code ${exitCode}`
+
+/** The message for the operator, or that of the error in the report of a crash. It may have scrolled away. */
+const reasonIn = (lastWords: string): string => {
+  const [first = '', ...more] = lastWords.trim().split('\n')
+  if (more.length === 0) return first || 'its log above says why'
+  return [first, ...more].find((line) => /^\w*Error\b.*: /.test(line)) ?? lastWords.trim()
 }
 
 /**
  * Runs a service, and restarts it when its sources change. `node --watch` would do the same, but would also wait for a change
  * when the service cannot start at all, and does not tell.
  */
-export const startWatched = (service: Service, env: NodeJS.ProcessEnv) => {
+export const startWatched = ({ name, main, folders }: Service, env: NodeJS.ProcessEnv) => {
   const { promise: failed, reject } = Promise.withResolvers<never>()
   let lastWords = ''
   let isUp = false
@@ -66,14 +66,14 @@ export const startWatched = (service: Service, env: NodeJS.ProcessEnv) => {
 
   const start = () => {
     lastWords = ''
-    const child = spawnService(service, env, (text) => {
+    const child = spawnService(main, env, (text) => {
       lastWords = (lastWords + text).slice(-maxReasonLength)
     })
     child.once('close', () => {
       if (isStopping || child !== current) return
-      const end = describeEnd(service, child, lastWords)
-      if (isUp) process.stderr.write(`${end}\nWaiting for a change of its files.\n`)
-      else reject(new OperatorError(end))
+      const end = `The ${name} service has ended (${howEnded(child)})`
+      if (isUp) process.stderr.write(`${end}; waiting for a change of its files.\n`)
+      else reject(new OperatorError(`${end}: ${reasonIn(lastWords)}`))
     })
     return child
   }
@@ -89,11 +89,11 @@ export const startWatched = (service: Service, env: NodeJS.ProcessEnv) => {
   }
   const restart = async () => {
     if (isStopping) return
-    process.stderr.write(`Restarting the ${service} service.\n`)
+    process.stderr.write(`Restarting the ${name} service.\n`)
     await stopCurrent()
     if (!isStopping) current = start()
   }
-  const watcher = watchSources(service, () => {
+  const watcher = watchSources(folders, () => {
     restarting = restarting.then(restart)
   })
   return {
