@@ -36,12 +36,57 @@ describe('the version of Node.js', () => {
   })
 })
 
+type LockedPackage = Readonly<{
+  version?: string
+  hasInstallScript?: boolean
+  link?: boolean
+  integrity?: string
+  resolved?: string
+}>
+
+const { packages: lockedPackages } = JSON.parse(read('package-lock.json')) as {
+  packages: Readonly<Record<string, LockedPackage>>
+}
+
+describe('the lock file', () => {
+  const fromRegistry = Object.entries(lockedPackages).filter(
+    ([path, { link }]) => path.includes('node_modules/') && !link,
+  )
+
+  it('has the checksum of every package, also of those for other platforms', () => {
+    assert.ok(fromRegistry.length > 500)
+    const unchecked = fromRegistry.filter(
+      ([, { integrity = '' }]) => !/^sha512-[\w+/]{86}==$/.test(integrity),
+    )
+    // To add a missing one: delete the package's entry, then run `npm install --package-lock-only`.
+    assert.deepEqual(
+      unchecked.map(([path]) => path),
+      [],
+    )
+  })
+
+  it('names no registry, because users install from different ones', () => {
+    assert.deepEqual(
+      fromRegistry.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path),
+      [],
+    )
+  })
+
+  it('has an exact version for every direct dependency', () => {
+    const manifests = ['packages', 'services', 'bench', 'tests'].flatMap((folder) =>
+      filesOf(folder, 'package.json'),
+    )
+    for (const file of [join(root, 'package.json'), ...manifests]) {
+      const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(file, 'utf8'))
+      for (const [name, range] of Object.entries({ ...dependencies, ...devDependencies }))
+        assert.match(String(range), /^\d+\.\d+\.\d+(?:-[\w.]+)?$/, `${name} in ${file}`)
+    }
+  })
+})
+
 describe('the install scripts of packages', () => {
   it('are allowed or forbidden by name, and those that report to others are forbidden', () => {
-    const { packages } = JSON.parse(read('package-lock.json')) as {
-      packages: Readonly<Record<string, Readonly<{ hasInstallScript?: boolean }>>>
-    }
-    const names = Object.entries(packages)
+    const names = Object.entries(lockedPackages)
       .filter(([, { hasInstallScript }]) => hasInstallScript)
       .map(([path]) => path.replace(/^.*node_modules\//, ''))
     assert.deepEqual(Object.keys(manifest.allowScripts).toSorted(), names.toSorted())
