@@ -13,7 +13,7 @@ const folder = 'deploy/observability'
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
 type Rule = Readonly<{
-  alert?: string
+  alert: string
   expr: string
   labels: Readonly<{ severity: string }>
   annotations: Readonly<{ summary: string; runbook_url?: string }>
@@ -73,10 +73,68 @@ describe('the rules', () => {
       const [, path = '', anchor = ''] =
         /^\{\{ \$externalLabels\.repository \}\}([^#]+)#(.+)$/.exec(annotations.runbook_url ?? '') ?? []
       assert.equal(path, 'docs/runbook.md', alert)
-      assert.equal(anchor, alert?.toLowerCase())
+      assert.equal(anchor, alert.toLowerCase())
       assert.ok(anchors.has(anchor), alert)
       assert.ok(annotations.summary.length > 10, alert)
     }
+  })
+})
+
+type Panel = Readonly<{
+  title: string
+  type: string
+  description: string
+  targets: readonly Readonly<{ legendFormat: string }>[]
+  fieldConfig: {
+    defaults: { thresholds: { steps: { value: number | null; color: string }[] }; mappings: object[] }
+  }
+  options: { colorMode: string; textMode: string }
+}>
+
+describe('the dashboards', () => {
+  const stats = filesOf(`${folder}/grafana/dashboards`, '.json').flatMap((file) =>
+    (JSON.parse(readFileSync(file, 'utf8')).panels as Panel[]).filter(({ type }) => type === 'stat'),
+  )
+
+  it('color every value that can be good or bad, and no other', () => {
+    const amounts = new Set([
+      'Products',
+      'Active baskets',
+      'Value in baskets',
+      'Inventory value',
+      'Items in baskets',
+    ])
+    assert.ok(stats.length >= 15)
+    for (const { title, options, fieldConfig } of stats) {
+      const isNeutral = amounts.has(title) || title === 'Version'
+      assert.equal(options.colorMode, isNeutral ? 'none' : 'background', title)
+      const { steps } = fieldConfig.defaults.thresholds
+      if (isNeutral) continue
+      assert.ok(new Set(steps.map(({ color }) => color)).size >= 2, title)
+      const values = steps.map(({ value }) => value ?? Number.NEGATIVE_INFINITY)
+      assert.deepEqual(
+        values,
+        values.toSorted((a, b) => a - b),
+      )
+      assert.equal(steps[0]?.value, null)
+    }
+  })
+
+  it('show the names of what values belong to, also if there is one value', () => {
+    for (const { title, options, targets } of stats)
+      if (targets.some(({ legendFormat }) => legendFormat.includes('{{')))
+        assert.match(options.textMode, /name/, title)
+    const ofVersion = stats.filter(({ title }) => title === 'Version')
+    assert.deepEqual(
+      ofVersion.map(({ options }) => options.textMode),
+      ['name', 'name'],
+    )
+  })
+
+  it('show states as words', () => {
+    const states = stats.filter(({ description }) => /^(up|down|no|Ready) /.test(description))
+    assert.equal(states.length, 6)
+    for (const { title, fieldConfig } of states) assert.equal(fieldConfig.defaults.mappings.length, 1, title)
   })
 })
 

@@ -44,10 +44,12 @@ type LockedPackage = Readonly<{
   resolved?: string
 }>
 
-const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> }
+const { packages: lockedPackages } = JSON.parse(read('package-lock.json')) as {
+  packages: Readonly<Record<string, LockedPackage>>
+}
 
 describe('the lock file', () => {
-  const fromRegistry = Object.entries(packages).filter(
+  const fromRegistry = Object.entries(lockedPackages).filter(
     ([path, { link }]) => path.includes('node_modules/') && !link,
   )
 
@@ -84,7 +86,7 @@ describe('the lock file', () => {
 
 describe('the install scripts of packages', () => {
   it('are allowed or forbidden by name, and those that report to others are forbidden', () => {
-    const names = Object.entries(packages)
+    const names = Object.entries(lockedPackages)
       .filter(([, { hasInstallScript }]) => hasInstallScript)
       .map(([path]) => path.replace(/^.*node_modules\//, ''))
     assert.deepEqual(Object.keys(manifest.allowScripts).toSorted(), names.toSorted())

@@ -1,11 +1,13 @@
 import { dashboard, graph, row, stat } from './panels.ts'
 import { rate } from './service.ts'
+import { amount, limits, state } from './stat.ts'
 
 const useCases = 'use_case_duration_seconds_count'
 
 export const productsNow = stat(
   'Products',
   'number',
+  amount,
   [['sum(max by (stock_band) (shop_products))', 'products']],
   'Products in the catalog.',
 )
@@ -13,6 +15,7 @@ export const productsNow = stat(
 export const basketsNow = stat(
   'Active baskets',
   'number',
+  amount,
   [['max(shop_active_baskets)', 'baskets']],
   'Baskets that have not expired.',
 )
@@ -20,6 +23,7 @@ export const basketsNow = stat(
 export const basketValueNow = stat(
   'Value in baskets',
   'number',
+  amount,
   [['max(shop_basket_value)', 'value']],
   'The total of all active baskets, in the currency of the prices.',
 )
@@ -35,11 +39,18 @@ export const businessDashboard = dashboard(
       stat(
         'Inventory value',
         'number',
+        amount,
         [['sum(max by (category) (shop_inventory_value))', 'value']],
         'Price × stock, summed over all products.',
       ),
       basketsNow,
-      stat('Items in baskets', 'number', [['max(shop_basket_items)', 'items']], 'The sum of all quantities.'),
+      stat(
+        'Items in baskets',
+        'number',
+        amount,
+        [['max(shop_basket_items)', 'items']],
+        'The sum of all quantities.',
+      ),
       basketValueNow,
     ),
     row(
@@ -97,12 +108,14 @@ export const businessDashboard = dashboard(
       stat(
         'Readable',
         'number',
+        state('yes', 'no'),
         [['min by (statistics) (shop_statistics_up)', '{{statistics}}']],
-        '0 while they cannot be read; see ShopStatisticsMissing in the runbook.',
+        'no while they cannot be read; see ShopStatisticsMissing in the runbook.',
       ),
       stat(
         'Age',
         'seconds',
+        limits([null, 'green'], [60, 'orange'], [1_800, 'red']),
         [['time() - max by (statistics) (shop_statistics_read_timestamp_seconds)', '{{statistics}}']],
         'Time since the last read. A scrape reads them, at most every 15 seconds.',
       ),

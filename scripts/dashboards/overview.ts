@@ -1,6 +1,7 @@
 import { basketsNow, basketValueNow, productsNow } from './business.ts'
 import { dashboard, durations, graph, row, stat } from './panels.ts'
 import { customers, httpDuration, quantile } from './service.ts'
+import { alertNames, limits, state } from './stat.ts'
 
 const failed = `${httpDuration}_count{${customers}, http_response_status_code=~"5(0[^1]|[^0].)"}`
 const all = `${httpDuration}_count{${customers}}`
@@ -21,26 +22,35 @@ export const overviewDashboard = dashboard(
       stat(
         'Alerts',
         'number',
-        [['count(ALERTS{alertstate="firing"}) or vector(0)', 'firing']],
-        'Firing alerts. The runbook has a section for each.',
+        alertNames,
+        [
+          [
+            'max by (alertname, service) (2 * ALERTS{alertstate="firing", severity="page"} or ALERTS{alertstate="firing", severity="ticket"})',
+            '{{alertname}} {{service}}',
+          ],
+        ],
+        'Firing alerts; pages are red. The runbook has a section for each.',
       ),
       stat(
         'Instances',
         'number',
-        [['sum by (job) (up{job="shop"})', 'up']],
+        limits([null, 'red'], [1, 'green']),
+        [['count by (service) (build_info)', '{{service}}']],
         'Instances that respond to scrapes.',
       ),
       stat(
         'Ready',
         'number',
-        [['sum by (service) (service_ready)', '{{service}}']],
-        'Instances that are ready for requests from load balancers.',
+        limits([null, 'red'], [1, 'green']),
+        [['service:service_ready:sum', '{{service}}']],
+        'Instances that are ready for requests from load balancers; see OneInstanceLeft in the runbook.',
       ),
       stat(
         'Dependencies',
         'number',
+        state('up', 'down'),
         [['min by (service, dependency) (dependency_up)', '{{service}}: {{dependency}}']],
-        '0 if at least one instance cannot use the dependency.',
+        'down if at least one instance cannot use the dependency.',
       ),
     ),
     row(
@@ -49,7 +59,7 @@ export const overviewDashboard = dashboard(
         'Requests',
         'requests',
         [['service:http_requests:rate5m', '{{service}}']],
-        'Excludes health checks and scrapes.',
+        'Requests to the API. Health checks, scrapes, the documentation, unknown paths and preflight requests are not counted.',
       ),
       graph(
         'Error ratio',
@@ -72,12 +82,14 @@ export const overviewDashboard = dashboard(
       stat(
         'Error budget left',
         'share',
+        limits([null, 'red'], [0, 'orange'], [0.25, 'green']),
         [[budgetLeft, '{{service}}']],
-        'Over the last 30 days. A negative value means that the objective is missed.',
+        'Over the last 30 days, or since the first request if that was later. A negative value means that the objective is missed.',
       ),
       stat(
         'Burn rate',
         'number',
+        limits([null, 'green'], [1, 'yellow'], [6, 'orange'], [14.4, 'red']),
         [['service:http_errors:ratio_rate1h / 0.001', '{{service}}']],
         'Over the last hour. At 1 the error budget lasts 30 days, at 14.4 two days.',
       ),

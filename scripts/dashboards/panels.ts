@@ -1,3 +1,5 @@
+import { type Look, lookJson } from './stat.ts'
+
 /** A PromQL query and the legend of its lines, in which `{{label}}` is replaced by the label's value. */
 type Query = readonly [expression: string, legend: string]
 
@@ -10,6 +12,8 @@ type Panel = Readonly<{
   queries: readonly Query[]
   /** Whether to show exemplars, which link to traces. */
   exemplars: boolean
+  /** Of stat panels. */
+  look?: Look
 }>
 
 type Row = Readonly<{ title: string; panels: readonly Panel[] }>
@@ -26,23 +30,30 @@ const units = {
 
 type Unit = keyof typeof units
 
-const panel =
-  (kind: Panel['kind'], exemplars = false) =>
+const lines =
+  (exemplars: boolean) =>
   (title: string, unit: Unit, queries: readonly Query[], description: string): Panel => ({
     title,
     description,
-    kind,
+    kind: 'timeseries',
     unit: units[unit],
     queries,
     exemplars,
   })
 
 /** Lines over time. */
-export const graph = panel('timeseries')
+export const graph = lines(false)
 /** Lines over time, with exemplars that link to traces. */
-export const durations = panel('timeseries', true)
-/** The newest value as a large number. */
-export const stat = panel('stat')
+export const durations = lines(true)
+
+/** The newest values, large. */
+export const stat = (
+  title: string,
+  unit: Unit,
+  look: Look,
+  queries: readonly Query[],
+  description: string,
+): Panel => ({ title, description, kind: 'stat', unit: units[unit], queries, exemplars: false, look })
 
 export const row = (title: string, ...panels: Panel[]): Row => ({ title, panels })
 
@@ -52,29 +63,32 @@ const gridWidth = 24
 const heights = { timeseries: 8, stat: 4 } as const
 const titleHeight = 1
 
-const options = {
-  timeseries: {
+const linesJson = {
+  defaults: { min: 0 },
+  options: {
     legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
     tooltip: { mode: 'multi', sort: 'desc' },
   },
-  stat: { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'none', graphMode: 'area' },
 } as const
 
-const panelJson = ({ title, description, kind, unit, queries, exemplars }: Panel) => ({
-  title,
-  description,
-  type: kind,
-  datasource: prometheus,
-  fieldConfig: { defaults: { unit, ...(kind === 'timeseries' && { min: 0 }) }, overrides: [] },
-  options: options[kind],
-  targets: queries.map(([expr, legendFormat], index) => ({
-    refId: String.fromCharCode('A'.charCodeAt(0) + index),
+const panelJson = ({ title, description, kind, unit, queries, exemplars, look }: Panel) => {
+  const { defaults, options } = look === undefined ? linesJson : lookJson(look)
+  return {
+    title,
+    description,
+    type: kind,
     datasource: prometheus,
-    expr,
-    legendFormat,
-    ...(exemplars && { exemplar: true }),
-  })),
-})
+    fieldConfig: { defaults: { unit, ...defaults }, overrides: [] },
+    options,
+    targets: queries.map(([expr, legendFormat], index) => ({
+      refId: String.fromCharCode('A'.charCodeAt(0) + index),
+      datasource: prometheus,
+      expr,
+      legendFormat,
+      ...(exemplars && { exemplar: true }),
+    })),
+  }
+}
 
 /** Positions the panels in the grid: the rows below each other, the panels of a row side by side. */
 const layOut = (rows: readonly Row[]) => {

@@ -1,8 +1,15 @@
 import { dashboard, durations, graph, row, stat } from './panels.ts'
+import { names, state } from './stat.ts'
 
 const window = '$__rate_interval'
+const api = '/(products|baskets)(/.*)?'
 /** The requests of customers, as in deploy/observability/rules/recording.yml. */
-export const customers = 'http_route=~"/(products|baskets)(/.*)?", http_request_method!~"OPTIONS|_OTHER"'
+export const customers = `http_route=~"${api}", http_request_method!~"OPTIONS|_OTHER"`
+/** Other requests, without health checks and scrapes. */
+const others = [
+  `http_route!~"${api}|/health.*|/metrics"`,
+  `http_route=~"${api}", http_request_method=~"OPTIONS|_OTHER"`,
+]
 
 /** Events per second, by labels: of a counter, or of the `_count` of a histogram. */
 export const rate = (by: string, series: string): string => `sum by (${by}) (rate(${series}[${window}]))`
@@ -15,6 +22,7 @@ export const httpDuration = 'http_server_request_duration_seconds'
 
 const requests = (service: string) => {
   const matchers = `service="${service}", ${customers}`
+  const labels = 'http_request_method, http_route, http_response_status_code'
   return row(
     'HTTP requests',
     graph(
@@ -44,6 +52,15 @@ const requests = (service: string) => {
       'seconds',
       [[quantile(0.99, 'http_route', httpDuration, matchers), '{{http_route}}']],
       'See RequestsSlow in the runbook. The points are traced requests.',
+    ),
+    graph(
+      'Other requests',
+      'requests',
+      others.map((matcher) => [
+        rate(labels, `${httpDuration}_count{service="${service}", ${matcher}}`),
+        '{{http_request_method}} {{http_route}} {{http_response_status_code}}',
+      ]),
+      'Documentation, preflight requests and paths that do not exist (unmatched). The alerts do not count them.',
     ),
   )
 }
@@ -121,14 +138,16 @@ const dependencies = (service: string) =>
     stat(
       'Ready',
       'number',
-      [[`min(service_ready{service="${service}"})`, 'ready']],
-      '1 if every instance is ready.',
+      state('ready', 'not ready'),
+      [[`min by (service) (service_ready{service="${service}"})`, '{{service}}']],
+      'Ready if every instance is; see /health of the others.',
     ),
     stat(
       'Dependencies',
       'number',
+      state('up', 'down'),
       [[`min by (dependency) (dependency_up{service="${service}"})`, '{{dependency}}']],
-      '1 if every instance can use the dependency; see DependencyDown in the runbook.',
+      'up if every instance can use the dependency; see DependencyDown in the runbook.',
     ),
     graph(
       'Circuit breaker',
@@ -144,8 +163,9 @@ const dependencies = (service: string) =>
     stat(
       'Version',
       'number',
+      names,
       [[`count by (version) (build_info{service="${service}"})`, '{{version}}']],
-      'The number of instances of each version.',
+      'The versions that run: two of them during an upgrade.',
     ),
   )
 

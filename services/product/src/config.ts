@@ -111,7 +111,7 @@ const postgresOf = (variables: Variables): PostgresConfig => ({
 export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
   const production = variables.ENVIRONMENT === 'production'
-  const sections = serviceSections(service, variables, secretsIn(productVariables))
+  const sections = serviceSections(service, variables, secretsIn(productVariables), 8081)
   const { trustProxy } = sections.http
   return {
     ...sections,

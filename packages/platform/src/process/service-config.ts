@@ -51,16 +51,23 @@ export const offInProduction = <On extends string>(
   on: On,
 ): On | 'off' => (ENVIRONMENT === 'production' ? 'off' : on)
 
-/** Builds the sections from the variables. `secrets` names the variables that hold credentials. */
+/**
+ * Builds the sections from the variables. `secrets` names the variables that hold credentials, `relatedPort` is
+ * the default port of the service whose documentation this one links to.
+ */
 export const serviceSections = (
   service: string,
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   secrets: readonly string[],
+  relatedPort: number,
 ): ServiceConfig => ({
   http: {
     host: variables.HOST,
     port: variables.PORT,
     docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
+    relatedDocs:
+      variables.RELATED_DOCS_URL ??
+      (variables.ENVIRONMENT === 'development' ? `http://localhost:${relatedPort}/docs` : undefined),
     compression: isOn(variables.COMPRESSION),
     corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
     trustProxy: variables.TRUST_PROXY ?? (variables.ENVIRONMENT === 'development' ? 'loopback' : 'off'),

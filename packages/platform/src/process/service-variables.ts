@@ -23,6 +23,9 @@ export const serviceVariables = {
     default: '1',
   }),
   DOCS: optionalToggle,
+  RELATED_DOCS_URL: Type.Optional(
+    Type.String({ pattern: `^${origin}(/.*)?$`, description: 'a URL such as https://shop.example/docs' }),
+  ),
   COMPRESSION: toggle('on'),
   HSTS_MAX_AGE_SECONDS: Type.Integer({ minimum: 0, maximum: 63_072_000, default: 0 }),
   CORS_ORIGINS: Type.Optional(

@@ -9,7 +9,7 @@ import { serviceProblems, serviceVariables } from '../../src/process/service-var
 const schema = Type.Object({ PORT: port(8080), ...serviceVariables })
 
 const sectionsOf = (environment: Environment) =>
-  serviceSections('test-service', readVariables(schema, environment, serviceProblems), ['DB_PASSWORD'])
+  serviceSections('test-service', readVariables(schema, environment, serviceProblems), ['DB_PASSWORD'], 9090)
 
 describe('the sections of a configuration', () => {
   it('default to text logs from level debug and no shutdown delay in development', () => {
@@ -18,6 +18,7 @@ describe('the sections of a configuration', () => {
         host: '::',
         port: 8080,
         docs: true,
+        relatedDocs: 'http://localhost:9090/docs',
         compression: true,
         corsOrigins: '*',
         trustProxy: 'loopback',
@@ -41,6 +42,8 @@ describe('the sections of a configuration', () => {
   it('default to JSON logs from level info, a shutdown delay of 5 s and no trusted proxies in staging and production', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
       const { http, logging, shutdown } = sectionsOf({ ENVIRONMENT })
+      // Outside development, nobody knows where the related service is.
+      assert.equal(http.relatedDocs, undefined)
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
       assert.equal(http.trustProxy, 'off')
     }
@@ -65,6 +68,7 @@ describe('the sections of a configuration', () => {
       HOST: '127.0.0.1',
       PORT: '9090',
       DOCS: 'off',
+      RELATED_DOCS_URL: 'https://shop.example/docs',
       COMPRESSION: 'off',
       CORS_ORIGINS: 'https://shop.example',
       TRUST_PROXY: '10.0.0.0/8',
@@ -81,6 +85,7 @@ describe('the sections of a configuration', () => {
       host: '127.0.0.1',
       port: 9090,
       docs: false,
+      relatedDocs: 'https://shop.example/docs',
       compression: false,
       corsOrigins: 'https://shop.example',
       trustProxy: '10.0.0.0/8',
@@ -231,5 +236,11 @@ describe('the configuration', () => {
       ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:99999'],
     ] as const)
       assert.match(problems({ [name]: text }).join('\n'), new RegExp(`^ {2}- ${name} must be .*$`), text)
+  })
+
+  it('takes a URL of http or https as RELATED_DOCS_URL', () => {
+    assert.deepEqual(problems({ RELATED_DOCS_URL: 'http://localhost:9090/docs' }), [])
+    for (const RELATED_DOCS_URL of ['javascript:alert(1)', '//shop.example', 'http://a b/docs'])
+      assert.match(problems({ RELATED_DOCS_URL }).join('\n'), /^ {2}- RELATED_DOCS_URL must be .*$/)
   })
 })

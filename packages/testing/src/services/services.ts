@@ -56,7 +56,7 @@ export const startService = async (
     await exited
     return child.exitCode
   }
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://${environment['HOST'] ?? '127.0.0.1'}:${port}`
   const deadline = performance.now() + readyTimeoutMs
   const isReady = () =>
     fetch(`${url}/health/ready`).then(
