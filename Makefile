@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket build test test-faults watch coverage lint format proto openapi dashboards check-generated release release-contracts \
-        bench-versions db-migrate db-status db-seed db-backup db-restore docker-build docker-run docker-stop sbom bench hooks clean clean-all
+        bench-versions db-migrate db-status db-seed db-backup db-restore env docker-build docker-run docker-stop docker-seed docker-backup \
+        docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
 # These targets read FILE, SERVICE, NAME and VERSION only from the command line, because shells may export such variables.
@@ -50,6 +51,10 @@ test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-g
 
 test-faults: $(INSTALLED) ## Run the longer tests: faults, attacks, restarts, backups and storms; takes FILE like test
 	node --test --test-concurrency=2 --test-timeout=240000 $(FAULT_TESTS)
+
+test-compose: $(INSTALLED) ## Build the images and try docker-compose.yml: shop, scale, kill, back up, upgrade, attack (needs Docker)
+	@$(DOCKER_HERE)
+	node --test --test-concurrency=1 --test-timeout=900000 --test-reporter=spec 'tests/compose/*.compose.ts'
 
 watch: $(INSTALLED) ## Rerun the tests when a file changes; takes FILE, SERVICE and NAME like test
 	@exec node --watch $(RUN_TESTS)
@@ -112,17 +117,38 @@ db-backup: $(INSTALLED) ## Dump the database to backups/, with a checksum
 db-restore: $(INSTALLED) ## Restore the database from FILE=…; the previous one is kept under another name
 	@exec node services/product/src/admin/restore.ts
 
-docker-build: ## Build the images of both services
-	@$(DOCKER_HERE)
-	docker compose build
+env: ## Write .env for docker-compose.yml, with random passwords; values that it has are kept
+	@scripts/env.sh
 
-docker-run: ## Start the shop in containers; PROFILES=observability,scale starts more
+docker-build: ## Build the images of both services, and that of the programs for the database
 	@$(DOCKER_HERE)
+	@scripts/env.sh
+	docker compose --profile admin build
+
+docker-run: ## Start the shop in containers; PROFILES=observability,scale starts more, SEED=samples adds sample products
+	@$(DOCKER_HERE)
+	@scripts/env.sh
 	COMPOSE_PROFILES='$(PROFILES)' docker compose up --detach --wait
 
 docker-stop: ## Stop the containers; the data stays
 	@$(DOCKER_HERE)
 	COMPOSE_PROFILES='*' docker compose down
+
+docker-seed: ## Like db-seed, for the shop in containers; takes COUNT and SEED
+	@$(DOCKER_HERE)
+	@docker compose run --rm --env COUNT="$${COUNT:-}" --env SEED="$${SEED:-}" --env FORCE="$${FORCE:-}" migrate \
+	  node services/product/src/admin/seed.ts
+
+docker-backup: ## Like db-backup, for the shop in containers
+	@$(DOCKER_HERE)
+	@mkdir -p -m 700 backups
+	@docker compose run --rm --user "$$(id -u):$$(id -g)" --volume "$$PWD/backups:/app/backups" admin \
+	  services/product/src/admin/backup.ts
+
+docker-restore: ## Like db-restore, for the shop in containers; takes FILE and FORCE
+	@$(DOCKER_HERE)
+	@docker compose run --rm --user "$$(id -u):$$(id -g)" --volume "$$(cd "$$(dirname "$${FILE:-.}")" && pwd):/app/backups:ro" \
+	  --env FILE="$${FILE:+backups/$$(basename "$$FILE")}" --env FORCE="$${FORCE:-}" admin services/product/src/admin/restore.ts
 
 sbom: $(INSTALLED) ## Write sbom.json, the bill of materials of the production dependencies (CycloneDX)
 	npm sbom --sbom-format cyclonedx --omit dev --omit optional > sbom.json

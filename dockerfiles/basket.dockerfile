@@ -1,4 +1,5 @@
 # The basket service. Build it in the project root: docker build -f dockerfiles/basket.dockerfile .
+# The image may be named with a digest: --build-arg NODE_IMAGE=node:26-slim@sha256:…
 ARG NODE_IMAGE=node:26-slim
 
 FROM ${NODE_IMAGE} AS dependencies
@@ -21,11 +22,13 @@ FROM ${NODE_IMAGE}
 # none while it starts.
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 WORKDIR /app
+ARG NODE_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="basket-service" \
       org.opencontainers.image.description="Shopping baskets over REST, in Redis" \
       org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="${NODE_IMAGE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production ENVIRONMENT=production

@@ -1,5 +1,8 @@
 # The product service. Build it in the project root: docker build -f dockerfiles/product.dockerfile .
+# With `--target admin`: the programs for its database, with PostgreSQL's programs of the same version as the server.
+# The images may be named with a digest: --build-arg NODE_IMAGE=node:26-slim@sha256:…
 ARG NODE_IMAGE=node:26-slim
+ARG POSTGRES_IMAGE=postgres:17
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
@@ -16,16 +19,18 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --wo
 # Type declarations and source maps are only for editors and debuggers.
 RUN find node_modules -name '*.d.?ts' -delete -o -name '*.d.ts' -delete -o -name '*.map' -delete
 
-FROM ${NODE_IMAGE}
+FROM ${NODE_IMAGE} AS service
 # tini runs as process 1 and forwards signals. The kernel drops signals for which process 1 has no handler, and Node.js has
 # none while it starts.
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 WORKDIR /app
+ARG NODE_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="product-service" \
       org.opencontainers.image.description="A catalog over REST and gRPC, in PostgreSQL" \
       org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="${NODE_IMAGE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production ENVIRONMENT=production
@@ -43,3 +48,18 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8080) + '/health/ready').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]
 CMD ["node", "services/product/src/main.ts"]
+
+# Runs the program that is given, such as services/product/src/admin/status.ts.
+FROM ${POSTGRES_IMAGE} AS admin
+# What Node.js needs. The image of PostgreSQL is Debian too.
+RUN apt-get update && apt-get install -y --no-install-recommends libatomic1 libstdc++6 && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+COPY --from=service /usr/local/bin/node /usr/local/bin/
+COPY --from=service /app /app
+ENV NODE_ENV=production ENVIRONMENT=production
+WORKDIR /app
+USER 1000:1000
+ENTRYPOINT ["node"]
+CMD ["services/product/src/admin/status.ts"]
+
+# The last stage is what is built without --target.
+FROM service

@@ -106,7 +106,10 @@ await run(async () => {
     throw new OperatorError('PRODUCT_PORT, GRPC_PORT and BASKET_PORT must differ.')
   for (const port of ports) await requireFreePort(product.http.host, port)
 
-  const children = [start('product', productEnv), start('basket', basketEnv)]
+  const children = [
+    start('product', { RELATED_DOCS_URL: `http://${host}:${basketPort}/docs`, ...productEnv }),
+    start('basket', { RELATED_DOCS_URL: `http://${host}:${productPort}/docs`, ...basketEnv }),
+  ]
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
     for (const child of children) child.once('exit', () => resolve())

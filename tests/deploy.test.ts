@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { cp, mkdir, mkdtempDisposable, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { filesOf, root } from '@shop/testing/files.ts'
+import { documentedUser } from '@shop/testing/stores/redis-user.ts'
 import { parse, parseAllDocuments } from 'yaml'
 import { basketVariables } from '../services/basket/src/config.ts'
 import { productVariables, readConfig } from '../services/product/src/config.ts'
@@ -20,38 +24,135 @@ type Service = keyof typeof variables
 const unreadVariables = (service: Service, names: readonly string[]): string[] =>
   names.filter((name) => !name.startsWith('NODE_') && !variables[service].has(name))
 
+type ComposeService = Readonly<{
+  image: string
+  user?: string
+  command?: string | string[]
+  build?: { dockerfile: string; target?: string; args: Record<string, string> }
+  environment?: Record<string, string>
+  depends_on?: object | string[]
+  volumes?: string[]
+  ports?: string[]
+  stop_grace_period?: string
+  networks?: string[] | Record<string, { aliases?: string[] } | null>
+  read_only?: boolean
+  cap_drop?: string[]
+  security_opt?: string[]
+  deploy?: { resources: { limits: { memory?: string; pids?: number } } }
+  logging?: { options: Record<string, string> }
+  restart?: string
+  pull_policy?: string
+}>
 type Compose = Readonly<{
-  services: Record<
-    string,
-    {
-      image: string
-      command?: string
-      build?: { dockerfile: string }
-      environment?: Record<string, string>
-      depends_on?: object | string[]
-      volumes?: string[]
-      stop_grace_period?: string
-      networks?: { default: { aliases: string[] } }
-    }
-  >
+  services: Record<string, ComposeService>
+  networks: Record<string, { internal?: boolean }>
   volumes: object
+  include: string[]
 }>
 
-describe('docker-compose.yml', () => {
-  const { services, volumes } = parse(read('docker-compose.yml'), { merge: true }) as Compose
-  const builtServices = Object.entries(services).filter(([, { build }]) => build !== undefined)
+const readCompose = (path: string) => parse(read(path), { merge: true }) as Compose
 
-  it('sets only variables that the services read, and refers to dockerfiles that exist', () => {
-    assert.equal(builtServices.length, 4)
+/** Variables that only the programs for the database read. */
+const adminVariables = new Set(['SEED', 'RESTORE_TARGET'])
+
+describe('docker-compose.yml', () => {
+  const { services, networks, volumes, include } = readCompose('docker-compose.yml')
+  const builtServices = Object.entries(services).filter(([, { build }]) => build !== undefined)
+  const all = { ...services, ...Object.assign({}, ...include.map((path) => readCompose(path).services)) }
+  const containers = Object.entries<ComposeService>(all)
+  const networksOf = ({ networks: own = ['default'] }: ComposeService): string[] =>
+    Array.isArray(own) ? own : Object.keys(own)
+
+  it('sets only variables that the services read, and refers to dockerfiles and stages that exist', () => {
+    assert.equal(builtServices.length, 6)
     for (const [name, { build, environment = {} }] of builtServices) {
-      const service = name.replace(/-2$/, '') as Service
-      assert.deepEqual(unreadVariables(service, Object.keys(environment)), [])
-      assert.ok(existsSync(join(root, build?.dockerfile ?? '')))
+      const service = name.startsWith('basket') ? 'basket-service' : 'product-service'
+      const names = Object.keys(environment).filter((variable) => !adminVariables.has(variable))
+      assert.deepEqual(unreadVariables(service, names), [], name)
+      const dockerfile = read(build?.dockerfile ?? '')
+      if (build?.target !== undefined)
+        assert.match(dockerfile, new RegExp(`^FROM .* AS ${build.target}$`, 'm'))
+      for (const [argument, value] of Object.entries(build?.args ?? {})) {
+        const [, base = ''] = new RegExp(`^ARG ${argument}=(.+)$`, 'm').exec(dockerfile) ?? []
+        assert.equal(value, `\${${argument}:-${base}}`)
+      }
     }
   })
 
+  it('lets every image be replaced, and takes what is built here from no registry', () => {
+    for (const [name, { image, build, pull_policy }] of containers)
+      if (build === undefined) assert.match(image, /^\$\{[A-Z]+_IMAGE:-[\w./-]+:[\w.-]+\}$/, name)
+      else assert.equal(pull_policy, 'never', name)
+  })
+
+  it('gives containers no privileges, a read-only root and limits', () => {
+    assert.ok(containers.length >= 13)
+    for (const [name, container] of containers) {
+      assert.equal(container.read_only, true, name)
+      assert.deepEqual(container.cap_drop, ['ALL'], name)
+      assert.deepEqual(container.security_opt, ['no-new-privileges:true'], name)
+      assert.ok(container.build !== undefined || (container.user ?? 'root') !== 'root', name)
+      const { memory, pids } = container.deploy?.resources.limits ?? {}
+      assert.match(memory ?? '', /^\d+[MG]$/, name)
+      assert.ok(pids !== undefined && pids <= 256, name)
+      assert.ok(container.logging?.options['max-size'], name)
+      for (const key of ['cap_add', 'privileged', 'network_mode', 'pid', 'ipc', 'devices', 'pids_limit'])
+        assert.ok(!(key in container), `${name} ${key}`)
+    }
+  })
+
+  it('publishes ports on loopback only, each of which can be changed', () => {
+    const ports = containers.flatMap(([, { ports: published = [] }]) => published)
+    assert.ok(ports.length >= 9)
+    for (const port of ports) assert.match(port, /^127\.0\.0\.1:\$\{[A-Z_]+_PORT:-\d+\}:\d+$/)
+  })
+
+  it('lets only the services and the programs for a store reach it, and the stores nothing else', () => {
+    const on = (network: string) =>
+      containers.filter(([, container]) => networksOf(container).includes(network)).map(([name]) => name)
+    assert.deepEqual(networks, { postgres: { internal: true }, redis: { internal: true } })
+    const products = ['product-service', 'product-service-2']
+    assert.deepEqual(new Set(on('postgres')), new Set(['postgres', 'roles', 'migrate', 'admin', ...products]))
+    assert.deepEqual(new Set(on('redis')), new Set(['redis', 'basket-service', 'basket-service-2']))
+    for (const name of ['postgres', 'roles', 'migrate', 'admin', 'redis'])
+      assert.equal(networksOf(all[name]).length, 1, name)
+  })
+
+  it('has no password of its own: each must be set, and the message says how', () => {
+    const passwords = containers.flatMap(([, { environment = {} }]) =>
+      Object.entries(environment).filter(([name]) => /PASSWORD/.test(name)),
+    )
+    assert.ok(passwords.length >= 8)
+    const names = passwords.map(([, value]) => /^\$\{(\w+):\?run "make env", .+\}$/.exec(value)?.[1] ?? value)
+    const written = [...read('.env.example').matchAll(/^(\w+PASSWORD)=$/gm)].map(([, name = '']) => name)
+    assert.deepEqual(new Set(names), new Set(written))
+  })
+
+  it('gives each program the role in PostgreSQL that it needs', () => {
+    const userOf = (name: string) => services[name]?.environment?.['DB_USER']
+    const password = (name: string) => services[name]?.environment?.['DB_PASSWORD'] ?? ''
+    assert.deepEqual(['product-service', 'product-service-2', 'migrate'].map(userOf), [
+      'shop',
+      'shop',
+      'shop_owner',
+    ])
+    assert.match(password('product-service'), /^\$\{DB_SERVICE_PASSWORD:/)
+    assert.match(password('migrate'), /^\$\{DB_OWNER_PASSWORD:/)
+    assert.equal(services['product-service']?.environment?.['MIGRATE'], 'off')
+  })
+
+  it('gives the basket service the rights in Redis that docs/redis.md lists, and the default user none', () => {
+    const { environment = {}, command = [] } = services['redis'] ?? {}
+    assert.deepEqual(
+      environment['REDIS_COMMANDS']?.trim().split(' '),
+      documentedUser().commands.map((name) => `+${name}`),
+    )
+    assert.match(String(command), /'user default off' "user shop on #\$\$hash ~basket:\* -@all /)
+    assert.equal(services['basket-service']?.environment?.['REDIS_USERNAME'], 'shop')
+  })
+
   it('starts the stores with the settings that docs/durability.md names', () => {
-    assert.match(services['redis']?.command ?? '', / --appendonly yes --appendfsync everysec /)
+    assert.match(String(services['redis']?.command), / --appendonly yes --appendfsync everysec /)
     assert.equal(services['postgres']?.command, undefined)
   })
 
@@ -64,14 +165,13 @@ describe('docker-compose.yml', () => {
         assert.ok(source.startsWith('./') ? existsSync(join(root, source)) : source in volumes, source)
       }
     }
-    const { include } = parse(read('docker-compose.yml')) as { include: string[] }
     for (const file of include) assert.ok(existsSync(join(root, file)), file)
   })
 
   it('has exactly one instance, which exposes the right port, for each server in haproxy.cfg', () => {
-    const hostNamesOf = ([name, { networks }]: [string, Compose['services'][string]]) => [
+    const hostNamesOf = ([name, { networks: own = {} }]: [string, ComposeService]) => [
       name,
-      ...(networks?.default.aliases ?? []),
+      ...(Array.isArray(own) ? [] : (own['default']?.aliases ?? [])),
     ]
     const servers = [...read('deploy/haproxy/haproxy.cfg').matchAll(/^ {2}server \w+ ([\w-]+):(\d+)/gm)]
     assert.equal(servers.length, 6)
@@ -85,8 +185,58 @@ describe('docker-compose.yml', () => {
 
   it('gives each service more time to stop than a shutdown takes', () => {
     // The default shutdown delay of 5 s, then at most 10 s to close.
-    for (const [, { stop_grace_period: period = '' }] of builtServices)
+    const longRunning = builtServices.filter(([, { restart }]) => restart !== undefined)
+    assert.equal(longRunning.length, 4)
+    for (const [, { stop_grace_period: period = '' }] of longRunning)
       assert.ok(Number.parseInt(period, 10) > 5 + 10)
+  })
+})
+
+describe('scripts/env.sh', () => {
+  /** Runs the script in a copy of its folders. Returns the file that it leaves, and its permissions. */
+  const run = async (before: string | undefined, environment: Record<string, string> = {}) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'env-'))
+    await mkdir(join(folder.path, 'scripts'))
+    for (const path of ['scripts/env.sh', '.env.example']) await cp(join(root, path), join(folder.path, path))
+    const file = join(folder.path, '.env')
+    if (before !== undefined) await writeFile(file, before)
+    const script = join(folder.path, 'scripts/env.sh')
+    const { status, stdout, stderr } = spawnSync(script, {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], ...environment },
+    })
+    assert.equal(status, 0, stderr)
+    const text = readFileSync(file, 'utf8')
+    return { text, stdout, mode: (await stat(file)).mode & 0o777 }
+  }
+  const names = ['DB_PASSWORD', 'DB_OWNER_PASSWORD', 'DB_SERVICE_PASSWORD', 'REDIS_PASSWORD']
+  const valueOf = (name: string, text: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? ''
+
+  it('writes random passwords into a file that only its owner can read, and prints none of them', async () => {
+    const { text, stdout, mode } = await run(undefined)
+    const values = names.map((name) => valueOf(name, text))
+    for (const value of values) {
+      assert.match(value, /^[0-9a-f]{48}$/)
+      assert.ok(!stdout.includes(value))
+    }
+    assert.equal(new Set(values).size, names.length)
+    assert.equal(mode, 0o600)
+    assert.notEqual(valueOf('DB_PASSWORD', (await run(undefined)).text), values[0])
+  })
+
+  it('keeps what the file of an older version has, and adds what it lacks', async () => {
+    const { text, mode } = await run('# mine\nDB_PASSWORD=secret\nPRODUCT_PORT=9000')
+    assert.ok(text.startsWith('# mine\nDB_PASSWORD=secret\nPRODUCT_PORT=9000\n'), text)
+    const written = [...text.matchAll(/^(\w+)=/gm)].map(([, name]) => name)
+    assert.deepEqual(written.toSorted(), [...names, 'PRODUCT_PORT'].toSorted())
+    assert.equal(mode, 0o600)
+    assert.equal((await run(text)).text, text)
+  })
+
+  it('writes no password that the environment has, because that one counts', async () => {
+    const { text } = await run(undefined, { DB_PASSWORD: 'of the environment' })
+    assert.equal(valueOf('DB_PASSWORD', text), '')
+    assert.notEqual(valueOf('REDIS_PASSWORD', text), '')
   })
 })
 

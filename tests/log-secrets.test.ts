@@ -28,6 +28,7 @@ const harmless = new Set([
   'REDIS_HOST',
   'REDIS_TLS_CA',
   'REDIS_USERNAME',
+  'TRUST_PROXY',
   'WORKERS',
 ])
 

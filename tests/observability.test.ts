@@ -180,7 +180,7 @@ describe('the observability profile', () => {
   it('sends alerts to the Alertmanager that it starts', () => {
     const [{ static_configs: configs }] = prometheus.alerting.alertmanagers
     assert.deepEqual(configs, [{ targets: ['alertmanager:9093'] }])
-    assert.deepEqual(compose.services['alertmanager']?.ports, ['127.0.0.1:9093:9093'])
+    assert.deepEqual(compose.services['alertmanager']?.ports, ['127.0.0.1:${ALERTMANAGER_PORT:-9093}:9093'])
   })
 })
 

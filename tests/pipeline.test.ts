@@ -20,6 +20,9 @@ const createRecorder = () => {
   return { step, calls }
 }
 
+/** Both services take the request ids of these tests. */
+const trusting = { trustProxy: 'loopback' }
+
 type Http = Awaited<ReturnType<typeof createBasketApp>>['http']
 type Operation = Readonly<{ operationId: string; tags: readonly string[] }>
 
@@ -100,7 +103,7 @@ const requestIdsOf = (calls: readonly Call[]) => new Set(calls.map(({ requestId 
 describe('a step in the pipeline', () => {
   it('sees every HTTP operation and every RPC of the product service', async () => {
     const { step, calls } = createRecorder()
-    await using app = await openProductApp({ steps: [step] })
+    await using app = await openProductApp({ http: trusting, grpc: trusting, steps: [step] })
     const requested = await requestEveryOperation(app.http)
     assert.ok(requested.length >= 9)
     assert.deepEqual(requestIdsOf(calls.splice(0)), new Set(requested))
@@ -122,6 +125,7 @@ describe('a step in the pipeline', () => {
     }))
     const { ports } = basketPorts
     await using app = await createBasketApp({ ports, dependencies: [] }, silentLogger, undefined, {
+      http: trusting,
       steps: [step],
     })
     const requested = await requestEveryOperation(app.http)

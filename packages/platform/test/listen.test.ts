@@ -39,7 +39,7 @@ describe('a listener', () => {
 
   it('over gRPC stops listening on each address', async () => {
     for (const host of ['::', '127.0.0.1', '::1']) {
-      await using service = await startService(async () => noProduct, 0, undefined, host)
+      await using service = await startService(async () => noProduct, { host })
       service.stopListening()
       using client = openClient(service.port, host === '127.0.0.1' ? host : '[::1]')
       await assert.rejects(client.getProduct(7), host)
@@ -55,7 +55,7 @@ describe('a listener', () => {
     ] as const) {
       await using server = await listenHttp(host)
       assert.deepEqual(await Promise.all(['[::1]', '127.0.0.1'].map(server.isReachable)), reachable, host)
-      await using service = await startService(async () => noProduct, 0, undefined, host)
+      await using service = await startService(async () => noProduct, { host })
       for (const [index, name] of ['[::1]', '127.0.0.1'].entries()) {
         using client = openClient(service.port, name)
         const isServed = await client.getProduct(7).then(
@@ -76,7 +76,7 @@ describe('a listener', () => {
       const expected = new OperatorError(`Cannot listen on HOST ${host}: ${reason}.`)
       await assert.rejects(listenHttp(host), expected, host)
       await assert.rejects(
-        startService(async () => noProduct, 0, undefined, host),
+        startService(async () => noProduct, { host }),
         expected,
         host,
       )
@@ -114,7 +114,7 @@ describe('a listener', () => {
       { code: 'EADDRINUSE' },
     )
     await assert.rejects(
-      startService(async () => noProduct, port),
+      startService(async () => noProduct, { port }),
       { code: 'EADDRINUSE' },
     )
   })

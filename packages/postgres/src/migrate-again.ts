@@ -1,9 +1,10 @@
+import { expectedFailure, failureFields } from '@shop/platform/logging/failure.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { type Kysely, sql } from 'kysely'
 import { closePostgres } from './close.ts'
 import { openForMigration, type PostgresConfig } from './database.ts'
-import { hasSqlState, missingTable } from './errors.ts'
+import { hasSqlState, isUnusable, missingTable } from './errors.ts'
 import type { Migrations } from './migrations.ts'
 
 const pauseMs = 3_000
@@ -30,7 +31,10 @@ export const migrateAgain = ({ postgres, migrations, logger }: Options) => {
       if (await hasMigrationsTable(database)) return
       logger.warn({ applied: await migrations.apply(database) }, 'migrated a database without tables')
     } catch (error) {
-      logger.warn({ err: error }, 'a database without tables cannot be migrated')
+      logger.warn(
+        isUnusable(error) ? expectedFailure(error) : failureFields(error),
+        'a database without tables cannot be migrated',
+      )
     } finally {
       notBefore = performance.now() + pauseMs
       await closePostgres(database)

@@ -1,4 +1,5 @@
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { ExpectedFailure, expectedFailure, failureFields } from '@shop/platform/logging/failure.ts'
 import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
@@ -50,6 +51,12 @@ const messageOf = (error: unknown): string => {
     : 'the database cannot be migrated'
 }
 
+/** Only a failed migration may be a bug: of its file. The message of an `OperatorError` is that of the line already. */
+const fieldsOf = (error: unknown) => {
+  if (error instanceof OperatorError) return { err: new ExpectedFailure(error) }
+  return hasSqlState(error, insufficientPrivilege) ? expectedFailure(error) : failureFields(error)
+}
+
 /** A failed migration was rolled back, so one that met another transaction's lock can be repeated. */
 const mayEndByWaiting = (error: unknown): boolean =>
   isUnusable(error) || isContended(error) || error instanceof MigrationsPending
@@ -62,7 +69,10 @@ const mayEndByWaiting = (error: unknown): boolean =>
 export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean> => {
   const { logger, signal } = options
   const database = openForMigration<unknown>(options.postgres, logger)
-  const failures = createFailureLog(logger, 'waiting for the database', 'warn')
+  const failures = createFailureLog(logger, 'waiting for the database', {
+    level: 'warn',
+    fieldsOf: expectedFailure,
+  })
   const remind = async () => {
     const sessions = await blockersOf(database)
     logger.warn({ sessions }, 'the database is not up to date yet: a migration runs, or waits for a lock')
@@ -77,7 +87,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
       } catch (error) {
         if (signal.aborted) return false
         if (!mayEndByWaiting(error)) {
-          logger.fatal({ err: error }, messageOf(error))
+          logger.fatal(fieldsOf(error), messageOf(error))
           options.abortService()
           return false
         }

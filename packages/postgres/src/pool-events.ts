@@ -1,3 +1,4 @@
+import { expectedFailure } from '@shop/platform/logging/failure.ts'
 import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
@@ -27,7 +28,10 @@ const logServer = (pool: Pool, logger: Logger): void => {
 
 /** Logs lost connections and, if there are several servers, which one is in use. */
 export const logPool = (pool: Pool, logger: Logger, hasSeveralServers: boolean): void => {
-  const lostConnections = createFailureLog(logger, 'database connection lost', 'warn')
+  const lostConnections = createFailureLog(logger, 'database connection lost', {
+    level: 'warn',
+    fieldsOf: expectedFailure,
+  })
   pool.on('error', (error) => {
     // The driver adds the client, whose many members would fill the log line.
     Reflect.deleteProperty(error, 'client')

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ErrorReply, type RedisClientType } from '@redis/client'
+import { expectedFailure } from '@shop/platform/logging/failure.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { errorCodeOf, withoutArguments } from './error-reply.ts'
@@ -120,7 +121,7 @@ export const createOutageLogs = (logger: Logger) => {
         down.add(connection)
         const err = withoutArguments(error)
         const [level, message] = connectFailureOf(err)
-        if (!logged.has(message)) logger[level]({ err }, message)
+        if (!logged.has(message)) logger[level](expectedFailure(err), message)
         logged.add(message)
       },
       logRecovery: () => {

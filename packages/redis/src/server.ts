@@ -36,6 +36,7 @@ const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger, o
   const { socket, ...options } = clientOptions(config)
   const client = createClient({ ...options, ...targetOptions, socket: { ...socket, ...address } })
   let connectedAt = 0
+  let isClosing = false
   client.on('error', (error) => {
     // On a ready client the error is only an error reply to a ping.
     if (!client.isReady) outageLog.logFailure(error)
@@ -45,11 +46,9 @@ const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger, o
     outageLog.logRecovery()
   })
   const connect = () => {
-    client
-      .connect()
-      .catch((error: unknown) =>
-        logger.error({ err: withoutArguments(error) }, 'Redis client stopped reconnecting'),
-      )
+    client.connect().catch((error: unknown) => {
+      if (!isClosing) logger.error({ err: withoutArguments(error) }, 'Redis client stopped reconnecting')
+    })
   }
   connect()
   const reconnect = () => {
@@ -57,7 +56,15 @@ const openClient = (target: ServerTarget, config: RedisConfig, logger: Logger, o
     client.destroy()
     connect()
   }
-  return { client, reconnect }
+  const close = async () => {
+    isClosing = true
+    if (client.isReady)
+      await withDeadline(commandTimeoutMs, 'Redis connection did not close in time', client.close()).catch(
+        () => {},
+      )
+    client.destroy()
+  }
+  return { client, reconnect, close }
 }
 
 /**
@@ -71,7 +78,7 @@ export const connectToServer = (
   outageLog: OutageLog,
   onDemotion: () => void,
 ): RedisConnection => {
-  const { client, reconnect } = openClient(target, config, logger, outageLog)
+  const { client, reconnect, close } = openClient(target, config, logger, outageLog)
   const guard = createCommandGuard(storeErrors(config.storeName))
   const run = async <Reply>(command: Command<Reply>) => {
     try {
@@ -91,12 +98,6 @@ export const connectToServer = (
     keyOnEach: (prefix) => [`${prefix}{0}`],
     findPrimaries: reconnect,
     connections: () => ({ used: client.isReady ? 1 : 0, max: 1 }),
-    [Symbol.asyncDispose]: async () => {
-      if (client.isReady)
-        await withDeadline(commandTimeoutMs, 'Redis connection did not close in time', client.close()).catch(
-          () => {},
-        )
-      client.destroy()
-    },
+    [Symbol.asyncDispose]: close,
   }
 }

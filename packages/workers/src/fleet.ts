@@ -1,6 +1,7 @@
 import type { Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { expectedFailure } from '@shop/platform/logging/failure.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
@@ -102,7 +103,7 @@ export class Fleet {
       if (!this.#stopping) this.#logger.info('all workers replaced')
     } catch (error) {
       if (!this.#stopping)
-        this.#logger.error({ err: error }, 'the new worker cannot start; keeping the others')
+        this.#logger.error(expectedFailure(error), 'the new worker cannot start; keeping the others')
     } finally {
       this.#replacing = false
     }

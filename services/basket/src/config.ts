@@ -135,7 +135,7 @@ export const readConfig = (environment: Environment): BasketConfig => {
     values.REDIS_URL === undefined && mustHavePassword(values, environment, 'REDIS_PASSWORD', 'REDIS_URL'),
   ])
   return {
-    ...serviceSections(service, variables, secretsIn(basketVariables)),
+    ...serviceSections(service, variables, secretsIn(basketVariables), 8080),
     storage: storageConfigOf(variables),
     ttlSeconds: variables.BASKET_TTL_SECONDS,
     productService: variables.PRODUCT_SERVICE_URL,

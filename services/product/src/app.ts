@@ -1,7 +1,7 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
-import { createGrpcServer } from '@shop/platform/grpc/server.ts'
+import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/server.ts'
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
@@ -60,12 +60,12 @@ const createHttp = (
 const createGrpc = (
   use: UseCases,
   health: Health,
-  observers: Parameters<typeof createGrpcServer>[2],
-  { reflection = true }: Partial<ProductConfig['grpc']> = {},
+  observers: Omit<GrpcServerOptions, 'trustProxy'>,
+  { reflection = true, trustProxy = 'off' }: Partial<ProductConfig['grpc']> = {},
 ) => {
   const healthService = grpcHealth(health, 'product.ProductService')
   const extensions = reflection ? [grpcReflection(descriptors)] : []
-  const grpc = createGrpcServer(ProductServiceService, productService(use), observers, [
+  const grpc = createGrpcServer(ProductServiceService, productService(use), { ...observers, trustProxy }, [
     healthService,
     ...extensions,
   ])

@@ -3,13 +3,18 @@ import {
   type Environment,
   isOn,
   mustBeFile,
+  optionalToggle,
   port,
   readVariables,
   secret,
   secretsIn,
   toggle,
 } from '@shop/platform/config/variables.ts'
-import { type ServiceConfig, serviceSections } from '@shop/platform/process/service-config.ts'
+import {
+  offInProduction,
+  type ServiceConfig,
+  serviceSections,
+} from '@shop/platform/process/service-config.ts'
 import {
   mustHavePassword,
   serviceProblems,
@@ -51,14 +56,14 @@ export const productVariables = Type.Object({
   DB_PGBOUNCER: toggle('off'),
   DB_REPLICA_URL: PostgresUrl,
   MIGRATE: toggle('on'),
-  REFLECTION: toggle('on'),
+  REFLECTION: optionalToggle,
 })
 
 type Variables = Static<typeof productVariables>
 
 export type ProductConfig = ServiceConfig &
   Readonly<{
-    grpc: Readonly<{ port: number; reflection: boolean }>
+    grpc: Readonly<{ port: number; reflection: boolean; trustProxy: string }>
     production: boolean
     storage: StorageConfig
   }>
@@ -106,9 +111,15 @@ const postgresOf = (variables: Variables): PostgresConfig => ({
 export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
   const production = variables.ENVIRONMENT === 'production'
+  const sections = serviceSections(service, variables, secretsIn(productVariables), 8081)
+  const { trustProxy } = sections.http
   return {
-    ...serviceSections(service, variables, secretsIn(productVariables)),
-    grpc: { port: variables.GRPC_PORT, reflection: isOn(variables.REFLECTION) },
+    ...sections,
+    grpc: {
+      port: variables.GRPC_PORT,
+      reflection: isOn(variables.REFLECTION ?? offInProduction(variables, 'on')),
+      trustProxy,
+    },
     production,
     storage:
       storageKindOf(variables) === 'embedded'

@@ -17,8 +17,10 @@ const allVariables = {
   LOG_FILE: 'shop.log',
   SHUTDOWN_DELAY_SECONDS: '12',
   DOCS: 'off',
+  RELATED_DOCS_URL: 'https://baskets.example/docs',
   COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example',
+  TRUST_PROXY: 'loopback,10.0.0.0/8',
   MAX_EVENT_LOOP_DELAY_MS: '250',
   HOST: 'localhost',
   HSTS_MAX_AGE_SECONDS: '3600',
@@ -60,12 +62,14 @@ describe("the product service's configuration", () => {
         host: '::',
         port: 8080,
         docs: true,
+        relatedDocs: 'http://localhost:8081/docs',
         compression: true,
         corsOrigins: '*',
+        trustProxy: 'loopback',
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
       },
-      grpc: { port: 50_050, reflection: true },
+      grpc: { port: 50_050, reflection: true, trustProxy: 'loopback' },
       logging: {
         level: 'debug',
         format: 'text',
@@ -88,12 +92,14 @@ describe("the product service's configuration", () => {
         host: 'localhost',
         port: 9_090,
         docs: false,
+        relatedDocs: 'https://baskets.example/docs',
         compression: false,
         corsOrigins: 'https://shop.example',
+        trustProxy: 'loopback,10.0.0.0/8',
         maxEventLoopDelayMs: 250,
         hstsMaxAgeSeconds: 3_600,
       },
-      grpc: { port: 9_091, reflection: false },
+      grpc: { port: 9_091, reflection: false, trustProxy: 'loopback,10.0.0.0/8' },
       logging: {
         level: 'warn',
         format: 'text',
@@ -249,6 +255,13 @@ describe("the product service's configuration", () => {
         [isOn, isOn, isOn, isOn, isOn],
       )
     }
+  })
+
+  it('has no server reflection in production, unless it is asked for', () => {
+    const production = { ENVIRONMENT: 'production', DB_PASSWORD: '' }
+    assert.equal(readConfig(production).grpc.reflection, false)
+    assert.equal(readConfig({ ...production, REFLECTION: 'on' }).grpc.reflection, true)
+    assert.equal(readConfig({ ENVIRONMENT: 'staging' }).grpc.reflection, true)
   })
 
   it('requires DB_PASSWORD to be set in production, although it may be empty', () => {

@@ -25,6 +25,9 @@ export const port = (defaultPort: number) =>
 /** Schema of an on/off variable; `isOn` converts its value to a boolean. */
 export const toggle = (defaultState: 'on' | 'off') => Type.Enum(['on', 'off'], { default: defaultState })
 
+/** Schema of an on/off variable whose default depends on other variables. */
+export const optionalToggle = Type.Optional(Type.Enum(['on', 'off']))
+
 export const isOn = (state: 'on' | 'off'): boolean => state === 'on'
 
 /** Marks a variable whose value may contain credentials and must not be logged. */

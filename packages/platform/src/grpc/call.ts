@@ -5,10 +5,11 @@ import { anonymous } from '@shop/kernel/principal.ts'
 import type { FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import { requestContext, requestIdFrom, requestIdHeader } from '../request-context.ts'
+import { parseRequestId, requestContext, requestIdFrom, requestIdHeader } from '../request-context.ts'
 import { recordError, trace } from '../tracing/api.ts'
 import { callerGoneError, overloadMessage } from '../transports.ts'
-import { joinedIdsIn } from './joined-ids.ts'
+import { joinedIdsIn } from './ids/joined-ids.ts'
+import { removedIds } from './ids/untrusted-ids.ts'
 import { publicErrorOf } from './public-error.ts'
 import { inServerSpan } from './tracing.ts'
 
@@ -51,16 +52,23 @@ const cancelledStatus = (deadline: number): status =>
 /** Created once: overload produces many of these errors, and each would capture its own stack trace. */
 const overloadError = new AppError('unavailable', overloadMessage)
 
+/** The id that the caller sent, if the call has another one because the caller is not trusted. */
+const clientRequestId = ({ metadata }: Call): string | undefined => {
+  const [sent] = removedIds(metadata)?.get(requestIdHeader) ?? []
+  return typeof sent === 'string' ? parseRequestId(sent) : undefined
+}
+
 /** Returns a function that records one measurement and one log line for a finished call of the method. */
 const callRecorder = (method: string, { logger, metrics }: ServerObservers) => {
   const callLogger = withoutRedaction(logger)
-  return (started: number, code: status, cause?: string) => {
+  return (call: Call, started: number, code: status, cause?: string) => {
     const seconds = (performance.now() - started) / 1000
     const name = statusNames[code] ?? 'UNKNOWN'
     trace.getActiveSpan()?.setAttribute('rpc.response.status_code', name)
     metrics.rpcServerDuration.observe({ rpc_method: method, rpc_response_status_code: name }, seconds)
     const duration_ms = Math.round(seconds * 100_000) / 100
-    callLogger.info({ rpc: method, status: name, duration_ms, cause }, 'call')
+    const client_request_id = clientRequestId(call)
+    callLogger.info({ rpc: method, client_request_id, status: name, duration_ms, cause }, 'call')
   }
 }
 
@@ -80,10 +88,10 @@ const failureRecorder =
     const publicError = publicErrorOf(error, { service, requestId })
     recordError(trace.getActiveSpan(), { kind: kindOf(error), code: codeOf(error) })
     const isFault = publicError.code === status.INTERNAL || publicError.code === status.UNAVAILABLE
-    if (call.cancelled) record(started, cancelledStatus(deadline))
+    if (call.cancelled) record(call, started, cancelledStatus(deadline))
     else if (isFault && error !== overloadError)
-      record(started, publicError.code, failures.record(error, { rpc: method }))
-    else record(started, publicError.code)
+      record(call, started, publicError.code, failures.record(error, { rpc: method }))
+    else record(call, started, publicError.code)
     return publicError
   }
 
@@ -105,7 +113,7 @@ export const serveCalls = (method: string, handler: Handler, observers: ServerOb
       // `withStrictDecoding` passes an `invalid` error as the request if the message cannot be decoded.
       if (isAppError(call.request)) throw call.request
       const response = await handler(call.request, context)
-      record(started, status.OK)
+      record(call, started, status.OK)
       const metadata = new Metadata()
       metadata.set(requestIdHeader, requestId)
       // Headers are sent only on success: a client that has received them does not retry on another server.

@@ -9,7 +9,7 @@ import {
 import { AppError } from '@shop/kernel/errors.ts'
 import { service as healthDefinition } from 'grpc-health-check'
 import { requestContext, requestIdHeader } from '../request-context.ts'
-import { setJoinedIds } from './joined-ids.ts'
+import { setJoinedIds } from './ids/joined-ids.ts'
 import { meaningOf } from './status.ts'
 
 /** The key of the trailing metadata that carries the error code, which is more specific than the status. */

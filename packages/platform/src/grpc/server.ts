@@ -13,6 +13,7 @@ import { createFailureLog } from '../logging/failure-log.ts'
 import { drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
+import { removeUntrustedIds } from './ids/untrusted-ids.ts'
 import { describeLibraryErrors } from './library-errors.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
 
@@ -42,6 +43,12 @@ export type Rpcs<GeneratedServer> = {
 
 const addressOf = (host: string, port: number): string =>
   isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+
+export type GrpcServerOptions = Observers &
+  Readonly<{
+    /** The networks whose peers may choose the ids of requests and traces, as in `networkMatcher`. */
+    trustProxy?: string
+  }>
 
 type Bound = Readonly<{ host: string; port: number }>
 
@@ -79,10 +86,13 @@ const createListener = (server: Server) => {
 export const createGrpcServer = (
   definition: ServiceDefinition,
   rpcs: Readonly<Record<string, Handler>>,
-  observers: Observers,
+  { trustProxy = 'off', ...observers }: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
-  const server = new Server({ ...serverOptions, interceptors: [describeLibraryErrors] })
+  const server = new Server({
+    ...serverOptions,
+    interceptors: [describeLibraryErrors, removeUntrustedIds(trustProxy)],
+  })
   const running = new Set<Promise<void>>()
   const failures = createFailureLog(observers.logger, 'call failed')
   const handlers = Object.entries(rpcs).map(([name, handler]) => {

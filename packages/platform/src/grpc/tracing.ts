@@ -9,6 +9,7 @@ import {
   trace,
 } from '../tracing/api.ts'
 import { errorCodeKey } from './client.ts'
+import { removedIds } from './ids/untrusted-ids.ts'
 import { meaningOf } from './status.ts'
 
 const attributesOf = (method: string) => ({ 'rpc.system.name': 'grpc', 'rpc.method': method })
@@ -43,14 +44,18 @@ export const traceCalls: Interceptor = (options, nextCall) => {
   })
 }
 
-/** Serves a call within a span, in the trace of the caller if it sent one. */
+/** Serves a call within a span, in the trace of a trusted caller if it sent one. */
 export const inServerSpan = <Result>(
   { method, metadata, requestId }: Readonly<{ method: string; metadata: Metadata; requestId: string }>,
   serve: () => Promise<Result>,
 ): Promise<Result> => {
-  const caller = propagation.extract(ROOT_CONTEXT, metadata, carrier)
+  const removed = removedIds(metadata)
+  const caller = {
+    trace: propagation.extract(ROOT_CONTEXT, removed ?? metadata, carrier),
+    isTrusted: removed === undefined,
+  }
   const attributes = { ...attributesOf(method), request_id: requestId }
-  const span = startRequest(method, attributes, caller)
-  if (span === undefined) return serve()
-  return context.with(trace.setSpan(caller, span), serve).finally(() => span.end())
+  const started = startRequest(method, attributes, caller)
+  if (started === undefined) return serve()
+  return context.with(started.within, serve).finally(() => started.span.end())
 }

@@ -74,7 +74,7 @@ export const respondMethodNotAllowed = (app: FastifyInstance) => {
  */
 export const rejectTrailingSlashDelete = (app: FastifyInstance): void => {
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.method === 'DELETE' && request.url.split('?', 1)[0]?.endsWith('/'))
+    if (request.method === 'DELETE' && /^[^?]+\/(?:\?|$)/.test(request.url))
       void sendStatus(404, request, reply)
     else done()
   })

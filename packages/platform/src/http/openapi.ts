@@ -1,5 +1,4 @@
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
 import type { HealthReport } from '../health/health.ts'
@@ -15,7 +14,10 @@ import { describeExactQuery } from './query/exact-query.ts'
 export type Documentation = Readonly<{
   title: string
   description?: string
+  /** The title of the service next to this one, whose documentation the page links to. */
+  relatedTitle?: string
   tags?: readonly Readonly<{ name: string; description: string }>[]
+  /** In the order in which the page lists them. */
   operations?: OperationsDocumentation
   /** A report of the healthy service. */
   healthExample?: HealthReport
@@ -49,8 +51,8 @@ const complete = (
 
 type Options = Documentation & Readonly<{ version: string }>
 
-/** Makes the document from the schemas of the routes. */
-const registerDocument = async (app: FastifyInstance, documentation: Options): Promise<void> => {
+/** Makes `app.swagger()` return the OpenAPI 3.1 document, generated from the schemas of the routes. */
+export const describeApi = async (app: FastifyInstance, documentation: Options): Promise<void> => {
   const { title, version, description, tags = [] } = documentation
   const maxBodyBytes = app.initialConfig.bodyLimit ?? maxRequestBytes
   await app.register(swagger, {
@@ -74,31 +76,5 @@ const registerDocument = async (app: FastifyInstance, documentation: Options): P
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,
     },
-  })
-}
-
-const config = { cacheControl: 'no-cache' } as const
-
-const registerPage = async (app: FastifyInstance): Promise<void> => {
-  app.addHook('onRoute', (route) => {
-    route.config = { ...route.config, ...config }
-  })
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: true,
-    // With this directive, browsers would load the page's own files over https, which may not be available.
-    transformStaticCSP: (policy) => policy.replace(/ ?upgrade-insecure-requests;?/, ''),
-    logLevel: 'warn',
-  })
-}
-
-/** Serves OpenAPI 3.1 at /openapi.json and an interactive page at /docs, generated from the route schemas. */
-export const documentApi = async (app: FastifyInstance, documentation: Options): Promise<void> => {
-  await registerDocument(app, documentation)
-  await app.register(registerPage)
-  let document: Buffer | undefined
-  app.get('/openapi.json', { schema: { hide: true }, config }, (_request, reply) => {
-    document ??= Buffer.from(JSON.stringify(app.swagger()))
-    return reply.type('application/json; charset=utf-8').send(document)
   })
 }

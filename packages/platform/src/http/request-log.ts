@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import { requestContext, requestIdHeader } from '../request-context.ts'
+import { parseRequestId, requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, isAbandoned, makeContext, onceClosed } from './context.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
@@ -16,6 +16,16 @@ import { inTraceOf } from './tracing.ts'
 export const clientClosedRequest = 499
 
 const knownMethods = new Set(serverMethods)
+
+/**
+ * The id that the client sent, if the request has another one because the client is not trusted. Only the line of the
+ * request has it, in a field of its own: whoever looks for an id must not find lines that a stranger wrote under it.
+ */
+const clientRequestId = ({ id, headers }: FastifyRequest): string | undefined => {
+  const sent = headers[requestIdHeader]
+  const clientId = typeof sent === 'string' ? parseRequestId(sent) : undefined
+  return clientId === id ? undefined : clientId
+}
 
 /**
  * Returns a function that records one log line and one measurement for a finished or abandoned request. A
@@ -38,7 +48,15 @@ const requestRecorder = (logger: Logger, failures: FailureLog, { httpRequestDura
       const fault = faultOf(request)
       const cause = fault && failures.record(fault.error, { request_id: request.id, route })
       requestLogger[level](
-        { request_id: request.id, method: request.method, route, status, duration_ms, cause },
+        {
+          request_id: request.id,
+          client_request_id: clientRequestId(request),
+          method: request.method,
+          route,
+          status,
+          duration_ms,
+          cause,
+        },
         'request',
       )
     })

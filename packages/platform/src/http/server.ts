@@ -13,17 +13,19 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { requestIdFrom, requestIdHeader } from '../request-context.ts'
 import { maxRequestBytes } from '../transports.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
+import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
 import { connectionErrorHandler, rememberBodies } from './edge/connection-errors.ts'
 import { limitConnections } from './edge/connection-limit.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
 import { maxSegmentLength, routableTarget } from './edge/request-target.ts'
+import { type TrustedPeers, trustedPeers } from './edge/trusted-peers.ts'
 import { handleErrors, sendError } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
-import { type Documentation, documentApi } from './openapi.ts'
+import type { Documentation } from './openapi.ts'
 import { operationRoutes } from './operations/operation-routes.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
@@ -35,11 +37,15 @@ import { validateStrictly } from './validation.ts'
 
 /** Settings for documentation, compression, browsers and limits. */
 export type HttpConfig = Readonly<{
-  /** Whether to serve /docs and /openapi.json. */
+  /** Whether to serve /docs and /openapi.json, and to lead there from /. */
   docs: boolean
+  /** The URL of the related service's documentation. */
+  relatedDocs?: string | undefined
   /** Whether to compress responses for clients that accept it. */
   compression: boolean
   corsOrigins: Origins
+  /** The networks whose peers may choose the ids of requests and traces, as in `networkMatcher`. */
+  trustProxy: string
   /** Requests are rejected while the average event loop delay exceeds this; 0 disables the limit. */
   maxEventLoopDelayMs: number
   /** For how long browsers use only HTTPS (HSTS); 0 sends no such header. */
@@ -67,6 +73,7 @@ const defaults = {
   docs: true,
   compression: true,
   corsOrigins: '*',
+  trustProxy: 'off',
   maxEventLoopDelayMs: 0,
   hstsMaxAgeSeconds: 0,
   maxConnections: 10_000,
@@ -76,13 +83,14 @@ const fastifyOptions = (
   loggerInstance: FastifyBaseLogger,
   { maxBodyBytes = maxRequestBytes }: Pick<HttpServerOptions, 'maxBodyBytes'>,
   fixedHeaders: Readonly<Record<string, string>>,
+  isTrusted: TrustedPeers,
 ): FastifyHttpOptions<Server> => ({
   loggerInstance,
   // The logger itself adds the request id to every line; a child logger per request would repeat it.
   childLoggerFactory: (logger) => logger,
   logController: new LogController({ disableRequestLogging: true }),
   requestIdHeader: false,
-  genReqId: ({ headers }) => requestIdFrom(headers[requestIdHeader]),
+  genReqId: ({ headers, socket }) => requestIdFrom(isTrusted(socket) ? headers[requestIdHeader] : undefined),
   bodyLimit: maxBodyBytes,
   http: {
     // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
@@ -113,16 +121,16 @@ export const createHttpServer = async (options: HttpServerOptions) => {
     ...corsHeaders(config.corsOrigins),
     ...(config.compression && { vary: 'Accept-Encoding' }),
   }
-  const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders))
-  // A client that closes its side after sending still gets its response. By default, Node.js closes the
-  // connection.
+  const isTrusted = trustedPeers(config.trustProxy)
+  const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
+  // A client that closes its side after sending still gets its response, unlike with the default of Node.js.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   receiveAllRequests(app)
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   validateStrictly(app)
-  traceRequests(app, clientClosedRequest)
+  traceRequests(app, clientClosedRequest, isTrusted)
   recordRequests(app, options, fixedHeaders)
   setCacheControl(app)
   if (config.compression) compressResponses(app)
@@ -137,7 +145,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
-  if (config.docs) await documentApi(app, { ...options.documentation, version: options.version })
+  if (config.docs) await serveDocumentation(app, options, config.relatedDocs)
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)

@@ -10,6 +10,7 @@ import {
   trace,
 } from '../tracing/api.ts'
 import { onceClosed } from './context.ts'
+import type { TrustedPeers } from './edge/trusted-peers.ts'
 import { isOperational } from './operations/operation-routes.ts'
 
 const contexts = new WeakMap<FastifyRequest, Context>()
@@ -48,21 +49,24 @@ const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: numbe
 }
 
 /**
- * Gives every request a span, from its head to the end of its response. The span belongs to the caller's
- * trace if the request names one. Requests of monitoring get no span.
+ * Gives every request a span, from its head to the end of its response. The span belongs to the trace of a trusted
+ * caller if the request names one. Requests of monitoring get no span.
  */
-export const traceRequests = (app: FastifyInstance, abandonedStatus: number): void => {
+export const traceRequests = (
+  app: FastifyInstance,
+  abandonedStatus: number,
+  isTrusted: TrustedPeers,
+): void => {
   if (!isTracing()) return
   app.addHook('onRequest', (request, reply, done) => {
-    const { method, headers, routeOptions } = request
+    const { method, headers, routeOptions, raw } = request
     if (isOperational(routeOptions.url)) return done()
-    const caller = propagation.extract(ROOT_CONTEXT, headers)
+    const caller = { trace: propagation.extract(ROOT_CONTEXT, headers), isTrusted: isTrusted(raw.socket) }
     const name = routeOptions.url === undefined ? method : `${method} ${routeOptions.url}`
-    const span = startRequest(name, attributesOf(request), caller)
-    if (span === undefined) return done()
-    endWithResponse(span, reply, abandonedStatus)
-    const traceContext = trace.setSpan(caller, span)
-    contexts.set(request, traceContext)
-    context.with(traceContext, done)
+    const started = startRequest(name, attributesOf(request), caller)
+    if (started === undefined) return done()
+    endWithResponse(started.span, reply, abandonedStatus)
+    contexts.set(request, started.within)
+    context.with(started.within, done)
   })
 }

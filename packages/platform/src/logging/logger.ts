@@ -1,6 +1,7 @@
-import { type Level, multistream, pino, stdSerializers } from 'pino'
+import { type Level, multistream, pino } from 'pino'
 import { requestContext } from '../request-context.ts'
 import { traceIds } from '../tracing/api.ts'
+import { errorSerializer, expectedFailure } from './failure.ts'
 import { type LogOutput, openOutput } from './output.ts'
 
 export type Logger = pino.Logger
@@ -38,7 +39,7 @@ const timestamp = (): string => {
 /**
  * Creates a logger whose lines carry the `base` fields and, if there are any, the trace ids, the request id
  * and the ids of joined requests. Credentials are redacted in logged objects and in objects directly inside
- * them. Files roll at 50 MB, and five old ones are kept.
+ * them. Text lines of expected failures have no stack, except at level `trace`. Files roll at 50 MB, and five old ones are kept.
  */
 export const createLogger = async (
   base: Readonly<Record<string, unknown>>,
@@ -52,7 +53,7 @@ export const createLogger = async (
       base,
       timestamp,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: stdSerializers.errWithCause },
+      serializers: { err: errorSerializer({ stacks: output.format === 'json' || level === 'trace' }) },
       redact: [...credentials, ...secrets].flatMap((name) => [name, `*.${name}`]),
       hooks: { streamWrite: withoutUserInfo },
       mixin: () => {
@@ -68,7 +69,7 @@ export const createLogger = async (
     singleStream ?? multistream(destinations.map((stream) => ({ level, stream }))),
   )
   if (failed !== undefined)
-    logger.warn({ err: failed }, 'the log file cannot be opened; logging to the console instead')
+    logger.warn(expectedFailure(failed), 'the log file cannot be opened; logging to the console instead')
   return logger
 }
 

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from '@prometheus-io/client'
+import { failureFields } from '../logging/failure.ts'
 import type { Logger } from '../logging/logger.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 
@@ -51,7 +52,7 @@ const cachedSamples = <Values>({ name, read, metrics }: SampleSource<Values>, lo
       latest = undefined
       if (!failing && !isAbortError(error))
         logger.warn(
-          { statistics: name, err: error },
+          { statistics: name, ...failureFields(error) },
           'statistics cannot be read; retrying at the next scrape',
         )
       failing = true

@@ -1,3 +1,4 @@
+import { failureFields } from '../logging/failure.ts'
 import type { Logger } from '../logging/logger.ts'
 import { measure } from '../metrics/measured.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -31,7 +32,7 @@ export const startJobs = (
         )
         failing = false
       } catch (error) {
-        if (!failing) logger.warn({ job, err: error }, 'job failed; retrying')
+        if (!failing) logger.warn({ job, ...failureFields(error) }, 'job failed; retrying')
         failing = true
       }
     }

@@ -45,18 +45,32 @@ const tracingOf = (variables: ServiceVariables): TracingConfig | undefined =>
         samplerRatio: Number(variables.OTEL_TRACES_SAMPLER_ARG),
       }
 
-/** Builds the sections from the variables. `secrets` names the variables that hold credentials. */
+/** The default of a variable that shows others how the service is built or lets their pages use it. */
+export const offInProduction = <On extends string>(
+  { ENVIRONMENT }: Pick<ServiceVariables, 'ENVIRONMENT'>,
+  on: On,
+): On | 'off' => (ENVIRONMENT === 'production' ? 'off' : on)
+
+/**
+ * Builds the sections from the variables. `secrets` names the variables that hold credentials, `relatedPort` is
+ * the default port of the service whose documentation this one links to.
+ */
 export const serviceSections = (
   service: string,
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   secrets: readonly string[],
+  relatedPort: number,
 ): ServiceConfig => ({
   http: {
     host: variables.HOST,
     port: variables.PORT,
-    docs: isOn(variables.DOCS),
+    docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
+    relatedDocs:
+      variables.RELATED_DOCS_URL ??
+      (variables.ENVIRONMENT === 'development' ? `http://localhost:${relatedPort}/docs` : undefined),
     compression: isOn(variables.COMPRESSION),
-    corsOrigins: variables.CORS_ORIGINS,
+    corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
+    trustProxy: variables.TRUST_PROXY ?? (variables.ENVIRONMENT === 'development' ? 'loopback' : 'off'),
     maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
     hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
   },

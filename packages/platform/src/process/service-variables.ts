@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
-import { type Environment, mustBeFolder, mustBeUrl, toggle } from '../config/variables.ts'
+import { mustBeNetworks } from '../config/networks.ts'
+import { type Environment, mustBeFolder, mustBeUrl, optionalToggle, toggle } from '../config/variables.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -21,14 +22,19 @@ export const serviceVariables = {
     description: 'a whole number from 1 to 64, or auto',
     default: '1',
   }),
-  DOCS: toggle('on'),
+  DOCS: optionalToggle,
+  RELATED_DOCS_URL: Type.Optional(
+    Type.String({ pattern: `^${origin}(/.*)?$`, description: 'a URL such as https://shop.example/docs' }),
+  ),
   COMPRESSION: toggle('on'),
   HSTS_MAX_AGE_SECONDS: Type.Integer({ minimum: 0, maximum: 63_072_000, default: 0 }),
-  CORS_ORIGINS: Type.String({
-    pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
-    description: '*, off, or comma-separated origins such as https://shop.example',
-    default: '*',
-  }),
+  CORS_ORIGINS: Type.Optional(
+    Type.String({
+      pattern: `^(\\*|off|${origin}(,${origin}){0,99})$`,
+      description: '*, off, or comma-separated origins such as https://shop.example',
+    }),
+  ),
+  TRUST_PROXY: Type.Optional(Type.String({ maxLength: 4_000 })),
   MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
@@ -94,6 +100,7 @@ export type ServiceVariables = Static<TObject<typeof serviceVariables>>
 /** The rules of these variables that their schema cannot express. */
 export const serviceProblems = (variables: ServiceVariables): readonly (string | false)[] => [
   !isHost(variables.HOST) && 'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
+  mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),
   variables.WORKERS !== '1' &&

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type * as OpenTelemetry from '@opentelemetry/api'
-import type { Attributes, Context, Span, SpanOptions, Tracer } from '@opentelemetry/api'
+import type { Attributes, Context, Link, Span, SpanOptions, Tracer } from '@opentelemetry/api'
 import { codeOf, type ErrorKind, kindOf } from '@shop/kernel/errors.ts'
 
 export type { Span } from '@opentelemetry/api'
@@ -22,9 +22,27 @@ export const useTracer = (next: Tracer | undefined): void => {
   tracer = next
 }
 
-/** Starts the span of a request, in the trace of its caller; undefined without tracing. End it when done. */
-export const startRequest = (name: string, attributes: Attributes, caller: Context): Span | undefined =>
-  tracer?.startSpan(name, { kind: SpanKind.SERVER, attributes }, caller)
+/** The trace that a request names, and whether the request may join it and decide whether it is sampled. */
+export type Caller = Readonly<{ trace: Context; isTrusted: boolean }>
+
+/** A link names only the ids: `tracestate` is text of the caller's choice. */
+const linksTo = (caller: Context): Link[] => {
+  const { traceId, spanId, traceFlags } = trace.getSpanContext(caller) ?? {}
+  if (traceId === undefined || spanId === undefined || traceFlags === undefined) return []
+  return [{ context: { traceId, spanId, traceFlags, isRemote: true } }]
+}
+
+/**
+ * Starts the span of a request, and returns it with the context to run the request in; undefined without tracing.
+ * End the span when done. It is in the trace of the caller, if that is trusted. Otherwise it begins a trace, which only
+ * links to the span of the caller.
+ */
+export const startRequest = (name: string, attributes: Attributes, { trace: caller, isTrusted }: Caller) => {
+  const parent = isTrusted ? caller : ROOT_CONTEXT
+  const links = isTrusted ? [] : linksTo(caller)
+  const span = tracer?.startSpan(name, { kind: SpanKind.SERVER, attributes, links }, parent)
+  return span && { span, within: trace.setSpan(parent, span) }
+}
 
 /** Starts a span within the active one. Work outside a request, such as a health check, gets no span. */
 const startWithin = (name: string, options: SpanOptions): Span | undefined =>

@@ -18,6 +18,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
+import { expectedFailure } from '../logging/failure.ts'
 import { context, diag, propagation } from './api.ts'
 import type { TracedService, TracingConfig, TracingLog } from './config.ts'
 
@@ -54,7 +55,7 @@ const logFailures = (exporter: SpanExporter, log: TracingLog): SpanExporter => {
     export: (spans, done) =>
       exporter.export(spans, (result) => {
         const failed = result.code !== ExportResultCode.SUCCESS
-        if (failed && !failing) log.warn({ err: result.error }, 'traces cannot be exported')
+        if (failed && !failing) log.warn(expectedFailure(result.error), 'traces cannot be exported')
         if (!failed && failing) log.info('traces are exported again')
         failing = failed
         done(result)

@@ -21,6 +21,9 @@ const unknownField = (bytes: number): Buffer => {
 
 const noProduct = { product: undefined }
 
+/** The tests call over loopback. */
+const trusting = { trustProxy: 'loopback' }
+
 describe('a gRPC call', () => {
   it('delivers the request and returns the response', async () => {
     const product = {
@@ -46,7 +49,7 @@ describe('a gRPC call', () => {
       await delay(1)
       requestIds.push(requestContext.getStore()?.requestId)
       return noProduct
-    })
+    }, trusting)
     using client = openClient(service.port)
     await requestContext.run({ requestId: 'req-1' }, () => client.getProduct(7))
     await client.getProduct(7)
@@ -55,7 +58,7 @@ describe('a gRPC call', () => {
   })
 
   it('receives its request id in the metadata, or a new one if it sent an invalid id', async () => {
-    await using service = await startService(async () => noProduct)
+    await using service = await startService(async () => noProduct, trusting)
     using caller = openClient(service.port)
     const returnedId = async (id: string) => {
       const sent = new Metadata()
@@ -126,7 +129,7 @@ describe('a gRPC call', () => {
       const { requestId, joinedIds } = requestContext.getStore() ?? {}
       seen.push([requestId, joinedIds])
       return noProduct
-    })
+    }, trusting)
     using client = openClient(service.port)
     const load = async (ids: readonly number[]) => {
       await client.getProduct(7)
@@ -210,7 +213,7 @@ describe('a gRPC call that fails', () => {
     await before.close()
     await assert.rejects(client.getProduct(7), genericError)
 
-    const after = await startService(async () => noProduct, before.port)
+    const after = await startService(async () => noProduct, { port: before.port })
     await eventually(20_000, () => client.getProduct(7))
     await after.close()
   })

@@ -36,8 +36,7 @@ describe('the google.rpc details of an error', async () => {
       await delay(waitMs)
       throw thrown
     },
-    0,
-    () => overloaded,
+    { isOverloaded: () => overloaded, trustProxy: 'loopback' },
   )
   const { client, ...connection } = openClient(service.port)
   after(() => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Metadata } from '@grpc/grpc-js'
-import { joinedIdsIn, setJoinedIds } from '../../src/grpc/joined-ids.ts'
+import { joinedIdsIn, setJoinedIds } from '../../src/grpc/ids/joined-ids.ts'
 
 const metadataOf = (...ids: readonly string[]): Metadata => {
   const metadata = new Metadata()

@@ -54,11 +54,7 @@ describe('a gRPC server', () => {
 
   it('refuses calls while overloaded, and logs them at level info', async () => {
     let overloaded = true
-    await using service = await startService(
-      async () => noProduct,
-      0,
-      () => overloaded,
-    )
+    await using service = await startService(async () => noProduct, { isOverloaded: () => overloaded })
     using client = openClient(service.port)
     await assert.rejects(client.getProduct(7), { code: 'unavailable', message: /overloaded/ })
     assert.deepEqual(
@@ -73,7 +69,7 @@ describe('a gRPC server', () => {
     setLogVerbosity(logVerbosity.NONE)
     await using service = await startService(async () => noProduct)
     await assert.rejects(
-      startService(async () => noProduct, service.port),
+      startService(async () => noProduct, { port: service.port }),
       { code: 'EADDRINUSE', port: service.port },
     )
   })

@@ -15,11 +15,14 @@ const method = 'product.ProductService/GetProduct'
 /** Calls GetProduct and returns the spans. `within` runs the call, by default inside a request. */
 const spansOfCall = (id: number, within: typeof inRequest = inRequest) =>
   spansOf(async () => {
-    await using service = await startService(async (request) => {
-      if (request.id === 0) throw new AppError('not_found', 'product 0 not found')
-      if (request.id < 0) throw new TypeError('bug')
-      return { product: undefined }
-    })
+    await using service = await startService(
+      async (request) => {
+        if (request.id === 0) throw new AppError('not_found', 'product 0 not found')
+        if (request.id < 0) throw new TypeError('bug')
+        return { product: undefined }
+      },
+      { trustProxy: 'loopback' },
+    )
     const [target, credentials, options] = channelTo(`127.0.0.1:${service.port}`)
     const client = new ProductServiceClient(target, credentials, { ...options, interceptors: [traceCalls] })
     const call = () => callUnary(client.getProduct.bind(client), { id }, 10_000)

@@ -10,7 +10,7 @@ const head =
 const get = 'GET /held HTTP/1.1\r\nHost: shop\r\n\r\n'
 
 /** Starts a server whose responses to GET wait for `release()`. */
-const start = async (config: Parameters<typeof startServer>[0] = {}) => {
+const start = async (options: Parameters<typeof startServer>[0] = {}) => {
   const { promise, resolve } = Promise.withResolvers<object>()
   const server = await startServer({
     routes: async (app) => {
@@ -22,7 +22,8 @@ const start = async (config: Parameters<typeof startServer>[0] = {}) => {
       })
       app.post('/things', async () => ({}))
     },
-    ...config,
+    ...options,
+    config: { trustProxy: 'loopback', ...options.config },
   })
   return { ...server, open: await listen(server.app), release: () => resolve({ done: true }) }
 }

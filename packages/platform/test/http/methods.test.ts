@@ -38,6 +38,7 @@ const allowed: Readonly<Record<string, string>> = {
   '/users/1/names': 'GET, HEAD, OPTIONS',
   '/health/ready': 'GET, HEAD, OPTIONS',
   '/metrics': 'GET, HEAD, OPTIONS',
+  '/': 'GET, HEAD, OPTIONS',
   '/docs': 'GET, HEAD, OPTIONS',
   '/docs/static/swagger-ui.css': 'GET, HEAD, OPTIONS',
   '/openapi.json': 'GET, HEAD, OPTIONS',
@@ -86,7 +87,7 @@ for (const corsOrigins of ['*', 'off', 'https://shop.example'])
 
     it('an unknown path answers every method with 404, whatever the body', async () => {
       for (const name of METHODS.filter((known) => known !== 'CONNECT'))
-        for (const url of ['/nothing', '/', '/nothing/here?a=1', '/users']) {
+        for (const url of ['/nothing', '/nothing/', '/nothing/here?a=1', '/users']) {
           const payload = ['TRACE', 'GET', 'HEAD'].includes(name) ? {} : { payload: 'not JSON' }
           const response = await app.inject({ method: method(name), url, ...payload })
           assert.deepEqual(

@@ -14,6 +14,9 @@ import { fileConfig } from '../support/log-config.ts'
 
 const Work = Type.Object({ fail: Type.Boolean() })
 
+/** Requests of `inject` come from 127.0.0.1, too. */
+const trusting = { trustProxy: 'loopback' }
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 const echo: FastifyPluginAsyncTypebox = async (app) => {
@@ -25,7 +28,7 @@ const echo: FastifyPluginAsyncTypebox = async (app) => {
 
 /** Sends a request. Returns the id in the response, which must be the one that the route saw. */
 const send = async (headers: Record<string, string>) => {
-  await using server = await startServer({ routes: echo })
+  await using server = await startServer({ routes: echo, config: trusting })
   const response = await server.app.inject({ method: 'POST', url: '/echo', headers, payload: {} })
   assert.equal(response.statusCode, 200)
   assert.equal(response.json().seen, response.headers['x-request-id'])
@@ -69,7 +72,7 @@ describe('the request id', () => {
   })
 
   it('is in every kind of response', async () => {
-    await using server = await startServer({ routes: echo })
+    await using server = await startServer({ routes: echo, config: trusting })
     const headers = { 'x-request-id': 'req-1' }
     const requests = [
       ['POST', '/echo'],
@@ -90,6 +93,7 @@ describe('the request id', () => {
     const logger = await createLogger({ service: 'test-service' }, fileConfig(folder.path))
     await using server = await startServer({
       logger,
+      config: trusting,
       routes: async (app) => {
         app.post('/work', { schema: { body: Work } }, async ({ body }) => {
           logger.info('begin')

@@ -6,7 +6,11 @@ import { startServer } from '../support/http-server.ts'
 const openMetrics = { accept: 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.3' }
 const traceparent = (flags: string) => `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`
 
-const startShop = () => startServer({ routes: async (app) => void app.get('/things', () => ({})) })
+const startShop = () =>
+  startServer({
+    routes: async (app) => void app.get('/things', () => ({})),
+    config: { trustProxy: 'loopback' },
+  })
 type Shop = Awaited<ReturnType<typeof startShop>>
 
 const scrape = async ({ app }: Shop, headers = {}) => {

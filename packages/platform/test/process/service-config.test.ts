@@ -9,7 +9,7 @@ import { serviceProblems, serviceVariables } from '../../src/process/service-var
 const schema = Type.Object({ PORT: port(8080), ...serviceVariables })
 
 const sectionsOf = (environment: Environment) =>
-  serviceSections('test-service', readVariables(schema, environment, serviceProblems), ['DB_PASSWORD'])
+  serviceSections('test-service', readVariables(schema, environment, serviceProblems), ['DB_PASSWORD'], 9090)
 
 describe('the sections of a configuration', () => {
   it('default to text logs from level debug and no shutdown delay in development', () => {
@@ -18,8 +18,10 @@ describe('the sections of a configuration', () => {
         host: '::',
         port: 8080,
         docs: true,
+        relatedDocs: 'http://localhost:9090/docs',
         compression: true,
         corsOrigins: '*',
+        trustProxy: 'loopback',
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
       },
@@ -37,11 +39,27 @@ describe('the sections of a configuration', () => {
     })
   })
 
-  it('default to JSON logs from level info and a shutdown delay of 5 s in staging and production', () => {
+  it('default to JSON logs from level info, a shutdown delay of 5 s and no trusted proxies in staging and production', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
-      const { logging, shutdown } = sectionsOf({ ENVIRONMENT })
+      const { http, logging, shutdown } = sectionsOf({ ENVIRONMENT })
+      // Outside development, nobody knows where the related service is.
+      assert.equal(http.relatedDocs, undefined)
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
+      assert.equal(http.trustProxy, 'off')
     }
+  })
+
+  it('show no documentation and take no pages of other origins in production, unless they are asked to', () => {
+    for (const [ENVIRONMENT, docs, corsOrigins] of [
+      ['development', true, '*'],
+      ['staging', true, '*'],
+      ['production', false, 'off'],
+    ] as const) {
+      const { http } = sectionsOf({ ENVIRONMENT, DOCS: '', CORS_ORIGINS: '' })
+      assert.deepEqual([http.docs, http.corsOrigins], [docs, corsOrigins], ENVIRONMENT)
+    }
+    const { http } = sectionsOf({ ENVIRONMENT: 'production', DOCS: 'on', CORS_ORIGINS: '*' })
+    assert.deepEqual([http.docs, http.corsOrigins], [true, '*'])
   })
 
   it('take the values of set variables in any environment', () => {
@@ -50,8 +68,10 @@ describe('the sections of a configuration', () => {
       HOST: '127.0.0.1',
       PORT: '9090',
       DOCS: 'off',
+      RELATED_DOCS_URL: 'https://shop.example/docs',
       COMPRESSION: 'off',
       CORS_ORIGINS: 'https://shop.example',
+      TRUST_PROXY: '10.0.0.0/8',
       MAX_EVENT_LOOP_DELAY_MS: '0',
       HSTS_MAX_AGE_SECONDS: '31536000',
       LOG_LEVEL: 'trace',
@@ -65,8 +85,10 @@ describe('the sections of a configuration', () => {
       host: '127.0.0.1',
       port: 9090,
       docs: false,
+      relatedDocs: 'https://shop.example/docs',
       compression: false,
       corsOrigins: 'https://shop.example',
+      trustProxy: '10.0.0.0/8',
       maxEventLoopDelayMs: 0,
       hstsMaxAgeSeconds: 31_536_000,
     })
@@ -125,10 +147,8 @@ describe('the configuration', () => {
       LOG_OUTPUT: 'console',
       LOG_DIR: './logs',
       WORKERS: '1',
-      DOCS: 'on',
       COMPRESSION: 'on',
       HSTS_MAX_AGE_SECONDS: 0,
-      CORS_ORIGINS: '*',
       MAX_EVENT_LOOP_DELAY_MS: 1_000,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_TIMEOUT: 3_000,
@@ -167,6 +187,42 @@ describe('the configuration', () => {
       )
   })
 
+  it('takes addresses, networks and their names as TRUST_PROXY, and says which entry is none', () => {
+    for (const TRUST_PROXY of [
+      '',
+      'off',
+      'loopback,linklocal,uniquelocal',
+      '10.0.0.0/8,192.0.2.7',
+      '2001:db8::/33,::1,::ffff:10.0.0.1',
+    ])
+      assert.deepEqual(problems({ TRUST_PROXY }), [], TRUST_PROXY)
+    const kinds =
+      'must be an IP address, a network such as 10.0.0.0/8, or one of loopback, linklocal, uniquelocal'
+    for (const [entry, rule] of [
+      ['', kinds],
+      ['all', kinds],
+      ['off', kinds],
+      [' 10.0.0.1', kinds],
+      ['proxy.example', kinds],
+      ['10.0.0.1:80', kinds],
+      ['10.0.0.0/8/8', kinds],
+      ['fe80::1%eth0', kinds],
+      ['10.0.0.0/255.0.0.0', 'must have a prefix length from 1 to 32'],
+      ['10.0.0.0/33', 'must have a prefix length from 1 to 32'],
+      ['0.0.0.0/0', 'must have a prefix length from 1 to 32'],
+      ['10.0.0.0/', 'must have a prefix length from 1 to 32'],
+      ['::/129', 'must have a prefix length from 1 to 128'],
+    ] as const)
+      assert.deepEqual(
+        problems({ TRUST_PROXY: `loopback,${entry}` }),
+        [`  - TRUST_PROXY must be off or a comma-separated list: entry 2 of 2 ${rule}`],
+        entry,
+      )
+    assert.deepEqual(problems({ TRUST_PROXY: Array(400).fill('10.0.0.1/32').join(',') }), [
+      '  - TRUST_PROXY must have at most 4000 characters',
+    ])
+  })
+
   it('of tracing is rejected when invalid, instead of ignored', () => {
     for (const OTEL_TRACES_SAMPLER_ARG of ['0', '0.25', '.5', '1', '1.0'])
       assert.deepEqual(problems({ OTEL_TRACES_SAMPLER_ARG }), [])
@@ -180,5 +236,11 @@ describe('the configuration', () => {
       ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:99999'],
     ] as const)
       assert.match(problems({ [name]: text }).join('\n'), new RegExp(`^ {2}- ${name} must be .*$`), text)
+  })
+
+  it('takes a URL of http or https as RELATED_DOCS_URL', () => {
+    assert.deepEqual(problems({ RELATED_DOCS_URL: 'http://localhost:9090/docs' }), [])
+    for (const RELATED_DOCS_URL of ['javascript:alert(1)', '//shop.example', 'http://a b/docs'])
+      assert.match(problems({ RELATED_DOCS_URL }).join('\n'), /^ {2}- RELATED_DOCS_URL must be .*$/)
   })
 })

@@ -7,21 +7,22 @@ import {
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { channelTo } from '../../src/grpc/channel.ts'
 import { callUnary } from '../../src/grpc/client.ts'
-import { createGrpcServer } from '../../src/grpc/server.ts'
+import { createGrpcServer, type GrpcServerOptions } from '../../src/grpc/server.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
+type Options = Pick<GrpcServerOptions, 'isOverloaded' | 'trustProxy'> &
+  Readonly<{ port?: number; host?: string }>
+
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
 export const startService = async (
   getProduct: GetProduct,
-  port = 0,
-  isOverloaded = () => false,
-  host = '::',
+  { port = 0, host = '::', ...options }: Options = {},
 ) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
-  const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics, isOverloaded })
+  const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics, ...options })
   const boundPort = await server.listen(port, host)
   return { ...server, port: boundPort, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
 }

@@ -1,15 +1,23 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { globSync, readFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { systemContext } from '@shop/kernel/context.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { treeOf } from '@shop/testing/observability/otlp.ts'
-import { spansOf } from '@shop/testing/observability/tracing.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { startCollector, treeOf } from '@shop/testing/observability/otlp.ts'
+import { origin, spansOf, tracingConfig } from '@shop/testing/observability/tracing.ts'
+import { createLogger } from '../../src/logging/logger.ts'
 import { pipeline } from '../../src/pipeline.ts'
+import { startTracing } from '../../src/tracing/start.ts'
 import { traced } from '../../src/tracing/traced.ts'
 import { startRequest, startServer } from '../support/http-server.ts'
+import { fileConfig } from '../support/log-config.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const callerId = 'b7ad6b7169203331'
@@ -26,22 +34,23 @@ const useCases = {
 const context = systemContext('test')
 
 /** Starts a server with one use case, which also serves as its health probe. */
-const startShop = async () => {
+const startShop = async (trustProxy: string) => {
   const use = pipeline(useCases, [traced])
   return startServer({
     routes: async (app) => {
       app.get('/users/:id', ({ params }) => use.find(params as { id: string }, context))
       app.post('/users', ({ body }) => use.find(body as { id: string }, context))
     },
+    config: { trustProxy },
     dependencies: [{ name: 'store', required: true, probe: () => use.find({ id: 'probe' }, context) }],
   })
 }
 
 type Shop = Awaited<ReturnType<typeof startShop>>
 
-const spansOfShop = (work: (shop: Shop) => Promise<unknown>, config = {}) =>
+const spansOfShop = (work: (shop: Shop) => Promise<unknown>, config = {}, trustProxy = 'loopback') =>
   spansOf(async () => {
-    await using shop = await startShop()
+    await using shop = await startShop(trustProxy)
     await work(shop)
   }, config)
 
@@ -180,6 +189,74 @@ describe('the sampler', () => {
   it('samples all requests with traceidratio and a ratio of 1', async () => {
     const config = { sampler: 'traceidratio', samplerRatio: 1 }
     assert.equal((await tracedParents(config)).length, 3)
+  })
+})
+
+describe('the trace that a request names, if its peer is not trusted,', () => {
+  const unsampled = `00-${traceId}-${callerId}-00`
+
+  /** The spans of a request with these headers. */
+  const spansFrom = (headers: Record<string, string>, config = {}, trustProxy = 'off') =>
+    spansOfShop(({ app }) => app.inject({ url: '/users/ann', headers }), config, trustProxy)
+
+  it('is only linked to: the request begins a trace', async () => {
+    const [useCase, request, ...more] = await spansFrom({ traceparent })
+    assert.deepEqual([request?.kind, request?.parentId, request?.links], ['server', '', [callerId]])
+    assert.deepEqual([useCase?.parentId, useCase?.links, more], [request?.id, [], []])
+    assert.notEqual(request?.traceId, traceId)
+    assert.deepEqual((await spansFrom({ traceparent: 'malformed' })).at(-1)?.links, [])
+    assert.deepEqual((await spansFrom({ traceparent }, {}, 'loopback')).at(-1)?.links, [])
+  })
+
+  it('does not decide whether the request is sampled', async () => {
+    for (const [sampler, header, count] of [
+      ['parentbased_always_on', unsampled, 2],
+      ['parentbased_always_on', traceparent, 2],
+      ['parentbased_always_off', traceparent, 0],
+      ['parentbased_traceidratio', traceparent, 0],
+      ['traceidratio', traceparent, 0],
+      ['always_on', unsampled, 2],
+    ] as const) {
+      const spans = await spansFrom({ traceparent: header }, { sampler, samplerRatio: 0 })
+      assert.equal(spans.length, count, `${sampler} ${header}`)
+    }
+  })
+
+  it('does not decide by its id either', async () => {
+    const ofLowestId = { traceparent: `00-${'0'.repeat(31)}1-${callerId}-01` }
+    const config = { sampler: 'traceidratio', samplerRatio: 0.000_000_1 }
+    assert.equal((await spansFrom(ofLowestId, config, 'loopback')).length, 2)
+    assert.equal((await spansFrom(ofLowestId, config)).length, 0)
+  })
+
+  it('is exported without its state, which is text of the caller', async () => {
+    const exported = async (trustProxy: string) => {
+      await using collector = await startCollector()
+      {
+        await using _ = await startTracing(origin, tracingConfig(collector.url), silentLogger)
+        await using shop = await startShop(trustProxy)
+        await shop.app.inject({ url: '/users/ann', headers: { traceparent, tracestate: 'vendor=some-text' } })
+      }
+      assert.equal(collector.spans.length, 2)
+      return collector.receivedText().includes('some-text')
+    }
+    assert.deepEqual([await exported('loopback'), await exported('off')], [true, false])
+  })
+
+  it('is not in the log lines and the exemplars of the request', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-trace-'))
+    let metrics = ''
+    const spans = await spansOf(async () => {
+      const logger = await createLogger({ service: 'test-service' }, fileConfig(folder.path))
+      await using server = await startServer({ logger, routes: async (app) => void app.get('/', () => ({})) })
+      await server.app.inject({ url: '/', headers: { traceparent } })
+      const accept = 'application/openmetrics-text;version=1.0.0'
+      metrics = (await server.app.inject({ url: '/metrics', headers: { accept } })).body
+    })
+    const [path = 'no file'] = globSync(`${folder.path}/*`)
+    const own = String(spans[0]?.traceId)
+    for (const text of [readFileSync(path, 'utf8'), metrics])
+      assert.deepEqual([text.includes(own), text.includes(traceId)], [true, false])
   })
 })
 

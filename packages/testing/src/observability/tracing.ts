@@ -1,4 +1,4 @@
-import { context, ROOT_CONTEXT, startRequest, trace } from '@shop/platform/tracing/api.ts'
+import { context, ROOT_CONTEXT, startRequest } from '@shop/platform/tracing/api.ts'
 import type { TracingConfig } from '@shop/platform/tracing/config.ts'
 import { startTracing } from '@shop/platform/tracing/start.ts'
 import { silentLogger } from './logger.ts'
@@ -32,11 +32,11 @@ export const spansOf = async (
 
 /** Runs `work` inside a traced request, whose span has this name. */
 export const inRequest = async <Result>(name: string, work: () => Promise<Result>): Promise<Result> => {
-  const span = startRequest(name, {}, ROOT_CONTEXT)
-  if (span === undefined) throw new Error('tracing is off')
+  const started = startRequest(name, {}, { trace: ROOT_CONTEXT, isTrusted: false })
+  if (started === undefined) throw new Error('tracing is off')
   try {
-    return await context.with(trace.setSpan(ROOT_CONTEXT, span), work)
+    return await context.with(started.within, work)
   } finally {
-    span.end()
+    started.span.end()
   }
 }

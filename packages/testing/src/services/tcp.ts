@@ -1,7 +1,12 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-type Address = Readonly<{ host: string; port: number }>
+type Address = Readonly<{
+  host: string
+  port: number
+  /** The address of this machine to connect from. */
+  localAddress?: string
+}>
 
 /** A listener that can be started and stopped repeatedly. Stopping it cuts its connections. */
 const createListener = (port: number, onConnection: (socket: Socket) => void) => {

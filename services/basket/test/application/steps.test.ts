@@ -13,13 +13,14 @@ import { openPorts } from '../support/ports.ts'
 const openWithStep = async (step: Step) => {
   const stack = new AsyncDisposableStack()
   const { ports } = stack.use(await openPorts(async (id) => aProduct({ id })))
-  const app = await createApp({ ports, dependencies: [] }, silentLogger, undefined, { steps: [step] })
-  const { http, jobs } = stack.use(app)
+  const http = { trustProxy: 'loopback' }
+  const app = await createApp({ ports, dependencies: [] }, silentLogger, undefined, { http, steps: [step] })
+  stack.use(app)
   return {
     ports,
-    http,
-    jobs,
-    basket: basketOf(http, 'user123'),
+    http: app.http,
+    jobs: app.jobs,
+    basket: basketOf(app.http, 'user123'),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

@@ -23,7 +23,11 @@ type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
 
 /** Starts a product service whose batches call `getProduct` for each id. */
 const startProducts = async (getProduct: GetProduct) => {
-  const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
+  const observers = {
+    logger: silentLogger,
+    metrics: createMetrics('product-service', '0'),
+    trustProxy: 'loopback',
+  }
   const batchGetProducts: BatchGetProducts = async ({ ids }, context) => {
     const found = ids.map(async (id) => {
       try {
@@ -136,7 +140,11 @@ test('the probe reflects the health that the product service reports', async () 
   let isUp = true
   const dependency = { name: 'postgres', required: true, probe: async () => assert.ok(isUp) }
   const health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')
-  const observers = { logger: silentLogger, metrics: createMetrics('product-service', '0') }
+  const observers = {
+    logger: silentLogger,
+    metrics: createMetrics('product-service', '0'),
+    trustProxy: 'loopback',
+  }
   const server = createGrpcServer(ProductServiceService, {}, observers, [health])
   using catalog = catalogAt(await server.listen(0))
   await health.refresh()

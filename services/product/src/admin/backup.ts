@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
+import { restoreTarget } from './dump-file.ts'
 import { databaseName, runTool, serverConfig } from './pg-tools.ts'
 
 const folder = 'backups'
@@ -26,5 +27,5 @@ await run(async () => {
   }
   await writeFile(`${file}.sha256`, `${await checksumOf(temporaryFile)}  ${basename(file)}\n`)
   await rename(temporaryFile, file)
-  print(`Wrote ${file} and its checksum. Restore it with: make db-restore FILE=${file}`)
+  print(`Wrote ${file} and its checksum. Restore it with: make ${restoreTarget} FILE=${file}`)
 })

@@ -1,7 +1,10 @@
 import { createLogger } from '@shop/platform/logging/logger.ts'
 import { openForMigration } from '@shop/postgres/database.ts'
 import { type ProductConfig, readConfig } from '../config.ts'
+import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
+import { postgresProductRepository } from '../infrastructure/postgres-product-repository.ts'
 import type { Database, Tables } from '../infrastructure/products-table.ts'
+import { seedSamples } from '../infrastructure/sample-products.ts'
 import { explainOutages } from './outages.ts'
 
 /** Opens the configured database (server or embedded), runs `use` on it, and closes it. */
@@ -21,3 +24,16 @@ export const withCatalog = async <Result>(
 }
 
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
+
+/** Adds the sample products if the catalog is empty, and prints whether it was. */
+export const addSamples = async (database: Database): Promise<void> => {
+  const added = await seedSamples(
+    postgresProductRepository(database, () => {}),
+    postgresProductReader(database),
+  )
+  print(
+    added > 0
+      ? `Added ${added} sample products.`
+      : 'The catalog already has products, so no samples were added. Set COUNT=1000 to add 1000 generated products.',
+  )
+}

@@ -3,6 +3,9 @@ import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
 
+/** The make target that messages name. docker-compose.yml sets its own. */
+export const restoreTarget = process.env['RESTORE_TARGET'] ?? 'db-restore'
+
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT'
 
@@ -29,7 +32,7 @@ const expectedChecksum = async (file: string): Promise<string | undefined> => {
 /** Returns the dump's path. Throws if it is no readable file with content, or does not match its `.sha256` file. */
 export const requireIntact = async (file: string | undefined): Promise<string> => {
   if (file === undefined || file === '')
-    throw new OperatorError('FILE is not set. Usage: make db-restore FILE=backups/….dump')
+    throw new OperatorError(`FILE is not set. Usage: make ${restoreTarget} FILE=backups/….dump`)
   const found = await reading(file, async (path) => await stat(path))
   if (!found.isFile()) throw new OperatorError(`${file} is not a file.`)
   if (found.size === 0) throw new OperatorError(`${file} is empty.`)

@@ -2,11 +2,8 @@ import { numberVariable } from '@shop/platform/config/number-variable.ts'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { seedGenerated } from '../infrastructure/generated-products.ts'
-import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
-import { postgresProductRepository } from '../infrastructure/postgres-product-repository.ts'
-import { seedSamples } from '../infrastructure/sample-products.ts'
 import { applyMigrations } from './apply-migrations.ts'
-import { print, withCatalog } from './catalog.ts'
+import { addSamples, print, withCatalog } from './catalog.ts'
 
 const maxCount = 100_000_000
 
@@ -31,21 +28,14 @@ const createProgress = (count: number) => {
 
 await run(async () => {
   const count = numberVariable('COUNT', undefined, maxCount)
-  const seed = numberVariable('SEED', 1, 2_147_483_647)
+  // `SEED=samples` asks for what this program does without COUNT.
+  const seed = process.env['SEED'] === 'samples' ? 1 : numberVariable('SEED', 1, 2_147_483_647)
   await withCatalog(async (database, { production }) => {
     if (production && process.env['FORCE'] !== '1')
       throw new OperatorError('Sample products do not belong in production. Set FORCE=1 to add them anyway.')
     await applyMigrations(database)
     if (count !== undefined)
       return seedGenerated(database, { count, seed, onProgress: createProgress(count) })
-    const added = await seedSamples(
-      postgresProductRepository(database, () => {}),
-      postgresProductReader(database),
-    )
-    print(
-      added > 0
-        ? `Added ${added} sample products.`
-        : 'The catalog already has products, so no samples were added. Set COUNT=1000 to add 1000 generated products.',
-    )
+    await addSamples(database)
   })
 })

@@ -39,7 +39,8 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   for (const operation of operationsWith('invalid')) await assertProblem(http, operation, 'invalid')
   for (const operation of operationsWith('not_found')) await assertProblem(http, operation, 'not_found')
 
-  await assertSuccess(http, 'createProduct', 201)
+  for (let id = 1; id <= 10; id++) await assertSuccess(http, 'createProduct', 201)
+  for (const stock of [1, 2]) await http.inject({ method: 'PATCH', url: '/products/10', payload: { stock } })
   for (const operation of reads) await assertSuccess(http, operation, 200)
   await assertSuccess(http, 'getProduct', 304, { headers: { 'if-none-match': '"1"' } })
   await assertSuccess(http, 'replaceProduct', 200)

@@ -10,8 +10,8 @@ const isUnknownPath = ({ is404, routeOptions }: FastifyRequest): boolean => is40
 
 /** The target of `OPTIONS *` is the server (RFC 9110 §9.3.7), that of CONNECT another host (§9.3.6). */
 const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void => {
-  const { method, url = '' } = request.raw
-  if (method === 'OPTIONS' && url === '*') void sendAllow(reply, serverMethods).code(204).send()
+  const { method, originalUrl } = request
+  if (method === 'OPTIONS' && originalUrl === '*') void sendAllow(reply, serverMethods).code(204).send()
   else if (method === 'CONNECT') void sendStatus(405, request, sendAllow(reply, serverMethods))
   else void sendStatus(404, request, reply)
 }

@@ -35,14 +35,19 @@ const refusals = new WeakMap<IncomingMessage, Refusal>()
 /** Why the target of the request makes the server refuse it. */
 export const targetRefusal = (raw: IncomingMessage): Refusal | undefined => refusals.get(raw)
 
+/** Has no route, because clients resolve `.` before they send a path. */
+const noPath = '/.'
+
 /**
  * Returns the target for the router. It would answer a malformed path itself, without any hook: no log line, no
- * security headers, no limit. Such a request gets a path that is well-formed, and is refused in a hook.
+ * security headers, no limit. Such a request gets a path that is well-formed, and is refused in a hook. The router
+ * would take `*`, the target of the server itself, for `/`.
  */
 export const routableTarget = (raw: IncomingMessage): string => {
   const target = raw.url ?? '/'
+  if (target === '*') return noPath
   const refusal = refusalOfTarget(target)
   if (refusal === undefined) return target
   refusals.set(raw, refusal)
-  return '/'
+  return noPath
 }

@@ -30,13 +30,11 @@ const [noBasket, noLine, stale] = [basketNotFound(), lineNotFound(1), staleBaske
 const noProduct = productNotFound(1)
 const catalogDown = new AppError('unavailable', 'the product service is unavailable')
 
-/** A test compares each problem with what the service answers. */
+/**
+ * In the order in which the page lists them: each operation works as offered after those before it. A test compares
+ * each problem with what the service answers.
+ */
 const operations = {
-  getBasket: {
-    description:
-      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
-    problems: [invalidUserInPath(), noBasket],
-  },
   createBasket: {
     description:
       '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none.',
@@ -53,6 +51,11 @@ const operations = {
       stale,
       catalogDown,
     ],
+  },
+  getBasket: {
+    description:
+      'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
+    problems: [invalidUserInPath(), noBasket],
   },
   setQuantity: {
     description:
@@ -75,6 +78,7 @@ const operations = {
 
 export const documentation: Documentation = {
   title: 'Basket service',
+  relatedTitle: 'Product service',
   description: `The baskets of the shop, one for each user.
 
 - **Errors** are problem details (RFC 9457); programs go by \`code\`. A method that a path does not have is answered with 405 and \`Allow\`.

@@ -2,7 +2,7 @@ import { invalid } from '@shop/kernel/errors.ts'
 import type { Documentation } from '@shop/platform/http/openapi.ts'
 import { productNotFound, productReferenced, staleProduct } from '../../domain/errors.ts'
 import { pageLimits } from '../page-limits.ts'
-import type { schemas } from './product-schemas.ts'
+import { deletableId, type schemas } from './product-schemas.ts'
 
 const limitTooHigh = invalid({ path: '/limit', message: `must be at most ${pageLimits.page}` })
 const priceTooLow = invalid({ path: '/price', message: 'must be at least 0' })
@@ -13,16 +13,12 @@ const invalidId = {
 const [missing, stale] = [productNotFound(1), staleProduct({ id: 1, version: 3 })]
 const referenced = productReferenced(1, undefined)
 
-/** A test compares each problem with what the service answers. */
+/** In the order in which the page lists them. A test compares each problem with what the service answers. */
 const operations = {
   listProducts: {
     description:
       'Follow `next_cursor` to read all products. A cursor belongs to its `sort` and its filters; with others it is refused.',
     problems: [limitTooHigh],
-  },
-  createProduct: {
-    description: 'The response has the path of the new product in `Location`, and its `ETag`.',
-    problems: [priceTooLow],
   },
   topProducts: {
     description: 'At most 100, without further pages.',
@@ -47,6 +43,10 @@ const operations = {
       'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
     problems: [invalidId, missing],
   },
+  createProduct: {
+    description: 'The response has the path of the new product in `Location`, and its `ETag`.',
+    problems: [priceTooLow],
+  },
   replaceProduct: {
     description: 'Fields that are left out get their default, except `group_id`, which is kept.',
     problems: [priceTooLow, missing, referenced, stale],
@@ -57,12 +57,18 @@ const operations = {
   },
   deleteProduct: {
     description: 'Baskets that contain the product keep their line.',
-    problems: [invalidId, missing, referenced, stale],
+    problems: [
+      invalidId,
+      productNotFound(deletableId),
+      productReferenced(deletableId, undefined),
+      staleProduct({ id: deletableId, version: 3 }),
+    ],
   },
 } satisfies Record<keyof typeof schemas, unknown>
 
 export const documentation: Documentation = {
   title: 'Product service',
+  relatedTitle: 'Basket service',
   description: `The catalog of the shop.
 
 - **Errors** are problem details (RFC 9457); programs go by \`code\`. A method that a path does not have is answered with 405 and \`Allow\`.

@@ -20,11 +20,19 @@ type Fields = Record<Member, TSchema>
 
 const example = {
   name: '1984',
-  description: 'A novel',
+  description: 'A novel by George Orwell',
   price: 14.99,
   stock: 75,
   category: 'Books',
   group_id: null,
+} satisfies Record<Member, unknown>
+
+const newExample = {
+  ...example,
+  name: 'Emma',
+  description: 'A novel by Jane Austen',
+  price: 11.5,
+  stock: 20,
 } satisfies Record<Member, unknown>
 
 export const productExample = {
@@ -97,7 +105,7 @@ export const ProductBody = Type.Object(
     // No default: a replacement that leaves it out keeps it, because clients built before it do not send it.
     group_id: Type.Optional(nullable<string>({ ...groupSchema, ...groupLength })),
   } satisfies Fields,
-  { title: 'CreateProduct', examples: [example] },
+  { title: 'CreateProduct', examples: [newExample] },
 )
 
 /** The body of PUT. It has a name of its own in the document, because it may differ from that of POST one day. */
@@ -116,7 +124,7 @@ export const ProductPatch = Type.Partial(
     category: nullable<string>({ type: ['string', 'null'], ...categoryText }),
     group_id: ProductBody.properties.group_id,
   } satisfies Fields),
-  { title: 'PatchProduct', examples: [{ price: 12.5, category: null }] },
+  { title: 'PatchProduct', examples: [{ price: 12.5, group_id: null }] },
 )
 
 export const productJson = (product: Product): Static<typeof ProductJson> => ({

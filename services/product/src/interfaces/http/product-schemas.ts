@@ -11,6 +11,10 @@ import { Product, ProductList } from './product-list-json.ts'
 const tags = ['products']
 const ProductParams = Type.Object({ id: ProductId })
 
+/** The last of the sample products, which no other example uses. */
+export const deletableId = 10
+const DeletableParams = Type.Object({ id: Type.Integer({ ...ProductId, examples: [deletableId] }) })
+
 const Paging = {
   limit: withDefault(
     Type.Integer({ minimum: 1, maximum: pageLimits.page, description: 'The most products on the page' }),
@@ -137,7 +141,7 @@ export const schemas = {
     operationId: 'deleteProduct',
     summary: 'Delete a product; 412 when If-Match does not match its ETag',
     tags,
-    params: ProductParams,
+    params: DeletableParams,
     response: { 204: Type.Null({ description: 'Deleted' }), ...writeProblems },
   },
 }

@@ -1,11 +1,14 @@
 import type { Metadata } from '@grpc/grpc-js'
-import { maxJoinedIds, parseRequestId } from '../request-context.ts'
+import { maxJoinedIds, parseRequestId } from '../../request-context.ts'
 
 /** The ids of other requests that wait for the same call, separated by spaces. */
 const joinedIdsKey = 'x-joined-request-ids'
 
 /** Those ids that contain spaces, separated by line feeds. Servers up to 0.1.0 do not know this key. */
 const spacedIdsKey = 'x-joined-request-ids-bin'
+
+/** The keys of the metadata that carry joined ids. */
+export const joinedIdsKeys = [joinedIdsKey, spacedIdsKey]
 
 /** Adds the ids of the other requests that wait for the call. */
 export const setJoinedIds = (metadata: Metadata, ids: readonly string[]): void => {

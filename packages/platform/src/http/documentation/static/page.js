@@ -1,0 +1,17 @@
+/* global SwaggerUIBundle */
+const reference = document.querySelector('#reference')
+const operationIds = reference.dataset.operations.split(' ')
+const position = (operation) => operationIds.indexOf(operation.getIn(['operation', 'operationId']))
+
+const prefersDark = matchMedia('(prefers-color-scheme: dark)')
+const applyColors = () => document.documentElement.classList.toggle('dark-mode', prefersDark.matches)
+prefersDark.addEventListener('change', applyColors)
+applyColors()
+
+SwaggerUIBundle({
+  domNode: reference,
+  url: '/openapi.json',
+  validatorUrl: null,
+  deepLinking: true,
+  operationsSorter: (a, b) => position(a) - position(b),
+})
