@@ -47,6 +47,12 @@ const asText = async (stream: DestinationStream, colorize: boolean): Promise<Des
   return { write: (line) => stream.write(pretty(line)) }
 }
 
+/** Colors are for terminals that can show them, unless the user asks for none (no-color.org). */
+export const usesColors = (
+  { isTTY }: Readonly<{ isTTY?: boolean }>,
+  { NO_COLOR = '', TERM }: Readonly<Record<string, string | undefined>> = process.env,
+): boolean => isTTY === true && NO_COLOR === '' && TERM !== 'dumb'
+
 const streamsWithHandler = new WeakSet<NodeJS.EventEmitter>()
 
 /** Keeps the service running when lines cannot be written. The loss is reported once, on standard error. */
@@ -118,6 +124,8 @@ export const openOutput = async ({ format, output, folder, file }: LogOutput) =>
       },
     )
   if (output !== 'file' || opened.length === 0)
-    opened.push(await withFormat(tolerateErrors(process.stdout, 'standard output'), process.stdout.isTTY))
+    opened.push(
+      await withFormat(tolerateErrors(process.stdout, 'standard output'), usesColors(process.stdout)),
+    )
   return { destinations: opened, failed }
 }
