@@ -41,7 +41,12 @@ const conflictsOf = (ports: Ports): string[] => {
 /** Services read `PORT`, but here both run, so each has a variable of its own. */
 const environmentsOf = (productPort: number, basketPort: number, grpcAddress: string) => ({
   productEnv: { ...process.env, PORT: String(productPort) },
-  basketEnv: { PRODUCT_SERVICE_URL: grpcAddress, ...process.env, PORT: String(basketPort) },
+  basketEnv: {
+    ...process.env,
+    // Empty counts as not set.
+    PRODUCT_SERVICE_URL: process.env['PRODUCT_SERVICE_URL'] || grpcAddress,
+    PORT: String(basketPort),
+  },
 })
 
 /** Stands for the port of gRPC in both environments until it is known to be valid and free of conflicts. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
-import { request } from '@shop/testing/services/http.ts'
+import { request, requestWithHost } from '@shop/testing/services/http.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 
 const ownPorts = async () => {
@@ -98,6 +98,12 @@ describe('make dev', () => {
       assert.equal(expected.length, 4)
       assert.deepEqual(printed, expected)
       assert.equal((await request('GET', `${urls.product}/products/top-5`)).body.count, 5)
+      for (const port of [ports.PRODUCT_PORT, ports.BASKET_PORT])
+        for (const host of ['127.0.0.1', '[::1]']) {
+          const url = `http://${host}:${port}/health/live`
+          assert.equal((await requestWithHost(url, `localhost:${port}`)).status, 200, url)
+          assert.equal((await requestWithHost(url, `shop.example:${port}`)).status, 403, url)
+        }
       const items = `${urls.basket}/baskets/user123/items`
       assert.equal((await request('POST', items, { product_id: 1, quantity: 2 })).status, 200)
       const files = readdirSync(folder.path, { recursive: true, encoding: 'utf8' })
