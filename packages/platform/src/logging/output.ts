@@ -20,12 +20,13 @@ const maxWaitingBytes = 1024 * 1024
 type Line = Readonly<Record<string, unknown>>
 
 /** The text after level and time, such as `<service>: request GET /things/:id 200 1.23 ms`. */
-const textMessage = ({ service, msg, method, route, rpc, status, duration_ms }: Line): string =>
+const textMessage = ({ service, msg, method, route, path, rpc, status, duration_ms }: Line): string =>
   [
     `${String(service)}:`,
     msg,
     method,
     route,
+    path,
     rpc,
     status,
     duration_ms,
@@ -40,7 +41,7 @@ const asText = async (stream: DestinationStream, colorize: boolean): Promise<Des
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({
     colorize,
-    ignore: 'service,method,route,rpc,status,duration_ms',
+    ignore: 'service,method,route,path,rpc,status,duration_ms',
     messageFormat: textMessage,
     singleLine: true,
   })
