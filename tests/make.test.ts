@@ -33,15 +33,14 @@ const make = async (folder: string, ...args: string[]) => {
 describe('make', () => {
   it('lists every target with what it does, without escape sequences in a pipe', async () => {
     const { stdout } = await make(root)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one.
-    assert.doesNotMatch(stdout, /\u001B/)
+    assert.ok(!stdout.includes('\u001B'))
     const [, phony = ''] = /^\.PHONY: ((?:.*\\\n)*.*)$/m.exec(makefile) ?? []
     const targets = phony.replaceAll('\\\n', ' ').trim().split(/\s+/)
     const listed = stdout
       .trimEnd()
       .split('\n')
       .map((line) => /^ {2}(\S+) +\S/.exec(line)?.[1])
-    assert.deepEqual(listed.toSorted(), targets.toSorted())
+    assert.deepEqual(new Set(listed), new Set(targets))
   })
 
   for (const target of ['clean', 'clean-all'])
