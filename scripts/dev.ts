@@ -15,12 +15,13 @@ const healthyLimitMs = 60_000
 const root = join(import.meta.dirname, '..')
 
 /** Rejects if the port is in use, or the services cannot listen on the host. */
-const requireFreePort = (host: string, port: number): Promise<void> =>
-  listenOn(host, async (address) => {
+const requireFreePort = async (host: string, port: number): Promise<void> => {
+  await listenOn(host, async (address) => {
     const server = createServer().listen(port, address)
     await once(server, 'listening')
     server.close()
   })
+}
 
 /** The host under which this machine reaches a service that listens on `host`, as part of a URL. */
 const reachable = (host: string): string => {
@@ -96,8 +97,9 @@ await run(async () => {
   const host = reachable(product.http.host)
   const grpcAddress = `${host}:${product.grpc.port}`
   const basketEnv = {
-    PRODUCT_SERVICE_URL: grpcAddress,
     ...process.env,
+    // Empty counts as not set.
+    PRODUCT_SERVICE_URL: process.env['PRODUCT_SERVICE_URL'] || grpcAddress,
     PORT: String(basketPort),
   }
   const basket = readBasketConfig(basketEnv)

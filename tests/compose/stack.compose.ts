@@ -107,7 +107,9 @@ describe('docker-compose.yml, started from nothing', () => {
     )
     const logs = async (service: string) => await running.compose('logs', '--no-color', service)
     for (const service of ['basket-service', 'product-service'])
-      await eventually(healthyMs, async () => assert.ok((await logs(service)).includes(`"${id}"`), service))
+      await eventually(healthyMs, async () =>
+        assert.ok((await logs(service)).includes(`"request_id":"${id}"`), service),
+      )
   })
 
   step('runs every container without privileges and within limits', async (running) => {

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { channelTo } from '@shop/platform/grpc/channel.ts'
 import { callUnary } from '@shop/platform/grpc/client.ts'
+import { requestWithHost } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 
@@ -73,9 +74,9 @@ describe('the addresses of the services', { skip: withoutPostgres }, () => {
     return { product, basket, grpcPort }
   }
 
-  it('are all of IPv6 and IPv4', async () => {
+  it('are all of IPv6 and IPv4 outside development', async () => {
     await using stack = new AsyncDisposableStack()
-    const { product, basket, grpcPort } = await start({}, stack)
+    const { product, basket, grpcPort } = await start({ ENVIRONMENT: 'staging' }, stack)
     for (const host of ['[::1]', '127.0.0.1', ownAddress()]) {
       for (const service of [product, basket]) assert.ok(await isServed(service, host), `HTTP ${host}`)
       assert.ok(await isServedOverGrpc(host, grpcPort), `gRPC ${host}`)
@@ -83,22 +84,43 @@ describe('the addresses of the services', { skip: withoutPostgres }, () => {
   })
 
   for (const WORKERS of ['1', '2'])
-    it(`are all of IPv4 on a machine without IPv6, with ${WORKERS} workers`, async () => {
+    it(`are both loopback addresses in development, and no other, with ${WORKERS} workers`, async () => {
       await using stack = new AsyncDisposableStack()
-      const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'without-ipv6-')))
-      const { product, basket, grpcPort } = await start(
-        { WORKERS, LD_PRELOAD: await compile(folder.path) },
-        stack,
-      )
-      for (const host of ['127.0.0.1', ownAddress()]) {
-        for (const service of [product, basket]) assert.ok(await isServed(service, host), `HTTP ${host}`)
-        assert.ok(await isServedOverGrpc(host, grpcPort), `gRPC ${host}`)
+      const { product, basket, grpcPort } = await start({ WORKERS }, stack)
+      for (const [host, isOpen] of [
+        ['[::1]', true],
+        ['127.0.0.1', true],
+        ['127.0.0.2', false],
+      ] as const) {
+        for (const service of [product, basket])
+          assert.equal(await isServed(service, host), isOpen, `HTTP ${host}`)
+        assert.equal(await isServedOverGrpc(host, grpcPort), isOpen, `gRPC ${host}`)
       }
-      for (const service of [product, basket]) {
-        assert.equal(await isServed(service, '[::1]'), false)
-        assert.doesNotMatch(service.output(), /"level":"error"/)
-      }
+      for (const service of [product, basket])
+        assert.deepEqual(new Set(listenedBy(service)), new Set(['127.0.0.1', '[::1]']))
     })
+
+  for (const WORKERS of ['1', '2'])
+    for (const [ENVIRONMENT, hosts] of [
+      ['development', ['127.0.0.1']],
+      ['staging', ['127.0.0.1', ownAddress()]],
+    ] as const)
+      it(`are those of IPv4 on a machine without IPv6, with ${WORKERS} workers, in ${ENVIRONMENT}`, async () => {
+        await using stack = new AsyncDisposableStack()
+        const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'without-ipv6-')))
+        const { product, basket, grpcPort } = await start(
+          { WORKERS, ENVIRONMENT, LD_PRELOAD: await compile(folder.path) },
+          stack,
+        )
+        for (const host of hosts) {
+          for (const service of [product, basket]) assert.ok(await isServed(service, host), `HTTP ${host}`)
+          assert.ok(await isServedOverGrpc(host, grpcPort), `gRPC ${host}`)
+        }
+        for (const service of [product, basket]) {
+          assert.equal(await isServed(service, '[::1]'), false)
+          assert.doesNotMatch(service.output(), /"level":"error"/)
+        }
+      })
 
   it('are only that of HOST', async () => {
     await using stack = new AsyncDisposableStack()
@@ -110,6 +132,15 @@ describe('the addresses of the services', { skip: withoutPostgres }, () => {
     }
     assert.ok(await isServedOverGrpc('127.0.0.1', grpcPort))
     assert.equal(await isServedOverGrpc('[::1]', grpcPort), false)
+  })
+
+  it('end the limit to local names when HOST is not local', async () => {
+    await using stack = new AsyncDisposableStack()
+    const { product, basket } = await start({ HOST: '0.0.0.0', WORKERS: '1' }, stack)
+    for (const { url } of [product, basket]) {
+      const { status } = await requestWithHost(`${url}/health/live`, 'shop.example')
+      assert.equal(status, 200)
+    }
   })
 
   it('cannot be those of another machine: the service does not start, and names HOST', async () => {

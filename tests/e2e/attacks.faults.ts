@@ -70,9 +70,9 @@ describe('under attack', { concurrency: true }, () => {
     const createBasket = async () =>
       assert.equal((await request('POST', `${service.url}/baskets`, { user_id: 'ann' })).body.user_id, 'ann')
 
-    const head = 'POST /baskets HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n'
+    const head = 'POST /baskets HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
     for (const [name, text, drip] of [
-      ['endless headers', 'GET /baskets/ann HTTP/1.1\r\nHost: shop\r\nX-', 'a'],
+      ['endless headers', 'GET /baskets/ann HTTP/1.1\r\nHost: localhost\r\nX-', 'a'],
       ['a body that never reaches its Content-Length', `${head}Content-Length: 60000\r\n\r\n{`, ' '],
       ['an endless chunked body', `${head}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n'],
     ] as const)
@@ -91,7 +91,7 @@ describe('under attack', { concurrency: true }, () => {
     it('answers a request with 3,000 headers with 200 or a 4xx status', async () => {
       const headers = Array.from({ length: 3_000 }, (_, index) => `a${index}:\r\n`).join('')
       const socket = connect(port(), '127.0.0.1')
-      socket.write(`GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n${headers}\r\n`)
+      socket.write(`GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`)
       const [response]: Buffer[] = await once(socket, 'data', { signal: timeout })
       assert.match(String(response), /^HTTP\/1\.1 (200|4\d\d) /)
       socket.destroy()
@@ -132,7 +132,7 @@ describe('under attack', { concurrency: true }, () => {
       it(`rejects the path ${path}`, async () => {
         const socket = connect(port(), '127.0.0.1')
         // Written by hand, because HTTP clients normalize such paths before sending them.
-        socket.write(`GET ${path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n`)
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
         const [response]: Buffer[] = await once(socket, 'data', { signal: timeout })
         assert.match(String(response), /^HTTP\/1\.1 40[0345] /)
         socket.destroy()
@@ -176,7 +176,7 @@ describe('under attack', { concurrency: true }, () => {
       const socket = connect(grpcPort, '127.0.0.1')
       socket.on('error', () => {})
       socket.resume()
-      socket.write('GET / HTTP/1.1\r\nHost: shop\r\n\r\n')
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
       await untilClosed(socket)
     }
     const attack = () => Promise.all([openAndResetStreams(), openAndResetStreams(), sendHttp1()])

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
-import { request } from '@shop/testing/services/http.ts'
+import { request, requestWithHost } from '@shop/testing/services/http.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 
 it('make dev starts both services, prints commands to try, and stops both on Ctrl-C', async () => {
@@ -34,6 +34,12 @@ it('make dev starts both services, prints commands to try, and stops both on Ctr
     assert.match(output, new RegExp(`Basket service +http://localhost:${basket}`))
     assert.equal(output.match(/^ {2}curl /gm)?.length, 3)
     assert.equal((await request('GET', `http://127.0.0.1:${product}/products/top-5`)).body.count, 5)
+    for (const port of [product, basket])
+      for (const host of ['127.0.0.1', '[::1]']) {
+        const url = `http://${host}:${port}/health/live`
+        assert.equal((await requestWithHost(url, `localhost:${port}`)).status, 200, url)
+        assert.equal((await requestWithHost(url, `shop.example:${port}`)).status, 403, url)
+      }
     const items = `http://127.0.0.1:${basket}/baskets/user123/items`
     assert.equal((await request('POST', items, { product_id: 1, quantity: 2 })).status, 200)
   } finally {

@@ -74,7 +74,7 @@ const isAlive = (pid: number): boolean =>
 
 const portOf = ({ url }: RunningService): number => Number(new URL(url).port)
 
-const httpRequest = 'GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n'
+const httpRequest = 'GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
 /** The first bytes of a gRPC connection: the preface of HTTP/2 and an empty SETTINGS frame. */
 const grpcPreface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'
 

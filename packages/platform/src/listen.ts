@@ -8,11 +8,16 @@ const lookupLimitMs = 5_000
 /** All addresses of this machine: with IPv6, listeners on `::` take IPv4 too. */
 const anyAddress = { withIpv6: '::', withoutIpv6: '0.0.0.0' }
 
+/** The addresses of `localhost`. The name is not looked up: /etc/hosts may list only one of them. */
+const loopbackAddresses: readonly string[] = ['127.0.0.1', '::1']
+
+const isLocalhost = (host: string): boolean => host.toLowerCase() === 'localhost'
+
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'code' in error ? error.code : undefined
 
-/** The errors with which a machine without IPv6 refuses to listen on `::`. */
-const withoutIpv6Codes: ReadonlySet<unknown> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
+/** The errors with which a machine without IPv6, or without the address, refuses to listen on it. */
+const missingAddressCodes: ReadonlySet<unknown> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
 
 /** The errors about `HOST`, in words for the operator; others, such as a port in use, are not about it. */
 const hostProblems: Readonly<Record<string, string>> = {
@@ -21,8 +26,7 @@ const hostProblems: Readonly<Record<string, string>> = {
   EINVAL: 'this machine does not have the address',
 }
 
-const resolveHost = async (host: string): Promise<string> => {
-  if (isIP(host) !== 0) return host
+const resolveName = async (host: string): Promise<string> => {
   try {
     const lookups = lookup(host, { order: 'ipv4first' })
     return (await withDeadline(lookupLimitMs, 'the name was not resolved in time', lookups)).address
@@ -31,22 +35,37 @@ const resolveHost = async (host: string): Promise<string> => {
   }
 }
 
+const addressesOf = async (host: string): Promise<readonly string[]> => {
+  if (isLocalhost(host)) return loopbackAddresses
+  if (host === anyAddress.withIpv6) return [anyAddress.withIpv6, anyAddress.withoutIpv6]
+  return [isIP(host) === 0 ? await resolveName(host) : host]
+}
+
+const describe = (host: string, error: unknown): unknown => {
+  const problem = hostProblems[String(codeOf(error))]
+  if (problem === undefined) return error
+  return new OperatorError(`Cannot listen on HOST ${host}: ${problem}.`, { cause: error })
+}
+
 /**
- * Listens on `host`: an IP address, or a name, of which the first address is used. `::` is IPv6 and IPv4; where there
- * is no IPv6, `listen` is called again, for IPv4 alone.
+ * Calls `listen` with the address, and resolves with its results. `localhost` is all loopback addresses that this machine
+ * has. Of any other name, the first address is used. `::` is IPv6 and IPv4, and IPv4 alone where there is no IPv6.
  */
 export const listenOn = async <Result>(
   host: string,
   listen: (address: string) => Promise<Result>,
-): Promise<Result> => {
-  const address = await resolveHost(host)
-  try {
-    return await listen(address)
-  } catch (error) {
-    const code = codeOf(error)
-    if (address === anyAddress.withIpv6 && withoutIpv6Codes.has(code)) return listen(anyAddress.withoutIpv6)
-    const problem = hostProblems[String(code)]
-    if (problem === undefined) throw error
-    throw new OperatorError(`Cannot listen on HOST ${host}: ${problem}.`, { cause: error })
-  }
+): Promise<readonly Result[]> => {
+  const addresses = await addressesOf(host)
+  const results: Result[] = []
+  let missing: unknown
+  for (const address of addresses)
+    try {
+      results.push(await listen(address))
+      if (!isLocalhost(host)) return results
+    } catch (error) {
+      if (addresses.length === 1 || !missingAddressCodes.has(codeOf(error))) throw describe(host, error)
+      missing = error
+    }
+  if (results.length === 0) throw describe(host, missing)
+  return results
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { describe, it } from 'node:test'
 import { OperatorError } from '../src/config/operator-error.ts'
 import { listenOn } from '../src/listen.ts'
@@ -11,17 +11,27 @@ const noProduct = { product: undefined }
 
 const listenHttp = async (host: string) => {
   const server = await startServer()
-  await listenOn(host, (address) => server.app.listen({ host: address, port: 0 }))
-  const { port, address } = server.app.server.address() as AddressInfo
+  const port = await server.listen(0, host)
   const isReachable = (name: string) =>
     fetch(`http://${name}:${port}/health`).then(
       ({ ok }) => ok,
       () => false,
     )
-  return { ...server, port, address, isReachable }
+  return { ...server, port, isReachable }
 }
 
 const failure = (code: string) => Object.assign(new Error('listen'), { code })
+
+/** The addresses that `listenOn` tries, if listening fails with the code on some of them, and its outcome. */
+const addressesTried = async (host: string, code: string, fails: (address: string) => boolean) => {
+  const addresses: string[] = []
+  const result = await listenOn(host, async (address) => {
+    addresses.push(address)
+    if (fails(address)) throw failure(code)
+    return address
+  }).catch((error: Error) => error.message)
+  return [addresses, result]
+}
 
 describe('a listener', () => {
   it('on :: takes IPv6 and IPv4, over HTTP', async () => {
@@ -38,20 +48,23 @@ describe('a listener', () => {
   })
 
   it('over gRPC stops listening on each address', async () => {
-    for (const host of ['::', '127.0.0.1', '::1']) {
+    for (const host of ['::', '127.0.0.1', '::1', 'localhost']) {
       await using service = await startService(async () => noProduct, { host })
       service.stopListening()
-      using client = openClient(service.port, host === '127.0.0.1' ? host : '[::1]')
-      await assert.rejects(client.getProduct(7), host)
+      for (const address of ['127.0.0.1', '[::1]']) {
+        using client = openClient(service.port, address)
+        await assert.rejects(client.getProduct(7), `${host} ${address}`)
+      }
     }
   })
 
-  it('on one address takes no other', async () => {
+  it('on one address takes no other, and on localhost both loopback addresses', async () => {
     for (const [host, reachable] of [
       ['127.0.0.1', [false, true]],
       ['::1', [true, false]],
       ['0.0.0.0', [false, true]],
-      ['localhost', [false, true]],
+      ['localhost', [true, true]],
+      ['LOCALHOST', [true, true]],
     ] as const) {
       await using server = await listenHttp(host)
       assert.deepEqual(await Promise.all(['[::1]', '127.0.0.1'].map(server.isReachable)), reachable, host)
@@ -83,20 +96,21 @@ describe('a listener', () => {
     }
   })
 
-  it('falls back to IPv4 only where there is no IPv6, and only from ::', async () => {
-    const addressesFor = async (host: string, code: string) => {
-      const addresses: string[] = []
-      const result = await listenOn(host, async (address) => {
-        addresses.push(address)
-        if (address.includes(':')) throw failure(code)
-      }).then(
-        () => 'listening',
-        (error: Error) => error.message,
-      )
-      return [addresses, result]
+  it('on localhost takes no other address of the machine', async () => {
+    await using server = await listenHttp('localhost')
+    await using service = await startService(async () => noProduct, { host: 'localhost' })
+    for (const port of [server.port, service.port]) {
+      // All of 127.0.0.0/8 is this machine; a listener on 0.0.0.0 or :: would take it.
+      const socket = connect({ host: '127.0.0.2', port })
+      await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' })
     }
-    assert.deepEqual(await addressesFor('::', 'EAFNOSUPPORT'), [['::', '0.0.0.0'], 'listening'])
-    assert.deepEqual(await addressesFor('::', 'EADDRNOTAVAIL'), [['::', '0.0.0.0'], 'listening'])
+  })
+
+  it('falls back to IPv4 only where there is no IPv6, and only from ::', async () => {
+    const addressesFor = (host: string, code: string) =>
+      addressesTried(host, code, (text) => text.includes(':'))
+    assert.deepEqual(await addressesFor('::', 'EAFNOSUPPORT'), [['::', '0.0.0.0'], ['0.0.0.0']])
+    assert.deepEqual(await addressesFor('::', 'EADDRNOTAVAIL'), [['::', '0.0.0.0'], ['0.0.0.0']])
     assert.deepEqual(await addressesFor('::', 'EADDRINUSE'), [['::'], 'listen'])
     assert.deepEqual(await addressesFor('::1', 'EAFNOSUPPORT'), [
       ['::1'],
@@ -104,15 +118,39 @@ describe('a listener', () => {
     ])
   })
 
+  it('on localhost takes the loopback addresses that the machine has, and needs one of them', async () => {
+    const both = ['127.0.0.1', '::1']
+    const missing = 'Cannot listen on HOST localhost: this machine does not have the address.'
+    const ipv6 = (address: string) => address.includes(':')
+    const ipv4 = (address: string) => !ipv6(address)
+    for (const [code, fails, result] of [
+      ['EAFNOSUPPORT', ipv6, ['127.0.0.1']],
+      ['EADDRNOTAVAIL', ipv6, ['127.0.0.1']],
+      ['EADDRNOTAVAIL', ipv4, ['::1']],
+      ['EADDRNOTAVAIL', () => true, missing],
+      ['EADDRINUSE', ipv6, 'listen'],
+    ] as const)
+      assert.deepEqual(await addressesTried('localhost', code, fails), [both, result], code)
+  })
+
+  it('on localhost needs its port on both addresses', async () => {
+    for (const holderHost of ['127.0.0.1', '::1']) {
+      await using holder = createServer().listen(0, holderHost)
+      await once(holder, 'listening')
+      const { port } = holder.address() as AddressInfo
+      await using server = await startServer()
+      await assert.rejects(server.listen(port, 'localhost'), { code: 'EADDRINUSE', port })
+      const service = startService(async () => noProduct, { port, host: 'localhost' })
+      await assert.rejects(service, { code: 'EADDRINUSE', port })
+    }
+  })
+
   it('does not blame HOST for a port that is in use', async () => {
     await using holder = createServer().listen(0, '0.0.0.0')
     await once(holder, 'listening')
     const { port } = holder.address() as AddressInfo
     await using server = await startServer()
-    await assert.rejects(
-      listenOn('::', (host) => server.app.listen({ host, port })),
-      { code: 'EADDRINUSE' },
-    )
+    await assert.rejects(server.listen(port, '::'), { code: 'EADDRINUSE' })
     await assert.rejects(
       startService(async () => noProduct, { port }),
       { code: 'EADDRINUSE' },

@@ -71,7 +71,7 @@ export const createApp = async (
     health,
     jobs: ports.expiry === undefined ? [] : [expiredBaskets(use)],
     listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
-      await listenOn(host, (address) => http.listen({ host: address, port }))
+      await listenOn(host, (address) => server.listen(port, address))
       logger.info({ version, http_port: port }, 'started')
     },
     beginDrain: (order: Order) => {

@@ -54,8 +54,9 @@ describe("the basket service's configuration", () => {
   it('has defaults for variables that are not set', () => {
     assert.deepEqual(readConfig({}), {
       http: {
-        host: '::',
+        host: 'localhost',
         port: 8081,
+        localNamesOnly: true,
         docs: true,
         relatedDocs: 'http://localhost:8080/docs',
         compression: true,
@@ -113,6 +114,7 @@ describe("the basket service's configuration", () => {
       http: {
         host: '::1',
         port: 8099,
+        localNamesOnly: false,
         docs: false,
         relatedDocs: 'https://products.example/docs',
         compression: false,

@@ -15,7 +15,6 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
 import { traced } from '@shop/platform/tracing/traced.ts'
-import type { FastifyInstance } from 'fastify'
 import manifest from '../package.json' with { type: 'json' }
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
@@ -76,15 +75,16 @@ type ListenConfig = Readonly<{
   http: Readonly<{ host: string; port: number }>
   grpc: Readonly<{ port: number }>
 }>
-type Servers = Readonly<{ http: FastifyInstance; grpc: ReturnType<typeof createGrpcServer> }>
+type Servers = Readonly<
+  Record<'http' | 'grpc', Readonly<{ listen: (port: number, address: string) => Promise<number> }>>
+>
 
 const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Logger): Promise<void> => {
   const { host, port } = config.http
-  const boundHost = await listenOn(host, async (address) => {
-    await http.listen({ host: address, port })
-    return address
+  await listenOn(host, async (address) => {
+    await http.listen(port, address)
+    await grpc.listen(config.grpc.port, address)
   })
-  await grpc.listen(config.grpc.port, boundHost)
   logger.info({ version, http_port: port, grpc_port: config.grpc.port }, 'started')
 }
 
@@ -118,7 +118,7 @@ export const createApp = async (
     grpc,
     health,
     jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }],
-    listen: (listenConfig: ListenConfig) => listen({ http, grpc }, listenConfig, logger),
+    listen: (listenConfig: ListenConfig) => listen({ http: server, grpc }, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
       if (order === 'retire') return stopListening(server, grpc)

@@ -59,8 +59,9 @@ describe("the product service's configuration", () => {
   it('has a default for every variable', () => {
     assert.deepEqual(readConfig({}), {
       http: {
-        host: '::',
+        host: 'localhost',
         port: 8080,
+        localNamesOnly: true,
         docs: true,
         relatedDocs: 'http://localhost:8081/docs',
         compression: true,
@@ -91,6 +92,7 @@ describe("the product service's configuration", () => {
       http: {
         host: 'localhost',
         port: 9_090,
+        localNamesOnly: false,
         docs: false,
         relatedDocs: 'https://baskets.example/docs',
         compression: false,

@@ -8,7 +8,6 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
-import { listenOn } from '../listen.ts'
 import { createFailureLog } from '../logging/failure-log.ts'
 import { drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
@@ -65,16 +64,20 @@ const bind = (server: Server, host: string, port: number): Promise<Bound> =>
   })
 
 const createListener = (server: Server) => {
-  let bound: Bound | undefined
+  const bound: Bound[] = []
   return {
-    /** Resolves with the port that is bound: for port 0, a free one that the system chooses. */
-    listen: async (port: number, host = '::'): Promise<number> => {
-      bound = await listenOn(host, (address) => bind(server, address, port))
-      return bound.port
+    /**
+     * Listens on an IP address, in addition to those of earlier calls. Resolves with the port. With port 0, the system
+     * chooses a free one for the first address.
+     */
+    listen: async (port: number, address = '::'): Promise<number> => {
+      const opened = await bind(server, address, port || (bound[0]?.port ?? port))
+      bound.push(opened)
+      return opened.port
     },
     /** Accepts no more connections, and tells clients to send further calls elsewhere (GOAWAY). Running calls go on. */
     stopListening: (): void => {
-      if (bound !== undefined) server.unbind(addressOf(bound.host, bound.port))
+      for (const { host, port } of bound) server.unbind(addressOf(host, port))
     },
   }
 }

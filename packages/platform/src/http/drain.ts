@@ -1,4 +1,3 @@
-import { Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Health } from '../health/health.ts'
 import { drainLimitMs } from '../transports.ts'
@@ -22,12 +21,5 @@ export const drainOnClose = (app: FastifyInstance, health: Health) => {
     if (draining || health.isStopping()) void reply.header('connection', 'close')
     done()
   })
-  return {
-    beginDrain,
-    /**
-     * Accepts no more connections; those that are open are served. A closing server destroys connections that have not
-     * sent a request yet, so a process that another one replaces calls this some time before it closes.
-     */
-    stopListening: (): void => void Server.prototype.close.call(app.server),
-  }
+  return { beginDrain }
 }

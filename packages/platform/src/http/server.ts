@@ -1,27 +1,21 @@
-import type { Server } from 'node:http'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyHttpOptions,
-  type FastifyInstance,
-  LogController,
-} from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Health } from '../health/health.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import { requestIdFrom, requestIdHeader } from '../request-context.ts'
-import { maxRequestBytes } from '../transports.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
 import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
-import { connectionErrorHandler, rememberBodies } from './edge/connection-errors.ts'
+import { rememberBodies } from './edge/connection-errors.ts'
 import { limitConnections } from './edge/connection-limit.ts'
+import { fastifyOptions } from './edge/fastify-options.ts'
+import { createListeners } from './edge/listeners.ts'
+import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
-import { maxSegmentLength, routableTarget } from './edge/request-target.ts'
-import { type TrustedPeers, trustedPeers } from './edge/trusted-peers.ts'
-import { handleErrors, sendError } from './errors.ts'
+import { trustedPeers } from './edge/trusted-peers.ts'
+import { handleErrors } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
@@ -50,6 +44,8 @@ export type HttpConfig = Readonly<{
   maxEventLoopDelayMs: number
   /** For how long browsers use only HTTPS (HSTS); 0 sends no such header. */
   hstsMaxAgeSeconds: number
+  /** Refuse requests whose `Host` is not a local name, against DNS rebinding. */
+  localNamesOnly: boolean
   /** More connections would use up the file descriptors that the stores need. */
   maxConnections?: number
 }>
@@ -76,38 +72,9 @@ const defaults = {
   trustProxy: 'off',
   maxEventLoopDelayMs: 0,
   hstsMaxAgeSeconds: 0,
+  localNamesOnly: false,
   maxConnections: 10_000,
 }
-
-const fastifyOptions = (
-  loggerInstance: FastifyBaseLogger,
-  { maxBodyBytes = maxRequestBytes }: Pick<HttpServerOptions, 'maxBodyBytes'>,
-  fixedHeaders: Readonly<Record<string, string>>,
-  isTrusted: TrustedPeers,
-): FastifyHttpOptions<Server> => ({
-  loggerInstance,
-  // The logger itself adds the request id to every line; a child logger per request would repeat it.
-  childLoggerFactory: (logger) => logger,
-  logController: new LogController({ disableRequestLogging: true }),
-  requestIdHeader: false,
-  genReqId: ({ headers, socket }) => requestIdFrom(isTrusted(socket) ? headers[requestIdHeader] : undefined),
-  bodyLimit: maxBodyBytes,
-  http: {
-    // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
-    headersTimeout: 5_000,
-    connectionsCheckingInterval: 1_000,
-    // Node.js would refuse the request without a problem; `refuseRequests` does.
-    requireHostHeader: false,
-  },
-  requestTimeout: 15_000,
-  keepAliveTimeout: 72_000,
-  // Accepted requests are served even while the server is closing.
-  return503OnClosing: false,
-  routerOptions: { maxParamLength: maxSegmentLength, ignoreTrailingSlash: true },
-  rewriteUrl: routableTarget,
-  frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
-  clientErrorHandler: connectionErrorHandler(fixedHeaders),
-})
 
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
@@ -123,9 +90,8 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   }
   const isTrusted = trustedPeers(config.trustProxy)
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
-  // A client that closes its side after sending still gets its response, unlike with the default of Node.js.
-  Object.assign(app.server, { httpAllowHalfOpen: true })
-  receiveAllRequests(app)
+  const checkHead = headCheck(config.localNamesOnly)
+  receiveAllRequests(app, checkHead)
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
@@ -138,7 +104,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   limitConnections(app, config.maxConnections)
   // Before all hooks that may refuse a request: pages may read their problems, too.
   await registerCors(app, config.corsOrigins)
-  refuseRequests(app)
+  refuseRequests(app, checkHead)
   const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
@@ -149,5 +115,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...drain, isOverloaded }
+  return { app, ...createListeners(app), ...drain, isOverloaded }
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { isLocalHost } from '../config/local-host.ts'
 import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
 import type { LogConfig } from '../logging/logger.ts'
@@ -51,6 +52,28 @@ export const offInProduction = <On extends string>(
   on: On,
 ): On | 'off' => (ENVIRONMENT === 'production' ? 'off' : on)
 
+const httpOf = (
+  variables: ServiceVariables & Readonly<{ PORT: number }>,
+  relatedPort: number,
+): ServiceConfig['http'] => {
+  const isDevelopment = variables.ENVIRONMENT === 'development'
+  const host = variables.HOST ?? (isDevelopment ? 'localhost' : '::')
+  return {
+    host,
+    port: variables.PORT,
+    // Elsewhere, a proxy on the same machine passes on the public name.
+    localNamesOnly: isDevelopment && isLocalHost(host),
+    docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
+    relatedDocs:
+      variables.RELATED_DOCS_URL ?? (isDevelopment ? `http://localhost:${relatedPort}/docs` : undefined),
+    compression: isOn(variables.COMPRESSION),
+    corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
+    trustProxy: variables.TRUST_PROXY ?? (isDevelopment ? 'loopback' : 'off'),
+    maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
+    hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
+  }
+}
+
 /**
  * Builds the sections from the variables. `secrets` names the variables that hold credentials, `relatedPort` is
  * the default port of the service whose documentation this one links to.
@@ -61,19 +84,7 @@ export const serviceSections = (
   secrets: readonly string[],
   relatedPort: number,
 ): ServiceConfig => ({
-  http: {
-    host: variables.HOST,
-    port: variables.PORT,
-    docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
-    relatedDocs:
-      variables.RELATED_DOCS_URL ??
-      (variables.ENVIRONMENT === 'development' ? `http://localhost:${relatedPort}/docs` : undefined),
-    compression: isOn(variables.COMPRESSION),
-    corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
-    trustProxy: variables.TRUST_PROXY ?? (variables.ENVIRONMENT === 'development' ? 'loopback' : 'off'),
-    maxEventLoopDelayMs: variables.MAX_EVENT_LOOP_DELAY_MS,
-    hstsMaxAgeSeconds: variables.HSTS_MAX_AGE_SECONDS,
-  },
+  http: httpOf(variables, relatedPort),
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),
   // Outside development, the default of five seconds gives load balancers time to notice.

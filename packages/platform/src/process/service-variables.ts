@@ -8,7 +8,7 @@ const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
 
 /** Variables that every service reads. */
 export const serviceVariables = {
-  HOST: Type.String({ default: '::' }),
+  HOST: Type.Optional(Type.String()),
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
   DATA_DIR: Type.String({ default: './.data' }),
   LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
@@ -99,7 +99,9 @@ export type ServiceVariables = Static<TObject<typeof serviceVariables>>
 
 /** The rules of these variables that their schema cannot express. */
 export const serviceProblems = (variables: ServiceVariables): readonly (string | false)[] => [
-  !isHost(variables.HOST) && 'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
+  variables.HOST !== undefined &&
+    !isHost(variables.HOST) &&
+    'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
   mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),

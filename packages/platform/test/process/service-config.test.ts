@@ -15,8 +15,9 @@ describe('the sections of a configuration', () => {
   it('default to text logs from level debug and no shutdown delay in development', () => {
     assert.deepEqual(sectionsOf({}), {
       http: {
-        host: '::',
+        host: 'localhost',
         port: 8080,
+        localNamesOnly: true,
         docs: true,
         relatedDocs: 'http://localhost:9090/docs',
         compression: true,
@@ -46,6 +47,24 @@ describe('the sections of a configuration', () => {
       assert.equal(http.relatedDocs, undefined)
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
       assert.equal(http.trustProxy, 'off')
+    }
+  })
+
+  it('listen on localhost and take only local names in development, unless HOST is another address', () => {
+    for (const [ENVIRONMENT, HOST, host, localNamesOnly] of [
+      ['development', '', 'localhost', true],
+      ['development', 'LOCALHOST', 'LOCALHOST', true],
+      ['development', '127.0.0.1', '127.0.0.1', true],
+      ['development', '::1', '::1', true],
+      ['development', '0.0.0.0', '0.0.0.0', false],
+      ['development', '::', '::', false],
+      ['development', 'shop.example', 'shop.example', false],
+      ['staging', '', '::', false],
+      ['production', '', '::', false],
+      ['production', 'localhost', 'localhost', false],
+    ] as const) {
+      const { http } = sectionsOf({ ENVIRONMENT, HOST })
+      assert.deepEqual([http.host, http.localNamesOnly], [host, localNamesOnly], `${ENVIRONMENT} ${HOST}`)
     }
   })
 
@@ -84,6 +103,7 @@ describe('the sections of a configuration', () => {
     assert.deepEqual(http, {
       host: '127.0.0.1',
       port: 9090,
+      localNamesOnly: false,
       docs: false,
       relatedDocs: 'https://shop.example/docs',
       compression: false,
@@ -141,7 +161,6 @@ describe('the sections of a configuration', () => {
 describe('the configuration', () => {
   it('of a service requires no variables', () => {
     assert.deepEqual(readVariables(Type.Object(serviceVariables), {}), {
-      HOST: '::',
       ENVIRONMENT: 'development',
       DATA_DIR: './.data',
       LOG_OUTPUT: 'console',

@@ -8,6 +8,7 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { channelTo } from '../../src/grpc/channel.ts'
 import { callUnary } from '../../src/grpc/client.ts'
 import { createGrpcServer, type GrpcServerOptions } from '../../src/grpc/server.ts'
+import { listenOn } from '../../src/listen.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
@@ -23,7 +24,7 @@ export const startService = async (
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics, ...options })
-  const boundPort = await server.listen(port, host)
+  const [boundPort = 0] = await listenOn(host, (address) => server.listen(port, address))
   return { ...server, port: boundPort, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
 }
 

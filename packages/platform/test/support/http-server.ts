@@ -4,6 +4,7 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import type { FastifyInstance } from 'fastify'
 import { createHealth, type Dependency } from '../../src/health/health.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '../../src/http/server.ts'
+import { listenOn } from '../../src/listen.ts'
 import type { Logger } from '../../src/logging/logger.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 
@@ -30,7 +31,7 @@ export const startServer = async ({
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
-  const { app } = await createHttpServer({
+  const { app, listen, stopListening } = await createHttpServer({
     documentation: { title: 'Test service', ...documentation },
     version: '1.0.0',
     schemas: [],
@@ -44,6 +45,10 @@ export const startServer = async ({
   })
   return {
     app,
+    /** Resolves with the port. */
+    listen: async (port: number, host: string) =>
+      (await listenOn(host, (address) => listen(port, address)))[0] ?? 0,
+    stopListening,
     lines: recording.lines,
     metrics,
     health,

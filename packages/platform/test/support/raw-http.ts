@@ -2,17 +2,21 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** Makes the server listen on a free port. Returns a function that opens connections to it. */
-export const listen = async (app: FastifyInstance) => {
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  const { port } = app.server.address() as AddressInfo
-  return async (text = ''): Promise<Socket> => {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+/** Opens a connection, and sends the text over it. */
+export const openTo =
+  (port: number, host: string) =>
+  async (text = ''): Promise<Socket> => {
+    const socket = connect({ port, host, allowHalfOpen: true })
     socket.on('error', () => {})
     await once(socket, 'connect')
     socket.write(text)
     return socket
   }
+
+/** Makes the server listen on a free port. Returns a function that opens connections to it. */
+export const listen = async (app: FastifyInstance) => {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return openTo((app.server.address() as AddressInfo).port, '127.0.0.1')
 }
 
 /** Reads until the server closes the connection, or ends its side of it. */

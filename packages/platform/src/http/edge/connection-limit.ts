@@ -19,6 +19,8 @@ export const limitConnections = (app: FastifyInstance, limit: number): void => {
     count += 1
     socket.once('close', () => (count -= 1))
     if (count > limit) excess.add(socket)
+    // Node.js counts each listener by itself.
+    if (count > limit + reserve) socket.destroy()
   })
   app.addHook('onRequest', (request, reply, done) => {
     if (!excess.has(request.raw.socket)) return done()

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { sendStatus } from '../errors.ts'
 import { sendAllow, serverMethods } from '../methods.ts'
 import { isUncompressed } from './media-types.ts'
-import { refusalOf } from './request-head.ts'
+import type { HeadCheck } from './request-head.ts'
 import { targetRefusal } from './request-target.ts'
 
 /** Whether the path has no route. `*` is the route of the CORS plugin, which matches every path. */
@@ -20,9 +20,9 @@ const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void =
  * Refuses requests that no route may see: with a head that the server must refuse, to an unknown path, or with
  * a compressed body.
  */
-export const refuseRequests = (app: FastifyInstance): void => {
+export const refuseRequests = (app: FastifyInstance, checkHead: HeadCheck): void => {
   app.addHook('onRequest', (request, reply, done) => {
-    const headRefusal = refusalOf(request.raw)
+    const headRefusal = checkHead(request.raw)
     if (headRefusal !== undefined) void reply.header('connection', 'close')
     const refusal = headRefusal ?? targetRefusal(request.raw)
     if (refusal !== undefined) void sendStatus(refusal.status, request, reply, refusal.detail)

@@ -4,6 +4,9 @@ import { isIPv6 } from 'node:net'
 /** Why a request is refused before its route is known. */
 export type Refusal = Readonly<{ status: number; detail: string }>
 
+/** Returns why the head of a request makes the server refuse it, or undefined. */
+export type HeadCheck = (raw: IncomingMessage) => Refusal | undefined
+
 /** `uri-host [":" port]` (RFC 9110 §7.2, RFC 3986 §3.2.2). The host and the port may be empty. */
 const hostForm =
   /^(?:\[(?<address>[0-9A-Fa-f:.]+)\]|\[v[0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?$/

@@ -1,0 +1,39 @@
+import type { Server } from 'node:http'
+import { type FastifyBaseLogger, type FastifyHttpOptions, LogController } from 'fastify'
+import { requestIdFrom, requestIdHeader } from '../../request-context.ts'
+import { maxRequestBytes } from '../../transports.ts'
+import { sendError } from '../errors.ts'
+import { connectionErrorHandler } from './connection-errors.ts'
+import { maxSegmentLength, routableTarget } from './request-target.ts'
+import type { TrustedPeers } from './trusted-peers.ts'
+
+/** The options of the HTTP server: its limits, and who responds to requests that reach no route. */
+export const fastifyOptions = (
+  loggerInstance: FastifyBaseLogger,
+  { maxBodyBytes = maxRequestBytes }: Readonly<{ maxBodyBytes?: number }>,
+  fixedHeaders: Readonly<Record<string, string>>,
+  isTrusted: TrustedPeers,
+): FastifyHttpOptions<Server> => ({
+  loggerInstance,
+  // The logger itself adds the request id to every line; a child logger per request would repeat it.
+  childLoggerFactory: (logger) => logger,
+  logController: new LogController({ disableRequestLogging: true }),
+  requestIdHeader: false,
+  genReqId: ({ headers, socket }) => requestIdFrom(isTrusted(socket) ? headers[requestIdHeader] : undefined),
+  bodyLimit: maxBodyBytes,
+  http: {
+    // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
+    headersTimeout: 5_000,
+    connectionsCheckingInterval: 1_000,
+    // Node.js would refuse the request without a problem; `refuseRequests` does.
+    requireHostHeader: false,
+  },
+  requestTimeout: 15_000,
+  keepAliveTimeout: 72_000,
+  // Accepted requests are served even while the server is closing.
+  return503OnClosing: false,
+  routerOptions: { maxParamLength: maxSegmentLength, ignoreTrailingSlash: true },
+  rewriteUrl: routableTarget,
+  frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+  clientErrorHandler: connectionErrorHandler(fixedHeaders),
+})
