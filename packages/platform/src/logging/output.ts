@@ -1,6 +1,8 @@
+import { closeSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { createFolder } from '../create-folder.ts'
+import { privateFile } from '../private-files.ts'
 import { batchedOutput } from './batched-output.ts'
 
 export type LogOutput = Readonly<{
@@ -58,16 +60,43 @@ const tolerateErrors = <Stream extends NodeJS.EventEmitter>(stream: Stream, name
   })
 }
 
+const reopens = new Set<() => void>()
+
+/**
+ * Opens the log files again by their names, after a program such as logrotate has moved them. No line is lost: each is written
+ * to the old or to the new file. A file that cannot be opened again stays as it is.
+ */
+export const reopenLogFiles = (): Readonly<{ opened: number; failed: readonly unknown[] }> => {
+  const failed: unknown[] = []
+  for (const reopen of reopens)
+    try {
+      reopen()
+    } catch (error) {
+      failed.push(error)
+    }
+  return { opened: reopens.size - failed.length, failed }
+}
+
+/** Throws if the file cannot be created or appended to. */
+const requireWritable = (file: string): void => {
+  createFolder(dirname(file))
+  closeSync(openSync(file, 'a', privateFile))
+}
+
 /** Synchronous, like standard output, because the last lines before a crash or a forced stop matter most. */
 const openFile = async (folder: string, name: string) => {
   const file = resolve(folder, name)
   createFolder(dirname(file))
   const { default: roll } = await import('pino-roll')
   const limit = { count: 6, removeOtherLogFiles: true }
-  return tolerateErrors(
-    await roll({ file, size: '50m', limit, mkdir: true, sync: true, maxLength: maxWaitingBytes }),
-    'the log file',
-  )
+  const options = { mkdir: true, sync: true, mode: privateFile, maxLength: maxWaitingBytes }
+  const opened = tolerateErrors(await roll({ file, size: '50m', limit, ...options }), 'the log file')
+  reopens.add(() => {
+    // After a failed attempt of its own, the stream would close the old file twice.
+    requireWritable(opened.file)
+    opened.reopen()
+  })
+  return opened
 }
 
 /**

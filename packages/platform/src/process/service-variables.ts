@@ -1,7 +1,14 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
 import { mustBeNetworks } from '../config/networks.ts'
-import { type Environment, mustBeFolder, mustBeUrl, optionalToggle, toggle } from '../config/variables.ts'
+import {
+  type Environment,
+  mustBeFileName,
+  mustBeFolder,
+  mustBeUrl,
+  optionalToggle,
+  toggle,
+} from '../config/variables.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -105,6 +112,7 @@ export const serviceProblems = (variables: ServiceVariables): readonly (string |
   mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),
+  mustBeFileName('LOG_FILE', variables.LOG_FILE),
   variables.WORKERS !== '1' &&
     variables.LOG_OUTPUT !== 'console' &&
     'LOG_OUTPUT must be console when WORKERS is not 1: processes cannot share a rotating file',
