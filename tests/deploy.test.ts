@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { secretsIn } from '@shop/platform/config/variables.ts'
-import { filesOf, root } from '@shop/testing/files.ts'
+import { root } from '@shop/testing/files.ts'
 import { documentedUser } from '@shop/testing/stores/redis-user.ts'
-import { parse, parseAllDocuments } from 'yaml'
+import { parse } from 'yaml'
 import { basketVariables } from '../services/basket/src/config.ts'
-import { productVariables, readConfig } from '../services/product/src/config.ts'
+import { productVariables } from '../services/product/src/config.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
@@ -272,117 +272,3 @@ for (const service of ['product', 'basket'] as const)
       assert.ok(lines.includes('USER 1000:1000'))
     })
   })
-
-type Resource = Readonly<{ kind: string; metadata: { name: string }; spec: ReturnType<typeof JSON.parse> }>
-
-describe('the Kubernetes manifests', () => {
-  const kustomization = parse(read('deploy/k8s/kustomization.yml'))
-  const resources = filesOf('deploy/k8s', '.yml')
-    .flatMap((file) => parseAllDocuments(readFileSync(file, 'utf8')))
-    .map((document) => document.toJS() as Resource)
-  const ofKind = (kind: string) => resources.filter((resource) => resource.kind === kind)
-  const deployments = ofKind('Deployment')
-  const container = ({ spec }: Resource) => spec.template.spec.containers[0]
-  const workloads = [...deployments, ...ofKind('Job')]
-
-  it('are all listed in the kustomization, with their images', () => {
-    const files = filesOf('deploy/k8s', '.yml').map((file) => file.split('/').at(-1))
-    assert.deepEqual(new Set([...kustomization.resources, 'kustomization.yml']), new Set(files))
-    const images = new Set(kustomization.images.map(({ name }: { name: string }) => name))
-    for (const workload of workloads) assert.ok(images.has(container(workload).image))
-  })
-
-  it('set only variables that the services read, from secrets in the example file', () => {
-    const secrets = read('deploy/k8s/secrets.env.example')
-    for (const workload of workloads) {
-      const { image, env } = container(workload)
-      assert.deepEqual(
-        unreadVariables(
-          image,
-          env.map(({ name }: { name: string }) => name),
-        ),
-        [],
-      )
-      for (const { valueFrom } of env)
-        if (valueFrom !== undefined) assert.match(secrets, new RegExp(`^${valueFrom.secretKeyRef.key}=`, 'm'))
-    }
-  })
-
-  it('select pods that exist, and ports that these pods have', () => {
-    const findWorkload = (labels: Record<string, string>) =>
-      workloads.find(({ spec }) => spec.template.metadata.labels.app === labels['app'])
-    for (const { metadata, spec } of deployments)
-      assert.deepEqual(spec.selector.matchLabels, spec.template.metadata.labels, metadata.name)
-    assert.equal(ofKind('Service').length, 3)
-    for (const { metadata, spec } of ofKind('Service')) {
-      const target = findWorkload(spec.selector)
-      assert.ok(target, metadata.name)
-      const ports = new Set(container(target).ports.map(({ name }: { name: string }) => name))
-      for (const { targetPort } of spec.ports) assert.ok(ports.has(targetPort), targetPort)
-    }
-    for (const { spec } of ofKind('PodDisruptionBudget')) assert.ok(findWorkload(spec.selector.matchLabels))
-    for (const { spec } of ofKind('HorizontalPodAutoscaler'))
-      assert.ok(deployments.some(({ metadata }) => metadata.name === spec.scaleTargetRef.name))
-  })
-
-  it('allow traffic only to ports that the pods have', () => {
-    const selectedWorkloads = ({ matchLabels, matchExpressions = [] }: ReturnType<typeof JSON.parse>) =>
-      workloads.filter(({ spec }) => {
-        const { app } = spec.template.metadata.labels
-        return [
-          [matchLabels?.app ?? app],
-          ...matchExpressions.map(({ values }: { values: string[] }) => values),
-        ].every((values) => values.includes(app))
-      })
-    const assertPortsExist = (pods: readonly Resource[], ports: { port: string | number }[]) => {
-      assert.ok(pods.length > 0)
-      for (const { port } of ports)
-        for (const pod of pods)
-          assert.ok(
-            container(pod).ports.some((declared: object) => Object.values(declared).includes(port)),
-            `${pod.metadata.name}: ${port}`,
-          )
-    }
-    for (const { spec } of ofKind('NetworkPolicy')) {
-      for (const { ports } of spec.ingress ?? []) assertPortsExist(selectedWorkloads(spec.podSelector), ports)
-      for (const { to = [], ports } of spec.egress ?? [])
-        for (const { podSelector } of to)
-          if (podSelector !== undefined) assertPortsExist(selectedWorkloads(podSelector), ports)
-    }
-  })
-
-  it('run no more product service pods than the default connection limit of PostgreSQL allows', () => {
-    const scaler = ofKind('HorizontalPodAutoscaler').find(
-      ({ metadata }) => metadata.name === 'product-service',
-    )
-    const deployment = deployments.find(({ metadata }) => metadata.name === 'product-service')
-    const maxPods = scaler?.spec.maxReplicas + deployment?.spec.strategy.rollingUpdate.maxSurge
-    // Each pod has one more connection for the statistics. PostgreSQL reserves 3 of its 100 connections for superusers,
-    // and the migration job needs one.
-    const { storage } = readConfig({ STORAGE: 'postgres' })
-    assert.ok(storage.kind === 'postgres')
-    assert.ok(maxPods * (storage.postgres.poolSize + 1) <= 100 - 3 - 1)
-  })
-
-  it('keep a stopping pod serving until its readiness probe fails, and give it time to shut down', () => {
-    for (const deployment of deployments) {
-      const { spec } = deployment.spec.template
-      const env: { name: string; value?: string }[] = container(deployment).env
-      const delay = Number(env.find(({ name }) => name === 'SHUTDOWN_DELAY_SECONDS')?.value)
-      assert.ok(spec.terminationGracePeriodSeconds > delay + 10)
-      const { periodSeconds, failureThreshold } = container(deployment).readinessProbe
-      assert.ok(delay > periodSeconds * failureThreshold)
-    }
-  })
-
-  it('give containers no privileges', () => {
-    for (const workload of workloads) {
-      assert.deepEqual(container(workload).securityContext, {
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ['ALL'] },
-      })
-      assert.equal(workload.spec.template.spec.securityContext.runAsNonRoot, true)
-    }
-  })
-})

@@ -148,6 +148,7 @@ export const composeProject = async (
   const idOf = async (service: string) =>
     (await compose('--profile', '*', 'ps', '--all', '--quiet', service)).trim()
   return {
+    name,
     folder,
     ports,
     compose,

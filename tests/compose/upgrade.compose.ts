@@ -66,7 +66,8 @@ describe('docker-compose.yml, on the volumes of the last release', () => {
 
   step('changes and adds products and baskets', async () => {
     const { body, status } = await request('POST', `${urls()[0]}/products`, { name: 'New', price: 4 })
-    assert.deepEqual([status, body.id], [201, 4])
+    assert.equal(status, 201)
+    assert.ok(body.id > 3)
     assert.equal((await request('PATCH', `${urls()[0]}/products/2`, { stock: 11 })).body.version, 3)
     const line = { product_id: 2, quantity: 1 }
     const { body: basket } = await request('POST', `${urls()[1]}/baskets/ann/items`, line)

@@ -1,52 +1,125 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { it } from 'node:test'
+import { text } from 'node:stream/consumers'
+import { describe, it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
 import { request, requestWithHost } from '@shop/testing/services/http.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 
-it('make dev starts both services, prints commands to try, and stops both on Ctrl-C', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'dev-'))
-  const [product, basket, grpc] = [await freePort(), await freePort(), await freePort()].map(String)
-  const dev = spawn('make', ['dev'], {
+const ownPorts = async () => {
+  const [PRODUCT_PORT, BASKET_PORT, GRPC_PORT] = [await freePort(), await freePort(), await freePort()].map(
+    String,
+  )
+  return { PRODUCT_PORT, BASKET_PORT, GRPC_PORT }
+}
+
+/** In its own process group, so that SIGINT reaches all of its processes, as Ctrl-C does in a terminal. */
+const makeDev = (variables: Readonly<Record<string, string | undefined>>) =>
+  spawn('make', ['dev'], {
     cwd: root,
-    env: {
-      PATH: process.env['PATH'],
-      DATA_DIR: folder,
-      PRODUCT_PORT: product,
-      BASKET_PORT: basket,
-      GRPC_PORT: grpc,
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    // Its own process group, so that SIGINT reaches all of its processes, as Ctrl-C does in a terminal.
+    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
+
+/** Runs `make dev` until it ends by itself. Make exits with 2 if a command fails. */
+const failingDev = async (variables: Readonly<Record<string, string | undefined>>) => {
+  const dev = makeDev(variables)
+  const [stdout, stderr, [code]] = await Promise.all([text(dev.stdout), text(dev.stderr), once(dev, 'exit')])
+  assert.equal(code, 2, stdout)
+  return stderr.replace(/\nmake: .*\n$/, '').split('\n')
+}
+
+const interrupt = async (dev: ChildProcess): Promise<void> => {
   const exited = once(dev, 'exit')
-  try {
-    let output = ''
-    dev.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    while (!output.includes('Ctrl-C stops both')) await once(dev.stdout, 'data')
-    assert.match(output, new RegExp(`Product service +http://localhost:${product}`))
-    assert.match(output, new RegExp(`Basket service +http://localhost:${basket}`))
-    assert.equal(output.match(/^ {2}curl /gm)?.length, 3)
-    assert.equal((await request('GET', `http://127.0.0.1:${product}/products/top-5`)).body.count, 5)
-    for (const port of [product, basket])
-      for (const host of ['127.0.0.1', '[::1]']) {
-        const url = `http://${host}:${port}/health/live`
-        assert.equal((await requestWithHost(url, `localhost:${port}`)).status, 200, url)
-        assert.equal((await requestWithHost(url, `shop.example:${port}`)).status, 403, url)
-      }
-    const items = `http://127.0.0.1:${basket}/baskets/user123/items`
-    assert.equal((await request('POST', items, { product_id: 1, quantity: 2 })).status, 200)
-  } finally {
-    if (dev.pid !== undefined) process.kill(-dev.pid, 'SIGINT')
-    await exited
-  }
-  for (const port of [product, basket])
-    await assert.rejects(request('GET', `http://127.0.0.1:${port}/health`))
-  await rm(folder, { recursive: true })
+  // Twice, as somebody does who is in a hurry.
+  for (let time = 0; time < 2; time += 1) if (dev.pid !== undefined) process.kill(-dev.pid, 'SIGINT')
+  await exited
+}
+
+/** The commands that the README tells to try, each in one line. */
+const readmeCommands = () => {
+  const [, block = ''] =
+    /When both services are up, try:\n\n```bash\n([^`]*)```/.exec(
+      readFileSync(join(root, 'README.md'), 'utf8'),
+    ) ?? []
+  return block
+    .replaceAll(/\s*\\\n\s*/g, ' ')
+    .split('\n')
+    .filter((line) => line.startsWith('curl '))
+}
+
+describe('make dev', () => {
+  it('reports the problems of both services together, each once, by the variables that are set', async () => {
+    const ports = await ownPorts()
+    assert.deepEqual(
+      await failingDev({
+        ...ports,
+        PRODUCT_PORT: ports.GRPC_PORT,
+        LOG_LEVEL: 'loud',
+        BASKET_TTL_SECONDS: '-1',
+      }),
+      [
+        'Invalid configuration:',
+        '  - LOG_LEVEL must be one of trace, debug, info, warn, error, fatal',
+        '  - BASKET_TTL_SECONDS must be at least 1',
+      ],
+    )
+    assert.deepEqual(await failingDev({ ...ports, PRODUCT_PORT: '50050', GRPC_PORT: '' }), [
+      'Invalid configuration:',
+      '  - PRODUCT_PORT and GRPC_PORT must differ: both are 50050, GRPC_PORT by default',
+    ])
+  })
+
+  it('starts both services, prints the commands of the README, keeps its data to its user, and stops both on Ctrl-C', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'dev-'))
+    const ports = await ownPorts()
+    const urls = {
+      product: `http://localhost:${ports.PRODUCT_PORT}`,
+      basket: `http://localhost:${ports.BASKET_PORT}`,
+    }
+    const dev = makeDev({ ...ports, DATA_DIR: folder.path })
+    dev.stderr.pipe(process.stderr)
+    try {
+      let output = ''
+      dev.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+      while (!output.includes('Ctrl-C stops both')) await once(dev.stdout, 'data')
+      assert.match(output, new RegExp(`Product service +${urls.product}`))
+      assert.match(output, new RegExp(`Basket service +${urls.basket}`))
+      const printed = output.split('\n').flatMap((line) => (line.startsWith('  curl ') ? [line.trim()] : []))
+      const expected = readmeCommands().map((command) =>
+        command.replace('http://localhost:8080', urls.product).replace('http://localhost:8081', urls.basket),
+      )
+      assert.equal(expected.length, 4)
+      assert.deepEqual(printed, expected)
+      assert.equal((await request('GET', `${urls.product}/products/top-5`)).body.count, 5)
+      for (const port of [ports.PRODUCT_PORT, ports.BASKET_PORT])
+        for (const host of ['127.0.0.1', '[::1]']) {
+          const url = `http://${host}:${port}/health/live`
+          assert.equal((await requestWithHost(url, `localhost:${port}`)).status, 200, url)
+          assert.equal((await requestWithHost(url, `shop.example:${port}`)).status, 403, url)
+        }
+      const items = `${urls.basket}/baskets/user123/items`
+      assert.equal((await request('POST', items, { product_id: 1, quantity: 2 })).status, 200)
+      const files = readdirSync(folder.path, { recursive: true, encoding: 'utf8' })
+      assert.deepEqual(
+        files.filter((file) => (statSync(join(folder.path, file)).mode & 0o077) !== 0),
+        [],
+      )
+      assert.ok(files.includes('baskets.sqlite-wal') && files.includes('products/PG_VERSION'))
+      const refused = await failingDev({ ...(await ownPorts()), DATA_DIR: folder.path })
+      assert.match(
+        refused.at(-1) ?? '',
+        /^The (product|basket) service has ended \(exit code 1\): \S+ is in use by another process; stop that process, or set DATA_DIR to another folder\.$/,
+      )
+    } finally {
+      await interrupt(dev)
+    }
+    for (const url of Object.values(urls)) await assert.rejects(request('GET', `${url}/health`))
+  })
 })

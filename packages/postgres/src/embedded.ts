@@ -1,11 +1,13 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { dataDir as prebuiltDataDir } from '@electric-sql/pglite-prepopulatedfs'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { createFolder } from '@shop/platform/create-folder.ts'
 import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
 import { damagedStorage, unusableStorage } from '@shop/platform/embedded/open-storage.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+import { makePrivate } from '@shop/platform/private-files.ts'
 import { Kysely, PGliteDialect } from 'kysely'
 import { statementLog } from './statements/log.ts'
 
@@ -19,7 +21,7 @@ const openNew = async (folder: string, mark: string): Promise<PGlite> => {
   if (existsSync(mark))
     for (const name of readdirSync(folder))
       if (name !== basename(mark)) rmSync(join(folder, name), { recursive: true })
-  mkdirSync(folder, { recursive: true })
+  createFolder(folder)
   writeFileSync(mark, '')
   const pglite = await PGlite.create({ dataDir: folder, loadDataDir: await prebuiltDataDir() })
   rmSync(mark)
@@ -28,6 +30,7 @@ const openNew = async (folder: string, mark: string): Promise<PGlite> => {
 
 const openExisting = async (folder: string): Promise<PGlite> => {
   accessSync(folder, constants.W_OK)
+  makePrivate(folder)
   return PGlite.create(folder).catch((error: unknown) => {
     throw damagedStorage(folder, error)
   })

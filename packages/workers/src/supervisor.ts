@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
+import { onHangup } from '@shop/platform/process/hangup.ts'
 import { singleProcess } from '@shop/platform/process/host.ts'
 import { drainMs, stopLimitMs, untilStopped } from '@shop/platform/process/lifecycle.ts'
 import type { ShutdownConfig } from '@shop/platform/process/service-config.ts'
@@ -37,7 +38,7 @@ export const supervise = async (service: string, config: SupervisorConfig, logge
     for (const worker of workers()) worker.process.kill('SIGKILL')
   })
   // The handlers are installed before the workers start, so that a signal during the start stops them gracefully.
-  process.on('SIGHUP', () => void fleet.replaceAll())
+  onHangup(() => void fleet.replaceAll())
   const stopped = untilStopped(logger, config.shutdown, singleProcess, () => fleet.stop())
   try {
     await Promise.all(Array.from({ length: config.workers }, () => fleet.start()))

@@ -85,12 +85,18 @@ export const readyToListen = async (health: Health): Promise<boolean> => {
 }
 
 /**
+ * Signals may reach the whole process group, but only the supervisor acts on them. If it exits, Node.js ends its
+ * workers.
+ */
+export const ignoreSignals = (): void => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
+}
+
+/**
  * Reports that this worker is serving. Resolves with the supervisor's first order, or with `retire` if the
- * service aborts itself. The worker ignores signals, which may reach the whole process group: only the
- * supervisor acts on them. If the supervisor exits, Node.js ends its workers.
+ * service aborts itself.
  */
 export const nextOrder = async (): Promise<Readonly<{ order: Order; reason: object }>> => {
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
   const { promise, resolve } = Promise.withResolvers<Order>()
   onMessage((message) => {
     if (message.type === 'order') resolve(message.order)

@@ -1,7 +1,14 @@
 import cluster from 'node:cluster'
 import { type Host, singleProcess } from '@shop/platform/process/host.ts'
 import { supervise } from './supervisor.ts'
-import { abortService, connectMetrics, flushMetrics, nextOrder, readyToListen } from './worker.ts'
+import {
+  abortService,
+  connectMetrics,
+  flushMetrics,
+  ignoreSignals,
+  nextOrder,
+  readyToListen,
+} from './worker.ts'
 
 /**
  * The host of a service that can run as several processes on one port. With `config.workers` above 1 the first process
@@ -9,9 +16,10 @@ import { abortService, connectMetrics, flushMetrics, nextOrder, readyToListen } 
  */
 export const workers: Host = cluster.isWorker
   ? {
-      isFirst: false,
       supervise: async () => false,
+      isWorker: true,
       logFields: { pid: process.pid },
+      handleHangup: ignoreSignals,
       scrapeAll: connectMetrics,
       readyToListen,
       nextOrder,

@@ -15,9 +15,11 @@ export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   /** EX_CONFIG of sysexits.h. */
   override readonly exitCode = 78
+  readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {
     super(['Invalid configuration:', ...problems.map((problem) => `  - ${problem}`)].join('\n'))
+    this.problems = problems
   }
 }
 
@@ -70,6 +72,19 @@ export const mustBeFolder = (name: string, path: string | undefined): string | f
   path !== undefined &&
   !canBeFolder(resolve(path)) &&
   `${name} must name a folder, or a path where one can be created`
+
+/** The length of a file name is 255 bytes; the log adds a number. */
+const maxNameBytes = 200
+
+/** Whether the text names a file inside of any folder, on every operating system. */
+const isFileName = (text: string): boolean =>
+  !/^\.{1,2}$|[/\\<>:"|?*]|\p{Cc}/u.test(text) && Buffer.byteLength(text) <= maxNameBytes
+
+/** A rule for `readVariables`: the variable, if set, is the name of a file, and not a path. */
+export const mustBeFileName = (name: string, text: string | undefined): string | false =>
+  text !== undefined &&
+  !isFileName(text) &&
+  `${name} must be the name of a file, not a path: at most ${maxNameBytes} bytes, none of / \\ < > : " | ? * and no control character, and neither . nor ..`
 
 /** A rule for `readVariables`: the variable, if set, is a URL. */
 export const mustBeUrl = (name: string, url: string | undefined): string | false =>

@@ -3,8 +3,8 @@ import { openStorage } from './open-storage.ts'
 import { isBusy, openSqlite } from './sqlite.ts'
 
 /**
- * Locks `folder` for this process until disposal. SQLite takes an operating system lock on a file next to the
- * folder, so the lock is released however the process ends. Throws if another process holds it.
+ * Locks `folder`, or a file, for this process until disposal. SQLite takes an operating system lock on a file next to
+ * it, so the lock is released however the process ends. Throws if another process holds it.
  */
 export const lockFolder = (folder: string): Disposable => {
   const path = `${folder}.lock`

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 import { createFolder } from '../create-folder.ts'
+import { makePrivate } from '../private-files.ts'
 
 export type Sqlite = DatabaseSync
 
@@ -11,6 +12,7 @@ const busyTimeoutMs = 5_000
 /** Opens the database file, creating it and its folders if missing. Other processes may have it open too. */
 export const openSqlite = (path: string, timeout: number = busyTimeoutMs): Sqlite => {
   createFolder(dirname(path))
+  makePrivate(path, `${path}-wal`, `${path}-shm`)
   return new DatabaseSync(path, { timeout })
 }
 

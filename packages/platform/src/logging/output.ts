@@ -1,6 +1,8 @@
+import { closeSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { createFolder } from '../create-folder.ts'
+import { privateFile } from '../private-files.ts'
 import { batchedOutput } from './batched-output.ts'
 
 export type LogOutput = Readonly<{
@@ -18,12 +20,13 @@ const maxWaitingBytes = 1024 * 1024
 type Line = Readonly<Record<string, unknown>>
 
 /** The text after level and time, such as `<service>: request GET /things/:id 200 1.23 ms`. */
-const textMessage = ({ service, msg, method, route, rpc, status, duration_ms }: Line): string =>
+const textMessage = ({ service, msg, method, route, path, rpc, status, duration_ms }: Line): string =>
   [
     `${String(service)}:`,
     msg,
     method,
     route,
+    path,
     rpc,
     status,
     duration_ms,
@@ -38,12 +41,18 @@ const asText = async (stream: DestinationStream, colorize: boolean): Promise<Des
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({
     colorize,
-    ignore: 'service,method,route,rpc,status,duration_ms',
+    ignore: 'service,method,route,path,rpc,status,duration_ms',
     messageFormat: textMessage,
     singleLine: true,
   })
   return { write: (line) => stream.write(pretty(line)) }
 }
+
+/** Colors are for terminals that can show them, unless the user asks for none (no-color.org). */
+export const usesColors = (
+  { isTTY }: Readonly<{ isTTY?: boolean }>,
+  { NO_COLOR = '', TERM }: Readonly<Record<string, string | undefined>> = process.env,
+): boolean => isTTY === true && NO_COLOR === '' && TERM !== 'dumb'
 
 const streamsWithHandler = new WeakSet<NodeJS.EventEmitter>()
 
@@ -58,16 +67,43 @@ const tolerateErrors = <Stream extends NodeJS.EventEmitter>(stream: Stream, name
   })
 }
 
+const reopens = new Set<() => void>()
+
+/**
+ * Opens the log files again by their names, after a program such as logrotate has moved them. No line is lost: each is written
+ * to the old or to the new file. A file that cannot be opened again stays as it is.
+ */
+export const reopenLogFiles = (): Readonly<{ opened: number; failed: readonly unknown[] }> => {
+  const failed: unknown[] = []
+  for (const reopen of reopens)
+    try {
+      reopen()
+    } catch (error) {
+      failed.push(error)
+    }
+  return { opened: reopens.size - failed.length, failed }
+}
+
+/** Throws if the file cannot be created or appended to. */
+const requireWritable = (file: string): void => {
+  createFolder(dirname(file))
+  closeSync(openSync(file, 'a', privateFile))
+}
+
 /** Synchronous, like standard output, because the last lines before a crash or a forced stop matter most. */
 const openFile = async (folder: string, name: string) => {
   const file = resolve(folder, name)
   createFolder(dirname(file))
   const { default: roll } = await import('pino-roll')
   const limit = { count: 6, removeOtherLogFiles: true }
-  return tolerateErrors(
-    await roll({ file, size: '50m', limit, mkdir: true, sync: true, maxLength: maxWaitingBytes }),
-    'the log file',
-  )
+  const options = { mkdir: true, sync: true, mode: privateFile, maxLength: maxWaitingBytes }
+  const opened = tolerateErrors(await roll({ file, size: '50m', limit, ...options }), 'the log file')
+  reopens.add(() => {
+    // After a failed attempt of its own, the stream would close the old file twice.
+    requireWritable(opened.file)
+    opened.reopen()
+  })
+  return opened
 }
 
 /**
@@ -89,6 +125,8 @@ export const openOutput = async ({ format, output, folder, file }: LogOutput) =>
       },
     )
   if (output !== 'file' || opened.length === 0)
-    opened.push(await withFormat(tolerateErrors(process.stdout, 'standard output'), process.stdout.isTTY))
+    opened.push(
+      await withFormat(tolerateErrors(process.stdout, 'standard output'), usesColors(process.stdout)),
+    )
   return { destinations: opened, failed }
 }

@@ -8,7 +8,8 @@ declare module 'pino-roll' {
     limit: { count: number; removeOtherLogFiles: boolean }
     mkdir: boolean
     sync: boolean
+    mode: number
     maxLength: number
-  }) => Promise<DestinationStream & NodeJS.WritableStream>
+  }) => Promise<DestinationStream & NodeJS.WritableStream & { file: string; reopen: () => void }>
   export default build
 }

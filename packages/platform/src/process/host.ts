@@ -1,6 +1,7 @@
 import type { Registry } from '@prometheus-io/client'
 import type { Health } from '../health/health.ts'
 import type { Logger } from '../logging/logger.ts'
+import { reopenLogsOnHangup, terminalClosed } from './hangup.ts'
 import type { ServiceConfig } from './service-config.ts'
 
 /**
@@ -32,14 +33,16 @@ const { isAborted, whenAborted, abortService } = createAbort()
  * port (packages/workers).
  */
 export type Host = Readonly<{
-  /** False if another process has started this one, and has logged what is true of the whole service. */
-  isFirst: boolean
   /** Supervises other processes until this one must exit, then true; false if this process serves. */
   supervise: (service: string, config: ServiceConfig, logger: Logger) => Promise<boolean>
+  /** Whether the process shares the work with others of the same instance, which has a supervisor. */
+  isWorker: boolean
   /** Fields of every log line that identify this process. */
   logFields: Readonly<Record<string, unknown>>
   /** Scrapes all processes together. If undefined, only this process is scraped. */
   scrapeAll?: ((registry: Registry) => () => Promise<string>) | undefined
+  /** Decides what SIGHUP does from now on. */
+  handleHangup: (logger: Logger) => void
   /** Resolves with true when the service may listen, with false if it was aborted. */
   readyToListen: (health: Health) => Promise<boolean>
   /** Resolves with the first order to stop, and its reason as fields for the log. */
@@ -54,14 +57,16 @@ export type Host = Readonly<{
 
 /** A single process, stopped by signals of the operating system. */
 export const singleProcess: Host = {
-  isFirst: true,
   supervise: async () => false,
+  isWorker: false,
   logFields: {},
+  handleHangup: reopenLogsOnHangup,
   readyToListen: async () => !isAborted(),
   nextOrder: async () => {
     const { promise, resolve } = Promise.withResolvers<object>()
     for (const signal of signals) process.once(signal, () => resolve({ signal }))
     void whenAborted.then(() => resolve({ aborted: true }))
+    void terminalClosed.then(() => resolve({ signal: 'SIGHUP', terminal: 'closed' }))
     return { order: 'stop', reason: await promise }
   },
   onForce: (end) => {

@@ -3,6 +3,7 @@ import type { Dependency, Health } from '../health/health.ts'
 import { redirectConsole } from '../logging/console.ts'
 import { createLogger, type Logger } from '../logging/logger.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
+import { createPrivateFiles } from '../private-files.ts'
 import { startTracing } from '../tracing/start.ts'
 import { type Host, type Order, singleProcess } from './host.ts'
 import { type Job, startJobs } from './jobs.ts'
@@ -38,6 +39,8 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   version: string
   /** Throws `ConfigError`. */
   readConfig: (environment: Environment) => Config
+  /** Keeps other instances away from the data, if it is in a folder. Throws if one uses it. Workers of one instance share it. */
+  lockData?: (config: Config) => Disposable | undefined
   openAdapters: (options: AdapterOptions<Config>) => Promise<Adapters<Ports>>
   createApp: (
     adapters: Adapters<Ports>,
@@ -49,15 +52,18 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
 
 /** Runs a service in this process, from reading the configuration until the process exits. */
 export const runService = <Config extends ServiceConfig, Ports>(
-  { service, version, readConfig, openAdapters, createApp }: Service<Config, Ports>,
+  { service, version, readConfig, lockData, openAdapters, createApp }: Service<Config, Ports>,
   host: Host = singleProcess,
 ): Promise<void> =>
   run(async () => {
+    createPrivateFiles()
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     redirectConsole(logger)
-    if (host.isFirst) warnOfUnencrypted(logger, config.unencrypted)
+    if (!host.isWorker) warnOfUnencrypted(logger, config.unencrypted)
+    using _ = host.isWorker ? undefined : lockData?.(config)
     if (await host.supervise(service, config, logger)) return
+    host.handleHangup(logger)
     await using stack = new AsyncDisposableStack()
     stack.use(await startTracing({ service, version }, config.tracing, logger))
     const metrics = createMetrics(service, version, host.scrapeAll)

@@ -4,6 +4,7 @@ import { mustBeNetworks } from '../config/networks.ts'
 import { fileVariable, hasFile } from '../config/secret-files.ts'
 import {
   type Environment,
+  mustBeFileName,
   mustBeFolder,
   mustBeUrl,
   optionalToggle,
@@ -115,6 +116,7 @@ export const serviceProblems = (variables: ServiceVariables): readonly (string |
   mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),
+  mustBeFileName('LOG_FILE', variables.LOG_FILE),
   variables.WORKERS !== '1' &&
     variables.LOG_OUTPUT !== 'console' &&
     'LOG_OUTPUT must be console when WORKERS is not 1: processes cannot share a rotating file',

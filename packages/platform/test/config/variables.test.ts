@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { Type } from 'typebox'
-import { ConfigError, type Environment, port, readVariables } from '../../src/config/variables.ts'
+import {
+  ConfigError,
+  type Environment,
+  mustBeFileName,
+  port,
+  readVariables,
+} from '../../src/config/variables.ts'
 
 const schema = Type.Object({
   PORT: port(8080),
@@ -107,5 +113,34 @@ describe('configuration', () => {
     for (const text of ['0', '-1', '-8080'])
       assert.deepEqual(problemsOfPort(text), ['PORT must be at least 1'])
     assert.deepEqual(problemsOfPort('65536'), ['PORT must be at most 65535'])
+  })
+})
+
+describe('the name of a file', () => {
+  const isAccepted = (name: string | undefined) => mustBeFileName('LOG_FILE', name) === false
+
+  it('is one in any folder', () => {
+    for (const name of [undefined, 'shop.log', '.log', 'a..b', 'täglich 1.log', 'x'.repeat(200)])
+      assert.ok(isAccepted(name), name ?? 'unset')
+  })
+
+  it('is not a path, a name that is too long, or one that some operating system or the log refuses', () => {
+    const paths = ['.', '..', '../../x.log', '/etc/x', 'a\\b', 'C:x']
+    for (const name of [
+      ...paths,
+      'a\0b',
+      'a\nb',
+      'a*',
+      'a?',
+      'a|b',
+      '"a"',
+      '<a>',
+      'x'.repeat(201),
+      'ä'.repeat(101),
+    ])
+      assert.equal(
+        mustBeFileName('LOG_FILE', name),
+        'LOG_FILE must be the name of a file, not a path: at most 200 bytes, none of / \\ < > : " | ? * and no control character, and neither . nor ..',
+      )
   })
 })

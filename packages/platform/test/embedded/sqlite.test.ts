@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { chmodSync, statSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +17,22 @@ describe('openSqlite', () => {
     first.exec('create table numbers (n integer)')
     second.exec('insert into numbers values (7)')
     assert.deepEqual({ ...first.prepare('select n from numbers').get() }, { n: 7 })
+    first.close()
+    second.close()
+  })
+
+  it('takes the rights of others from files that an earlier release has created', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'test.sqlite')
+    const files = [path, `${path}-wal`, `${path}-shm`]
+    const first = openSqlite(path)
+    first.exec('pragma journal_mode = wal; create table numbers (n integer)')
+    for (const file of files) chmodSync(file, 0o644)
+    const second = openSqlite(path)
+    assert.deepEqual(
+      files.map((file) => (statSync(file).mode & 0o777).toString(8)),
+      ['600', '600', '600'],
+    )
     first.close()
     second.close()
   })

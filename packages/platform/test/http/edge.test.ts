@@ -12,7 +12,7 @@ const block = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBu
 describe('the HTTP server', () => {
   it('serves no documentation when `docs` is off', async () => {
     await using server = await startServer({ routes, config: { docs: false } })
-    for (const path of ['/docs', '/docs/', '/docs/json', '/openapi.json'])
+    for (const path of ['/', '/docs', '/docs/', '/docs/json', '/openapi.json', '/favicon.ico'])
       assert.equal((await server.app.inject(path)).statusCode, 404, path)
     assert.equal((await server.app.inject('/things')).statusCode, 200)
   })

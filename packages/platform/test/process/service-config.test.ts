@@ -189,6 +189,11 @@ describe('the configuration', () => {
     }
   }
 
+  it('refuses a LOG_FILE that leaves LOG_DIR', () => {
+    assert.match(problems({ LOG_FILE: '../shop.log' })[0] ?? '', /^ {2}- LOG_FILE must be the name of a file/)
+    assert.deepEqual(problems({ LOG_FILE: 'shop.log' }), [])
+  })
+
   it('takes an IP address or a name as HOST', () => {
     for (const HOST of [
       '::',

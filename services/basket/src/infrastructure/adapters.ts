@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@shop/kernel/clock.ts'
 import type { AsyncFunctions } from '@shop/platform/decorate.ts'
+import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
 import { openStorage } from '@shop/platform/embedded/open-storage.ts'
 import { openSqlite, stopWaiting } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors, waitForLock } from '@shop/platform/embedded/sqlite-errors.ts'
@@ -99,6 +100,10 @@ const openSqliteStorage = (file: string, ttlSeconds: number, logger: Logger): St
     },
   }
 }
+
+/** SQLite itself would let two instances share the file, and each would show the baskets of the other. */
+export const lockData = ({ storage }: Pick<AdapterConfig, 'storage'>): Disposable | undefined =>
+  storage.kind === 'embedded' ? lockFolder(storage.file) : undefined
 
 /**
  * Opens the configured storage and the product catalog. Does not wait for their servers: until the required

@@ -5,6 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { lockData } from '../../src/infrastructure/adapters.ts'
 import { ownFolder } from '../support/baskets.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
@@ -47,9 +48,19 @@ test('a file that cannot be opened ends the service with one line that says what
 
 test('a disk without space ends the service with one line that says what to do', async () => {
   await using folder = await ownFolder()
-  const path = join(folder.path, 'baskets.sqlite')
+  const path = join(folder.path, 'baskets.sqlite.lock')
   assert.deepEqual(await runService(folder.path, '0'), {
     stderr: cannotBeUsed(path, 'disk I/O error'),
+    code: 1,
+  })
+})
+
+test('a file that another instance uses ends the service with one line that says what to do', async () => {
+  await using folder = await ownFolder()
+  const file = join(folder.path, 'baskets.sqlite')
+  using _ = lockData({ storage: { kind: 'embedded', file } })
+  assert.deepEqual(await runService(folder.path), {
+    stderr: `${file} is in use by another process; stop that process, or set DATA_DIR to another folder.\n`,
     code: 1,
   })
 })
@@ -61,6 +72,6 @@ for (const folder of ['/sys/shop', '/proc/shop'])
   }, async () => {
     const { stderr, code } = await runService(folder)
     assert.equal(code, 1)
-    const path = `${folder}/baskets.sqlite`
+    const path = `${folder}/baskets.sqlite.lock`
     assert.match(stderr, new RegExp(`^${path} cannot be used \\(.+mkdir '${folder}'\\)\\. .+\\n$`))
   })

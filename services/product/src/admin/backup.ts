@@ -1,6 +1,7 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { run } from '@shop/platform/process/lifecycle.ts'
+import { reserveDump } from './backup-file.ts'
 import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
 import { restoreTarget } from './dump-file.ts'
@@ -14,8 +15,7 @@ const fileNameOf = (name: string): string => name.replace(/[^\p{L}\p{M}\p{N}._-]
 await run(async () => {
   const config = serverConfig()
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
-  const file = join(folder, `${fileNameOf(databaseName(config))}-${stamp}.dump`)
-  await mkdir(folder, { recursive: true })
+  const file = reserveDump(folder, `${fileNameOf(databaseName(config))}-${stamp}`)
   // The dump gets its final name only once it is complete.
   const temporaryFile = `${file}.unfinished`
   try {

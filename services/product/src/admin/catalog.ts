@@ -1,4 +1,5 @@
 import { createLogger } from '@shop/platform/logging/logger.ts'
+import { createPrivateFiles } from '@shop/platform/private-files.ts'
 import { openForMigration } from '@shop/postgres/database.ts'
 import { type ProductConfig, readConfig } from '../config.ts'
 import { postgresProductReader } from '../infrastructure/postgres-product-reader.ts'
@@ -11,6 +12,7 @@ import { explainOutages } from './outages.ts'
 export const withCatalog = async <Result>(
   use: (database: Database, config: ProductConfig) => Promise<Result>,
 ): Promise<Result> => {
+  createPrivateFiles()
   const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
   const logger = await createLogger({ service: 'db' }, config.logging)
   if (config.storage.kind === 'embedded') {

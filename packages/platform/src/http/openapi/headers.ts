@@ -18,7 +18,7 @@ const parameters = {
   'If-None-Match':
     'A read answers 304 without a body if this lists the current `ETag` or is `*`. A write takes effect only if it does not; otherwise 412, or 400 if it is malformed',
   'X-Request-ID':
-    'Identifies the request in the response, in the logs and in calls to other services. 1 to 128 printable characters; if missing or malformed, the service makes one',
+    'Identifies the request in the response, in the logs and in calls to other services, if the service trusts the sender (`TRUST_PROXY`). 1 to 128 printable characters; if it is missing, malformed or not trusted, the service makes one',
 }
 
 type ParameterName = keyof typeof parameters

@@ -6,7 +6,7 @@ const [address = '', zone = ''] = process.argv.slice(2)
 
 const headerBytes = 12
 const typeA = 1
-const codes = { found: 0, noSuchName: 3 }
+const codes = { found: 0, nameError: 3 }
 
 /** The name in the question of a query, and the bytes of the question. */
 const questionOf = (query: Buffer) => {
@@ -31,7 +31,7 @@ const responseTo = (query: Buffer): Buffer => {
   const header = Buffer.alloc(headerBytes)
   query.copy(header, 0, 0, 2)
   // A response, with the client's wish for recursion granted.
-  header.writeUInt16BE(0x8180 | (addresses.length > 0 ? codes.found : codes.noSuchName), 2)
+  header.writeUInt16BE(0x8180 | (addresses.length > 0 ? codes.found : codes.nameError), 2)
   header.writeUInt16BE(1, 4)
   header.writeUInt16BE(records.length, 6)
   return Buffer.concat([header, bytes, ...records])

@@ -13,5 +13,6 @@ SwaggerUIBundle({
   url: '/openapi.json',
   validatorUrl: null,
   deepLinking: true,
+  syntaxHighlight: { theme: 'nord' },
   operationsSorter: (a, b) => position(a) - position(b),
 })

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { watch } from 'node:fs'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
+
+/** An editor that saves a file, and a change of branches, cause several events. */
+const settleMs = 200
+
+const maxReasonLength = 2_000
+
+/** A program, and the folders with its sources. */
+type Service = Readonly<{ name: string; main: string; folders: readonly string[] }>
+
+/** Calls `onChange` after changes of the sources of the service. Watches folders: many editors replace a file when they save it. */
+const watchSources = (folders: readonly string[], onChange: () => void): Disposable => {
+  let timer: NodeJS.Timeout | undefined
+  const settle = () => {
+    clearTimeout(timer)
+    timer = setTimeout(onChange, settleMs)
+  }
+  const watchers = folders.map((folder) =>
+    watch(folder, { recursive: true }, settle).on('error', (error) =>
+      process.stderr.write(`Changes in ${folder} are not noticed any more: ${error.message}\n`),
+    ),
+  )
+  return {
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      for (const watcher of watchers) watcher.close()
+    },
+  }
+}
+
+const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode === null && signalCode === null
+
+/** Starts a service in its own process group, so that Ctrl-C does not signal it. `onStderr` gets what it writes to standard error. */
+const spawnService = (main: string, env: NodeJS.ProcessEnv, onStderr: (text: string) => void) => {
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'pipe'], detached: true })
+  child.stderr.on('data', (chunk: Buffer) => {
+    process.stderr.write(chunk)
+    onStderr(chunk.toString())
+  })
+  return child
+}
+
+const howEnded = ({ exitCode, signalCode }: ChildProcess): string => signalCode ?? `exit code ${exitCode}`
+
+/** The message for the operator, or that of the error in the report of a crash. It may have scrolled away. */
+const reasonIn = (lastWords: string): string => {
+  const [first = '', ...more] = lastWords.trim().split('\n')
+  if (more.length === 0) return first || 'its log above says why'
+  return [first, ...more].find((line) => /^\w*Error\b.*: /.test(line)) ?? lastWords.trim()
+}
+
+/**
+ * Runs a service, and restarts it when its sources change. `node --watch` would do the same, but would also wait for a change
+ * when the service cannot start at all, and does not tell.
+ */
+export const startWatched = ({ name, main, folders }: Service, env: NodeJS.ProcessEnv) => {
+  const { promise: failed, reject } = Promise.withResolvers<never>()
+  let lastWords = ''
+  let isUp = false
+  let isStopping = false
+  let restarting = Promise.resolve()
+
+  const start = () => {
+    lastWords = ''
+    const child = spawnService(main, env, (text) => {
+      lastWords = (lastWords + text).slice(-maxReasonLength)
+    })
+    child.once('close', () => {
+      if (isStopping || child !== current) return
+      const end = `The ${name} service has ended (${howEnded(child)})`
+      if (isUp) process.stderr.write(`${end}; waiting for a change of its files.\n`)
+      else reject(new OperatorError(`${end}: ${reasonIn(lastWords)}`))
+    })
+    return child
+  }
+  let current: ChildProcess | undefined = start()
+
+  const stopCurrent = async () => {
+    const child = current
+    current = undefined
+    if (child === undefined || !isRunning(child)) return
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exited
+  }
+  const restart = async () => {
+    if (isStopping) return
+    process.stderr.write(`Restarting the ${name} service.\n`)
+    await stopCurrent()
+    if (!isStopping) current = start()
+  }
+  const watcher = watchSources(folders, () => {
+    restarting = restarting.then(restart)
+  })
+  return {
+    /** Rejects if the service ends before it was up. */
+    failed,
+    /** From now on, a service that ends waits for a change of its files, which may be in the middle of being edited. */
+    setUp: () => {
+      isUp = true
+    },
+    stop: async (): Promise<void> => {
+      isStopping = true
+      watcher[Symbol.dispose]()
+      await restarting
+      await stopCurrent()
+    },
+  }
+}

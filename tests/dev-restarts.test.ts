@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { startWatched } from '../scripts/dev/watched-service.ts'
+
+/** A program that appends a letter to a file, and runs until it is stopped. */
+const runs = (letter: string, file: string) =>
+  `import fs from 'node:fs'; fs.appendFileSync(${JSON.stringify(file)}, '${letter}'); setInterval(() => {}, 1_000)`
+
+/** Starts a program with this source, in a folder of its own. */
+const startProgram = async (source: (started: string) => string) => {
+  const folder = await mkdtempDisposable(join(tmpdir(), 'shop-dev-'))
+  const sources = join(folder.path, 'src')
+  const [main, started] = [join(sources, 'main.mjs'), join(folder.path, 'started')]
+  mkdirSync(sources)
+  writeFileSync(main, source(started))
+  const service = startWatched({ name: 'toy', main, folders: [sources] }, { PATH: process.env['PATH'] })
+  return {
+    ...service,
+    edit: (text: string) => writeFileSync(main, text),
+    started,
+    starts: () => (existsSync(started) ? readFileSync(started, 'utf8') : ''),
+    [Symbol.asyncDispose]: async () => {
+      await service.stop()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+describe('a service under make dev', () => {
+  it('that ends before it was up fails at once, with its exit code and its last words', async () => {
+    await using service = await startProgram(() => `console.error('the folder is in use'); process.exit(3)`)
+    await assert.rejects(service.failed, {
+      message: 'The toy service has ended (exit code 3): the folder is in use',
+    })
+  })
+
+  it('that cannot be loaded fails with the message of the error, without the stack', async () => {
+    await using service = await startProgram(() => 'this is no program(')
+    await assert.rejects(service.failed, {
+      message: /^The toy service has ended \(exit code 1\): SyntaxError.*: .+$/,
+    })
+  })
+
+  it('that was up restarts when its files change, and waits for the next change after it has ended', async () => {
+    await using service = await startProgram((file) => runs('a', file))
+    await eventually(20_000, async () => assert.equal(service.starts(), 'a'))
+    service.setUp()
+    service.edit('a syntax error(')
+    // The edit in between must be noticed before the next one.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    service.edit(runs('b', service.started))
+    await eventually(20_000, async () => assert.equal(service.starts(), 'ab'))
+    const outcome = await Promise.race([service.failed.catch(() => 'failed'), Promise.resolve('runs')])
+    assert.equal(outcome, 'runs')
+  })
+})
