@@ -83,7 +83,8 @@ describe('make dev', () => {
       product: `http://localhost:${ports.PRODUCT_PORT}`,
       basket: `http://localhost:${ports.BASKET_PORT}`,
     }
-    const dev = makeDev({ ...ports, DATA_DIR: folder.path })
+    // Empty counts as not set: the basket service finds the product service at GRPC_PORT.
+    const dev = makeDev({ ...ports, DATA_DIR: folder.path, PRODUCT_SERVICE_URL: '' })
     dev.stderr.pipe(process.stderr)
     try {
       let output = ''
