@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 import { kindOf } from '@shop/kernel/errors.ts'
 import { stdSerializers } from 'pino'
-import { OperatorError } from '../config/operator-error.ts'
-import { withoutUrlCredentials } from './url-credentials.ts'
+import { OperatorError } from './config/operator-error.ts'
+import { withoutUrlCredentials } from './logging/url-credentials.ts'
 
 const maxCauseDepth = 5
 const maxCauseLength = 500
