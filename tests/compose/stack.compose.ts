@@ -197,7 +197,11 @@ describe('docker-compose.yml, started from nothing', () => {
       "copy products to program 'id'",
       'delete from kysely_migration',
     ])
-      await assert.rejects(sql(`set role shop; ${statement}`), /permission denied|must be (owner|superuser)/, statement)
+      await assert.rejects(
+        sql(`set role shop; ${statement}`),
+        /permission denied|must be (owner|superuser)/,
+        statement,
+      )
     const redis = (command: string) => compose('exec', '-T', 'redis', 'sh', '-c', command)
     assert.match(await redis('redis-cli ping 2>&1'), /NOAUTH/)
     for (const command of ['config get maxmemory', "keys '*'", 'flushall', 'get other'])
