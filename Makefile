@@ -26,12 +26,11 @@ docker info >/dev/null 2>&1 || { echo 'make: the Docker engine is not running: s
 endef
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2 }'
+	@bold= normal=; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ] && [ "$${TERM:-dumb}" != dumb ]; then bold=$$'\033[1m' normal=$$'\033[0m'; fi; \
+	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' -v bold="$$bold" -v normal="$$normal" '{ printf "  %s%-17s%s %s\n", bold, $$1, normal, $$2 }'
 
 $(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json tests/client/package.json
-	@command -v npm >/dev/null || { echo 'make: npm not found: install Node.js 20 or newer, which includes it' >&2; exit 1; }
-	@# Older npm ignores allowScripts and would install Git hooks through lefthook; CI=true prevents that.
-	CI=true npm ci --loglevel=error
+	@scripts/install.sh
 	@touch $@
 
 dev: $(INSTALLED) ## Run both services, on embedded engines unless servers are configured; restarts on change
@@ -99,7 +98,7 @@ release: $(INSTALLED) ## Prepare release VERSION=x.y.z: set the version everywhe
 	npm install --package-lock-only --ignore-scripts
 	$(MAKE) openapi release-contracts
 
-check-generated: proto openapi dashboards
+check-generated: proto openapi dashboards ## Generate everything again, and fail if that changes a file that Git knows
 	@git diff --exit-code --stat -- packages/contracts/src api/openapi deploy/observability/grafana/dashboards || { echo 'make: generated files are out of date: commit the regenerated files' >&2; exit 1; }
 
 db-migrate: $(INSTALLED) ## Apply migrations to the database of DATABASE_URL or DB_HOST, or to the embedded one
@@ -164,8 +163,11 @@ bench-versions: $(INSTALLED) ## Compare CPU time per request with the checkout B
 hooks: $(INSTALLED) ## Install Git hooks: check staged files before a commit, lint before a push (lefthook.yml)
 	lefthook install
 
-clean: ## Remove embedded data, logs and reports
+clean: ## Remove embedded data, logs and reports, unless a process uses them
+	@scripts/unused.sh .data logs
 	rm -rf .data logs coverage sbom.json
 
-clean-all: clean ## Remove also node_modules
+clean-all: ## Like clean, and remove node_modules; backups/ and .env stay
+	@scripts/unused.sh .data logs node_modules/node
+	$(MAKE) clean
 	rm -rf node_modules

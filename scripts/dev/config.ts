@@ -22,10 +22,11 @@ const collectInto =
 
 type Ports = Readonly<Record<'PRODUCT_PORT' | 'GRPC_PORT' | 'BASKET_PORT', number>>
 
+const isDefault = (name: string): boolean => (process.env[name] ?? '') === ''
+
 /** The pairs of ports that are equal, by the names of the variables that set them. */
 const conflictsOf = (ports: Ports): string[] => {
   const entries = Object.entries(ports)
-  const isDefault = (name: string) => (process.env[name] ?? '') === ''
   return entries.flatMap(([name, port], index) =>
     entries
       .slice(index + 1)

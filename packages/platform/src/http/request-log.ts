@@ -4,6 +4,7 @@ import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { parseRequestId, requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, isAbandoned, makeContext, onceClosed } from './context.ts'
+import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
 import { isOperational } from './operations/operation-routes.ts'
@@ -27,11 +28,16 @@ const clientRequestId = ({ id, headers }: FastifyRequest): string | undefined =>
   return clientId === id ? undefined : clientId
 }
 
+type Recording = Readonly<{ logger: Logger; metrics: Metrics; unmatchedPath: UnmatchedPath }>
+
 /**
  * Returns a function that records one log line and one measurement for a finished or abandoned request. A
  * failed request also goes to the failure log.
  */
-const requestRecorder = (logger: Logger, failures: FailureLog, { httpRequestDuration }: Metrics) => {
+const requestRecorder = (
+  { logger, metrics: { httpRequestDuration }, unmatchedPath }: Recording,
+  failures: FailureLog,
+) => {
   const requestLogger = withoutRedaction(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
     inTraceOf(request, () => {
@@ -53,6 +59,7 @@ const requestRecorder = (logger: Logger, failures: FailureLog, { httpRequestDura
           client_request_id: clientRequestId(request),
           method: request.method,
           route,
+          path: unmatchedPath(request),
           status,
           duration_ms,
           cause,
@@ -68,12 +75,13 @@ const requestRecorder = (logger: Logger, failures: FailureLog, { httpRequestDura
  */
 export const recordRequests = (
   app: FastifyInstance,
-  { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
+  recording: Recording,
   fixedHeaders: Readonly<Record<string, string>>,
 ) => {
+  const { logger, metrics } = recording
   const failures = createFailureLog(logger, 'request failed')
   app.addHook('onClose', async () => failures.close())
-  const record = requestRecorder(logger, failures, metrics)
+  const record = requestRecorder(recording, failures)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
     onceClosed(reply, (isSent) => {

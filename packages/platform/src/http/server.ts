@@ -15,6 +15,7 @@ import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
+import { collectRoutes } from './edge/unmatched-path.ts'
 import { handleErrors } from './errors.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
@@ -96,8 +97,9 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   validateStrictly(app)
-  traceRequests(app, clientClosedRequest, isTrusted)
-  recordRequests(app, options, fixedHeaders)
+  const unmatchedPath = collectRoutes(app)
+  traceRequests(app, clientClosedRequest, { isTrusted, unmatchedPath })
+  recordRequests(app, { ...options, unmatchedPath }, fixedHeaders)
   setCacheControl(app)
   if (config.compression) compressResponses(app)
   rememberBodies(app)

@@ -11,6 +11,7 @@ import {
 } from '../tracing/api.ts'
 import { onceClosed } from './context.ts'
 import type { TrustedPeers } from './edge/trusted-peers.ts'
+import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { isOperational } from './operations/operation-routes.ts'
 
 const contexts = new WeakMap<FastifyRequest, Context>()
@@ -31,14 +32,20 @@ export const recordProblem = (
 }
 
 /**
- * Contains no personal data: a path may contain a user id; an address or a user agent may identify a person.
+ * Contains no personal data: a path may contain a user id, so `url.path` is only there without a route; an address or a user
+ * agent may identify a person.
  */
-const attributesOf = ({ id, method, protocol, routeOptions }: FastifyRequest) => ({
-  'http.request.method': method,
-  'url.scheme': protocol,
-  request_id: id,
-  ...(routeOptions.url !== undefined && { 'http.route': routeOptions.url }),
-})
+const attributesOf = (request: FastifyRequest, unmatchedPath: UnmatchedPath) => {
+  const { id, method, protocol, routeOptions } = request
+  const path = unmatchedPath(request)
+  return {
+    'http.request.method': method,
+    'url.scheme': protocol,
+    request_id: id,
+    ...(routeOptions.url !== undefined && { 'http.route': routeOptions.url }),
+    ...(path !== undefined && { 'url.path': path }),
+  }
+}
 
 const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: number): void => {
   onceClosed(reply, (isSent) => {
@@ -55,7 +62,7 @@ const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: numbe
 export const traceRequests = (
   app: FastifyInstance,
   abandonedStatus: number,
-  isTrusted: TrustedPeers,
+  { isTrusted, unmatchedPath }: Readonly<{ isTrusted: TrustedPeers; unmatchedPath: UnmatchedPath }>,
 ): void => {
   if (!isTracing()) return
   app.addHook('onRequest', (request, reply, done) => {
@@ -63,7 +70,7 @@ export const traceRequests = (
     if (isOperational(routeOptions.url)) return done()
     const caller = { trace: propagation.extract(ROOT_CONTEXT, headers), isTrusted: isTrusted(raw.socket) }
     const name = routeOptions.url === undefined ? method : `${method} ${routeOptions.url}`
-    const started = startRequest(name, attributesOf(request), caller)
+    const started = startRequest(name, attributesOf(request, unmatchedPath), caller)
     if (started === undefined) return done()
     endWithResponse(started.span, reply, abandonedStatus)
     contexts.set(request, started.within)

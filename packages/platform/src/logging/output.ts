@@ -20,12 +20,13 @@ const maxWaitingBytes = 1024 * 1024
 type Line = Readonly<Record<string, unknown>>
 
 /** The text after level and time, such as `<service>: request GET /things/:id 200 1.23 ms`. */
-const textMessage = ({ service, msg, method, route, rpc, status, duration_ms }: Line): string =>
+const textMessage = ({ service, msg, method, route, path, rpc, status, duration_ms }: Line): string =>
   [
     `${String(service)}:`,
     msg,
     method,
     route,
+    path,
     rpc,
     status,
     duration_ms,
@@ -40,12 +41,18 @@ const asText = async (stream: DestinationStream, colorize: boolean): Promise<Des
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({
     colorize,
-    ignore: 'service,method,route,rpc,status,duration_ms',
+    ignore: 'service,method,route,path,rpc,status,duration_ms',
     messageFormat: textMessage,
     singleLine: true,
   })
   return { write: (line) => stream.write(pretty(line)) }
 }
+
+/** Colors are for terminals that can show them, unless the user asks for none (no-color.org). */
+export const usesColors = (
+  { isTTY }: Readonly<{ isTTY?: boolean }>,
+  { NO_COLOR = '', TERM }: Readonly<Record<string, string | undefined>> = process.env,
+): boolean => isTTY === true && NO_COLOR === '' && TERM !== 'dumb'
 
 const streamsWithHandler = new WeakSet<NodeJS.EventEmitter>()
 
@@ -118,6 +125,8 @@ export const openOutput = async ({ format, output, folder, file }: LogOutput) =>
       },
     )
   if (output !== 'file' || opened.length === 0)
-    opened.push(await withFormat(tolerateErrors(process.stdout, 'standard output'), process.stdout.isTTY))
+    opened.push(
+      await withFormat(tolerateErrors(process.stdout, 'standard output'), usesColors(process.stdout)),
+    )
   return { destinations: opened, failed }
 }

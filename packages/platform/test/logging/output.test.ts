@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFile, execFileSync } from 'node:child_process'
 import { globSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtempDisposable, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,9 +7,11 @@ import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setImmediate as tick } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { runProgram, startProgram } from '@shop/testing/services/program.ts'
 import { createLogger } from '../../src/logging/logger.ts'
+import { usesColors } from '../../src/logging/output.ts'
 import { fileConfig } from '../support/log-config.ts'
 
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-log-'))
@@ -76,6 +79,14 @@ describe('a log file', () => {
   })
 })
 
+const withoutScript = (() => {
+  try {
+    return execFileSync('script', ['--version']).length === 0
+  } catch {
+    return 'needs script of util-linux'
+  }
+})()
+
 const manyLines = program('log-many-lines')
 
 for (const format of ['json', 'text'])
@@ -115,3 +126,29 @@ for (const format of ['json', 'text'])
       assert.match(stderr, /^standard output cannot be written: Error: write EPIPE\nstill running, .*\n$/)
     })
   })
+
+describe('colors', () => {
+  it('are used on a terminal that can show them, unless NO_COLOR is set and not empty', () => {
+    const [terminal, pipe] = [{ isTTY: true }, {}]
+    assert.ok(usesColors(terminal, { TERM: 'xterm' }))
+    assert.ok(usesColors(terminal, { NO_COLOR: '' }))
+    for (const variables of [{ NO_COLOR: '1' }, { NO_COLOR: 'false' }, { TERM: 'dumb' }])
+      assert.ok(!usesColors(terminal, variables))
+    assert.ok(!usesColors(pipe, { TERM: 'xterm', FORCE_COLOR: '1' }))
+  })
+
+  it('are not in the lines of a terminal with NO_COLOR', { skip: withoutScript }, async () => {
+    await using folder = await temporaryFolder()
+    const command = `'${process.execPath}' '${fileURLToPath(program('log-two-lines'))}' console '${folder.path}' text`
+    const linesWith = async (NO_COLOR: string) => {
+      const env = { PATH: process.env['PATH'], TERM: 'xterm', NO_COLOR }
+      const run = promisify(execFile)('script', ['-qec', command, '/dev/null'], { env })
+      run.child.stdin?.end()
+      return (await run).stdout
+    }
+    assert.ok((await linesWith('')).includes('\u001B[32mINFO'))
+    const plain = await linesWith('1')
+    assert.match(plain, /INFO: test-service: first/)
+    assert.ok(!plain.includes('\u001B'))
+  })
+})

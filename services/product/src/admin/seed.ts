@@ -15,7 +15,7 @@ const createProgress = (count: number) => {
     const fraction = stored / count
     const rate = Math.round(stored / ((performance.now() - started) / 1_000))
     const state = `${stored} of ${count} products, ${rate} per second`
-    if (process.stdout.isTTY)
+    if (process.stdout.isTTY && process.env['TERM'] !== 'dumb')
       process.stdout.write(
         `\r[${'#'.repeat(Math.floor(fraction * 30)).padEnd(30)}] ${state}${fraction === 1 ? '\n' : ''}`,
       )

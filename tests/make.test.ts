@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { root } from '@shop/testing/files.ts'
+
+const makefile = readFileSync(join(root, 'Makefile'), 'utf8')
+
+/** A folder with the Makefile and the scripts of a fresh clone: no dependency is installed. */
+const freshClone = () => {
+  const path = mkdtempSync(join(tmpdir(), 'shop-make-'))
+  cpSync(join(root, 'Makefile'), join(path, 'Makefile'))
+  mkdirSync(join(path, 'scripts'))
+  for (const name of ['install.sh', 'unused.sh'])
+    cpSync(join(root, 'scripts', name), join(path, 'scripts', name))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) }
+}
+
+const make = async (folder: string, ...args: string[]) => {
+  const env = { PATH: process.env['PATH'], TERM: 'xterm' }
+  try {
+    return { code: 0, ...(await promisify(execFile)('make', args, { cwd: folder, env })) }
+  } catch (error) {
+    assert.ok(error instanceof Error && 'stderr' in error && 'stdout' in error)
+    return { code: 2, stdout: String(error.stdout), stderr: String(error.stderr) }
+  }
+}
+
+describe('make', () => {
+  it('lists every target with what it does, without escape sequences in a pipe', async () => {
+    const { stdout } = await make(root)
+    assert.ok(!stdout.includes('\u001B'))
+    const [, phony = ''] = /^\.PHONY: ((?:.*\\\n)*.*)$/m.exec(makefile) ?? []
+    const targets = phony.replaceAll('\\\n', ' ').trim().split(/\s+/)
+    const listed = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => /^ {2}(\S+) +\S/.exec(line)?.[1])
+    assert.deepEqual(new Set(listed), new Set(targets))
+  })
+
+  for (const target of ['clean', 'clean-all'])
+    it(`${target} refuses while a process uses the data, names it, and needs no dependency`, async () => {
+      using clone = freshClone()
+      mkdirSync(join(clone.path, '.data', 'products'), { recursive: true })
+      writeFileSync(join(clone.path, '.data', 'products.lock'), 'locked')
+      const holder = spawn('tail', ['-f', join(clone.path, '.data', 'products.lock')])
+      try {
+        // It has opened the file when it prints what is in it.
+        await once(holder.stdout, 'data')
+        const outcome = await make(clone.path, target)
+        assert.match(
+          outcome.stderr,
+          new RegExp(
+            `^make: \\.data is in use by process ${holder.pid} \\(tail -f .*\\): stop it first$`,
+            'm',
+          ),
+        )
+        assert.equal(outcome.code, 2)
+      } finally {
+        holder.kill()
+        await once(holder, 'exit')
+      }
+      assert.equal((await make(clone.path, target)).code, 0)
+    })
+
+  it('without npm says what to install', async () => {
+    using clone = freshClone()
+    const script = join(clone.path, 'scripts', 'install.sh')
+    chmodSync(script, 0o755)
+    const failed = promisify(execFile)('/bin/bash', [script], { env: { PATH: '/nowhere' } })
+    await assert.rejects(failed, {
+      stderr: 'make: npm not found: install Node.js 20 or newer, which includes it\n',
+    })
+  })
+})
