@@ -20,7 +20,7 @@ import {
 } from '@shop/platform/process/service-variables.ts'
 import { unencryptedTargets } from '@shop/platform/process/unencrypted.ts'
 import type { RedisConfig } from '@shop/redis/connection.ts'
-import { unencryptedHosts } from '@shop/redis/hosts/unencrypted.ts'
+import { unencryptedHosts } from '@shop/redis/tls/unencrypted.ts'
 import { type Static, Type } from 'typebox'
 import type { StorageConfig } from './infrastructure/adapters.ts'
 

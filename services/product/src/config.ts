@@ -26,7 +26,7 @@ import type { PostgresAddress } from '@shop/postgres/address.ts'
 import type { PostgresConfig } from '@shop/postgres/database.ts'
 import { hostsIn, splitUrl } from '@shop/postgres/hosts/host-list.ts'
 import { mustBeHosts, primaryUrlProblems, replicaUrlProblems } from '@shop/postgres/hosts/rules.ts'
-import { unencryptedHosts } from '@shop/postgres/hosts/unencrypted.ts'
+import { unencryptedHosts } from '@shop/postgres/tls/unencrypted.ts'
 import { type Static, Type } from 'typebox'
 import type { StorageConfig } from './infrastructure/adapters.ts'
 
