@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { causeOf } from '../../src/logging/failure.ts'
-import { withoutUrlCredentials } from '../../src/logging/url-credentials.ts'
+import { causeOf } from '../src/failure.ts'
+import { withoutUrlCredentials } from '../src/url-credentials.ts'
 
 const marker = 'HUNTER2'
 
