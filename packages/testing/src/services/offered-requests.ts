@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { request } from './http.ts'
 
-type Schema = Readonly<{ default?: unknown }>
+type Value = string | number
+type Schema = Readonly<{ default?: Value }>
 type Parameter = Readonly<{
   name: string
   in: string
-  example?: unknown
+  example?: Value
   schema?: Schema
 }>
 type Media = Readonly<{ example?: unknown }>
