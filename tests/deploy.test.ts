@@ -5,6 +5,7 @@ import { cp, mkdir, mkdtempDisposable, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { secretsIn } from '@shop/platform/config/variables.ts'
 import { root } from '@shop/testing/files.ts'
 import { documentedUser } from '@shop/testing/stores/redis-user.ts'
 import { parse } from 'yaml'
@@ -13,9 +14,13 @@ import { productVariables } from '../services/product/src/config.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
+/** The variables of the schema, and those that name files with its secrets. */
+const namesIn = (schema: typeof productVariables | typeof basketVariables): Set<string> =>
+  new Set([...Object.keys(schema.properties), ...secretsIn(schema).map((name) => `${name}_FILE`)])
+
 const variables = {
-  'product-service': new Set(Object.keys(productVariables.properties)),
-  'basket-service': new Set(Object.keys(basketVariables.properties)),
+  'product-service': namesIn(productVariables),
+  'basket-service': namesIn(basketVariables),
 }
 
 type Service = keyof typeof variables

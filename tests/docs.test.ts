@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { defaultCode, type ErrorKind } from '@shop/kernel/errors.ts'
+import { secretsIn } from '@shop/platform/config/variables.ts'
 import { grpcStatus } from '@shop/platform/grpc/status.ts'
 import { httpStatus } from '@shop/platform/http/status.ts'
 import { filesOf, root } from '@shop/testing/files.ts'
@@ -50,6 +51,16 @@ describe('the documentation', () => {
     const expected = defaultsInSchemas()
     expected.set('PORT', '`8080` product, `8081` basket')
     assert.deepEqual(Object.fromEntries(documented), Object.fromEntries(expected))
+  })
+
+  it('lists exactly the variables that name files with secrets', () => {
+    const [row = ''] = /^\| `[A-Z_]+_FILE`, .*?\|/m.exec(read('README.md')) ?? []
+    const documented = [...row.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)
+    const expected = new Set(
+      [productVariables, basketVariables].flatMap(secretsIn).map((name) => `${name}_FILE`),
+    )
+    assert.ok(expected.size >= 6)
+    assert.deepEqual(documented.toSorted(), [...expected].toSorted())
   })
 
   it('mentions only make targets that exist', () => {

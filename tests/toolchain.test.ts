@@ -96,6 +96,50 @@ describe('the install scripts of packages', () => {
   })
 })
 
+describe('the workflows of GitHub', () => {
+  type Step = Readonly<{ uses?: string; run?: string; with?: Readonly<Record<string, unknown>> }>
+  type Job = Readonly<{ permissions?: object; 'timeout-minutes'?: number; steps: Step[] }>
+  const texts = filesOf('.github/workflows', '.yml').map((file) => readFileSync(file, 'utf8'))
+  const workflows = texts.map(
+    (text) => parse(text) as { on: object; permissions: object; jobs: Record<string, Job> },
+  )
+  const jobs = workflows.flatMap((workflow) => Object.entries(workflow.jobs))
+
+  it('pin each action by its commit, one for each version, and say which version that is', () => {
+    const actions = texts.flatMap((text) =>
+      [...text.matchAll(/\buses: (.+)$/gm)].map(([, action = '']) => action),
+    )
+    assert.equal(actions.length, jobs.flatMap(([, { steps }]) => steps.filter(({ uses }) => uses)).length)
+    assert.ok(actions.length >= 6)
+    for (const action of actions) assert.match(action, /^[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    const names = new Set(actions.map((action) => action.split('@')[0]))
+    assert.equal(new Set(actions).size, names.size)
+  })
+
+  it('may only read, keep no credentials, and end', () => {
+    for (const { on, permissions } of workflows) {
+      assert.deepEqual(permissions, { contents: 'read' })
+      assert.ok(!('pull_request_target' in on))
+    }
+    for (const [name, job] of jobs) {
+      assert.equal(job.permissions, undefined, name)
+      assert.ok((job['timeout-minutes'] ?? 360) <= 60, name)
+      const checkouts = job.steps.filter(({ uses }) => uses?.startsWith('actions/checkout@'))
+      assert.equal(checkouts.length, 1, name)
+      assert.equal(checkouts[0]?.with?.['persist-credentials'], false, name)
+    }
+  })
+
+  it('verify signatures and look for vulnerabilities, without running install scripts', () => {
+    const audit = jobs.find(([name]) => name === 'audit')
+    assert.deepEqual(
+      audit?.[1].steps.flatMap(({ run }) => run ?? []),
+      ['npm ci --ignore-scripts', 'npm audit signatures', 'npm audit --omit=dev --audit-level=high'],
+    )
+    assert.ok(workflows.some(({ on }) => 'schedule' in on))
+  })
+})
+
 describe('the version of the release', () => {
   it('is the same in every package, image, manifest and released document', () => {
     const released: string = manifest.version

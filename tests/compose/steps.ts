@@ -16,7 +16,7 @@ export const stepsOf = (project: () => ComposeProject | undefined) => {
     void it(name, { timeout: timeoutMs }, async (context) => {
       const running = project()
       if (failed !== undefined || running === undefined)
-        throw new Error(`not tried: ${failed ?? 'the project'} failed`)
+        throw Object.assign(new Error(`not tried, because of: ${failed ?? 'the project'}`), { stack: '' })
       try {
         await work(running, context)
       } catch (error) {

@@ -69,12 +69,12 @@ describe('alerts of services that vanish', { skip }, () => {
     )
 
   const alertIs = (name: string, status: string) =>
-    eventually(20_000, async () =>
+    eventually(60_000, async () =>
       assert.equal(statesOfAlerts()[name], status, JSON.stringify(statesOfAlerts())),
     )
 
   it('Prometheus finds each instance behind a name, with one label for the service', async () => {
-    await eventually(20_000, async () => {
+    await eventually(60_000, async () => {
       const targets = await prometheus.series('up == 1 and on (instance, service) build_info')
       assert.deepEqual(
         targets.map(({ metric }) => `${metric['service']} ${metric['instance']?.split(':')[0]}`).toSorted(),
@@ -86,10 +86,10 @@ describe('alerts of services that vanish', { skip }, () => {
 
   it('the dead man’s switch is called again and again, and nobody else', async () => {
     const calls = () => alertmanager.receivedBy('dead-mans-switch')
-    await eventually(20_000, async () => assert.ok(calls().length >= 3))
+    await eventually(60_000, async () => assert.ok(calls().length >= 3))
     assert.deepEqual(new Set(calls().map(({ labels }) => labels['alertname'])), new Set(['Watchdog']))
     // Until Prometheus has found the services, they are down.
-    await eventually(20_000, async () => assert.ok(!Object.values(statesOfAlerts()).includes('firing')))
+    await eventually(60_000, async () => assert.ok(!Object.values(statesOfAlerts()).includes('firing')))
   })
 
   it('an instance that is killed is reported while Prometheus finds it', async () => {
@@ -113,7 +113,7 @@ describe('alerts of services that vanish', { skip }, () => {
     await products[0]?.stop()
     resolveProducts()
     await alertIs('ServiceDown product-service', 'firing')
-    await eventually(20_000, async () => {
+    await eventually(60_000, async () => {
       const [latest] = await prometheus.series('sum by (service) (up)')
       assert.equal(latest?.metric['service'], 'basket-service')
     })

@@ -112,7 +112,8 @@ describe('the metrics of both services', { skip: withoutPostgres || withoutRedis
     skip: withoutPromtool,
   }, async () => {
     const rules = join(root, 'deploy/observability/rules')
-    const { code, output } = await promtool(['test', 'rules', join(rules, 'tests.yml')])
+    const files = ['tests.yml', 'tests-of-hours.yml'].map((file) => join(rules, file))
+    const { code, output } = await promtool(['test', 'rules', ...files])
     assert.equal(code, 0, output)
     assert.equal((await promtool(['check', 'config', join(rules, '../prometheus.yml')])).code, 0)
     // Every metric in a rule is either exposed by a service or recorded by another rule.
@@ -127,7 +128,8 @@ describe('the metrics of both services', { skip: withoutPostgres || withoutRedis
       ),
     ].map(([name]) => name)
     const exists = (name: string) => recorded.has(name) || exposition.includes(`\n${name}{`)
-    const labels = /^(http_route|http_response_status_code|db_client_connection_pool_name|circuit_breaker)$/
+    const labels =
+      /^(http_request_method|http_route|http_response_status_code|db_client_connection_pool_name|circuit_breaker)$/
     const missing = used.filter((name) => !exists(name) && !labels.test(name))
     assert.deepEqual([...new Set(missing)], [])
     assert.ok(used.length > 20)

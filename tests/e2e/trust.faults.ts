@@ -72,8 +72,8 @@ describe('the log of a product service that trusts one peer', { skip: withoutPos
       sent.push(...ids)
       await Promise.all(ids.map(add))
       const lines = linesOf(product, 'call')
-      const found = lines.flatMap(idsOf)
-      assert.ok(sent.every((id) => found.includes(id)))
+      const found = new Set(lines.flatMap(idsOf))
+      assert.ok(sent.every((id) => found.has(id)))
       assert.ok(lines.some((line) => 'joined_request_ids' in line))
     })
 
@@ -85,12 +85,8 @@ describe('the log of a product service that trusts one peer', { skip: withoutPos
     const ofStranger = (msg: string) =>
       linesOf(product, msg).filter((line) => line['client_request_id'] === 'stranger')
     await eventually(20_000, async () => {
-      assert.deepEqual(
-        ofStranger('request')
-          .map((line) => line['request_id'])
-          .toSorted(),
-        ownIds.toSorted(),
-      )
+      const logged = new Set(ofStranger('request').map((line) => line['request_id']))
+      assert.deepEqual(logged, new Set(ownIds))
       assert.equal(ofStranger('call').length, 8)
     })
     for (const msg of ['request', 'call'])

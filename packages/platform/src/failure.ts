@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { kindOf } from '@shop/kernel/errors.ts'
 import { stdSerializers } from 'pino'
 import { OperatorError } from './config/operator-error.ts'
+import { withoutUrlCredentials } from './url-credentials.ts'
 
 const maxCauseDepth = 5
 const maxCauseLength = 500
@@ -23,7 +24,8 @@ export const causeOf = (error: unknown): string => {
     const message = messageOf(current)
     if (!messages.at(-1)?.includes(message)) messages.push(message)
   }
-  return messages.join(': ').slice(0, maxCauseLength)
+  // Before the text is cut: without its end, a URL could not be recognized.
+  return withoutUrlCredentials(messages.join(': ')).slice(0, maxCauseLength)
 }
 
 /** The causes of an outage were thrown inside of libraries: their stacks would make up 3 KB of a line of 4.6 KB. */

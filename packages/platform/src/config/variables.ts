@@ -1,10 +1,12 @@
 import { lstatSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Static, type TObject, Type } from 'typebox'
+import type { Environment } from './environment.ts'
 import { OperatorError } from './operator-error.ts'
 import { compileSchema, textReader } from './schema.ts'
+import { fileVariable, readSecretFiles } from './secret-files.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
+export type { Environment }
 
 /**
  * The configuration is invalid. The message lists all problems, but no values, because they may be secrets.
@@ -35,7 +37,7 @@ export const isOn = (state: 'on' | 'off'): boolean => state === 'on'
 /** Marks a variable whose value may contain credentials and must not be logged. */
 export const secret = { writeOnly: true }
 
-/** The names of the variables marked as `secret`. */
+/** The names of the variables marked as `secret`. Each may be given in a file instead: see `readVariables`. */
 export const secretsIn = ({ properties }: TObject): string[] =>
   Object.keys(properties).filter((name) => {
     const schema = properties[name]
@@ -88,17 +90,24 @@ export const mustBeFileName = (name: string, text: string | undefined): string |
 export const mustBeUrl = (name: string, url: string | undefined): string | false =>
   url !== undefined && !URL.canParse(url) && `${name} must be a URL`
 
+/** Says so if the value of the variable that the problem is about comes from a file. */
+const withSource = (problem: string, fileValues: Readonly<Record<string, string>>): string => {
+  const [name = ''] = problem.split(' ', 1)
+  return name in fileValues ? problem.replace(name, () => `${name} (from ${fileVariable(name)})`) : problem
+}
+
 /**
- * Reads the variables of `schema` from the environment; an empty variable counts as unset. `rules` adds
- * checks that the schema cannot express; they run even if a value violates the schema. Throws a `ConfigError`
- * with all problems.
+ * Reads the variables of `schema` from the environment; an empty variable counts as unset. A secret variable may be in a
+ * file that `…_FILE` names. `rules` adds checks that the schema cannot express; they run even if a value violates the
+ * schema. Throws a `ConfigError` with all problems.
  */
 export const readVariables = <Schema extends TObject>(
   schema: Schema,
   environment: Environment,
   rules: (variables: Static<Schema>) => readonly (string | false)[] = () => [],
 ): Static<Schema> => {
-  const entries = Object.entries(environment).filter(
+  const files = readSecretFiles(secretsIn(schema), environment)
+  const entries = Object.entries({ ...environment, ...files.values }).filter(
     ([name, text]) => name in schema.properties && text !== '',
   )
   const variables = textReader(schema)(Object.fromEntries(entries))
@@ -106,6 +115,8 @@ export const readVariables = <Schema extends TObject>(
   // The cast is correct if the schema reports no problems. Otherwise the rules run only to list all problems.
   const typed = variables as Static<Schema>
   const allProblems = [...problems, ...rules(typed).filter((problem) => problem !== false)]
+    .map((problem) => withSource(problem, files.values))
+    .concat(files.problems)
   if (allProblems.length > 0) throw new ConfigError(allProblems)
   return typed
 }

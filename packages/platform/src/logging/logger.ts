@@ -2,6 +2,7 @@ import { type Level, multistream, pino } from 'pino'
 import { errorSerializer, expectedFailure } from '../failure.ts'
 import { requestContext } from '../request-context.ts'
 import { traceIds } from '../tracing/api.ts'
+import { withoutUrlCredentials } from '../url-credentials.ts'
 import { type LogOutput, openOutput } from './output.ts'
 
 export type Logger = pino.Logger
@@ -14,14 +15,6 @@ export type LogConfig = LogOutput &
   }>
 
 const credentials = ['password', 'authorization', 'cookie']
-
-/**
- * Matches the user and password of a URL anywhere in a line, such as in an error message or a stack trace.
- */
-const userInfo = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'@]+@/gi
-
-const withoutUserInfo = (line: string): string =>
-  line.includes('://') ? line.replace(userInfo, '$1[Redacted]@') : line
 
 let lastTime = 0
 let lastTimestamp = ''
@@ -55,7 +48,7 @@ export const createLogger = async (
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorSerializer({ stacks: output.format === 'json' || level === 'trace' }) },
       redact: [...credentials, ...secrets].flatMap((name) => [name, `*.${name}`]),
-      hooks: { streamWrite: withoutUserInfo },
+      hooks: { streamWrite: (line) => withoutUrlCredentials(line, 'json') },
       mixin: () => {
         const context = requestContext.getStore()
         return {

@@ -1,5 +1,6 @@
 import { OperatorError } from '../config/operator-error.ts'
 import type { Logger } from '../logging/logger.ts'
+import { withoutUrlCredentials } from '../url-credentials.ts'
 import type { Host, Order } from './host.ts'
 import type { ShutdownConfig } from './service-config.ts'
 
@@ -44,7 +45,7 @@ export const run = async (main: () => Promise<void>): Promise<void> => {
   } catch (thrown) {
     const error = causeOf(thrown)
     process.exitCode = error instanceof OperatorError ? error.exitCode : 1
-    process.stderr.write(`${describe(error)}\n`)
+    process.stderr.write(`${withoutUrlCredentials(describe(error))}\n`)
   }
   // Everything is closed or cut off by now. A connection to a hung server must not keep the process alive.
   process.exit()

@@ -40,6 +40,7 @@ const tracingOf = (variables: ServiceVariables): TracingConfig | undefined =>
     : {
         endpoint: variables.OTEL_EXPORTER_OTLP_ENDPOINT,
         timeoutMs: variables.OTEL_EXPORTER_OTLP_TIMEOUT,
+        headers: variables.OTEL_EXPORTER_OTLP_HEADERS,
         environment: variables.ENVIRONMENT,
         serviceName: variables.OTEL_SERVICE_NAME,
         sampler: variables.OTEL_TRACES_SAMPLER,

@@ -1,12 +1,14 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
 import { mustBeNetworks } from '../config/networks.ts'
+import { fileVariable, hasFile } from '../config/secret-files.ts'
 import {
   type Environment,
   mustBeFileName,
   mustBeFolder,
   mustBeUrl,
   optionalToggle,
+  secret,
   toggle,
 } from '../config/variables.ts'
 
@@ -48,6 +50,7 @@ export const serviceVariables = {
   ),
   OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(['http/protobuf'], { default: 'http/protobuf' }),
   OTEL_EXPORTER_OTLP_TIMEOUT: Type.Integer({ minimum: 1, maximum: 60_000, default: 3_000 }),
+  OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(Type.String(secret)),
   OTEL_SERVICE_NAME: Type.Optional(Type.String()),
   OTEL_TRACES_SAMPLER: Type.Enum(
     [
@@ -83,9 +86,9 @@ export const storageOf = <Server extends string>(
 }
 
 /**
- * A rule for production: the server's password variable must be set, but may be empty. To be applied only if
- * the URL variable is unset. Takes the environment, because `readVariables` treats an empty variable as
- * unset.
+ * A rule for production: the server's password variable, or that of its file, must be set. The password may be empty. To
+ * be applied only if the URL variable is unset. Takes the environment, because `readVariables` treats an empty variable
+ * as unset.
  */
 export const mustHavePassword = (
   { STORAGE, ENVIRONMENT }: Readonly<{ STORAGE: string; ENVIRONMENT: string }>,
@@ -96,7 +99,8 @@ export const mustHavePassword = (
   ENVIRONMENT === 'production' &&
   STORAGE !== 'embedded' &&
   environment[password] === undefined &&
-  `${password} must be set in production, unless ${url} is; an empty ${password}= means that there is no password`
+  ![password, url].some((name) => hasFile(environment, name)) &&
+  `${password} must be set in production, unless ${fileVariable(password)} or ${url} is; an empty ${password}= means that there is no password`
 
 /** The digits and dots of a malformed IPv4 address are no name. */
 const isHost = (host: string): boolean =>

@@ -6,6 +6,8 @@ export type TracingConfig = Readonly<{
   /** The base URL of a collector that accepts OTLP over HTTP. */
   endpoint: string
   timeoutMs: number
+  /** Headers of every export, as `name=value,name=value`. */
+  headers?: string | undefined
   /** `deployment.environment.name`. */
   environment: string
   /** Replaces the service's own name. */

@@ -1,5 +1,5 @@
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
+import { ExportResultCode, parseKeyPairsIntoRecord, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import {
   defaultResource,
@@ -71,6 +71,7 @@ export const setUpOpenTelemetry = (tracedService: TracedService, config: Tracing
   const exporter = new OTLPTraceExporter({
     url: `${config.endpoint.replace(/\/+$/, '')}/v1/traces`,
     timeoutMillis: config.timeoutMs,
+    ...(config.headers !== undefined && { headers: parseKeyPairsIntoRecord(config.headers) }),
   })
   const provider = new TracerProvider({
     resource: resourceOf(tracedService, config),

@@ -129,6 +129,7 @@ describe('the sections of a configuration', () => {
     assert.deepEqual(sectionsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }).tracing, {
       endpoint,
       timeoutMs: 3_000,
+      headers: undefined,
       environment: 'development',
       serviceName: undefined,
       sampler: 'parentbased_always_on',
@@ -138,6 +139,7 @@ describe('the sections of a configuration', () => {
       ENVIRONMENT: 'staging',
       OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
       OTEL_EXPORTER_OTLP_TIMEOUT: '100',
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20x',
       OTEL_SERVICE_NAME: 'shop',
       OTEL_TRACES_SAMPLER: 'traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.25',
@@ -145,6 +147,7 @@ describe('the sections of a configuration', () => {
     assert.deepEqual(tracing, {
       endpoint,
       timeoutMs: 100,
+      headers: 'authorization=Bearer%20x',
       environment: 'staging',
       serviceName: 'shop',
       sampler: 'traceidratio',

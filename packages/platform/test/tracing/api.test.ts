@@ -248,8 +248,11 @@ describe('the trace that a request names, if its peer is not trusted,', () => {
     let metrics = ''
     const spans = await spansOf(async () => {
       const logger = await createLogger({ service: 'test-service' }, fileConfig(folder.path))
-      await using server = await startServer({ logger, routes: async (app) => void app.get('/', () => ({})) })
-      await server.app.inject({ url: '/', headers: { traceparent } })
+      await using server = await startServer({
+        logger,
+        routes: async (app) => void app.get('/things', () => ({})),
+      })
+      await server.app.inject({ url: '/things', headers: { traceparent } })
       const accept = 'application/openmetrics-text;version=1.0.0'
       metrics = (await server.app.inject({ url: '/metrics', headers: { accept } })).body
     })

@@ -1,0 +1,74 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import type { Environment } from './environment.ts'
+
+const maxBytes = 64 * 1024
+
+/** The variable that names a file with the value of a secret variable. */
+export const fileVariable = (name: string): string => `${name}_FILE`
+
+/** Whether the value of the secret variable comes from a file. An empty variable counts as not set. */
+export const hasFile = (environment: Environment, name: string): boolean =>
+  (environment[fileVariable(name)] ?? '') !== ''
+
+type Content = Readonly<{ text: string } | { problem: string }>
+
+const openingProblem = (error: unknown): string =>
+  error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))
+    ? 'must name an existing file'
+    : 'must name a file that can be read'
+
+/** Returns at most one byte more than the limit. */
+const readBounded = (file: number): Buffer => {
+  const buffer = Buffer.alloc(maxBytes + 1)
+  let length = 0
+  for (;;) {
+    const count = readSync(file, buffer, length, buffer.length - length, null)
+    length += count
+    if (count === 0 || length === buffer.length) return buffer.subarray(0, length)
+  }
+}
+
+const contentOf = (bytes: Buffer): Content => {
+  if (bytes.length > maxBytes) return { problem: `must name a file of at most ${maxBytes} bytes` }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
+    if (text.includes('\0')) return { problem: 'must name a file without NUL characters' }
+    return text === '' ? { problem: 'must name a file that is not empty' } : { text }
+  } catch {
+    return { problem: 'must name a file with UTF-8 text' }
+  }
+}
+
+const read = (path: string): Content => {
+  try {
+    // Without O_NONBLOCK, opening a named pipe would wait for somebody who writes to it.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      if (!fstatSync(file).isFile()) return { problem: 'must name a file, not a folder, pipe or device' }
+      return contentOf(readBounded(file))
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    return { problem: openingProblem(error) }
+  }
+}
+
+/**
+ * Reads the secret variables whose `…_FILE` variable is set. One newline at the end of a file does not belong to the
+ * value. The problems do not contain what is in the files.
+ */
+export const readSecretFiles = (names: readonly string[], environment: Environment) => {
+  const values: Record<string, string> = {}
+  const problems: string[] = []
+  for (const name of names) {
+    const path = environment[fileVariable(name)] ?? ''
+    if (path === '') continue
+    if ((environment[name] ?? '') !== '')
+      problems.push(`${name} must not be set together with ${fileVariable(name)}`)
+    const content = read(path)
+    if ('text' in content) values[name] = content.text
+    else problems.push(`${fileVariable(name)} ${content.problem}`)
+  }
+  return { values, problems }
+}
