@@ -12,7 +12,7 @@ const timeoutMs = 300_000
 type Failure = Readonly<{ stdout?: string; stderr?: string; killed?: boolean }>
 
 /** Runs a program. If it fails or takes longer than five minutes, rejects with an error that has its output. */
-export const run = async (
+const run = async (
   program: string,
   args: readonly string[],
   options: Readonly<{ cwd: string; env?: NodeJS.ProcessEnv }>,
@@ -152,6 +152,7 @@ export const composeProject = async (
     folder,
     ports,
     compose,
+    exec: (service: string, ...command: readonly string[]) => compose('exec', '-T', service, ...command),
     make: (...args: readonly string[]) => run('make', ['--no-print-directory', ...args], options),
     shell: (script: string) => run('bash', ['-euo', 'pipefail', '-c', script], options),
     docker: (...args: readonly string[]) => run('docker', args, options),

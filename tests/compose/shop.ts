@@ -51,9 +51,9 @@ const [pid] = readFileSync('/proc/1/task/1/children', 'utf8').split(' ')
 `
 
 /** Kills the Node.js process of a service, as a crash would. The restart policy then starts its container again. */
-export const crash = ({ compose }: ComposeProject, service: string) =>
+export const crash = ({ exec }: ComposeProject, service: string) =>
   // The connection of `exec` ends with the container.
-  compose('exec', '-T', service, 'node', '-e', `${child}process.kill(Number(pid), 'SIGKILL')`).catch(() => '')
+  exec(service, 'node', '-e', `${child}process.kill(Number(pid), 'SIGKILL')`).catch(() => '')
 
 /** Kills a store with SIGKILL, keeps it down for a moment, and starts it. Resolves when it is healthy. */
 export const killAndStart = async (

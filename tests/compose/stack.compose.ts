@@ -144,7 +144,7 @@ describe('docker-compose.yml, started from nothing', () => {
       assert.match(state, /^NoNewPrivs:\s+1$/m, service)
       assert.doesNotMatch(state, /^Uid:\s+0\s/m, service)
       assert.match(state, new RegExp(`^${host.Memory}$`, 'm'), `${service}: the limit of memory`)
-      await assert.rejects(running.compose('exec', '-T', service, 'sh', '-c', ': > /file'), /Read-only/)
+      await assert.rejects(running.exec(service, 'sh', '-c', ': > /file'), /Read-only/)
     }
   })
 
@@ -158,10 +158,12 @@ describe('docker-compose.yml, started from nothing', () => {
   step(
     'keeps the stores apart: only the service of a store reaches it, and it reaches only that one',
     async (running) => {
-      const { compose, inspect } = running
+      const { exec, inspect } = running
       const connectTo = (service: string, address: string, port: number) =>
-        compose(
-          ...['exec', '-T', service, 'node', '-e'],
+        exec(
+          service,
+          'node',
+          '-e',
           `const socket = require('node:net').connect(${port}, '${address}', () => process.exit(0))
          socket.on('error', () => process.exit(1)); setTimeout(() => process.exit(2), 2_000)`,
         )
@@ -170,7 +172,7 @@ describe('docker-compose.yml, started from nothing', () => {
       const addressOf = async (service: string, network: string) =>
         (await networksOf(service))[`${running.name}_${network}`]?.IPAddress ?? ''
       const connectFrom = (store: string, address: string, port: number) =>
-        compose('exec', '-T', store, 'timeout', '2', 'bash', '-c', `: < /dev/tcp/${address}/${port}`)
+        exec(store, 'timeout', '2', 'bash', '-c', `: < /dev/tcp/${address}/${port}`)
       for (const [store, service, port, otherService, otherPort] of [
         ['postgres', 'product-service', 5432, 'basket-service', 8081],
         ['redis', 'basket-service', 6379, 'product-service', 8080],
@@ -188,12 +190,9 @@ describe('docker-compose.yml, started from nothing', () => {
     },
   )
 
-  step('gives the services only the rights that they need in the stores', async ({ compose }) => {
+  step('gives the services only the rights that they need in the stores', async ({ exec }) => {
     const sql = (statement: string) =>
-      compose(
-        ...['exec', '-T', 'postgres', 'sh', '-c'],
-        `psql -U postgres -d obs_tools -tAc "${statement}" 2>&1`,
-      )
+      exec('postgres', 'sh', '-c', `psql -U postgres -d obs_tools -tAc "${statement}" 2>&1`)
     assert.equal(
       await sql("select count(*) from pg_roles where rolname in ('shop', 'shop_owner') and not rolsuper"),
       '2\n',
@@ -214,7 +213,7 @@ describe('docker-compose.yml, started from nothing', () => {
         /permission denied|must be (owner|superuser)/,
         statement,
       )
-    const redis = (command: string) => compose('exec', '-T', 'redis', 'sh', '-c', command)
+    const redis = (command: string) => exec('redis', 'sh', '-c', command)
     assert.match(await redis('redis-cli ping 2>&1'), /NOAUTH/)
     for (const command of ['config get maxmemory', "keys '*'", 'flushall', 'get other'])
       assert.match(
@@ -230,13 +229,13 @@ describe('docker-compose.yml, started from nothing', () => {
     const [, file = ''] = /make docker-restore FILE=(\S+)/.exec(output) ?? []
     for (const path of [file, `${file}.sha256`])
       assert.equal(statSync(join(running.folder, path)).mode & 0o077, 0, path)
-    const before = await productsOf(productUrl(running))
+    const stored = await productsOf(productUrl(running))
     await request('DELETE', `${productUrl(running)}/products/2`)
     await request('PATCH', `${productUrl(running)}/products/1`, { name: 'Changed' })
     await assert.rejects(running.make('docker-restore', `FILE=${file}`), /Set FORCE=1/)
     assert.match(await running.make('docker-restore', `FILE=${file}`, 'FORCE=1'), /^Restored backups/m)
     await untilHealthy(productUrl(running), basketUrl(running))
-    assert.deepEqual(await productsOf(productUrl(running)), before)
+    assert.deepEqual(await productsOf(productUrl(running)), stored)
     await waitForRounds(shoppers, 5)
     const { status } = await request('PATCH', `${productUrl(running)}/products/1`, { stock: 76 })
     assert.equal(status, 200)
@@ -376,10 +375,10 @@ describe('docker-compose.yml, started from nothing', () => {
   })
 
   step('stops with make docker-stop, and keeps the data', async (running) => {
-    const before = await productsOf(productUrl(running))
+    const stored = await productsOf(productUrl(running))
     await running.make('docker-stop')
     await running.make('docker-run')
     await untilHealthy(productUrl(running), basketUrl(running))
-    assert.deepEqual(await productsOf(productUrl(running)), before)
+    assert.deepEqual(await productsOf(productUrl(running)), stored)
   })
 })

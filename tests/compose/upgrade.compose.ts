@@ -74,10 +74,10 @@ describe('docker-compose.yml, on the volumes of the last release', () => {
     assert.equal(basket.item_count, 3)
   })
 
-  step('runs with roles that are no superusers', async ({ compose }) => {
+  step('runs with roles that are no superusers', async ({ exec }) => {
     const sql =
       "select usename, usesuper from pg_stat_activity join pg_user using (usename) where application_name = 'product-service' group by 1, 2"
-    const sessions = await compose('exec', '-T', 'postgres', 'psql', '-U', 'postgres', '-tAc', sql)
+    const sessions = await exec('postgres', 'psql', '-U', 'postgres', '-tAc', sql)
     assert.equal(sessions, 'shop|f\n')
   })
 

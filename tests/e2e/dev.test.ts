@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
 import { request, requestWithHost } from '@shop/testing/services/http.ts'
+import { assertOfferedRequestsSucceed } from '@shop/testing/services/offered-requests.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 
 const ownPorts = async () => {
@@ -52,6 +53,19 @@ const readmeCommands = () => {
     .replaceAll(/\s*\\\n\s*/g, ' ')
     .split('\n')
     .filter((line) => line.startsWith('curl '))
+}
+
+/** Each documentation page links to the other, and every request of both succeeds as offered, from top to bottom. */
+const assertDocumentationWorks = async (urls: Readonly<{ product: string; basket: string }>) => {
+  for (const [url, related] of [
+    [urls.product, urls.basket],
+    [urls.basket, urls.product],
+  ] as const) {
+    const { body } = await request('GET', `${url}/docs`)
+    assert.ok(body.includes(`<a href="${related}/docs">`), body)
+    const operationIds = await assertOfferedRequestsSucceed(url)
+    assert.equal(operationIds.length, url === urls.product ? 13 : 11)
+  }
 }
 
 describe('make dev', () => {
@@ -104,6 +118,7 @@ describe('make dev', () => {
           assert.equal((await requestWithHost(url, `localhost:${port}`)).status, 200, url)
           assert.equal((await requestWithHost(url, `shop.example:${port}`)).status, 403, url)
         }
+      await assertDocumentationWorks(urls)
       const items = `${urls.basket}/baskets/user123/items`
       assert.equal((await request('POST', items, { product_id: 1, quantity: 2 })).status, 200)
       const files = readdirSync(folder.path, { recursive: true, encoding: 'utf8' })

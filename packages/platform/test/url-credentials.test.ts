@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
+import { causeOf } from '../src/failure.ts'
 import { withoutUrlCredentials } from '../src/url-credentials.ts'
 
 const marker = 'HUNTER2'
@@ -60,6 +61,13 @@ describe('the user and the password of a URL', () => {
     it(`are removed from ${text}`, () => {
       assert.equal(withoutUrlCredentials(text), redacted)
     })
+
+  it('are removed from a cause before it is cut, which may lose the end of the URL', () => {
+    for (let length = 400; length < 500; length += 1) {
+      const error = new Error(`${'x'.repeat(length)} postgres://user:${marker}@host/shop`)
+      assert.doesNotMatch(causeOf(error), /HUNTER/)
+    }
+  })
 
   it('leave other URLs as they are', () => {
     for (const text of [
