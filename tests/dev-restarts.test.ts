@@ -32,7 +32,7 @@ const startProgram = async (source: (started: string) => string) => {
 }
 
 describe('a service under make dev', () => {
-  it('that ends before it was up fails at once, with its exit code and its last words', async () => {
+  it('that ends before it was up fails at once, with its exit code and its message', async () => {
     await using service = await startProgram(() => `console.error('the folder is in use'); process.exit(3)`)
     await assert.rejects(service.failed, {
       message: 'The toy service has ended (exit code 3): the folder is in use',
