@@ -236,7 +236,8 @@ describe('scripts/env.sh', () => {
     assert.deepEqual(new Set(written), new Set([...names, 'PRODUCT_PORT']))
     assert.equal(written.length, names.length + 1)
     assert.equal(mode, 0o600)
-    assert.equal((await run(text)).text, text)
+    const again = await run(text)
+    assert.deepEqual([again.text, again.mode], [text, 0o600])
   })
 
   it('writes no password that the environment has, because that one counts', async () => {
