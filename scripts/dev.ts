@@ -6,6 +6,7 @@ import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import type { HealthReport } from '@shop/platform/health/health.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
+import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { readDevConfig } from './dev/config.ts'
 import { startWatched } from './dev/watched-service.ts'
 
@@ -56,12 +57,13 @@ const illness = async (url: string): Promise<string | undefined> => {
 
 const untilHealthy = async (url: string): Promise<void> => {
   const deadline = performance.now() + healthyLimitMs
-  for (;;) {
+  for (let failed = 0; ; failed++) {
     const reason = await illness(url)
     if (reason === undefined) return
     if (performance.now() > deadline)
       throw new OperatorError(`The service at ${url} did not become healthy within a minute (${reason}).`)
-    await delay(200)
+    // Each question is a line of the log.
+    await delay(backoff(failed, { first: 200, last: 2_000 }))
   }
 }
 

@@ -60,7 +60,8 @@ describe('the documentation', () => {
       [productVariables, basketVariables].flatMap(secretsIn).map((name) => `${name}_FILE`),
     )
     assert.ok(expected.size >= 6)
-    assert.deepEqual(documented.toSorted(), [...expected].toSorted())
+    assert.equal(documented.length, expected.size)
+    assert.deepEqual(new Set(documented), expected)
   })
 
   it('mentions only make targets that exist', () => {

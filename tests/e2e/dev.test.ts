@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
 import { request, requestWithHost } from '@shop/testing/services/http.ts'
+import { assertOfferedRequestsSucceed } from '@shop/testing/services/offered-requests.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 
 const ownPorts = async () => {
@@ -54,6 +55,19 @@ const readmeCommands = () => {
     .filter((line) => line.startsWith('curl '))
 }
 
+/** Each documentation page links to the other, and every request of both succeeds as offered, from top to bottom. */
+const assertDocumentationWorks = async (urls: Readonly<{ product: string; basket: string }>) => {
+  for (const [url, related] of [
+    [urls.product, urls.basket],
+    [urls.basket, urls.product],
+  ] as const) {
+    const { body } = await request('GET', `${url}/docs`)
+    assert.ok(body.includes(`<a href="${related}/docs">`), body)
+    const operationIds = await assertOfferedRequestsSucceed(url)
+    assert.equal(operationIds.length, url === urls.product ? 13 : 11)
+  }
+}
+
 describe('make dev', () => {
   it('reports the problems of both services together, each once, by the variables that are set', async () => {
     const ports = await ownPorts()
@@ -83,7 +97,14 @@ describe('make dev', () => {
       product: `http://localhost:${ports.PRODUCT_PORT}`,
       basket: `http://localhost:${ports.BASKET_PORT}`,
     }
-    const dev = makeDev({ ...ports, DATA_DIR: folder.path })
+    const dev = makeDev({
+      ...ports,
+      DATA_DIR: folder.path,
+      // Empty counts as not set: the basket service finds the product service at GRPC_PORT.
+      PRODUCT_SERVICE_URL: '',
+      // A busy test machine must not count as an overloaded service.
+      MAX_EVENT_LOOP_DELAY_MS: '0',
+    })
     dev.stderr.pipe(process.stderr)
     try {
       let output = ''
@@ -104,6 +125,7 @@ describe('make dev', () => {
           assert.equal((await requestWithHost(url, `localhost:${port}`)).status, 200, url)
           assert.equal((await requestWithHost(url, `shop.example:${port}`)).status, 403, url)
         }
+      await assertDocumentationWorks(urls)
       const items = `${urls.basket}/baskets/user123/items`
       assert.equal((await request('POST', items, { product_id: 1, quantity: 2 })).status, 200)
       const files = readdirSync(folder.path, { recursive: true, encoding: 'utf8' })

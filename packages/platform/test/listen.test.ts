@@ -6,6 +6,7 @@ import { OperatorError } from '../src/config/operator-error.ts'
 import { listenOn } from '../src/listen.ts'
 import { openClient, startService } from './support/grpc.ts'
 import { startServer } from './support/http-server.ts'
+import { openTo, readAll } from './support/raw-http.ts'
 
 const noProduct = { product: undefined }
 
@@ -104,6 +105,24 @@ describe('a listener', () => {
       const socket = connect({ host: '127.0.0.2', port })
       await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' })
     }
+  })
+
+  it('over gRPC does not answer HTTP/1.1, the only one that browsers speak without TLS', async () => {
+    let calls = 0
+    const getProduct = async () => {
+      calls += 1
+      return noProduct
+    }
+    await using service = await startService(getProduct, { host: 'localhost' })
+    const head = 'POST /product.ProductService/GetProduct HTTP/1.1\r\nHost: localhost\r\n'
+    for (const headers of [
+      'Content-Type: application/grpc\r\nContent-Length: 7\r\n\r\n\0\0\0\0\x02\x08\x07',
+      'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n',
+    ]) {
+      const response = await readAll(await openTo(service.port, '127.0.0.1')(head + headers))
+      assert.doesNotMatch(response, /HTTP\/1/)
+    }
+    assert.equal(calls, 0)
   })
 
   it('falls back to IPv4 only where there is no IPv6, and only from ::', async () => {

@@ -1,4 +1,4 @@
-import { expectedFailure, failureFields } from '@shop/platform/logging/failure.ts'
+import { expectedFailure, failureFields } from '@shop/platform/failure.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { type Kysely, sql } from 'kysely'

@@ -1,5 +1,5 @@
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
-import { ExpectedFailure, expectedFailure, failureFields } from '@shop/platform/logging/failure.ts'
+import { ExpectedFailure, expectedFailure, failureFields } from '@shop/platform/failure.ts'
 import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'

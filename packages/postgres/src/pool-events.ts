@@ -1,4 +1,4 @@
-import { expectedFailure } from '@shop/platform/logging/failure.ts'
+import { expectedFailure } from '@shop/platform/failure.ts'
 import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'

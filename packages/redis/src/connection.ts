@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ErrorReply, type RedisClientType } from '@redis/client'
-import { expectedFailure } from '@shop/platform/logging/failure.ts'
+import { expectedFailure } from '@shop/platform/failure.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { errorCodeOf, withoutArguments } from './error-reply.ts'

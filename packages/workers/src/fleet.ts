@@ -1,7 +1,7 @@
 import type { Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expectedFailure } from '@shop/platform/logging/failure.ts'
+import { expectedFailure } from '@shop/platform/failure.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'

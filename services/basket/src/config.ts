@@ -10,7 +10,7 @@ import {
   secretsIn,
   toggle,
 } from '@shop/platform/config/variables.ts'
-import { grpcAddress } from '@shop/platform/grpc/channel.ts'
+import { grpcAddress, unencryptedServers } from '@shop/platform/grpc/channel.ts'
 import { type ServiceConfig, serviceSections } from '@shop/platform/process/service-config.ts'
 import {
   mustHavePassword,
@@ -18,7 +18,9 @@ import {
   serviceVariables,
   storageOf,
 } from '@shop/platform/process/service-variables.ts'
+import { unencryptedTargets } from '@shop/platform/process/unencrypted.ts'
 import type { RedisConfig } from '@shop/redis/connection.ts'
+import { unencryptedHosts } from '@shop/redis/tls/unencrypted.ts'
 import { type Static, Type } from 'typebox'
 import type { StorageConfig } from './infrastructure/adapters.ts'
 
@@ -134,9 +136,14 @@ export const readConfig = (environment: Environment): BasketConfig => {
     ...redisProblems(values),
     values.REDIS_URL === undefined && mustHavePassword(values, environment, 'REDIS_PASSWORD', 'REDIS_URL'),
   ])
+  const storage = storageConfigOf(variables)
   return {
     ...serviceSections(service, variables, secretsIn(basketVariables), 8080),
-    storage: storageConfigOf(variables),
+    unencrypted: unencryptedTargets(variables, [
+      { target: 'Redis', hosts: storage.kind === 'redis' ? unencryptedHosts(storage.redis) : [] },
+      { target: 'product service', hosts: unencryptedServers(variables.PRODUCT_SERVICE_URL) },
+    ]),
+    storage,
     ttlSeconds: variables.BASKET_TTL_SECONDS,
     productService: variables.PRODUCT_SERVICE_URL,
   }

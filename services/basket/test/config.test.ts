@@ -3,6 +3,7 @@ import { symlink } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import type { Environment } from '@shop/platform/config/variables.ts'
 import { basketVariables, readConfig } from '../src/config.ts'
 import { ownFolder } from './support/baskets.ts'
 import { redisConfigOf } from './support/redis-config.ts'
@@ -77,6 +78,7 @@ describe("the basket service's configuration", () => {
       tracing: undefined,
       shutdown: { delayMs: 0 },
       workers: 1,
+      unencrypted: [],
       storage: { kind: 'embedded', file: '.data/baskets.sqlite' },
       ttlSeconds: 86_400,
       productService: 'localhost:50050',
@@ -109,6 +111,32 @@ describe("the basket service's configuration", () => {
       assert.deepEqual([logging.level, logging.format], ['info', 'json'])
       assert.deepEqual(shutdown, { delayMs: 5_000 })
     }
+  })
+
+  it('lists in production what other machines it talks to without encryption', () => {
+    const unencrypted = (environment: Environment) =>
+      readConfig({ ENVIRONMENT: 'production', REDIS_PASSWORD: '', ...environment }).unencrypted
+    const redis = (...hosts: string[]) => [{ target: 'Redis', hosts }]
+    const products = (...hosts: string[]) => [{ target: 'product service', hosts }]
+    for (const [environment, expected] of [
+      [{}, []],
+      [{ REDIS_HOST: 'redis' }, redis('redis')],
+      [{ REDIS_HOST: 'redis', REDIS_TLS: 'on' }, []],
+      [{ REDIS_HOST: '127.0.0.1' }, []],
+      [{ REDIS_URL: 'redis://:secret@redis:6379/0' }, redis('redis')],
+      [{ REDIS_URL: 'rediss://:secret@redis:6379/0' }, []],
+      [{ REDIS_URL: 'redis://[::1]:6379' }, []],
+      [{ REDIS_CLUSTER_NODES: 'a:7000,localhost:7001,[2001:db8::1]:7002' }, redis('a', '2001:db8::1')],
+      [{ REDIS_CLUSTER_NODES: 'a:7000,b:7001', REDIS_TLS: 'on' }, []],
+      [{ STORAGE: 'embedded', REDIS_HOST: 'redis' }, []],
+      [{ PRODUCT_SERVICE_URL: 'product:50050' }, products('product')],
+      [{ PRODUCT_SERVICE_URL: 'a:50050,localhost:50050,b:50050' }, products('a', 'b')],
+      [{ PRODUCT_SERVICE_URL: 'dns:///product:50050' }, products('product')],
+      [{ PRODUCT_SERVICE_URL: 'https://product:443' }, []],
+      [{ PRODUCT_SERVICE_URL: '[::1]:50050' }, []],
+    ] as const)
+      assert.deepEqual(unencrypted(environment), expected, JSON.stringify(environment))
+    assert.deepEqual(readConfig({ ENVIRONMENT: 'staging', REDIS_HOST: 'redis' }).unencrypted, [])
   })
 
   it('reads every variable that can be set together with the others', () => {
@@ -144,6 +172,7 @@ describe("the basket service's configuration", () => {
       },
       shutdown: { delayMs: 7_000 },
       workers: 1,
+      unencrypted: [],
       storage: {
         kind: 'redis',
         redis: {

@@ -21,10 +21,12 @@ import {
   serviceVariables,
   storageOf,
 } from '@shop/platform/process/service-variables.ts'
+import { type Unencrypted, unencryptedTargets } from '@shop/platform/process/unencrypted.ts'
 import type { PostgresAddress } from '@shop/postgres/address.ts'
 import type { PostgresConfig } from '@shop/postgres/database.ts'
 import { hostsIn, splitUrl } from '@shop/postgres/hosts/host-list.ts'
 import { mustBeHosts, primaryUrlProblems, replicaUrlProblems } from '@shop/postgres/hosts/rules.ts'
+import { unencryptedHosts } from '@shop/postgres/tls/unencrypted.ts'
 import { type Static, Type } from 'typebox'
 import type { StorageConfig } from './infrastructure/adapters.ts'
 
@@ -107,6 +109,16 @@ const postgresOf = (variables: Variables): PostgresConfig => ({
   replicaUrl: variables.DB_REPLICA_URL,
 })
 
+const unencryptedIn = (variables: Variables): readonly Unencrypted[] => {
+  const { address, tls, replicaUrl: url } = postgresOf(variables)
+  const hostsOf = (server: PostgresAddress) =>
+    storageKindOf(variables) === 'postgres' ? unencryptedHosts(server, tls) : []
+  return unencryptedTargets(variables, [
+    { target: 'PostgreSQL', hosts: hostsOf(address) },
+    { target: 'PostgreSQL replica', hosts: url === undefined ? [] : hostsOf({ url }) },
+  ])
+}
+
 /** Reads the configuration from the environment. Throws a `ConfigError` that lists every problem. */
 export const readConfig = (environment: Environment): ProductConfig => {
   const variables = readVariables(productVariables, environment, (values) => problems(values, environment))
@@ -115,6 +127,7 @@ export const readConfig = (environment: Environment): ProductConfig => {
   const { trustProxy } = sections.http
   return {
     ...sections,
+    unencrypted: unencryptedIn(variables),
     grpc: {
       port: variables.GRPC_PORT,
       reflection: isOn(variables.REFLECTION ?? offInProduction(variables, 'on')),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import type { Environment } from '@shop/platform/config/variables.ts'
 import { productVariables, readConfig } from '../src/config.ts'
 import { postgresConfigOf } from './support/config.ts'
 
@@ -83,6 +84,7 @@ describe("the product service's configuration", () => {
       tracing: undefined,
       shutdown: { delayMs: 0 },
       workers: 1,
+      unencrypted: [],
       production: false,
       storage: { kind: 'embedded', folder: join('.data', 'products'), samples: true },
     })
@@ -122,6 +124,7 @@ describe("the product service's configuration", () => {
       },
       shutdown: { delayMs: 12_000 },
       workers: 1,
+      unencrypted: [],
       production: false,
       storage: {
         kind: 'postgres',
@@ -259,6 +262,44 @@ describe("the product service's configuration", () => {
         [isOn, isOn, isOn, isOn, isOn],
       )
     }
+  })
+
+  it('lists in production what other machines it talks to without encryption', () => {
+    const unencrypted = (environment: Environment) =>
+      readConfig({ ENVIRONMENT: 'production', DB_PASSWORD: '', ...environment }).unencrypted
+    const primary = (...hosts: string[]) => [{ target: 'PostgreSQL', hosts }]
+    const url = 'postgres://u:p@db'
+    for (const [environment, expected] of [
+      [{ DB_HOST: 'db' }, primary('db')],
+      [{ DB_HOST: 'a,localhost,b:5433,127.0.0.1' }, primary('a', 'b')],
+      [{ DB_HOST: '192.0.2.1' }, primary('192.0.2.1')],
+      [{ DATABASE_URL: `${url}/shop` }, primary('db')],
+      [{ DATABASE_URL: `${url},b:5433/shop` }, primary('db', 'b')],
+      [{ DATABASE_URL: `${url}/shop?sslmode=disable`, DB_SSLMODE: 'require' }, primary('db')],
+      [{ DATABASE_URL: `${url}/shop?sslmode=require` }, []],
+      [{ DATABASE_URL: `${url}/shop?sslmode=verify-full&sslrootcert=/missing` }, []],
+      [{ DATABASE_URL: 'postgres://u@localhost/shop?host=/run/postgresql' }, []],
+      [{ DATABASE_URL: `${url}/shop?host=/run/postgresql` }, []],
+      [{ DB_HOST: 'db', DB_SSLMODE: 'require' }, []],
+      [{ DB_HOST: 'db', DB_SSLMODE: 'verify-full' }, []],
+      [{ DB_HOST: '/run/postgresql' }, []],
+      [{}, []],
+      [{ DB_HOST: '::1' }, []],
+      [
+        { DB_REPLICA_URL: 'postgres://u@replica/shop' },
+        [{ target: 'PostgreSQL replica', hosts: ['replica'] }],
+      ],
+      [{ DB_REPLICA_URL: 'postgres://u@replica/shop', DB_SSLMODE: 'require' }, []],
+      [{ STORAGE: 'embedded', DB_HOST: 'db' }, []],
+      [
+        { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' },
+        [{ target: 'OTLP collector', hosts: ['collector'] }],
+      ],
+      [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector:4318' }, []],
+      [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://[::1]:4318' }, []],
+    ] as const)
+      assert.deepEqual(unencrypted(environment), expected, JSON.stringify(environment))
+    assert.deepEqual(readConfig({ ENVIRONMENT: 'staging', DB_HOST: 'db' }).unencrypted, [])
   })
 
   it('has no server reflection in production, unless it is asked for', () => {

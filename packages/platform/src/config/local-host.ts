@@ -14,3 +14,7 @@ export const isLocalHost = (host: string): boolean => {
   if (version !== 0) return loopback.check(address, version === 6 ? 'ipv6' : 'ipv4')
   return /^(.+\.)?localhost\.?$/i.test(host)
 }
+
+/** The hosts to which data leaves this machine: all but local ones and folders of Unix sockets. */
+export const remoteHosts = (hosts: readonly string[]): string[] =>
+  hosts.filter((host) => !host.startsWith('/') && !isLocalHost(host))

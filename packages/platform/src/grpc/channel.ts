@@ -1,6 +1,7 @@
 import { type ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js'
 import { Type } from 'typebox'
-import { hostPort, namePort } from '../config/addresses.ts'
+import { addressesIn, hostPort, namePort } from '../config/addresses.ts'
+import { remoteHosts } from '../config/local-host.ts'
 import { registerListResolver } from './list-resolver.ts'
 
 /**
@@ -13,6 +14,12 @@ export const grpcAddress = (defaultAddress: string) =>
     pattern: `^(https://${namePort}|dns:///${namePort}|${hostPort}(,${hostPort})*)$`,
     description: 'host:port, https://name:port, dns:///name:port, or several host:port separated by commas',
   })
+
+/** The servers of a `grpcAddress` to which calls go without TLS, except those of this machine. */
+export const unencryptedServers = (address: string): string[] =>
+  address.startsWith('https://')
+    ? []
+    : remoteHosts(addressesIn(address.replace(/^dns:\/\/\//, '')).map(({ host }) => host))
 
 const commonOptions: ChannelOptions = {
   // Reconnects within a second after an outage; grpc-js would wait up to two minutes.

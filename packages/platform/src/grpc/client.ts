@@ -1,6 +1,7 @@
 import {
   type CallOptions,
   type Client,
+  type ClientUnaryCall,
   Metadata,
   type requestCallback,
   type ServiceError,
@@ -9,6 +10,7 @@ import {
 import { AppError } from '@shop/kernel/errors.ts'
 import { service as healthDefinition } from 'grpc-health-check'
 import { requestContext, requestIdHeader } from '../request-context.ts'
+import { afterResponsiveTime } from '../resilience/responsive-timer.ts'
 import { setJoinedIds } from './ids/joined-ids.ts'
 import { meaningOf } from './status.ts'
 
@@ -20,7 +22,7 @@ type UnaryMethod<Request, Response> = (
   metadata: Metadata,
   options: Partial<CallOptions>,
   callback: requestCallback<Response>,
-) => unknown
+) => ClientUnaryCall
 
 const appError = (error: ServiceError): AppError => {
   const errorCode = error.metadata.get(errorCodeKey)[0]
@@ -31,8 +33,8 @@ const appError = (error: ServiceError): AppError => {
 }
 
 /**
- * Calls a method of a generated client with the current request id and a deadline that is `deadlineMs` from
- * now. Rejects with the `AppError` that the other service threw, or with `unavailable` if it did not respond
+ * Calls a method of a generated client with the current request id and a deadline: `deadlineMs` from now, without time in
+ * which this process is stalled (docs/decisions/0040-a-stalled-process-has-more-time.md). Rejects with the `AppError` that the other service threw, or with `unavailable` if it did not respond
  * in time.
  */
 export const callUnary = <Request, Response>(
@@ -45,10 +47,15 @@ export const callUnary = <Request, Response>(
   if (context !== undefined) metadata.set(requestIdHeader, context.requestId)
   if (context?.joinedIds !== undefined) setJoinedIds(metadata, context.joinedIds)
   return new Promise((resolve, reject) => {
-    method(request, metadata, { deadline: Date.now() + deadlineMs }, (error, response) => {
+    // The library's own timer also counts time in which this process was stalled, so it is only the last resort.
+    const call = method(request, metadata, { deadline: Date.now() + 2 * deadlineMs }, (error, response) => {
+      timer[Symbol.dispose]()
       if (error === null && response !== undefined) resolve(response)
       else reject(error === null ? new Error('the call ended without a response') : appError(error))
     })
+    const timer = afterResponsiveTime(deadlineMs, () =>
+      call.call?.cancelWithStatus(status.DEADLINE_EXCEEDED, `no response within ${deadlineMs} ms`),
+    )
   })
 }
 

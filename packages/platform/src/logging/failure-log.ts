@@ -1,4 +1,4 @@
-import { causeOf, failureFields } from './failure.ts'
+import { causeOf, failureFields } from '../failure.ts'
 import type { Logger } from './logger.ts'
 
 const intervalMs = 10_000

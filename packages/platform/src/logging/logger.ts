@@ -1,9 +1,9 @@
 import { type Level, multistream, pino } from 'pino'
+import { errorSerializer, expectedFailure } from '../failure.ts'
 import { requestContext } from '../request-context.ts'
 import { traceIds } from '../tracing/api.ts'
-import { errorSerializer, expectedFailure } from './failure.ts'
+import { withoutUrlCredentials } from '../url-credentials.ts'
 import { type LogOutput, openOutput } from './output.ts'
-import { withoutUrlCredentials } from './url-credentials.ts'
 
 export type Logger = pino.Logger
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from '@prometheus-io/client'
-import { failureFields } from '../logging/failure.ts'
+import { failureFields } from '../failure.ts'
 import type { Logger } from '../logging/logger.ts'
 import { withDeadline } from '../resilience/deadline.ts'
 

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { causeOf } from '../logging/failure.ts'
+import { causeOf } from '../failure.ts'
 import type { Logger } from '../logging/logger.ts'
 import { reopenLogFiles } from '../logging/output.ts'
 

@@ -1,4 +1,4 @@
-import { failureFields } from '../logging/failure.ts'
+import { failureFields } from '../failure.ts'
 import type { Logger } from '../logging/logger.ts'
 import { measure } from '../metrics/measured.ts'
 import type { Metrics } from '../metrics/metrics.ts'

@@ -1,6 +1,6 @@
 import { OperatorError } from '../config/operator-error.ts'
 import type { Logger } from '../logging/logger.ts'
-import { withoutUrlCredentials } from '../logging/url-credentials.ts'
+import { withoutUrlCredentials } from '../url-credentials.ts'
 import type { Host, Order } from './host.ts'
 import type { ShutdownConfig } from './service-config.ts'
 

@@ -9,6 +9,7 @@ import { type Host, type Order, singleProcess } from './host.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { run, untilStopped } from './lifecycle.ts'
 import type { ServiceConfig } from './service-config.ts'
+import { warnOfUnencrypted } from './unencrypted.ts'
 
 /** The options for opening a service's adapters. */
 export type AdapterOptions<Config> = Readonly<{
@@ -59,6 +60,7 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     redirectConsole(logger)
+    if (!host.isWorker) warnOfUnencrypted(logger, config.unencrypted)
     using _ = host.isWorker ? undefined : lockData?.(config)
     if (await host.supervise(service, config, logger)) return
     host.handleHangup(logger)

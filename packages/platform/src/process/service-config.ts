@@ -5,6 +5,7 @@ import type { HttpConfig } from '../http/server.ts'
 import type { LogConfig } from '../logging/logger.ts'
 import type { TracingConfig } from '../tracing/config.ts'
 import type { ServiceVariables } from './service-variables.ts'
+import type { Unencrypted } from './unencrypted.ts'
 
 export type ShutdownConfig = Readonly<{
   /** How long a stopping service keeps serving, so that load balancers notice that it is not ready. */
@@ -20,6 +21,8 @@ export type ServiceConfig = Readonly<{
   shutdown: ShutdownConfig
   /** The number of processes that serve the port. */
   workers: number
+  /** What the service warns of at start: see `unencryptedTargets`. */
+  unencrypted: readonly Unencrypted[]
 }>
 
 const loggingOf = (variables: ServiceVariables, service: string, secrets: readonly string[]): LogConfig => {
@@ -84,7 +87,7 @@ export const serviceSections = (
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   secrets: readonly string[],
   relatedPort: number,
-): ServiceConfig => ({
+): Omit<ServiceConfig, 'unencrypted'> => ({
   http: httpOf(variables, relatedPort),
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),

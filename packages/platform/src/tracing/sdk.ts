@@ -18,7 +18,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
-import { expectedFailure } from '../logging/failure.ts'
+import { expectedFailure } from '../failure.ts'
 import { context, diag, propagation } from './api.ts'
 import type { TracedService, TracingConfig, TracingLog } from './config.ts'
 

@@ -19,9 +19,9 @@ describe('a process', () => {
     assert.equal(stderr, 'Invalid configuration:\n  - PORT must be a whole number\n  - NAME is required\n')
   })
 
-  it('with an operator error exits with 1 and prints the message, without a stack trace', async () => {
+  it('with an operator error exits with 1 and prints the message, without a stack trace or credentials', async () => {
     const { code, stderr } = await runProgram(failing, 'operator error')
-    assert.deepEqual([code, stderr], [1, 'the folder is in use\n'])
+    assert.deepEqual([code, stderr], [1, 'cannot open postgres://[Redacted]@host/shop\n'])
   })
 
   it('with an operator error prints its message even if closing fails too', async () => {

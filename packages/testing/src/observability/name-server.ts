@@ -46,7 +46,7 @@ export const startNameServer = async () => {
   writeFileSync(resolver, `nameserver ${address}\noptions ndots:0\n`)
   const program = join(import.meta.dirname, 'programs/dns.ts')
   const [command, ...args] = [...privileges, process.execPath, program, address, zone]
-  const server = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(server, 'exit')
   await Promise.race([
     once(server.stdout, 'data'),
@@ -57,7 +57,7 @@ export const startNameServer = async () => {
     /** The beginning of a command that runs a program which looks up names at this server only. */
     launcher: launcherWith(resolver),
     [Symbol.asyncDispose]: async () => {
-      server.kill('SIGTERM')
+      server.stdin.end()
       await exited
       rmSync(folder, { recursive: true })
     },

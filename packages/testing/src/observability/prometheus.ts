@@ -92,6 +92,7 @@ export const startPrometheus = async (targets: Targets, options: Options = {}) =
     `--web.listen-address=${address}`,
     // Alerts that fire before Prometheus knows the Alertmanager are sent again.
     '--rules.alert.resend-delay=1s',
+    '--web.enable-lifecycle',
   ]
   const server = spawn(program, args, { stdio: 'ignore' })
   const exited = once(server, 'exit')
@@ -110,7 +111,8 @@ export const startPrometheus = async (targets: Targets, options: Options = {}) =
       return (await get('query_range', { query, ...range })).result
     },
     [Symbol.asyncDispose]: async () => {
-      server.kill('SIGTERM')
+      // With a launcher, the process may belong to root.
+      await fetch(`http://${address}/-/quit`, { method: 'POST' })
       await exited
       rmSync(folder, { recursive: true })
     },

@@ -12,7 +12,7 @@ import { productNotFound } from '../domain/errors.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
 
 /**
- * The deadline of a call. A look-up may first have to wait for an earlier call. It then takes at most twice as
+ * The deadline of a call, without time in which this process is stalled (docs/decisions/0040-a-stalled-process-has-more-time.md). A look-up may first have to wait for an earlier call. It then takes at most twice as
  * long, which is still less than the one second that a request may take.
  */
 const deadlineMs = 400

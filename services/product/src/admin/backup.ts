@@ -1,10 +1,9 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { run } from '@shop/platform/process/lifecycle.ts'
-import { reserveDump } from './backup-file.ts'
 import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
-import { restoreTarget } from './dump-file.ts'
+import { reserveDump, restoreTarget } from './dump-file.ts'
 import { databaseName, runTool, serverConfig } from './pg-tools.ts'
 
 const folder = 'backups'

@@ -13,7 +13,7 @@ export const withCatalog = async <Result>(
   use: (database: Database, config: ProductConfig) => Promise<Result>,
 ): Promise<Result> => {
   createPrivateFiles()
-  const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
+  const config = readConfig({ ...process.env, LOG_LEVEL: process.env['LOG_LEVEL'] || 'warn' })
   const logger = await createLogger({ service: 'db' }, config.logging)
   if (config.storage.kind === 'embedded') {
     // Imported only when needed, because images do not contain it.

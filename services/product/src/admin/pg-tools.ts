@@ -53,7 +53,7 @@ const hostsOf = (config: PostgresConfig): Record<string, string> => {
     PGPORT: hosts.map((entry) => entry.port).join(','),
     PGTARGETSESSIONATTRS: 'read-write',
     // Otherwise a server that does not respond is waited for as long as TCP retries.
-    PGCONNECT_TIMEOUT: process.env['PGCONNECT_TIMEOUT'] ?? '5',
+    PGCONNECT_TIMEOUT: process.env['PGCONNECT_TIMEOUT'] || '5',
   }
 }
 

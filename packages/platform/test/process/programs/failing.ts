@@ -17,7 +17,7 @@ const outcomes: Readonly<Record<string, () => Promise<void>>> = {
     throw new ConfigError(['PORT must be a whole number', 'NAME is required'])
   },
   'operator error': async () => {
-    throw new OperatorError('the folder is in use')
+    throw new OperatorError('cannot open postgres://user:p@ss@host/shop')
   },
   'operator error, and closing fails': async () => {
     await using stack = new AsyncDisposableStack()

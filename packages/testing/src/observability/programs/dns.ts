@@ -1,4 +1,4 @@
-/** A DNS server for A records: node dns.ts ADDRESS ZONE, where the file ZONE has the addresses of each name as JSON. */
+/** A DNS server for A records: node dns.ts ADDRESS ZONE, where the file ZONE has the addresses of each name as JSON. Ends with standard input. */
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 
@@ -40,3 +40,5 @@ const responseTo = (query: Buffer): Buffer => {
 const socket = createSocket('udp4')
 socket.on('message', (query, { port, address: client }) => socket.send(responseTo(query), port, client))
 socket.bind(53, address, () => process.stdout.write('ready\n'))
+// The parent may not have the right to end this process.
+process.stdin.on('end', () => process.exit()).resume()

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { kindOf } from '@shop/kernel/errors.ts'
 import { stdSerializers } from 'pino'
-import { OperatorError } from '../config/operator-error.ts'
+import { OperatorError } from './config/operator-error.ts'
 import { withoutUrlCredentials } from './url-credentials.ts'
 
 const maxCauseDepth = 5

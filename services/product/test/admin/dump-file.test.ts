@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
-import { reserveDump } from '../../src/admin/backup-file.ts'
+import { reserveDump } from '../../src/admin/dump-file.ts'
 
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-backup-'))
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)

@@ -7,11 +7,11 @@ import { describe, it } from 'node:test'
 import { setImmediate as tick } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
-import { OperatorError } from '../../src/config/operator-error.ts'
-import { causeOf, expectedFailure, failureFields } from '../../src/logging/failure.ts'
-import { createFailureLog } from '../../src/logging/failure-log.ts'
-import { createLogger, type LogConfig } from '../../src/logging/logger.ts'
-import { fileConfig } from '../support/log-config.ts'
+import { OperatorError } from '../src/config/operator-error.ts'
+import { causeOf, expectedFailure, failureFields } from '../src/failure.ts'
+import { createFailureLog } from '../src/logging/failure-log.ts'
+import { createLogger, type LogConfig } from '../src/logging/logger.ts'
+import { fileConfig } from './support/log-config.ts'
 
 const refused = new Error('connect ECONNREFUSED 127.0.0.1:5432')
 const outage = new AppError('unavailable', 'the store is unavailable', { cause: refused })
