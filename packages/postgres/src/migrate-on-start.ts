@@ -75,6 +75,8 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
   })
   const remind = async () => {
     const sessions = await blockersOf(database)
+    // Without an answer, the log says that the service waits for the database.
+    if (sessions === undefined) return
     logger.warn({ sessions }, 'the database is not up to date yet: a migration runs, or waits for a lock')
   }
   const reminder = setInterval(() => void remind(), reminderMs).unref()
