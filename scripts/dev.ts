@@ -41,7 +41,7 @@ const reachable = (host: string): string => {
  * Returns why the service is not healthy; undefined if it is. Asks for health, not readiness: the basket service is ready
  * before it can reach the product service.
  */
-const illness = async (url: string): Promise<string | undefined> => {
+const unhealthyReason = async (url: string): Promise<string | undefined> => {
   try {
     const report = (await (
       await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })
@@ -58,7 +58,7 @@ const illness = async (url: string): Promise<string | undefined> => {
 const untilHealthy = async (name: string, url: string): Promise<void> => {
   const deadline = performance.now() + healthyLimitMs
   for (let failed = 0; ; failed++) {
-    const reason = await illness(url)
+    const reason = await unhealthyReason(url)
     if (reason === undefined) return
     if (performance.now() > deadline)
       throw new OperatorError(

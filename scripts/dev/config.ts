@@ -54,7 +54,7 @@ const environmentsOf = (productPort: number, basketPort: number, grpcAddress: st
   },
 })
 
-/** Stands for the port of gRPC in both environments until it is known to be valid and free of conflicts. */
+/** Stands for a port that is invalid, or must not be part of a conflict yet. */
 const unusedPort = 1
 
 /**
