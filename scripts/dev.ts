@@ -49,19 +49,21 @@ const illness = async (url: string): Promise<string | undefined> => {
     const down = Object.entries(report.checks).filter(([, { status }]) => status === 'down')
     return report.status === 'healthy'
       ? undefined
-      : down.map(([name, { reason }]) => (reason === undefined ? name : `${name}: ${reason}`)).join('; ')
+      : `down: ${down.map(([name, { reason }]) => (reason === undefined ? name : `${name} (${reason})`)).join(', ')}`
   } catch {
     return 'it does not respond'
   }
 }
 
-const untilHealthy = async (url: string): Promise<void> => {
+const untilHealthy = async (name: string, url: string): Promise<void> => {
   const deadline = performance.now() + healthyLimitMs
   for (let failed = 0; ; failed++) {
     const reason = await illness(url)
     if (reason === undefined) return
     if (performance.now() > deadline)
-      throw new OperatorError(`The service at ${url} did not become healthy within a minute (${reason}).`)
+      throw new OperatorError(
+        `The ${name} service has not become healthy within a minute (${reason}): its log above says why.`,
+      )
     // Each question is a line of the log.
     await delay(backoff(failed, { first: 200, last: 2_000 }))
   }
@@ -115,7 +117,7 @@ await run(async () => {
   const announce = async () => {
     // One after the other: the basket service becomes healthy only after the product service, and earlier
     // checks would fill its log.
-    for (const { url } of services) await untilHealthy(url)
+    for (const { name, url } of services) await untilHealthy(name, url)
     for (const { setUp } of services) setUp()
     process.stdout.write(welcomeMessage(productUrl, grpcAddress, basketUrl))
   }

@@ -97,6 +97,7 @@ export const startWatched = ({ name, main, folders }: Service, env: NodeJS.Proce
     restarting = restarting.then(restart)
   })
   return {
+    name,
     /** Rejects if the service ends before it was up. */
     failed,
     /** From now on, a service that ends waits for a change of its files, which may be in the middle of being edited. */
