@@ -126,4 +126,13 @@ describe('the index of decisions', () => {
       written.toSorted(([a = ''], [b = '']) => a.localeCompare(b)),
     )
   })
+
+  it('names exactly the numbers that no decision has', () => {
+    const [, named = ''] = /(\d[\d, and]*) were never assigned/.exec(read('docs/decisions/README.md')) ?? []
+    const numbers = new Set(decisions.map((file) => Number.parseInt(basename(file), 10)))
+    const missing = Array.from({ length: Math.max(...numbers) }, (_, index) => index + 1).filter(
+      (number) => !numbers.has(number),
+    )
+    assert.deepEqual((named.match(/\d+/g) ?? []).map(Number), missing)
+  })
 })

@@ -94,5 +94,6 @@ export const readDevConfig = (reachable: (host: string) => string) => {
     ports: { PRODUCT_PORT: productPort, GRPC_PORT: product.grpc.port, BASKET_PORT: basketPort },
     productEnv,
     basketEnv,
+    delayMs: product.shutdown.delayMs,
   }
 }
