@@ -52,6 +52,7 @@ const externalNames = new Set([
   'OTEL_EXPORTER_OTLP_COMPRESSION',
   'OTEL_RESOURCE_ATTRIBUTES',
   'pg_locks',
+  'proxy_cache',
   'reusePort',
   'SCHED_NONE',
   'wasReady',
