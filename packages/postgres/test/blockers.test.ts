@@ -41,7 +41,7 @@ describe('the sessions for which a migration may wait', { skip: withoutPostgres 
         await sql.raw(`set role ${role}`).execute(connection)
         return (await blockersOf(connection)) ?? []
       })
-      assert.equal(found?.length, 1)
+      assert.equal(found.length, 1)
       assert.match(String(found[0]), /^pid \d+ \(pg_dump, state unknown, since an unknown time\)$/)
     } finally {
       await query(`drop role ${role}`)

@@ -162,15 +162,6 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
     }
   })
 
-  it('is not said to wait for a lock while the database is unreachable', async ({ mock }) => {
-    mock.timers.enable({ apis: ['setInterval'] })
-    await using migration = await start('postgres://postgres@127.0.0.1:1/none', 'select 1;\n')
-    await eventually(20_000, async () => assert.equal(migration.waits().length, 1))
-    mock.timers.tick(10_000)
-    await delay(300)
-    assert.doesNotMatch(migration.log(), /waits for a lock/)
-  })
-
   it('that fails for another reason ends the service', async () => {
     await using schema = await ownSchema()
     await using migration = await start(schema.url, 'select from missing;\n')
