@@ -35,7 +35,10 @@ const watchSources = (folders: readonly string[], onChange: () => void): Disposa
 const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
   exitCode === null && signalCode === null
 
-/** Starts a service in its own process group, so that Ctrl-C does not signal it. `onStderr` gets what it writes to standard error. */
+/**
+ * Starts a service in its own process group, so that Ctrl-C does not signal it. `onStderr` gets what it writes to standard
+ * error.
+ */
 const spawnService = (main: string, env: NodeJS.ProcessEnv, onStderr: (text: string) => void) => {
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'pipe'], detached: true })
   child.stderr.on('data', (chunk: Buffer) => {
