@@ -41,7 +41,7 @@ const reachable = (host: string): string => {
  * Returns why the service is not healthy; undefined if it is. Asks for health, not readiness: the basket service is ready
  * before it can reach the product service.
  */
-const illness = async (url: string): Promise<string | undefined> => {
+const unhealthyReason = async (url: string): Promise<string | undefined> => {
   try {
     const report = (await (
       await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })
@@ -49,19 +49,21 @@ const illness = async (url: string): Promise<string | undefined> => {
     const down = Object.entries(report.checks).filter(([, { status }]) => status === 'down')
     return report.status === 'healthy'
       ? undefined
-      : down.map(([name, { reason }]) => (reason === undefined ? name : `${name}: ${reason}`)).join('; ')
+      : `down: ${down.map(([name, { reason }]) => (reason === undefined ? name : `${name} (${reason})`)).join(', ')}`
   } catch {
     return 'it does not respond'
   }
 }
 
-const untilHealthy = async (url: string): Promise<void> => {
+const untilHealthy = async (name: string, url: string): Promise<void> => {
   const deadline = performance.now() + healthyLimitMs
   for (let failed = 0; ; failed++) {
-    const reason = await illness(url)
+    const reason = await unhealthyReason(url)
     if (reason === undefined) return
     if (performance.now() > deadline)
-      throw new OperatorError(`The service at ${url} did not become healthy within a minute (${reason}).`)
+      throw new OperatorError(
+        `The ${name} service has not become healthy within a minute (${reason}): its log above says why.`,
+      )
     // Each question is a line of the log.
     await delay(backoff(failed, { first: 200, last: 2_000 }))
   }
@@ -124,7 +126,7 @@ await run(async () => {
   const announce = async () => {
     // One after the other: the basket service becomes healthy only after the product service, and earlier
     // checks would fill its log.
-    for (const { url } of services) await untilHealthy(url)
+    for (const { name, url } of services) await untilHealthy(name, url)
     for (const { setUp } of services) setUp()
     process.stdout.write(welcomeMessage(productUrl, grpcAddress, basketUrl))
   }

@@ -35,7 +35,8 @@ type ComposeService = Readonly<{
   command?: string | string[]
   build?: { dockerfile: string; target?: string; args: Record<string, string> }
   environment?: Record<string, string>
-  depends_on?: object | string[]
+  depends_on?: string[] | Record<string, { condition: string }>
+  healthcheck?: { test?: string[]; disable?: boolean }
   volumes?: string[]
   ports?: string[]
   stop_grace_period?: string
@@ -103,6 +104,22 @@ describe('docker-compose.yml', () => {
       assert.ok(container.logging?.options['max-size'], name)
       for (const key of ['cap_add', 'privileged', 'network_mode', 'pid', 'ipc', 'devices', 'pids_limit'])
         assert.ok(!(key in container), `${name} ${key}`)
+    }
+  })
+
+  it('waits for health checks that exist: of the file for the stores, of the image for the services', () => {
+    const awaited = containers.flatMap(([, { depends_on = [] }]) =>
+      Array.isArray(depends_on)
+        ? []
+        : Object.keys(depends_on).filter((name) => depends_on[name]?.condition === 'service_healthy'),
+    )
+    assert.deepEqual(new Set(awaited), new Set(['postgres', 'redis']))
+    for (const name of awaited)
+      assert.match(String(services[name]?.healthcheck?.test), /pg_isready|PONG/, name)
+    for (const [name, { build, restart, healthcheck }] of builtServices) {
+      if (restart === undefined) continue
+      assert.equal(healthcheck, undefined, name)
+      assert.match(read(build?.dockerfile ?? ''), /^HEALTHCHECK .*\\\n {2}CMD .*\/health\/ready/m, name)
     }
   })
 
@@ -236,7 +253,8 @@ describe('scripts/env.sh', () => {
     assert.deepEqual(new Set(written), new Set([...names, 'PRODUCT_PORT']))
     assert.equal(written.length, names.length + 1)
     assert.equal(mode, 0o600)
-    assert.equal((await run(text)).text, text)
+    const again = await run(text)
+    assert.deepEqual([again.text, again.mode], [text, 0o600])
   })
 
   it('writes no password that the environment has, because that one counts', async () => {

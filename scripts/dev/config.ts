@@ -14,7 +14,8 @@ const collectInto =
       return read()
     } catch (error) {
       if (error instanceof ConfigError) for (const problem of error.problems) problems.add(problem)
-      else if (error instanceof OperatorError) problems.add(error.message)
+      // A sentence, unlike the other problems.
+      else if (error instanceof OperatorError) problems.add(error.message.replace(/\.$/, ''))
       else throw error
       return undefined
     }
@@ -39,6 +40,9 @@ const conflictsOf = (ports: Ports): string[] => {
   )
 }
 
+/** The other values of STORAGE are each known to one service only. */
+const isForBoth = (storage: string): boolean => ['', 'auto', 'embedded'].includes(storage)
+
 /** Services read `PORT`, but here both run, so each has a variable of its own. */
 const environmentsOf = (productPort: number, basketPort: number, grpcAddress: string) => ({
   productEnv: { ...process.env, PORT: String(productPort) },
@@ -50,7 +54,7 @@ const environmentsOf = (productPort: number, basketPort: number, grpcAddress: st
   },
 })
 
-/** Stands for the port of gRPC in both environments until it is known to be valid and free of conflicts. */
+/** Stands for a port that is invalid, or must not be part of a conflict yet. */
 const unusedPort = 1
 
 /**
@@ -62,12 +66,19 @@ export const readDevConfig = (reachable: (host: string) => string) => {
   const collect = collectInto(problems)
   const productPort = collect(() => numberVariable('PRODUCT_PORT', 8080, 65_535)) ?? unusedPort
   const basketPort = collect(() => numberVariable('BASKET_PORT', 8081, 65_535)) ?? unusedPort
+  const env = { ...process.env }
+  if (!isForBoth(env['STORAGE'] ?? '')) {
+    problems.add(
+      'STORAGE must be auto or embedded, because both services read it; DB_HOST and REDIS_HOST select servers',
+    )
+    delete env['STORAGE']
+  }
   // Without PORT, the conflict of it and GRPC_PORT would be reported in terms of a variable that nobody has set.
-  const product = collect(() => readProductConfig({ ...process.env, PORT: String(unusedPort) }))
+  const product = collect(() => readProductConfig({ ...env, PORT: String(unusedPort) }))
   const host = reachable(product?.http.host ?? 'localhost')
   const grpcAddress = `${host}:${product?.grpc.port ?? unusedPort}`
   const { productEnv, basketEnv } = environmentsOf(productPort, basketPort, grpcAddress)
-  const basket = collect(() => readBasketConfig(basketEnv))
+  const basket = collect(() => readBasketConfig({ ...basketEnv, STORAGE: env['STORAGE'] }))
   if (product !== undefined && productPort !== unusedPort && basketPort !== unusedPort)
     for (const conflict of conflictsOf({
       PRODUCT_PORT: productPort,

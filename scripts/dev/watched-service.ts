@@ -44,7 +44,10 @@ const watchSources = (folders: readonly string[], onChange: () => void): Disposa
 const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
   exitCode === null && signalCode === null
 
-/** Starts a service in its own process group, so that Ctrl-C does not signal it. `onStderr` gets what it writes to standard error. */
+/**
+ * Starts a service in its own process group, so that Ctrl-C does not signal it. `onStderr` gets what it writes to standard
+ * error.
+ */
 const spawnService = (main: string, env: NodeJS.ProcessEnv, onStderr: (text: string) => void) => {
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'pipe'], detached: true })
   child.stderr.on('data', (chunk: Buffer) => {
@@ -71,10 +74,10 @@ const end = async (child: ChildProcess, name: string, limitMs: number): Promise<
 const howEnded = ({ exitCode, signalCode }: ChildProcess): string => signalCode ?? `exit code ${exitCode}`
 
 /** The message for the operator, or that of the error in the report of a crash. It may have scrolled away. */
-const reasonIn = (lastWords: string): string => {
-  const [first = '', ...more] = lastWords.trim().split('\n')
+const reasonIn = (errorOutput: string): string => {
+  const [first = '', ...more] = errorOutput.trim().split('\n')
   if (more.length === 0) return first || 'its log above says why'
-  return [first, ...more].find((line) => /^\w*Error\b.*: /.test(line)) ?? lastWords.trim()
+  return [first, ...more].find((line) => /^\w*Error\b.*: /.test(line)) ?? errorOutput.trim()
 }
 
 /**
@@ -88,21 +91,21 @@ export const startWatched = (
   stopLimitMs: number,
 ) => {
   const { promise: failed, reject } = Promise.withResolvers<never>()
-  let lastWords = ''
+  let errorOutput = ''
   let isUp = false
   let isStopping = false
   let restarting = Promise.resolve()
 
   const start = () => {
-    lastWords = ''
+    errorOutput = ''
     const child = spawnService(main, env, (text) => {
-      lastWords = (lastWords + text).slice(-maxReasonLength)
+      errorOutput = (errorOutput + text).slice(-maxReasonLength)
     })
     child.once('close', () => {
       if (isStopping || child !== current) return
       const message = `The ${name} service has ended (${howEnded(child)})`
       if (isUp) process.stderr.write(`${message}; waiting for a change of its files.\n`)
-      else reject(new OperatorError(`${message}: ${reasonIn(lastWords)}`))
+      else reject(new OperatorError(`${message}: ${reasonIn(errorOutput)}`))
     })
     return child
   }
@@ -126,6 +129,7 @@ export const startWatched = (
     restarting = restarting.then(restart)
   })
   return {
+    name,
     /** Rejects if the service ends before it was up. */
     failed,
     /** From now on, a service that ends waits for a change of its files, which may be in the middle of being edited. */

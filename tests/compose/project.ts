@@ -90,7 +90,7 @@ const environmentOf = (
   ports: Readonly<Record<string, string>>,
 ): NodeJS.ProcessEnv => {
   const kept = Object.entries(process.env).filter(([variable]) =>
-    /^(PATH|HOME|USER|DOCKER_\w+|\w+_IMAGE|SSL_\w+)$/.test(variable),
+    /^(PATH|HOME|USER|SHLVL|DOCKER_\w+|\w+_IMAGE|SSL_\w+)$/.test(variable),
   )
   return { ...Object.fromEntries(kept), COMPOSE_PROJECT_NAME: name, VERSION: version, ...ports }
 }

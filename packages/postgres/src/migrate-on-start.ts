@@ -43,6 +43,20 @@ const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply, ver
   return applied === undefined ? {} : { applied }
 }
 
+/** Logs for which sessions the migration may wait. Says nothing of an unreachable server: the log of failures does. */
+const logReminder = async (
+  database: Kysely<unknown>,
+  logger: Logger,
+  isUnreachable: () => boolean,
+): Promise<void> => {
+  const sessions = await blockersOf(database)
+  if (sessions === undefined && isUnreachable()) return
+  logger.warn(
+    { sessions: sessions ?? [] },
+    'the database is not up to date yet: a migration runs, or waits for a lock',
+  )
+}
+
 /** The log message for an error that waiting does not remove. */
 const messageOf = (error: unknown): string => {
   if (error instanceof OperatorError) return `the database cannot be used: ${error.message}`
@@ -73,11 +87,9 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
     level: 'warn',
     fieldsOf: expectedFailure,
   })
-  const remind = async () => {
-    const sessions = await blockersOf(database)
-    logger.warn({ sessions }, 'the database is not up to date yet: a migration runs, or waits for a lock')
-  }
-  const reminder = setInterval(() => void remind(), reminderMs).unref()
+  let isUnreachable = false
+  const remind = () => void logReminder(database, logger, () => isUnreachable)
+  const reminder = setInterval(remind, reminderMs).unref()
   try {
     for (let failed = 0; ; failed++) {
       try {
@@ -91,6 +103,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
           options.abortService()
           return false
         }
+        isUnreachable = isUnusable(error)
         failures.record(error)
         await pause(backoff(failed, retryMs), signal)
       }

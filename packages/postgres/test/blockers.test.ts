@@ -17,7 +17,7 @@ describe('the sessions for which a migration may wait', { skip: withoutPostgres 
     await using database = open(own.url)
     assert.deepEqual(await blockersOf(database), [])
     await inTurn(database, async () => {
-      const [migrating, ...others] = await blockersOf(database)
+      const [migrating, ...others] = (await blockersOf(database)) ?? []
       assert.match(
         String(migrating),
         /^pid \d+ \(test, idle in transaction, since 2\d{3}-.*Z, holds the lock of migrations\)$/,
@@ -39,7 +39,7 @@ describe('the sessions for which a migration may wait', { skip: withoutPostgres 
       await using database = open(own.url)
       const found = await database.connection().execute(async (connection) => {
         await sql.raw(`set role ${role}`).execute(connection)
-        return await blockersOf(connection)
+        return (await blockersOf(connection)) ?? []
       })
       assert.equal(found.length, 1)
       assert.match(String(found[0]), /^pid \d+ \(pg_dump, state unknown, since an unknown time\)$/)

@@ -6,7 +6,13 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
-import { ownSchema, postgresConfig, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
+import {
+  ownDatabase,
+  ownSchema,
+  postgresConfig,
+  query,
+  withoutPostgres,
+} from '@shop/testing/stores/postgres.ts'
 import { Client } from 'pg'
 import { migrateOnStart } from '../src/migrate-on-start.ts'
 import { migrationsIn } from '../src/migrations.ts'
@@ -100,6 +106,41 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
       assert.equal(await migration.done, true, migration.log())
       assert.equal(migration.waits().length, 0)
     })
+
+  it('that waits for a lock logs a reminder of it; one that waits for the server does not speak of locks', async (test) => {
+    test.mock.timers.enable({ apis: ['setInterval'] })
+    await using own = await ownDatabase()
+    const other = new Client({ connectionString: own.url })
+    await other.connect()
+    try {
+      await query('create table things (id integer)', own.url)
+      await other.query('begin; lock table things')
+      await using waiting = await start(own.url, 'alter table things add column name text;\n')
+      await using lost = await start('postgres://postgres@127.0.0.1:1/none', 'select 1;\n')
+      await eventually(20_000, async () => {
+        assert.equal(
+          (
+            await query(
+              `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+              own.url,
+            )
+          ).length,
+          1,
+        )
+        assert.equal(lost.waits().length, 1)
+      })
+      test.mock.timers.tick(10_000)
+      await eventually(20_000, async () =>
+        assert.match(waiting.log(), /"sessions":\["pid .*a migration runs, or waits for a lock/),
+      )
+      await delay(300)
+      assert.doesNotMatch(lost.log(), /not up to date/)
+      await other.query('commit')
+      assert.equal(await waiting.done, true, waiting.log())
+    } finally {
+      await other.end()
+    }
+  })
 
   it('that waits for a lock ends when the service stops', async () => {
     await using schema = await ownSchema()

@@ -51,7 +51,7 @@ export const migratingSessions = async <Tables>(database: Kysely<Tables>): Promi
 
 /**
  * For messages: describes the sessions for which a migration may wait. The one that holds the lock of migrations may be
- * of this process. Resolves with none if the server does not answer.
+ * of this process. Resolves with undefined if the server does not answer.
  */
-export const blockersOf = async <Tables>(database: Kysely<Tables>): Promise<readonly string[]> =>
-  (await withDeadline(limitMs, 'no response', sessionsOf(database)).catch(() => [])).map(describe)
+export const blockersOf = async <Tables>(database: Kysely<Tables>): Promise<readonly string[] | undefined> =>
+  (await withDeadline(limitMs, 'no response', sessionsOf(database)).catch(() => undefined))?.map(describe)

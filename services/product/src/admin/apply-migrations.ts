@@ -10,7 +10,7 @@ const retryMs = { first: 250, last: 5_000 }
 const reminderMs = 10_000
 
 const printBlockers = async (database: Database): Promise<void> => {
-  const sessions = await blockersOf(database)
+  const sessions = (await blockersOf(database)) ?? []
   print(
     ['A migration runs, or waits for a lock. Ctrl-C stops it. Sessions it may wait for:', ...sessions].join(
       '\n  ',
