@@ -19,6 +19,11 @@ const maxWaitingBytes = 1024 * 1024
 
 type Line = Readonly<Record<string, unknown>>
 
+/** Control characters, which would begin a new line or command a terminal. */
+const controls = /\p{Cc}/gu
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
 /** The text after level and time, such as `<service>: request GET /things/:id 200 1.23 ms`. */
 const textMessage = ({ service, msg, method, route, path, rpc, status, duration_ms }: Line): string =>
   [
@@ -33,7 +38,7 @@ const textMessage = ({ service, msg, method, route, path, rpc, status, duration_
     duration_ms === undefined ? undefined : 'ms',
   ]
     .filter((part) => part !== undefined)
-    .map(String)
+    .map((part) => String(part).replace(controls, escaped))
     .join(' ')
 
 const asText = async (stream: DestinationStream, colorize: boolean): Promise<DestinationStream> => {

@@ -58,6 +58,14 @@ describe('a log line', () => {
     assert.match(text, /^\[[\d:.]+\] INFO: test-service: started \{"port":8080\}\n$/)
   })
 
+  it('in text format is one line, whatever its message contains', async () => {
+    const { text } = await logFile({ format: 'text' }, (logger) =>
+      logger.info('a\n[05:00:00.000] INFO: test-service: forged \u001B[31m \u009B31m'),
+    )
+    assert.match(text, /: a\\u000a\[05.* forged \\u001b\[31m \\u009b31m\n$/)
+    assert.equal(text.trim().split('\n').length, 1)
+  })
+
   it('in text format contains the outcome of a request or call', async () => {
     const { text } = await logFile({ format: 'text' }, (logger) => {
       const http = { method: 'GET', route: '/things/:id', status: 200, duration_ms: 1.23 }
