@@ -133,7 +133,7 @@ docker-stop: ## Stop the containers; the data stays
 	@$(DOCKER_HERE)
 	COMPOSE_PROFILES='*' docker compose down
 
-docker-seed: ## Like db-seed, for the shop in containers; takes COUNT and SEED
+docker-seed: ## Like db-seed, for the shop in containers; takes COUNT and SEED, and needs FORCE=1
 	@$(DOCKER_HERE)
 	@docker compose run --rm --env COUNT="$${COUNT:-}" --env SEED="$${SEED:-}" --env FORCE="$${FORCE:-}" migrate \
 	  node services/product/src/admin/seed.ts

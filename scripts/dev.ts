@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import type { HealthReport } from '@shop/platform/health/health.ts'
 import { listenOn } from '@shop/platform/listen.ts'
-import { run } from '@shop/platform/process/lifecycle.ts'
+import { run, stopLimitMs } from '@shop/platform/process/lifecycle.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { readDevConfig } from './dev/config.ts'
 import { startWatched } from './dev/watched-service.ts'
@@ -41,7 +41,7 @@ const reachable = (host: string): string => {
  * Returns why the service is not healthy; undefined if it is. Asks for health, not readiness: the basket service is ready
  * before it can reach the product service.
  */
-const illness = async (url: string): Promise<string | undefined> => {
+const unhealthyReason = async (url: string): Promise<string | undefined> => {
   try {
     const report = (await (
       await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })
@@ -58,7 +58,7 @@ const illness = async (url: string): Promise<string | undefined> => {
 const untilHealthy = async (name: string, url: string): Promise<void> => {
   const deadline = performance.now() + healthyLimitMs
   for (let failed = 0; ; failed++) {
-    const reason = await illness(url)
+    const reason = await unhealthyReason(url)
     if (reason === undefined) return
     if (performance.now() > deadline)
       throw new OperatorError(
@@ -86,17 +86,21 @@ Ctrl-C stops both.
 
 `
 
-const start = (name: 'product' | 'basket', env: NodeJS.ProcessEnv) => {
+/** How long the process of a service has to end by itself, at its own limit. */
+const graceMs = 2_000
+
+const start = (name: 'product' | 'basket', delayMs: number, env: NodeJS.ProcessEnv) => {
   const sources = join(root, `services/${name}/src`)
   return startWatched(
     { name, main: join(sources, 'main.ts'), folders: [sources, join(root, 'packages')] },
     env,
+    delayMs + stopLimitMs + graceMs,
   )
 }
 
 /**
  * Resolves when somebody stops the services, or closes the terminal. Further signals are ignored, because the process must
- * outlive the services: make passes SIGTERM on to a process that has got it already. They end within ten seconds.
+ * outlive the services: make passes SIGTERM on to a process that has got it already. Those that do not end are killed.
  */
 const untilSignal = () =>
   new Promise<void>((resolve) => {
@@ -104,15 +108,20 @@ const untilSignal = () =>
   })
 
 await run(async () => {
-  const { host, listenHost, grpcAddress, ports, productEnv, basketEnv } = readDevConfig(reachable)
+  const { host, listenHost, grpcAddress, ports, productEnv, basketEnv, delayMs } = readDevConfig(reachable)
   for (const [variable, port] of Object.entries(ports)) await requireFreePort(listenHost, port, variable)
   const productUrl = `http://${host}:${ports.PRODUCT_PORT}`
   const basketUrl = `http://${host}:${ports.BASKET_PORT}`
 
+  // The terminal may close, and a program that reads the output may end: the services must still be stopped.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const stopped = untilSignal()
   const services = [
-    { url: productUrl, ...start('product', { RELATED_DOCS_URL: `${basketUrl}/docs`, ...productEnv }) },
-    { url: basketUrl, ...start('basket', { RELATED_DOCS_URL: `${productUrl}/docs`, ...basketEnv }) },
+    {
+      url: productUrl,
+      ...start('product', delayMs, { RELATED_DOCS_URL: `${basketUrl}/docs`, ...productEnv }),
+    },
+    { url: basketUrl, ...start('basket', delayMs, { RELATED_DOCS_URL: `${productUrl}/docs`, ...basketEnv }) },
   ]
   const announce = async () => {
     // One after the other: the basket service becomes healthy only after the product service, and earlier

@@ -52,6 +52,7 @@ const externalNames = new Set([
   'OTEL_EXPORTER_OTLP_COMPRESSION',
   'OTEL_RESOURCE_ATTRIBUTES',
   'pg_locks',
+  'proxy_cache',
   'reusePort',
   'SCHED_NONE',
   'wasReady',
@@ -124,5 +125,14 @@ describe('the index of decisions', () => {
       rows,
       written.toSorted(([a = ''], [b = '']) => a.localeCompare(b)),
     )
+  })
+
+  it('names exactly the numbers that no decision has', () => {
+    const [, named = ''] = /(\d[\d, and]*) were never assigned/.exec(read('docs/decisions/README.md')) ?? []
+    const numbers = new Set(decisions.map((file) => Number.parseInt(basename(file), 10)))
+    const missing = Array.from({ length: Math.max(...numbers) }, (_, index) => index + 1).filter(
+      (number) => !numbers.has(number),
+    )
+    assert.deepEqual((named.match(/\d+/g) ?? []).map(Number), missing)
   })
 })

@@ -157,8 +157,8 @@ describe('the version of the release', () => {
       ['dockerfiles/product.dockerfile', /^ARG VERSION=(.+)$/gm],
       ['dockerfiles/basket.dockerfile', /^ARG VERSION=(.+)$/gm],
       ['deploy/k8s/kustomization.yml', /newTag: (.+)$/gm],
-      ['api/released/openapi/product.json', /^ {4}"version": "(.+)"$/gm],
-      ['api/released/openapi/basket.json', /^ {4}"version": "(.+)"$/gm],
+      ['api/released/openapi/product.json', /^ {4}"version": "(.+)",?$/gm],
+      ['api/released/openapi/basket.json', /^ {4}"version": "(.+)",?$/gm],
     ] as const)
       assert.deepEqual(
         new Set([...read(file).matchAll(pattern)].map(([, one]) => one)),

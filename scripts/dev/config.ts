@@ -54,7 +54,7 @@ const environmentsOf = (productPort: number, basketPort: number, grpcAddress: st
   },
 })
 
-/** Stands for the port of gRPC in both environments until it is known to be valid and free of conflicts. */
+/** Stands for a port that is invalid, or must not be part of a conflict yet. */
 const unusedPort = 1
 
 /**
@@ -94,5 +94,6 @@ export const readDevConfig = (reachable: (host: string) => string) => {
     ports: { PRODUCT_PORT: productPort, GRPC_PORT: product.grpc.port, BASKET_PORT: basketPort },
     productEnv,
     basketEnv,
+    delayMs: product.shutdown.delayMs,
   }
 }

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { privateFolder } from './private-files.ts'
 
 /**
- * Creates the folder and its parents if missing, for this user alone. `mkdirSync` with `recursive` does not return below /proc, where creating a
- * folder fails with ENOENT although its parent exists.
+ * Creates the folder and its parents if missing, for this user alone. `mkdirSync` with `recursive` does not return below
+ * /proc, where creating a folder fails with ENOENT although its parent exists.
  */
 export const createFolder = (path: string): void => {
   if (existsSync(path)) return

@@ -30,7 +30,7 @@ const sslOf = ({ mode, rootCertificate }: PostgresTls): ClientConfig['ssl'] => {
 }
 
 /**
- * Converts the address to `pg` client configuration. TLS parameters in a URL take precedence over `tls`. The
+ * Converts the address to `pg` client configuration. Each TLS parameter in a URL takes precedence over that in `tls`. The
  * startup options are added to those in the URL or in PGOPTIONS, and take precedence over them.
  */
 export const clientConfigOf = (
@@ -44,6 +44,13 @@ export const clientConfigOf = (
   connection.searchParams.set('options', addTo(connection.searchParams.get('options') ?? undefined))
   // Without this, pg treats `sslmode=require` in a URL like `verify-full`.
   connection.searchParams.set('uselibpqcompat', 'true')
+  // With `sslmode` in the URL, pg ignores `ssl`, and `require` would no longer verify the certificate.
+  if (
+    tls.rootCertificate !== undefined &&
+    connection.searchParams.has('sslmode') &&
+    !connection.searchParams.has('sslrootcert')
+  )
+    connection.searchParams.set('sslrootcert', tls.rootCertificate)
   const { hosts } = address
   return { connectionString: connection.href, ssl: sslOf(tls), ...(hosts !== undefined && { hosts }) }
 }

@@ -35,7 +35,7 @@ export const service = 'product-service'
 const PostgresUrl = Type.Optional(
   Type.String({
     pattern: '^postgres(ql)?://[^/]+',
-    description: 'a URL such as postgres://user:password@host:5432/database',
+    description: 'a URL such as postgres://host:5432/database, optionally with user and password',
     ...secret,
   }),
 )

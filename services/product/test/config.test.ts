@@ -361,6 +361,14 @@ describe("the product service's configuration", () => {
         })
   })
 
+  it('shows examples without a user, which the output of programs would leave out', () => {
+    for (const url of ['postgres://host', 'postgres://host/db?host=a,b', 'mysql://host'])
+      assert.throws(
+        () => readConfig({ DATABASE_URL: url }),
+        ({ message }: Error) => !/:\/\/\S*@/.test(message),
+      )
+  })
+
   it('reports every problem at once and reveals no secrets', () => {
     const variables = {
       GRPC_PORT: '99999',

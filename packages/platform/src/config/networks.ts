@@ -17,6 +17,18 @@ const partsOf = (entry: string) => {
   return { address, prefix, version }
 }
 
+const addTo = (networks: BlockList, entry: string): void => {
+  const { address, prefix, version } = partsOf(entry)
+  networks.addSubnet(address, Number(prefix ?? maxPrefix[version]), version === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** Whether the IPv6 network is also that of all IPv4 addresses in the form of IPv6, `::ffff:0:0/96`. */
+const hasAllIpv4 = (entry: string): boolean => {
+  const network = new BlockList()
+  addTo(network, entry)
+  return ['0.0.0.0', '255.255.255.255'].every((address) => network.check(address))
+}
+
 /** Why the entry is not one of the list; undefined if it is. Without its text, which may be a secret in the wrong place. */
 const problemOf = (entry: string): string | undefined => {
   if (Object.hasOwn(namedNetworks, entry)) return undefined
@@ -26,7 +38,10 @@ const problemOf = (entry: string): string | undefined => {
     return `must be an IP address, a network such as 10.0.0.0/8, or one of ${Object.keys(namedNetworks).join(', ')}`
   if (prefix === undefined) return undefined
   const isInRange = /^[1-9][0-9]{0,2}$/.test(prefix) && Number(prefix) <= max
-  return isInRange ? undefined : `must have a prefix length from 1 to ${max}`
+  if (!isInRange) return `must have a prefix length from 1 to ${max}`
+  return hasAllIpv4(entry)
+    ? 'must not contain all IPv4 addresses: write 10.0.0.0/8, not ::ffff:10.0.0.0/8'
+    : undefined
 }
 
 /** A rule for `readVariables`: the variable, if set, is `off`, or addresses and networks separated by commas. */
@@ -46,10 +61,8 @@ export const mustBeNetworks = (name: string, text: string | undefined): string |
  */
 export const networkMatcher = (text: string): ((address: string | undefined) => boolean) => {
   const networks = new BlockList()
-  for (const entry of text === 'off' ? [] : text.split(',').flatMap((name) => namedNetworks[name] ?? name)) {
-    const { address, prefix, version } = partsOf(entry)
-    networks.addSubnet(address, Number(prefix ?? maxPrefix[version]), version === 4 ? 'ipv4' : 'ipv6')
-  }
+  for (const entry of text === 'off' ? [] : text.split(',').flatMap((name) => namedNetworks[name] ?? name))
+    addTo(networks, entry)
   return (address = '') => {
     const version = isIP(address)
     return version !== 0 && networks.check(address, version === 4 ? 'ipv4' : 'ipv6')

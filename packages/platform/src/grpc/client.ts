@@ -34,8 +34,8 @@ const appError = (error: ServiceError): AppError => {
 
 /**
  * Calls a method of a generated client with the current request id and a deadline: `deadlineMs` from now, without time in
- * which this process is stalled (docs/decisions/0040-a-stalled-process-has-more-time.md). Rejects with the `AppError` that the other service threw, or with `unavailable` if it did not respond
- * in time.
+ * which this process is stalled (docs/decisions/0040-a-stalled-process-has-more-time.md). Rejects with the `AppError` that
+ * the other service threw, or with `unavailable` if it did not respond in time.
  */
 export const callUnary = <Request, Response>(
   method: UnaryMethod<Request, Response>,

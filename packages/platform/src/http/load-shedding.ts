@@ -1,27 +1,35 @@
-import underPressure from '@fastify/under-pressure'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
-import { every } from '../resilience/every.ts'
+import { every, pause } from '../resilience/every.ts'
 import { sendStatus } from './errors.ts'
 import { isOperational } from './operations/operation-routes.ts'
 
 const sampleIntervalMs = 500
 
+/** The histogram measures how long a timer of this many milliseconds takes. */
+const resolutionMs = 10
+
 /**
  * Rejects requests with 503 while the event loop delay, averaged over half a second, exceeds `maxDelayMs`:
  * accepting them would only delay all the others. The routes for operators are always served. A `maxDelayMs`
- * of 0 disables load shedding. Resolves with a function that returns whether requests are being rejected.
+ * of 0 disables load shedding. Returns a function that returns whether requests are being rejected.
  */
-export const shedLoad = async (app: FastifyInstance, maxDelayMs: number): Promise<() => boolean> => {
+export const shedLoad = (app: FastifyInstance, maxDelayMs: number): (() => boolean) => {
   if (maxDelayMs === 0) return () => false
-  // The plugin only measures: its own limits would look up the route of every request.
-  await app.register(underPressure, { sampleInterval: sampleIntervalMs })
+  const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
+  histogram.enable()
   let overloaded = false
   const closing = new AbortController()
   const sample = () => {
-    overloaded = app.memoryUsage().eventLoopDelay > maxDelayMs
+    // Without a value, the event loop was blocked all the time.
+    overloaded = histogram.count === 0 || histogram.mean / 1e6 - resolutionMs > maxDelayMs
+    histogram.reset()
   }
-  void every(sampleIntervalMs, sample, closing.signal)
-  app.addHook('onClose', async () => closing.abort())
+  void pause(sampleIntervalMs, closing.signal).then(() => every(sampleIntervalMs, sample, closing.signal))
+  app.addHook('onClose', async () => {
+    closing.abort()
+    histogram.disable()
+  })
   app.addHook('onRequest', (request, reply, done) => {
     if (overloaded && !isOperational(request.routeOptions.url)) void sendStatus(503, request, reply)
     else done()

@@ -107,7 +107,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   // Before all hooks that may refuse a request: pages may read their problems, too.
   await registerCors(app, config.corsOrigins)
   refuseRequests(app, checkHead)
-  const isOverloaded = await shedLoad(app, config.maxEventLoopDelayMs)
+  const isOverloaded = shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
   const addOtherMethods = respondMethodNotAllowed(app)

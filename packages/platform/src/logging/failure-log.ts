@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { causeOf, failureFields } from '../failure.ts'
 import type { Logger } from './logger.ts'
 
@@ -22,7 +23,7 @@ type FailureLogOptions = Readonly<{
  * Creates the log of failures. The first failure with a cause is logged with its error. Repetitions are
  * counted, and one line every ten seconds reports their number, because an outage would otherwise fill the
  * log files within seconds and remove the line that tells how it began. A cause that did not occur for an
- * interval is logged in full again.
+ * interval is logged in full again. The count has no request id, although the timer starts in a request.
  */
 export const createFailureLog = (logger: Logger, message: string, options: FailureLogOptions = {}) => {
   const { level = 'error', fieldsOf = failureFields } = options
@@ -32,7 +33,7 @@ export const createFailureLog = (logger: Logger, message: string, options: Failu
     clearInterval(timer)
     timer = undefined
   }
-  const report = () => {
+  const report = AsyncLocalStorage.bind(() => {
     for (const [identity, { cause, count }] of repetitions) {
       if (count === 0) repetitions.delete(identity)
       else {
@@ -41,7 +42,7 @@ export const createFailureLog = (logger: Logger, message: string, options: Failu
       }
     }
     if (repetitions.size === 0) stopTimer()
-  }
+  })
   return {
     /** Logs or counts the failure. Returns its cause in one line, for the line of the request. */
     record: (error: unknown, fields: Readonly<Record<string, unknown>> = {}): string => {

@@ -35,5 +35,6 @@ export const reopenLogsOnHangup = (logger: Logger): void =>
     const { opened, failed } = reopenLogFiles()
     for (const error of failed)
       logger.error({ cause: causeOf(error) }, 'a log file cannot be reopened; lines still go to the old one')
-    logger.info({ signal: 'SIGHUP', opened }, opened === 0 ? 'no log file to reopen' : 'log files reopened')
+    if (opened > 0) logger.info({ signal: 'SIGHUP', opened }, 'log files reopened')
+    else if (failed.length === 0) logger.info({ signal: 'SIGHUP' }, 'no log file to reopen')
   })

@@ -2,12 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { startServer } from '../support/http-server.ts'
+import { stall } from '../support/stall.ts'
 
 const routes = async (app: { get: (path: string, handler: () => object) => unknown }) =>
   void app.get('/things', () => ({}))
-
-/** Blocks the event loop. */
-const block = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 
 describe('the HTTP server', () => {
   it('serves no documentation when `docs` is off', async () => {
@@ -60,7 +58,7 @@ describe('the HTTP server', () => {
     const { app } = server
     assert.equal((await app.inject('/things')).statusCode, 200)
     await eventually(20_000, async () => {
-      block(200)
+      stall(200)
       const refused = await app.inject('/things')
       assert.deepEqual([refused.statusCode, refused.json().code], [503, 'unavailable'])
       assert.ok(Number(refused.headers['retry-after']) >= 1)

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { createFailureLog } from '../../src/logging/failure-log.ts'
+import { requestContext } from '../../src/request-context.ts'
 
 const refused = (milliseconds: number) =>
   new AppError('unavailable', 'the database is unavailable', {
@@ -46,6 +47,21 @@ describe('the log of failures', () => {
     log.record(refused(400))
     mock.timers.tick(10_000)
     assert.deepEqual(log.takeLines(), [['request failed repeatedly', cause, 1]])
+  })
+
+  it('counts repetitions under no request id, because they belong to many requests', ({ mock }) => {
+    mock.timers.enable({ apis: ['setInterval'] })
+    const { logger } = recordingLogger()
+    const ids: unknown[] = []
+    const failures = createFailureLog(logger, 'request failed')
+    mock.method(logger, 'error', () => ids.push(requestContext.getStore()?.requestId))
+    requestContext.run({ requestId: 'first' }, () => {
+      failures.record(refused(400))
+      failures.record(refused(400))
+      mock.timers.tick(10_000)
+    })
+    assert.deepEqual(ids, ['first', undefined])
+    failures.close()
   })
 
   it('has the stack again after an interval without the failure', ({ mock }) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { globSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtempDisposable, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,6 +13,7 @@ import { runProgram, startProgram } from '@shop/testing/services/program.ts'
 import { createLogger } from '../../src/logging/logger.ts'
 import { usesColors } from '../../src/logging/output.ts'
 import { fileConfig } from '../support/log-config.ts'
+import { withoutScript } from '../support/terminal.ts'
 
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'shop-log-'))
 const namesIn = (folder: string) =>
@@ -78,14 +79,6 @@ describe('a log file', () => {
     assert.match(stdout, /mkdir '\/proc\/shop'.*the log file cannot be opened.*\n.*"first"\}\n.*"last"\}\n$/)
   })
 })
-
-const withoutScript = (() => {
-  try {
-    return execFileSync('script', ['--version']).length === 0
-  } catch {
-    return 'needs script of util-linux'
-  }
-})()
 
 const manyLines = program('log-many-lines')
 

@@ -239,6 +239,9 @@ describe('the configuration', () => {
       ['0.0.0.0/0', 'must have a prefix length from 1 to 32'],
       ['10.0.0.0/', 'must have a prefix length from 1 to 32'],
       ['::/129', 'must have a prefix length from 1 to 128'],
+      ['::/1', 'must not contain all IPv4 addresses: write 10.0.0.0/8, not ::ffff:10.0.0.0/8'],
+      ['::ffff:10.0.0.0/8', 'must not contain all IPv4 addresses: write 10.0.0.0/8, not ::ffff:10.0.0.0/8'],
+      ['::ffff:0:0/96', 'must not contain all IPv4 addresses: write 10.0.0.0/8, not ::ffff:10.0.0.0/8'],
     ] as const)
       assert.deepEqual(
         problems({ TRUST_PROXY: `loopback,${entry}` }),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { withDeadline } from '../../src/resilience/deadline.ts'
+import { stall } from '../support/stall.ts'
 
 const never = new Promise<never>(() => {})
 
@@ -24,7 +25,7 @@ describe('withDeadline', () => {
   it('does not time out because the event loop was blocked', async () => {
     const operation = new Promise((resolve) => setImmediate(() => setImmediate(resolve, 'done')))
     const result = withDeadline(20, 'too slow', operation)
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+    stall(200)
     assert.equal(await result, 'done')
   })
 

@@ -1,40 +1,42 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { describe, it, type TestContext } from 'node:test'
 import { afterResponsiveTime } from '../../src/resilience/responsive-timer.ts'
 
-/** Stalls the event loop, as work of the process itself or a lack of CPU time does. */
-const stall = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-
-const startTimer = (ms: number) => {
-  const state = { expired: false }
-  const timer = afterResponsiveTime(ms, () => {
-    state.expired = true
-  })
-  return { state, timer }
+/** Starts a timer of 100 ms on a clock that only `pass` moves on: the timer sees it once, after that many milliseconds. */
+const startTimer = ({ mock }: TestContext) => {
+  let now = 1_000
+  let expirations = 0
+  mock.method(performance, 'now', () => now)
+  mock.timers.enable({ apis: ['setTimeout'] })
+  const timer = afterResponsiveTime(100, () => (expirations += 1))
+  const pass = (ms: number) => {
+    now += ms
+    mock.timers.tick(20)
+    return expirations
+  }
+  return { timer, pass }
 }
 
 describe('a timer of responsive time', () => {
-  it('does not count a stall of the process, and expires afterwards', async () => {
-    const { state } = startTimer(400)
-    stall(600)
-    await delay(0)
-    assert.equal(state.expired, false)
-    await eventually(20_000, async () => assert.ok(state.expired))
+  it('expires once, after its time', (test) => {
+    const { pass } = startTimer(test)
+    assert.deepEqual([20, 20, 20, 20, 20, 20].map(pass), [0, 0, 0, 0, 1, 1])
   })
 
-  it('expires after twice its time at the latest', async () => {
-    const { state } = startTimer(100)
-    stall(250)
-    await delay(1)
-    await eventually(20_000, async () => assert.ok(state.expired))
+  it('counts 30 ms of a stall', (test) => {
+    const { pass } = startTimer(test)
+    assert.deepEqual([90, 20, 20, 20, 20].map(pass), [0, 0, 0, 0, 1])
   })
 
-  it('does not expire once it is disposed of', async () => {
-    const { state, timer } = startTimer(1)
+  it('expires after twice its time at the latest', (test) => {
+    const { pass } = startTimer(test)
+    assert.deepEqual([90, 90, 20].map(pass), [0, 0, 1])
+  })
+
+  it('does not expire once it is disposed of', (test) => {
+    const { timer, pass } = startTimer(test)
+    pass(20)
     timer[Symbol.dispose]()
-    await delay(50)
-    assert.equal(state.expired, false)
+    assert.deepEqual([20, 20, 20, 20, 200].map(pass), [0, 0, 0, 0, 0])
   })
 })

@@ -12,13 +12,13 @@ export const mustBeHosts = (name: string, list: string | undefined): string | fa
 const mustNameDatabase = (name: string, url: string): string | false =>
   URL.canParse(url) &&
   new URL(url).pathname.length < 2 &&
-  `${name} must name a database, as in postgres://user@host:5432/database`
+  `${name} must name a database, as in postgres://host:5432/database`
 
 /** A rule: the parameters of the URL do not name other servers than those that the service uses. */
 const mustTargetWrites = (name: string, url: string): string | false => {
   const { searchParams } = URL.canParse(url) ? new URL(url) : { searchParams: new URLSearchParams() }
   if (searchParams.get('host')?.includes(',') === true)
-    return `${name} must list its hosts before the database, as in postgres://user@a,b:5433/database`
+    return `${name} must list its hosts before the database, as in postgres://a,b:5433/database`
   return (
     (searchParams.get('target_session_attrs') ?? 'read-write') !== 'read-write' &&
     `${name} must not have a target_session_attrs other than read-write`

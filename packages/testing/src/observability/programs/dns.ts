@@ -1,4 +1,7 @@
-/** A DNS server for A records: node dns.ts ADDRESS ZONE, where the file ZONE has the addresses of each name as JSON. Ends with standard input. */
+/**
+ * A DNS server for A records: node dns.ts ADDRESS ZONE, where the file ZONE has the addresses of each name as JSON.
+ * Ends with standard input.
+ */
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 
