@@ -1,4 +1,5 @@
 import { OperatorError } from '../config/operator-error.ts'
+import { ConfigError } from '../config/variables.ts'
 import type { Logger } from '../logging/logger.ts'
 import { withoutUrlCredentials } from '../url-credentials.ts'
 import type { Host, Order } from './host.ts'
@@ -45,7 +46,7 @@ export const run = async (main: () => Promise<void>): Promise<void> => {
   } catch (thrown) {
     const error = causeOf(thrown)
     process.exitCode = error instanceof OperatorError ? error.exitCode : 1
-    process.stderr.write(`${withoutUrlCredentials(describe(error))}\n`)
+    process.stderr.write(`${textOf(error)}\n`)
   }
   // Everything is closed or cut off by now. A connection to a hung server must not keep the process alive.
   process.exit()
@@ -54,6 +55,10 @@ export const run = async (main: () => Promise<void>): Promise<void> => {
 /** If closing fails too, its error comes first and suppresses the one that made `main` end. */
 const causeOf = (error: unknown): unknown =>
   error instanceof SuppressedError ? causeOf(error.suppressed) : error
+
+/** Invalid configurations are described without values, but with examples of URLs. */
+const textOf = (error: unknown): string =>
+  error instanceof ConfigError ? error.message : withoutUrlCredentials(describe(error))
 
 const describe = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)

@@ -36,6 +36,7 @@ describe('the log line of a request', () => {
       'unmatched',
       '/things/:thing_id/parts/:part_id/x',
     ])
+    assert.deepEqual(await logged('//things//ann@example.com'), ['unmatched', '//things//:thing_id'])
   })
 
   it('with a route has no path, which may contain a user id', async () => {

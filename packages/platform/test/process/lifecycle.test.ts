@@ -16,7 +16,10 @@ describe('a process', () => {
     const { code, stdout, stderr } = await runProgram(failing, 'invalid configuration')
     assert.equal(code, 78)
     assert.equal(stdout, '')
-    assert.equal(stderr, 'Invalid configuration:\n  - PORT must be a whole number\n  - NAME is required\n')
+    assert.equal(
+      stderr,
+      'Invalid configuration:\n  - PORT must be a whole number\n  - A_URL must be a URL such as redis://user:password@host\n',
+    )
   })
 
   it('with an operator error exits with 1 and prints the message, without a stack trace or credentials', async () => {

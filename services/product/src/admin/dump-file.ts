@@ -8,7 +8,7 @@ import { print } from './catalog.ts'
 import { checksumOf } from './checksum.ts'
 
 /** The make target that messages name. docker-compose.yml sets its own. */
-export const restoreTarget = process.env['RESTORE_TARGET'] ?? 'db-restore'
+export const restoreTarget = process.env['RESTORE_TARGET'] || 'db-restore'
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT'

@@ -18,16 +18,22 @@ export const printable = (path: string): string => {
 /** Whether the segment of a route stands for a value, such as `:id` or `top-:n`. */
 const isParameter = (segment: string): boolean => /[:*]/.test(segment)
 
-/** Replaces the segments of the path that a route with the same beginning has as a parameter by its name. */
+/**
+ * Replaces the segments of the path that a route with the same beginning has as a parameter by its name. Repeated slashes
+ * count once: a client has them whose base URL ends with one.
+ */
 const withoutValues = (path: string, routes: readonly (readonly string[])[]): string => {
   let candidates = routes
+  let depth = 0
   return path
     .split('/')
-    .map((segment, index) => {
-      const exact = candidates.filter((route) => route[index] === segment)
-      const parameters = candidates.filter((route) => isParameter(route[index] ?? ''))
+    .map((segment) => {
+      if (segment === '') return segment
+      depth += 1
+      const exact = candidates.filter((route) => route[depth] === segment)
+      const parameters = candidates.filter((route) => isParameter(route[depth] ?? ''))
       candidates = [...exact, ...parameters]
-      return exact.length > 0 ? segment : (parameters[0]?.[index] ?? segment)
+      return exact.length > 0 ? segment : (parameters[0]?.[depth] ?? segment)
     })
     .join('/')
 }

@@ -14,7 +14,10 @@ const openAdapters = async () => {
 const outcomes: Readonly<Record<string, () => Promise<void>>> = {
   success: async () => {},
   'invalid configuration': async () => {
-    throw new ConfigError(['PORT must be a whole number', 'NAME is required'])
+    throw new ConfigError([
+      'PORT must be a whole number',
+      'A_URL must be a URL such as redis://user:password@host',
+    ])
   },
   'operator error': async () => {
     throw new OperatorError('cannot open postgres://user:p@ss@host/shop')
