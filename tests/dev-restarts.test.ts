@@ -78,6 +78,18 @@ describe('a service under make dev', () => {
     await eventually(20_000, async () => assert.equal(service.starts(), 'ab'))
   })
 
+  it('runs although its files cannot be watched', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-dev-'))
+    const [main, started] = [join(folder.path, 'main.mjs'), join(folder.path, 'started')]
+    writeFileSync(main, runs('a', started))
+    const service = startWatched({ name: 'toy', main, folders: [join(folder.path, 'missing')] }, {}, 500)
+    try {
+      await eventually(20_000, async () => assert.equal(readFileSync(started, 'utf8'), 'a'))
+    } finally {
+      await service.stop()
+    }
+  })
+
   it('ends with the process that started it, even if that crashes', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'shop-dev-'))
     const main = join(folder.path, 'main.mjs')

@@ -12,6 +12,12 @@ const maxReasonLength = 2_000
 /** A program, and the folders with its sources. */
 type Service = Readonly<{ name: string; main: string; folders: readonly string[] }>
 
+/** The system limits how many files can be watched (on Linux, fs.inotify.max_user_watches). */
+const reportUnwatched =
+  (folder: string) =>
+  (error: unknown): void =>
+    void process.stderr.write(`Changes in ${folder} are not noticed: ${String(error)}\n`)
+
 /** Calls `onChange` after changes of the sources of the service. Watches folders: many editors replace a file when they save it. */
 const watchSources = (folders: readonly string[], onChange: () => void): Disposable => {
   let timer: NodeJS.Timeout | undefined
@@ -19,11 +25,14 @@ const watchSources = (folders: readonly string[], onChange: () => void): Disposa
     clearTimeout(timer)
     timer = setTimeout(onChange, settleMs)
   }
-  const watchers = folders.map((folder) =>
-    watch(folder, { recursive: true }, settle).on('error', (error) =>
-      process.stderr.write(`Changes in ${folder} are not noticed any more: ${error.message}\n`),
-    ),
-  )
+  const watchers = folders.flatMap((folder) => {
+    try {
+      return watch(folder, { recursive: true }, settle).on('error', reportUnwatched(folder))
+    } catch (error) {
+      reportUnwatched(folder)(error)
+      return []
+    }
+  })
   return {
     [Symbol.dispose]: () => {
       clearTimeout(timer)
