@@ -43,18 +43,18 @@ const bringUpToDate = async (database: Kysely<unknown>, { migrations, apply, ver
   return applied === undefined ? {} : { applied }
 }
 
-/** Logs for which sessions the migration may wait. Says nothing of an unreachable server: the log of failures does. */
+/**
+ * Logs for which sessions the migration may wait. Without any, it says nothing if the last attempt has failed: the log of
+ * failures says that the server is unreachable, or that nobody has migrated yet.
+ */
 const logReminder = async (
   database: Kysely<unknown>,
   logger: Logger,
-  isUnreachable: () => boolean,
+  hasFailed: () => boolean,
 ): Promise<void> => {
-  const sessions = await blockersOf(database)
-  if (sessions === undefined && isUnreachable()) return
-  logger.warn(
-    { sessions: sessions ?? [] },
-    'the database is not up to date yet: a migration runs, or waits for a lock',
-  )
+  const sessions = (await blockersOf(database)) ?? []
+  if (sessions.length === 0 && hasFailed()) return
+  logger.warn({ sessions }, 'the database is not up to date yet: a migration runs, or waits for a lock')
 }
 
 /** The log message for an error that waiting does not remove. */
@@ -87,8 +87,8 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
     level: 'warn',
     fieldsOf: expectedFailure,
   })
-  let isUnreachable = false
-  const remind = () => void logReminder(database, logger, () => isUnreachable)
+  let hasFailed = false
+  const remind = () => void logReminder(database, logger, () => hasFailed)
   const reminder = setInterval(remind, reminderMs).unref()
   try {
     for (let failed = 0; ; failed++) {
@@ -103,7 +103,7 @@ export const migrateOnStart = async (options: MigrationOnStart): Promise<boolean
           options.abortService()
           return false
         }
-        isUnreachable = isUnusable(error)
+        hasFailed = isUnusable(error) || error instanceof MigrationsPending
         failures.record(error)
         await pause(backoff(failed, retryMs), signal)
       }

@@ -18,7 +18,7 @@ import { migrateOnStart } from '../src/migrate-on-start.ts'
 import { migrationsIn } from '../src/migrations.ts'
 
 /** Begins a migration at the start of a service. */
-const start = async (url: string, migration: string) => {
+const start = async (url: string, migration: string, apply = true) => {
   const folder = await mkdtempDisposable(join(tmpdir(), 'migrations-'))
   await writeFile(join(folder.path, '0001_test.sql'), migration)
   const { logger, lines } = recordingLogger()
@@ -27,7 +27,7 @@ const start = async (url: string, migration: string) => {
   const done = migrateOnStart({
     postgres: postgresConfig(url),
     migrations: migrationsIn(folder.path),
-    apply: true,
+    apply,
     logger,
     signal: stopping.signal,
     abortService: () => {
@@ -107,7 +107,7 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
       assert.equal(migration.waits().length, 0)
     })
 
-  it('that waits for a lock logs a reminder of it; one that waits for the server does not speak of locks', async (test) => {
+  it('that waits for a lock logs a reminder of it; one that waits for the server, or for somebody to migrate, does not speak of locks', async (test) => {
     test.mock.timers.enable({ apis: ['setInterval'] })
     await using own = await ownDatabase()
     const other = new Client({ connectionString: own.url })
@@ -117,6 +117,8 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
       await other.query('begin; lock table things')
       await using waiting = await start(own.url, 'alter table things add column name text;\n')
       await using lost = await start('postgres://postgres@127.0.0.1:1/none', 'select 1;\n')
+      await using empty = await ownDatabase()
+      await using idle = await start(empty.url, 'select 1;\n', false)
       await eventually(20_000, async () => {
         assert.equal(
           (
@@ -127,14 +129,14 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
           ).length,
           1,
         )
-        assert.equal(lost.waits().length, 1)
+        for (const { waits } of [lost, idle]) assert.equal(waits().length, 1)
       })
       test.mock.timers.tick(10_000)
       await eventually(20_000, async () =>
         assert.match(waiting.log(), /"sessions":\["pid .*a migration runs, or waits for a lock/),
       )
       await delay(300)
-      assert.doesNotMatch(lost.log(), /not up to date/)
+      for (const { log } of [lost, idle]) assert.doesNotMatch(log(), /not up to date/)
       await other.query('commit')
       assert.equal(await waiting.done, true, waiting.log())
     } finally {
