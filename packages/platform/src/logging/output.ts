@@ -38,8 +38,9 @@ const textMessage = ({ service, msg, method, route, path, rpc, status, duration_
     duration_ms === undefined ? undefined : 'ms',
   ]
     .filter((part) => part !== undefined)
-    .map((part) => String(part).replace(controls, escaped))
+    .map(String)
     .join(' ')
+    .replace(controls, escaped)
 
 const asText = async (stream: DestinationStream, colorize: boolean): Promise<DestinationStream> => {
   // Loaded on demand, because only this format needs it and loading takes a tenth of the startup time.
