@@ -14,7 +14,7 @@ import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.t
 /**
  * The deadline of a call, without time in which this process is stalled
  * (docs/decisions/0040-a-stalled-process-has-more-time.md). A look-up may first have to wait for an earlier call. It then
- * takes at most twice as long, which is still less than the one second that a request may take.
+ * takes at most twice as long: while this process gets CPU time, that is less than the one second that a request may take.
  */
 const deadlineMs = 400
 /** Even if all products have the longest strings, the response is below the 4 MB that a gRPC client accepts. */
