@@ -77,7 +77,16 @@ describe('a restore', { skip: withoutPostgresPrograms }, () => {
   before(async () => {
     server = stack.use(await startPostgresServer())
     folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'restore-'))).path
-    for (const path of ['Makefile', 'bench', 'node_modules', 'package.json', 'package-lock.json', 'packages'])
+    for (const path of [
+      'Makefile',
+      'bench',
+      'node_modules',
+      'package.json',
+      'package-lock.json',
+      'packages',
+      'scripts',
+      'tests',
+    ])
       await symlink(join(root, path), join(folder, path))
     await symlink(join(root, 'services'), join(folder, 'services'))
     await query('create database sample', server.url)

@@ -58,19 +58,21 @@ const hostsOf = (config: PostgresConfig): Record<string, string> => {
 }
 
 /**
- * Runs a PostgreSQL program against the server. Credentials are in the environment, because process lists
- * show arguments.
+ * Runs a PostgreSQL program against the server, or against the one of `connected`: libpq gives up a list of hosts where one
+ * of them does not have a new database yet. Credentials are in the environment, because process lists show arguments.
  */
 export const runTool = async (
   config: PostgresConfig,
   tool: string,
   args: readonly string[],
+  connected?: Client,
 ): Promise<void> => {
   const { user, password, database } = clientOf(config)
   const child = spawn(tool, args, {
     env: {
       ...process.env,
       ...hostsOf(config),
+      ...(connected && { PGHOST: connected.host, PGPORT: String(connected.port) }),
       PGUSER: user,
       PGPASSWORD: password ?? '',
       PGDATABASE: database,

@@ -49,13 +49,8 @@ const fill = async (
   properties: DatabaseProperties | undefined,
 ): Promise<void> => {
   const rights = properties === undefined ? [] : await rightsIn(config, name)
-  await runTool(config, 'pg_restore', [
-    '--exit-on-error',
-    '--single-transaction',
-    `--dbname=${connectionStringOf(restored)}`,
-    '--',
-    file,
-  ])
+  const options = ['--exit-on-error', '--single-transaction', `--dbname=${connectionStringOf(restored)}`]
+  await runTool(config, 'pg_restore', [...options, '--', file], admin)
   await onDatabase(config, restored, (client) => applyRights(client, rights))
   if (properties !== undefined) await applyProperties(admin, restored, properties)
 }
