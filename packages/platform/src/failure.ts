@@ -36,8 +36,8 @@ const removeStacksOfCauses = (serialized: unknown): void => {
 }
 
 /**
- * An error in the `err` field of a log line that an outage explains: its stack helps nobody who reads a terminal. JSON lines
- * have it, without those of its causes, and text lines only at level `trace`.
+ * An error in the `err` field of a log line that is no bug but the effect of an outage. JSON lines have its stack, without
+ * those of its causes. Text lines have it only at level `trace`, because it would make a terminal unreadable.
  */
 export class ExpectedFailure {
   readonly error: unknown
