@@ -7,6 +7,8 @@ export type RequestContext = Readonly<{
   requestId: string
   /** The ids of the other requests that wait for the same work. */
   joinedIds?: readonly string[] | undefined
+  /** Whose share of the limits the request uses, as found by `clientFinder`. */
+  client?: string | undefined
   /** Aborted when the caller no longer waits for the response. */
   signal?: AbortSignal | undefined
 }>
@@ -83,11 +85,12 @@ export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result
   linkToFirst(waiters.map(({ span }) => span))
   const first = waiters[0]?.request
   if (first === undefined) return run()
-  const { requestId } = first
+  const { requestId, client } = first
   const signal = allAborted(waiters.map(({ request }) => request?.signal))
   signal?.throwIfAborted()
   const context = {
     requestId,
+    client,
     // Computed on demand: rarely read, and there may be many waiters.
     get joinedIds() {
       return otherIds(waiters, requestId)

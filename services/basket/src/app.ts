@@ -1,6 +1,7 @@
 import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -27,13 +28,14 @@ export const { version } = manifest
 
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
+  limits?: LimitsConfig
   /** Extra steps around every use case, outside the standard ones. */
   steps?: readonly Step[]
 }>
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -63,7 +65,8 @@ export const createApp = async (
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
-  const server = await createHttp(use, { logger, metrics, health }, config.http)
+  const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
+  const server = await createHttp(use, { logger, metrics, health, limits }, config.http)
   const { app: http } = server
 
   return {

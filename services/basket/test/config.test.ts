@@ -29,6 +29,10 @@ const combinableVariables = {
   COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example,http://localhost:3000',
   TRUST_PROXY: 'loopback,10.0.0.0/8',
+  MAX_CONNECTIONS: '5000',
+  MAX_CONNECTIONS_PER_CLIENT: '50',
+  MAX_REQUEST_MIB: '16',
+  MAX_RESPONSE_MIB: '32',
   MAX_EVENT_LOOP_DELAY_MS: '250',
   HOST: '::1',
   HSTS_MAX_AGE_SECONDS: '3600',
@@ -66,6 +70,13 @@ describe("the basket service's configuration", () => {
         trustProxy: 'loopback',
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
+      },
+      limits: {
+        maxConnections: 10_000,
+        maxConnectionsPerClient: 200,
+        maxCalls: 1_000,
+        maxRequestBytes: 32 * 1024 * 1024,
+        maxResponseBytes: 64 * 1024 * 1024,
       },
       logging: {
         level: 'debug',
@@ -152,6 +163,13 @@ describe("the basket service's configuration", () => {
         trustProxy: 'loopback,10.0.0.0/8',
         maxEventLoopDelayMs: 250,
         hstsMaxAgeSeconds: 3_600,
+      },
+      limits: {
+        maxConnections: 5_000,
+        maxConnectionsPerClient: 50,
+        maxCalls: 1_000,
+        maxRequestBytes: 16 * 1024 * 1024,
+        maxResponseBytes: 32 * 1024 * 1024,
       },
       logging: {
         level: 'warn',

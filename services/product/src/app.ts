@@ -5,6 +5,7 @@ import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/se
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -34,6 +35,7 @@ const maxBodyBytes = 256 * 1024
 
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
+  limits?: LimitsConfig
   grpc?: Partial<ProductConfig['grpc']>
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
@@ -41,7 +43,7 @@ type AppConfig = Readonly<{
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -109,7 +111,8 @@ export const createApp = async (
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const server = await createHttp(use, { logger, metrics, health }, config.http)
+  const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
+  const server = await createHttp(use, { logger, metrics, health, limits }, config.http)
   const { app: http, isOverloaded } = server
   const { grpc, healthService } = createGrpc(use, health, { logger, metrics, isOverloaded }, config.grpc)
 

@@ -59,6 +59,7 @@ export const productVariables = Type.Object({
   DB_REPLICA_URL: PostgresUrl,
   MIGRATE: toggle('on'),
   REFLECTION: optionalToggle,
+  MAX_CALLS: Type.Integer({ minimum: 10, maximum: 100_000, default: 1_000 }),
 })
 
 type Variables = Static<typeof productVariables>
@@ -127,6 +128,7 @@ export const readConfig = (environment: Environment): ProductConfig => {
   const { trustProxy } = sections.http
   return {
     ...sections,
+    limits: { ...sections.limits, maxCalls: variables.MAX_CALLS },
     unencrypted: unencryptedIn(variables),
     grpc: {
       port: variables.GRPC_PORT,

@@ -2,7 +2,9 @@ import type { Socket } from 'node:net'
 import type { Context } from '@shop/kernel/context.ts'
 import { anonymous } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { RequestContext } from '../request-context.ts'
 import { callerGoneError } from '../transports.ts'
+import { clientOf } from './edge/client.ts'
 
 /** A request whose response is not finished. */
 type PendingRequest = Readonly<{ controller: AbortController; stopsAtEndOfInput: boolean }>
@@ -62,8 +64,13 @@ declare module 'fastify' {
 export const decorateWithContext = (app: FastifyInstance): void => void app.decorateRequest(key, undefined)
 
 /** Creates the context of a request. Called once per request, after its body has been read. */
-export const makeContext = (request: FastifyRequest, reply: FastifyReply): Context => {
-  const context = { requestId: request.id, principal: anonymous, signal: callerSignal(request, reply) }
+export const makeContext = (request: FastifyRequest, reply: FastifyReply): Context & RequestContext => {
+  const context = {
+    requestId: request.id,
+    principal: anonymous,
+    client: clientOf(request),
+    signal: callerSignal(request, reply),
+  }
   request[key] = context
   return context
 }

@@ -2,11 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Health } from '../health/health.ts'
+import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
 import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
+import { identifyClients } from './edge/client.ts'
 import { rememberBodies } from './edge/connection-errors.ts'
 import { limitConnections } from './edge/connection-limit.ts'
 import { fastifyOptions } from './edge/fastify-options.ts'
@@ -47,8 +49,6 @@ export type HttpConfig = Readonly<{
   hstsMaxAgeSeconds: number
   /** Refuse requests whose `Host` is not a local name, against DNS rebinding. */
   localNamesOnly: boolean
-  /** More connections would use up the file descriptors that the stores need. */
-  maxConnections?: number
 }>
 
 export type HttpServerOptions = Readonly<{
@@ -63,6 +63,8 @@ export type HttpServerOptions = Readonly<{
   logger: Logger
   metrics: Metrics
   health: Health
+  /** What the clients of the process share; those of its own if they are not given. */
+  limits?: Limits | undefined
   config?: Partial<HttpConfig> | undefined
 }>
 
@@ -74,7 +76,6 @@ const defaults = {
   maxEventLoopDelayMs: 0,
   hstsMaxAgeSeconds: 0,
   localNamesOnly: false,
-  maxConnections: 10_000,
 }
 
 /**
@@ -91,6 +92,8 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   }
   const isTrusted = trustedPeers(config.trustProxy)
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
+  const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
+  identifyClients(app, limits.findClient)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
   handleErrors(app)
@@ -103,7 +106,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   setCacheControl(app)
   if (config.compression) compressResponses(app)
   rememberBodies(app)
-  limitConnections(app, config.maxConnections)
+  limitConnections(app, limits)
   // Before all hooks that may refuse a request: pages may read their problems, too.
   await registerCors(app, config.corsOrigins)
   refuseRequests(app, checkHead)

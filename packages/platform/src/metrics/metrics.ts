@@ -86,6 +86,12 @@ export const createMetrics = (
       labelNames: ['event'],
       registers: [registry],
     }),
+    refusals: new Counter({
+      name: 'requests_refused_total',
+      help: 'Requests, calls and connections refused by a limit of docs/limits.md; scope is client or total',
+      labelNames: ['reason', 'scope'],
+      registers: [registry],
+    }),
     /** Adds a connection pool to the connection metrics. */
     watchPool: connectionGauges(registry),
     /** Returns a function that records the state of the named circuit breaker. */

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { isLocalHost } from '../config/local-host.ts'
 import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
+import { defaultLimits, type LimitsConfig, mebibyte } from '../limits/limits.ts'
 import type { LogConfig } from '../logging/logger.ts'
 import type { TracingConfig } from '../tracing/config.ts'
 import type { ServiceVariables } from './service-variables.ts'
@@ -15,6 +16,7 @@ export type ShutdownConfig = Readonly<{
 /** The sections of a configuration that every service has. */
 export type ServiceConfig = Readonly<{
   http: HttpConfig & Readonly<{ host: string; port: number }>
+  limits: LimitsConfig
   logging: LogConfig
   /** Undefined turns tracing off. */
   tracing: TracingConfig | undefined
@@ -78,6 +80,14 @@ const httpOf = (
   }
 }
 
+const limitsOf = (variables: ServiceVariables): LimitsConfig => ({
+  ...defaultLimits,
+  maxConnections: variables.MAX_CONNECTIONS ?? defaultLimits.maxConnections,
+  maxConnectionsPerClient: variables.MAX_CONNECTIONS_PER_CLIENT,
+  maxRequestBytes: variables.MAX_REQUEST_MIB * mebibyte,
+  maxResponseBytes: variables.MAX_RESPONSE_MIB * mebibyte,
+})
+
 /**
  * Builds the sections from the variables. `secrets` names the variables that hold credentials, `relatedPort` is
  * the default port of the service whose documentation this one links to.
@@ -89,6 +99,7 @@ export const serviceSections = (
   relatedPort: number,
 ): Omit<ServiceConfig, 'unencrypted'> => ({
   http: httpOf(variables, relatedPort),
+  limits: limitsOf(variables),
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),
   // Outside development, the default of five seconds gives load balancers time to notice.

@@ -44,6 +44,10 @@ export const serviceVariables = {
     }),
   ),
   TRUST_PROXY: Type.Optional(Type.String({ maxLength: 4_000 })),
+  MAX_CONNECTIONS: Type.Optional(Type.Integer({ minimum: 10, maximum: 1_000_000 })),
+  MAX_CONNECTIONS_PER_CLIENT: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 200 }),
+  MAX_REQUEST_MIB: Type.Integer({ minimum: 4, maximum: 16_384, default: 32 }),
+  MAX_RESPONSE_MIB: Type.Integer({ minimum: 16, maximum: 16_384, default: 64 }),
   MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),

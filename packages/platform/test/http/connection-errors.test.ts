@@ -121,7 +121,7 @@ describe('a request that arrives too slowly', () => {
 
 describe('a connection above the limit', () => {
   it('gets a 503 for requests, except health checks and scrapes, and is closed', async () => {
-    await using server = await start({ config: { maxConnections: 2 } })
+    await using server = await start({ limits: { maxConnections: 2 } })
     server.release()
     const kept = [await server.open(get), await server.open(get)]
     const request = async (path: string) =>

@@ -12,14 +12,14 @@ const request = (line: string, ...headers: readonly string[]) =>
 const get = request('GET /held')
 
 /** Starts a server on `localhost` whose responses to GET wait for `release()`. */
-const start = async (config: NonNullable<Parameters<typeof startServer>[0]>['config'] = {}) => {
+const start = async (limits: NonNullable<Parameters<typeof startServer>[0]>['limits'] = {}) => {
   const { promise, resolve } = Promise.withResolvers<object>()
   const server = await startServer({
     routes: async (app) => {
       app.get('/held', () => promise)
       app.post('/things', async () => ({}))
     },
-    config,
+    limits,
   })
   const port = await server.listen(0, 'localhost')
   /** Sends the text to each address. Resolves with the sockets. */

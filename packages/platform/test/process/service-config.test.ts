@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { describe, it } from 'node:test'
 import { Type } from 'typebox'
 import { ConfigError, type Environment, port, readVariables } from '../../src/config/variables.ts'
+import { defaultLimits } from '../../src/limits/limits.ts'
 import { serviceSections } from '../../src/process/service-config.ts'
 import { serviceProblems, serviceVariables } from '../../src/process/service-variables.ts'
 
@@ -26,6 +27,7 @@ describe('the sections of a configuration', () => {
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
       },
+      limits: defaultLimits,
       logging: {
         level: 'debug',
         format: 'text',
@@ -171,6 +173,9 @@ describe('the configuration', () => {
       WORKERS: '1',
       COMPRESSION: 'on',
       HSTS_MAX_AGE_SECONDS: 0,
+      MAX_CONNECTIONS_PER_CLIENT: 200,
+      MAX_REQUEST_MIB: 32,
+      MAX_RESPONSE_MIB: 64,
       MAX_EVENT_LOOP_DELAY_MS: 1_000,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_TIMEOUT: 3_000,

@@ -4,6 +4,7 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import type { FastifyInstance } from 'fastify'
 import { createHealth, type Dependency } from '../../src/health/health.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '../../src/http/server.ts'
+import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
 import { listenOn } from '../../src/listen.ts'
 import type { Logger } from '../../src/logging/logger.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
@@ -13,6 +14,7 @@ type Options = Readonly<{
   dependencies?: readonly Dependency[]
   logger?: Logger
   config?: Partial<HttpConfig>
+  limits?: Partial<LimitsConfig>
   problemMembers?: HttpServerOptions['problemMembers']
   documentation?: Partial<HttpServerOptions['documentation']>
   maxBodyBytes?: number
@@ -24,6 +26,7 @@ export const startServer = async ({
   dependencies = [],
   logger,
   config = {},
+  limits = {},
   problemMembers,
   documentation,
   maxBodyBytes,
@@ -41,6 +44,7 @@ export const startServer = async ({
     logger: logger ?? recording.logger,
     metrics,
     health,
+    limits: createLimits({ ...defaultLimits, ...limits }, config.trustProxy ?? 'off', metrics),
     config,
   })
   return {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import type { Limits } from '../../limits/limits.ts'
 import { sendStatus } from '../errors.ts'
 import { isOperational } from '../operations/operation-routes.ts'
 
@@ -10,7 +11,7 @@ const reserve = 100
  * Refuses requests of connections that exceed the limit with 503 and closes them, except health checks and scrapes.
  * Above the reserve, connections are closed at once.
  */
-export const limitConnections = (app: FastifyInstance, limit: number): void => {
+export const limitConnections = (app: FastifyInstance, { connections: { total: limit } }: Limits): void => {
   const { server } = app
   server.maxConnections = limit + reserve
   const excess = new WeakSet<Socket>()

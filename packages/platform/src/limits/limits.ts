@@ -1,0 +1,85 @@
+import { AppError } from '@shop/kernel/errors.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { type Budget, createBudget, type Exceeded } from './budget.ts'
+import { type ClientFinder, clientFinder } from './client.ts'
+
+/** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
+export type LimitsConfig = Readonly<{
+  /** Connections of all servers of the process. More would use up the file descriptors that the stores need. */
+  maxConnections: number
+  /** Connections of one client. */
+  maxConnectionsPerClient: number
+  /** gRPC calls in progress. */
+  maxCalls: number
+  /** Bytes of request bodies that have been received and are still in use. */
+  maxRequestBytes: number
+  /** Bytes of responses that clients have not taken yet. */
+  maxResponseBytes: number
+}>
+
+export const mebibyte = 1024 * 1024
+
+/** They suit a container with 384 MiB. */
+export const defaultLimits: LimitsConfig = {
+  maxConnections: 10_000,
+  maxConnectionsPerClient: 200,
+  maxCalls: 1_000,
+  maxRequestBytes: 32 * mebibyte,
+  maxResponseBytes: 64 * mebibyte,
+}
+
+/** One client may use a quarter: two or three together do not take the service from the others. */
+const shareOf = (total: number): number => Math.ceil(total / 4)
+
+const quarterShares = (total: number): Budget => createBudget({ total, share: shareOf(total) })
+
+type Resource = 'connections' | 'calls' | 'requestBytes' | 'responseBytes'
+
+const messages: Readonly<Record<Resource, string>> = {
+  connections: 'connections',
+  calls: 'calls in progress',
+  requestBytes: 'request bodies in progress',
+  responseBytes: 'responses that are not read',
+}
+
+/** Created once: an attack produces many refusals, and each error would capture its own stack trace. */
+const refusalsOf = (what: string): Readonly<Record<Exceeded, AppError>> => ({
+  client: new AppError('rate_limited', `too many ${what} from your address, try again later`),
+  total: new AppError('unavailable', `too many ${what}, try again later`),
+})
+
+const refusals = {
+  connections: refusalsOf(messages.connections),
+  calls: refusalsOf(messages.calls),
+  requestBytes: refusalsOf(messages.requestBytes),
+  responseBytes: refusalsOf(messages.responseBytes),
+} as const satisfies Record<Resource, unknown>
+
+/**
+ * What the clients of one process share: its connections, calls and memory. Both servers of a service use the same
+ * limits. docs/limits.md describes each.
+ */
+export const createLimits = (
+  config: LimitsConfig,
+  trustedNetworks: string,
+  metrics: Pick<Metrics, 'refusals'>,
+) => {
+  const budgets = {
+    connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
+    calls: quarterShares(config.maxCalls),
+    requestBytes: quarterShares(config.maxRequestBytes),
+    responseBytes: quarterShares(config.maxResponseBytes),
+  } as const satisfies Record<Resource, Budget>
+  const findClient: ClientFinder = clientFinder(trustedNetworks)
+  return {
+    ...budgets,
+    findClient,
+    /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
+    refuse: (resource: Resource, exceeded: Exceeded): AppError => {
+      metrics.refusals.inc({ reason: resource, scope: exceeded })
+      return refusals[resource][exceeded]
+    },
+  }
+}
+
+export type Limits = ReturnType<typeof createLimits>
