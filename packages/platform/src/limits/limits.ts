@@ -2,6 +2,8 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
+import { Holdings } from './holdings.ts'
+import { exposeBytes } from './metrics.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
 export type LimitsConfig = Readonly<{
@@ -15,6 +17,10 @@ export type LimitsConfig = Readonly<{
   maxRequestBytes: number
   /** Bytes of responses that clients have not taken yet. */
   maxResponseBytes: number
+  /** A connection that has taken nothing of a response for this long is closed. */
+  stallLimitMs: number
+  /** Once all bytes are in use, a client loses its place after it has kept the others waiting for this long. */
+  evictAfterMs: number
 }>
 
 export const mebibyte = 1024 * 1024
@@ -26,6 +32,8 @@ export const defaultLimits: LimitsConfig = {
   maxCalls: 1_000,
   maxRequestBytes: 32 * mebibyte,
   maxResponseBytes: 64 * mebibyte,
+  stallLimitMs: 40_000,
+  evictAfterMs: 5_000,
 }
 
 /** One client may use a quarter: two or three together do not take the service from the others. */
@@ -62,7 +70,7 @@ const refusals = {
 export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals'>,
+  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry'>,
 ) => {
   const budgets = {
     connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
@@ -71,9 +79,18 @@ export const createLimits = (
     responseBytes: quarterShares(config.maxResponseBytes),
   } as const satisfies Record<Resource, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
+  exposeBytes(metrics.registry, budgets)
   return {
     ...budgets,
     findClient,
+    stallLimitMs: config.stallLimitMs,
+    /** The request bodies in use. Those that have not arrived completely may be evicted. */
+    bodies: new Holdings(budgets.requestBytes, { graceMs: config.evictAfterMs }),
+    /** The responses that clients have not taken yet. */
+    responses: new Holdings(budgets.responseBytes, {
+      graceMs: config.evictAfterMs,
+      onEvict: () => metrics.responsesCut.inc({ reason: 'evicted' }),
+    }),
     /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
     refuse: (resource: Resource, exceeded: Exceeded): AppError => {
       metrics.refusals.inc({ reason: resource, scope: exceeded })
