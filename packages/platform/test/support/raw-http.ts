@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** Opens a connection, and sends the text over it. */
+/** Opens a connection, and sends the text over it. The connection is not read. Loopback has many addresses. */
 export const openTo =
-  (port: number, host: string) =>
+  (port: number, host: string, localAddress?: string) =>
   async (text = ''): Promise<Socket> => {
-    const socket = connect({ port, host, allowHalfOpen: true })
+    const socket = connect({ port, host, allowHalfOpen: true, ...(localAddress && { localAddress }) })
     socket.on('error', () => {})
     await once(socket, 'connect')
     socket.write(text)
@@ -17,6 +17,14 @@ export const openTo =
 export const listen = async (app: FastifyInstance) => {
   await app.listen({ host: '127.0.0.1', port: 0 })
   return openTo((app.server.address() as AddressInfo).port, '127.0.0.1')
+}
+
+/** Sends the request from the address over a connection of its own, and reads the response. */
+export const sendFrom = async (app: FastifyInstance, localAddress: string, text: string) => {
+  const { port } = app.server.address() as AddressInfo
+  const [head = '', ...rest] = text.split('\r\n')
+  const lines = [head, 'Host: test', 'Connection: close', ...rest]
+  return parseResponse(await readAll(await openTo(port, '127.0.0.1', localAddress)(lines.join('\r\n'))))
 }
 
 /** Reads until the server closes the connection, or ends its side of it. */
