@@ -48,14 +48,8 @@ export const maskedFields = (mask: readonly string[] | undefined): ReadonlySet<F
 /** A message in which no field is set. */
 const unset: Readonly<ProductMessage> = ProductMessage.decode(new Uint8Array())
 
-const copy = <Name extends Field>(from: ProductMessage, to: ProductMessage, field: Name): void => {
-  to[field] = from[field]
-}
-
 /** Returns the message with only these fields. The others have their defaults, which are not sent. */
 export const maskedMessage = (message: ProductMessage, fields: ReadonlySet<Field>): ProductMessage => {
   if (fields.size === allFields.length) return message
-  const masked = { ...unset }
-  for (const field of fields) copy(message, masked, field)
-  return masked
+  return { ...unset, ...Object.fromEntries(Array.from(fields, (field) => [field, message[field]])) }
 }
