@@ -53,6 +53,7 @@ export const basketVariables = Type.Object({
   REDIS_TLS_CA: Type.Optional(Type.String()),
   BASKET_WAIT_REPLICAS: Type.Integer({ minimum: 0, maximum: 100, default: 0 }),
   BASKET_TTL_SECONDS: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 86_400 }),
+  NEW_BASKETS_PER_HOUR: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 3_000 }),
   PRODUCT_SERVICE_URL: grpcAddress('localhost:50050'),
 })
 
@@ -62,6 +63,8 @@ export type BasketConfig = ServiceConfig &
   Readonly<{
     storage: StorageConfig
     ttlSeconds: number
+    /** How many baskets one client may create per hour; 0 for no limit. */
+    newBasketsPerHour: number
     /** The address of the product service, in one of the forms that `grpcAddress` allows. */
     productService: string
   }>
@@ -145,6 +148,7 @@ export const readConfig = (environment: Environment): BasketConfig => {
     ]),
     storage,
     ttlSeconds: variables.BASKET_TTL_SECONDS,
+    newBasketsPerHour: variables.NEW_BASKETS_PER_HOUR,
     productService: variables.PRODUCT_SERVICE_URL,
   }
 }
