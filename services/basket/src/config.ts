@@ -93,9 +93,7 @@ const redisProblems = (variables: Variables): (string | false)[] => {
       variables.REDIS_TLS === 'on' &&
       'REDIS_URL must begin with rediss: when REDIS_TLS is on',
     isCluster && url !== undefined && 'REDIS_CLUSTER_NODES must not be set together with REDIS_URL',
-    isCluster &&
-      variables.REDIS_HOST !== undefined &&
-      'REDIS_CLUSTER_NODES must not be set together with REDIS_HOST',
+    isCluster && host !== undefined && 'REDIS_CLUSTER_NODES must not be set together with REDIS_HOST',
     isCluster &&
       variables.REDIS_DB !== 0 &&
       'REDIS_DB must be 0 with REDIS_CLUSTER_NODES: a cluster has only database 0',
@@ -107,11 +105,8 @@ const redisTargetOf = (variables: Variables): RedisConfig['target'] => {
   if (variables.REDIS_CLUSTER_NODES !== undefined)
     return { nodes: addressesIn(variables.REDIS_CLUSTER_NODES) }
   if (variables.REDIS_URL !== undefined) return { url: variables.REDIS_URL }
-  return {
-    host: variables.REDIS_HOST ?? 'localhost',
-    port: variables.REDIS_PORT,
-    database: variables.REDIS_DB,
-  }
+  const { REDIS_HOST = 'localhost', REDIS_PORT, REDIS_DB } = variables
+  return { host: REDIS_HOST, port: REDIS_PORT, database: REDIS_DB }
 }
 
 const redisConfigOf = (variables: Variables): RedisConfig => ({

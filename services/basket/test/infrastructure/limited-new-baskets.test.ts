@@ -77,9 +77,9 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     const others = redisBasketRepository(store, longTtl)
     let interfere: () => Promise<unknown> = async () => {}
     const compareAndSet: typeof store.compareAndSet = async (...args) => {
-      const before = interfere
+      const first = interfere
       interfere = async () => {}
-      await before()
+      await first()
       return store.compareAndSet(...args)
     }
     const baskets = limited({ ...store, compareAndSet })
