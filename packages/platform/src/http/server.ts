@@ -117,7 +117,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   if (config.compression) compressResponses(app)
   limitClients(app, limits, options.metrics)
   rememberBodies(app)
-  limitConnections(app, limits)
+  const acceptFailed = limitConnections(app, limits, options.logger)
   // Before all hooks that may refuse a request: pages may read their problems, too.
   await registerCors(app, config.corsOrigins)
   refuseRequests(app, checkHead)
@@ -131,5 +131,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...createListeners(app), ...drain, isOverloaded }
+  return { app, ...createListeners(app, acceptFailed), ...drain, isOverloaded }
 }

@@ -2,6 +2,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
+import { createConnections } from './connections.ts'
 import { Holdings } from './holdings.ts'
 import { exposeBytes } from './metrics.ts'
 
@@ -70,18 +71,23 @@ const refusals = {
 export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry'>,
+  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry' | 'watchServerConnections'>,
 ) => {
   const budgets = {
-    connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
     calls: quarterShares(config.maxCalls),
     requestBytes: quarterShares(config.maxRequestBytes),
     responseBytes: quarterShares(config.maxResponseBytes),
-  } as const satisfies Record<Resource, Budget>
+  } as const satisfies Record<Exclude<Resource, 'connections'>, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
   exposeBytes(metrics.registry, budgets)
+  const connections = createConnections(
+    { total: config.maxConnections, share: config.maxConnectionsPerClient },
+    findClient,
+  )
+  metrics.watchServerConnections(connections)
   return {
     ...budgets,
+    connections,
     findClient,
     stallLimitMs: config.stallLimitMs,
     /** The request bodies in use. Those that have not arrived completely may be evicted. */

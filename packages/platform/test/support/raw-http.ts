@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** Opens a connection, and sends the text over it. The connection is not read. Loopback has many addresses. */
+/** Opens a connection, from another address of this machine if it is given, and sends the text over it. */
 export const openTo =
   (port: number, host: string, localAddress?: string) =>
   async (text = ''): Promise<Socket> => {
