@@ -26,8 +26,7 @@ const serveInnocent = async (server: Server, isOver: () => boolean | Promise<boo
   while (!(await isOver())) {
     assert.ok(performance.now() < deadline, 'the attack lasts too long')
     statuses.add((await server.get(innocent, '/list')).status)
-    const post =
-      'POST /written HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}'
+    const post = 'POST /short HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}'
     statuses.add((await server.send(innocent, post)).status)
     rss = Math.max(rss, process.memoryUsage.rss())
     await delay(25)
@@ -35,7 +34,6 @@ const serveInnocent = async (server: Server, isOver: () => boolean | Promise<boo
   return { rss, statuses: [...statuses] }
 }
 
-// In this order: the memory of the process only grows.
 describe('with the default limits, others are served within 300 MB while one address', () => {
   for (const [kind, limitMs] of [
     ['unread', 50_000],

@@ -41,6 +41,7 @@ export const startWithReaders = async (limits: Partial<LimitsConfig> = {}) => {
       return reply.send(stream)
     })
     app.get('/failed', async (_request, reply) => reply.code(400).send('x'.repeat(200_000)))
+    app.post('/short', async () => 'short')
     app.post('/written', async (_request, reply) => reply.send(Buffer.alloc(200_000)))
   }
   const server = await startServer({ routes, limits: { maxResponseBytes: 4 * share, ...limits } })

@@ -8,7 +8,7 @@ const durationMs = 60_000
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
 const unfinished =
-  'POST /written HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 65000\r\n\r\n' +
+  'POST /short HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 65000\r\n\r\n' +
   ' '.repeat(64_000)
 
 const attacks: Readonly<Record<string, Readonly<{ connections: number; text: string }>>> = {
