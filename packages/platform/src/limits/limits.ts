@@ -80,6 +80,8 @@ export const createLimits = (
   } as const satisfies Record<Exclude<Resource, 'connections'>, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
   exposeBytes(metrics.registry, budgets)
+  // Prometheus needs the 0 to notice the first one.
+  for (const reason of ['stalled', 'evicted']) metrics.responsesCut.inc({ reason }, 0)
   const connections = createConnections(
     { total: config.maxConnections, share: config.maxConnectionsPerClient },
     findClient,

@@ -15,13 +15,13 @@ const [unreading, slow, waiting] = ['127.0.0.9', '127.0.0.2', '127.0.0.3'] as co
 describe('a connection', { concurrency: true }, async () => {
   const stallLimitMs = 600
   const server = await startWithReaders({ stallLimitMs, maxResponseBytes: 4 * huge })
-  const { leaveUnread, recorded, metric } = server
+  const { leaveUnread, recorded, counted } = server
   after(() => server[Symbol.asyncDispose]())
 
   it('whose client takes nothing of a response is closed, and recorded as 499', async () => {
     const socket = await leaveUnread(unreading, `/bytes/${large}`)
     await eventually(timeoutMs, async () => assert.equal(recorded(499), 1))
-    assert.deepEqual(await metric('responses_cut_total'), ['responses_cut_total{reason="stalled"} 1'])
+    assert.deepEqual(await counted('responses_cut_total'), ['responses_cut_total{reason="stalled"} 1'])
     await assert.rejects(readAll(socket), { code: 'ECONNRESET' })
   })
 

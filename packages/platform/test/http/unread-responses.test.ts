@@ -43,7 +43,7 @@ describe('a client that does not read its responses', async () => {
     assert.equal((await get(attacker, '/bytes/16384')).status, 200)
     assert.equal((await get(attacker, '/health')).status, 200)
     assert.equal((await get(innocent, `/bytes/${large}`)).status, 200)
-    assert.deepEqual(await server.metric('requests_refused_total'), [
+    assert.deepEqual(await server.counted('requests_refused_total'), [
       'requests_refused_total{reason="responseBytes",scope="client"} 1',
     ])
     assert.equal((await send(attacker, `HEAD /bytes/${large} HTTP/1.1`)).status, 200)
@@ -68,7 +68,7 @@ describe('a client that does not read its responses', async () => {
       assert.equal((await send(attacker, request)).status, status)
       await eventually(timeoutMs, async () => assert.equal(recorded(499), cut + 1))
     }
-    assert.deepEqual(await server.metric('responses_cut_total'), ['responses_cut_total{reason="evicted"} 3'])
+    assert.deepEqual(await server.counted('responses_cut_total'), ['responses_cut_total{reason="evicted"} 3'])
   })
 
   it('has no list made for it', async () => {
@@ -115,13 +115,13 @@ describe('a client that does not read its responses', async () => {
   it('loses the connection over which it pipelines more requests than its share has room for', async () => {
     await leaveUnread(attacker, `/bytes/${large}`, '/health', '/health')
     await assertUnread(large + 2 * 16_384)
-    const [refused = ''] = await server.metric('requests_refused_total')
+    const [refused = ''] = await server.counted('requests_refused_total')
     const cut = recorded(499)
     // There is room for four behind the first. Preflights are answered before other hooks.
     await leaveUnread(attacker, ...Array.from({ length: 7 }, () => '/health'))
     await eventually(timeoutMs, async () => assert.equal(recorded(499), cut + 7))
     const expected = refused.replace(/\d+$/, (count) => String(Number(count) + 1))
-    assert.deepEqual(await server.metric('requests_refused_total'), [expected])
+    assert.deepEqual(await server.counted('requests_refused_total'), [expected])
     await assertUnread(large + 2 * 16_384)
   })
 
@@ -152,7 +152,7 @@ describe('responses that have waited longer than the grace period', async () => 
     assert.deepEqual([status, body.length], [200, large])
     assert.equal(recorded(499), 1)
     await assertUnread(others.length * large)
-    assert.deepEqual(await server.metric('responses_cut_total'), ['responses_cut_total{reason="evicted"} 1'])
+    assert.deepEqual(await server.counted('responses_cut_total'), ['responses_cut_total{reason="evicted"} 1'])
     await assert.rejects(readAll(oldest), { code: 'ECONNRESET' })
     await server.closeAll()
   })

@@ -62,6 +62,9 @@ export const startWithReaders = async (limits: Partial<LimitsConfig> = {}) => {
     streams,
     lists: () => lists,
     metric,
+    /** The series of a counter that are not 0. */
+    counted: async (name: string): Promise<string[]> =>
+      (await metric(name)).filter((line) => !line.endsWith(' 0')),
     assertUnread,
     /** Sends requests over one connection whose responses are not read. */
     leaveUnread: async (client: string, ...paths: readonly string[]): Promise<Socket> => {
