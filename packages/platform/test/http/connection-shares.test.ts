@@ -47,7 +47,7 @@ const start = async (options: Parameters<typeof startServer>[0]) => {
 }
 
 const closedOf = (sockets: readonly Socket[]): number =>
-  sockets.filter(({ readableEnded }) => readableEnded).length
+  sockets.filter(({ readableEnded, destroyed }) => readableEnded || destroyed).length
 
 describe('a client with as many connections as its share', () => {
   it('gets a 429 on further ones, but health and metrics; others are served', async () => {
