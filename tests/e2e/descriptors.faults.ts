@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempDisposable } from 'node:fs/promises'
+import { Agent, get, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { request } from '@shop/testing/services/http.ts'
-import { openConnection } from '@shop/testing/services/kept-connection.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 
 const needsLinux = process.platform === 'linux' ? false : 'needs prlimit of Linux'
@@ -47,8 +48,13 @@ describe('a service without free file descriptors', { skip: needsLinux }, () => 
       PRODUCT_SERVICE_URL: '127.0.0.1:1',
       MAX_EVENT_LOOP_DELAY_MS: '1000',
     })
-    using kept = openConnection()
-    const scrape = () => kept.send('GET', `${basket.url}/health/live`)
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const scrape = async () => {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        get(`${basket.url}/metrics`, { agent }, resolve).on('error', reject)
+      })
+      return { status: response.statusCode, text: await text(response) }
+    }
     await scrape()
     limitDescriptors(basket.process.pid, 60)
     const { port } = new URL(basket.url)
@@ -60,12 +66,16 @@ describe('a service without free file descriptors', { skip: needsLinux }, () => 
       // Several samples of the delay of the event loop.
       await delay(2_000)
       assert.equal(basket.process.exitCode, null, basket.output())
-      assert.equal((await scrape()).status, 200)
+      // Over the connection that is open. What /proc says is missing.
+      const metrics = await scrape()
+      assert.equal(metrics.status, 200)
+      assert.match(metrics.text, /^server_connections_max\S* 10000$/m)
       closeAll(sockets)
       const url = `http://${host === '::1' ? '[::1]' : host}:${port}/health/live`
       await eventually(20_000, async () => assert.equal((await request('GET', url)).status, 200))
     }
     assert.equal(linesOf(basket, 'no more files or connections can be opened').length, 1)
+    agent.destroy()
   })
 })
 
