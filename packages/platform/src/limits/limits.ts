@@ -2,6 +2,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
+import { createUnreadResponses } from './unread-responses.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
 export type LimitsConfig = Readonly<{
@@ -62,7 +63,7 @@ const refusals = {
 export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals'>,
+  metrics: Pick<Metrics, 'refusals' | 'responsesCut'>,
 ) => {
   const budgets = {
     connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
@@ -73,6 +74,9 @@ export const createLimits = (
   const findClient: ClientFinder = clientFinder(trustedNetworks)
   return {
     ...budgets,
+    unreadResponses: createUnreadResponses(budgets.responseBytes, {
+      onCut: (reason) => metrics.responsesCut.inc({ reason }),
+    }),
     findClient,
     /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
     refuse: (resource: Resource, exceeded: Exceeded): AppError => {

@@ -92,6 +92,12 @@ export const createMetrics = (
       labelNames: ['reason', 'scope'],
       registers: [registry],
     }),
+    responsesCut: new Counter({
+      name: 'responses_cut_total',
+      help: 'Responses ended because their client did not take them; reason is too_slow or room_for_others',
+      labelNames: ['reason'],
+      registers: [registry],
+    }),
     /** Adds a connection pool to the connection metrics. */
     watchPool: connectionGauges(registry),
     /** Returns a function that records the state of the named circuit breaker. */
