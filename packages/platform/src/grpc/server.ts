@@ -8,12 +8,15 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
-import { createFailureLog } from '../logging/failure-log.ts'
+import type { Limits } from '../limits/limits.ts'
+import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
+import { every } from '../resilience/every.ts'
 import { drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
-import type { GrpcExtension } from './health-and-reflection.ts'
-import { removeUntrustedIds } from './ids/untrusted-ids.ts'
-import { describeLibraryErrors } from './library-errors.ts'
+import { boundCalls } from './calls/bound-calls.ts'
+import type { CallTimes } from './calls/call-server.ts'
+import { encodeOnce, withEncodedResponses } from './calls/shared-encoding.ts'
+import type { AddService, GrpcExtension } from './health-and-reflection.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
 
 /** Ten 10 ms ticks to flush the last responses; counted in ticks, so that a stall does not use them up. */
@@ -24,7 +27,7 @@ const waitForFlush = async () => {
 const serverOptions = {
   'grpc.max_receive_message_length': maxRequestBytes,
   // Per connection; further calls wait in the client.
-  'grpc.max_concurrent_streams': 1_000,
+  'grpc.max_concurrent_streams': 100,
   // Detects dead connections, also between calls.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
@@ -45,6 +48,8 @@ const addressOf = (host: string, port: number): string =>
 
 export type GrpcServerOptions = Observers &
   Readonly<{
+    limits: Limits
+    callTimes?: Partial<CallTimes>
     /** The networks whose peers may choose the ids of requests and traces, as in `networkMatcher`. */
     trustProxy?: string
   }>
@@ -82,6 +87,27 @@ const createListener = (server: Server) => {
   }
 }
 
+/** Returns the handlers of a service, and a function that waits for the calls in progress. */
+const trackedHandlers = (
+  definition: ServiceDefinition,
+  rpcs: Readonly<Record<string, Handler>>,
+  observers: Observers & Readonly<{ failures: FailureLog }>,
+) => {
+  const running = new Set<Promise<void>>()
+  const handlers = Object.entries(rpcs).map(([name, handler]) => {
+    const method = definition[name]
+    if (method === undefined) throw new Error(`the service has no method ${name}`)
+    const encode = (response: unknown) => encodeOnce(method.responseSerialize, response)
+    const serveCall = serveCalls(handler, encode, observers)
+    const serveAndTrack = (call: Call, callback: sendUnaryData<unknown>): void => {
+      const response = serveCall(call, callback).finally(() => running.delete(response))
+      running.add(response)
+    }
+    return [name, serveAndTrack]
+  })
+  return { handlers: Object.fromEntries(handlers), settled: () => Promise.all(running) }
+}
+
 /**
  * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
  * eight seconds to finish.
@@ -89,25 +115,25 @@ const createListener = (server: Server) => {
 export const createGrpcServer = (
   definition: ServiceDefinition,
   rpcs: Readonly<Record<string, Handler>>,
-  { trustProxy = 'off', ...observers }: GrpcServerOptions,
+  { trustProxy = 'off', limits, callTimes, ...observers }: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
-  const server = new Server({
-    ...serverOptions,
-    interceptors: [describeLibraryErrors, removeUntrustedIds(trustProxy)],
-  })
-  const running = new Set<Promise<void>>()
   const failures = createFailureLog(observers.logger, 'call failed')
-  const handlers = Object.entries(rpcs).map(([name, handler]) => {
-    const serveCall = serveCalls(definition[name]?.path.slice(1) ?? name, handler, { ...observers, failures })
-    const serveAndTrack = (call: Call, callback: sendUnaryData<unknown>): void => {
-      const response = serveCall(call, callback).finally(() => running.delete(response))
-      running.add(response)
-    }
-    return [name, serveAndTrack]
+  const { interceptor, endOverdue } = boundCalls({
+    ...observers,
+    failures,
+    limits,
+    trustProxy,
+    times: callTimes,
   })
-  server.addService(withStrictDecoding(definition), Object.fromEntries(handlers))
-  for (const extension of extensions) extension.addToServer(server)
+  const server = new Server({ ...serverOptions, interceptors: [interceptor] })
+  const addService: AddService = (service, handlers) =>
+    server.addService(withEncodedResponses(service), handlers)
+  const { handlers, settled } = trackedHandlers(definition, rpcs, { ...observers, failures })
+  addService(withStrictDecoding(definition), handlers)
+  for (const extension of extensions) extension.addToServer({ addService })
+  const closing = new AbortController()
+  void every(1_000, endOverdue, closing.signal)
 
   return {
     ...createListener(server),
@@ -115,8 +141,9 @@ export const createGrpcServer = (
       const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
       // Watch streams of the health service never end by themselves, so `tryShutdown` would wait for them. They are
       // closed once the calls of this service are done.
-      const responded = Promise.all(running).then(waitForFlush)
+      const responded = settled().then(waitForFlush)
       await Promise.race([drained, responded, delay(drainLimitMs, undefined, { ref: false })])
+      closing.abort()
       server.forceShutdown()
       failures.close()
     },

@@ -2,7 +2,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
-import { createUnreadResponses } from './unread-responses.ts'
+import { createUnreadResponses, type UnreadTimes } from './unread-responses.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
 export type LimitsConfig = Readonly<{
@@ -64,6 +64,7 @@ export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
   metrics: Pick<Metrics, 'refusals' | 'responsesCut'>,
+  unreadTimes: UnreadTimes = {},
 ) => {
   const budgets = {
     connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
@@ -75,6 +76,7 @@ export const createLimits = (
   return {
     ...budgets,
     unreadResponses: createUnreadResponses(budgets.responseBytes, {
+      ...unreadTimes,
       onCut: (reason) => metrics.responsesCut.inc({ reason }),
     }),
     findClient,

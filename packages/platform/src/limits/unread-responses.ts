@@ -26,12 +26,13 @@ export const alwaysSentBytes = 16 * 1024
 
 type CutReason = 'too_slow' | 'room_for_others'
 
-type Options = Readonly<{
-  maxMs?: number
-  minMs?: number
-  /** Called for each response that is cut, before that. */
-  onCut?: (reason: CutReason) => void
-}>
+export type UnreadTimes = Readonly<{ maxMs?: number; minMs?: number }>
+
+type Options = UnreadTimes &
+  Readonly<{
+    /** Called for each response that is cut, before that. */
+    onCut?: (reason: CutReason) => void
+  }>
 
 /**
  * The responses that wait for their clients, in memory. Their bytes are bounded by the budget, and their time by

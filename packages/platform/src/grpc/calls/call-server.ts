@@ -1,0 +1,38 @@
+import type { Http2Session } from 'node:http2'
+import type { Limits } from '../../limits/limits.ts'
+import type { FailureLog } from '../../logging/failure-log.ts'
+import type { BoundedCall } from './bounded-call.ts'
+import type { OpenCalls } from './open-calls.ts'
+import type { Peer } from './peers.ts'
+import type { RecordCall } from './record-calls.ts'
+
+/** A method that the server knows. */
+export type Method = Readonly<{
+  /** Such as `product.ProductService/GetProduct`. */
+  name: string
+  /** Such as `product.ProductService`. */
+  service: string
+  isHealthCheck: boolean
+  hasRequestStream: boolean
+  record: RecordCall
+}>
+
+export type CallTimes = Readonly<{
+  /** How long a request may take to arrive; in a stream of requests, each of them. As for bodies over HTTP. */
+  requestMs: number
+  /** How long a client may take to receive the status. */
+  statusMs: number
+  /** How long a stream may stay open after its status or its reset has been sent. */
+  lingerMs: number
+}>
+
+export const defaultTimes: CallTimes = { requestMs: 15_000, statusMs: 30_000, lingerMs: 1_000 }
+
+/** What the calls of a server have in common. */
+export type CallServer = Readonly<{
+  limits: Limits
+  open: OpenCalls<BoundedCall>
+  times: CallTimes
+  failures: FailureLog
+  peerOf: (address: string | undefined, session: Http2Session | undefined) => Peer
+}>

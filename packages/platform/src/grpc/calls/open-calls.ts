@@ -1,0 +1,66 @@
+import type { AppError } from '@shop/kernel/errors.ts'
+import type { Client } from '../../limits/client.ts'
+import type { Limits } from '../../limits/limits.ts'
+
+type OpenCall = Readonly<{
+  client: Client
+  isHealthCheck: boolean
+  /** When to end the call, by `performance.now()`. */
+  endAt: number
+  endOverdue: () => void
+  cut: () => void
+}>
+
+/**
+ * Health checks that are served although all calls are in use. They end as soon as they have arrived, so that the oldest
+ * of so many is an attack.
+ */
+const reservedHealthChecks = 100
+
+/**
+ * The calls in progress of a server, from their start until their stream is closed: `limits.calls` bounds their number,
+ * and `endAt` their time.
+ */
+export const createOpenCalls = <Call extends OpenCall>(limits: Pick<Limits, 'calls' | 'refuse'>) => {
+  const calls = new Set<Call>()
+  const healthChecks = new Set<Call>()
+  /** Their streams are open for a moment. */
+  const refused = new Set<Call>()
+
+  const reserve = (call: Call): void => {
+    const [oldest] = healthChecks
+    if (oldest !== undefined && healthChecks.size >= reservedHealthChecks) {
+      healthChecks.delete(oldest)
+      oldest.cut()
+    }
+    healthChecks.add(call)
+  }
+
+  return {
+    /** Counts the call, or returns the error with which to refuse it. In any case, it must be removed when it ends. */
+    add: (call: Call): AppError | undefined => {
+      const exceeded = limits.calls.take(call.client)
+      if (exceeded === undefined) calls.add(call)
+      else if (call.isHealthCheck) reserve(call)
+      else {
+        refused.add(call)
+        return limits.refuse('calls', exceeded)
+      }
+      return undefined
+    },
+    /** For a call that is refused for another reason. */
+    addRefused: (call: Call): void => void refused.add(call),
+    remove: (call: Call): void => {
+      if (calls.delete(call)) limits.calls.giveBack(call.client)
+      else if (!healthChecks.delete(call)) refused.delete(call)
+    },
+    /** Ends the calls whose time is up. To be called about every second. */
+    endOverdue: (): void => {
+      const now = performance.now()
+      for (const open of [calls, healthChecks, refused])
+        for (const call of open) if (call.endAt <= now) call.endOverdue()
+    },
+  }
+}
+
+export type OpenCalls<Call extends OpenCall> = ReturnType<typeof createOpenCalls<Call>>
