@@ -85,7 +85,7 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
       // `withStrictDecoding` passes an `invalid` error as the request if the message cannot be decoded.
       if (isAppError(call.request)) throw call.request
       const response = encode(await handler(call.request, context))
-      const refusal = received.takeResponse(response.length)
+      const refusal = received.hold(response.length)
       if (refusal !== undefined) throw refusal
       received.method.record(received, status.OK)
       const metadata = new Metadata()

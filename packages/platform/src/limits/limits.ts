@@ -2,7 +2,8 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
-import { createUnreadResponses, type UnreadTimes } from './unread-responses.ts'
+import { createHoldings } from './holdings.ts'
+import { exposeBytes } from './metrics.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
 export type LimitsConfig = Readonly<{
@@ -16,6 +17,10 @@ export type LimitsConfig = Readonly<{
   maxRequestBytes: number
   /** Bytes of responses that clients have not taken yet. */
   maxResponseBytes: number
+  /** A connection that has taken nothing of a response for this long is closed. */
+  stallLimitMs: number
+  /** Once all bytes are in use, a client loses its place after it has kept the others waiting for this long. */
+  evictAfterMs: number
 }>
 
 export const mebibyte = 1024 * 1024
@@ -27,6 +32,8 @@ export const defaultLimits: LimitsConfig = {
   maxCalls: 1_000,
   maxRequestBytes: 32 * mebibyte,
   maxResponseBytes: 64 * mebibyte,
+  stallLimitMs: 40_000,
+  evictAfterMs: 5_000,
 }
 
 /** One client may use a quarter: two or three together do not take the service from the others. */
@@ -63,8 +70,7 @@ const refusals = {
 export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals' | 'responsesCut'>,
-  unreadTimes: UnreadTimes = {},
+  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry'>,
 ) => {
   const budgets = {
     connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
@@ -73,13 +79,24 @@ export const createLimits = (
     responseBytes: quarterShares(config.maxResponseBytes),
   } as const satisfies Record<Resource, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
+  exposeBytes(metrics.registry, 'request_body', 'request bodies in use', budgets.requestBytes)
+  exposeBytes(
+    metrics.registry,
+    'unread_response',
+    'responses that clients have not taken yet',
+    budgets.responseBytes,
+  )
   return {
     ...budgets,
-    unreadResponses: createUnreadResponses(budgets.responseBytes, {
-      ...unreadTimes,
-      onCut: (reason) => metrics.responsesCut.inc({ reason }),
-    }),
     findClient,
+    stallLimitMs: config.stallLimitMs,
+    /** The request bodies in use. Those that have not arrived completely may be evicted. */
+    bodies: createHoldings(budgets.requestBytes, { graceMs: config.evictAfterMs, onEvict: () => {} }),
+    /** The responses that clients have not taken yet. */
+    responses: createHoldings(budgets.responseBytes, {
+      graceMs: config.evictAfterMs,
+      onEvict: () => metrics.responsesCut.inc({ reason: 'evicted' }),
+    }),
     /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
     refuse: (resource: Resource, exceeded: Exceeded): AppError => {
       metrics.refusals.inc({ reason: resource, scope: exceeded })

@@ -94,7 +94,7 @@ export const createMetrics = (
     }),
     responsesCut: new Counter({
       name: 'responses_cut_total',
-      help: 'Responses ended because their client did not take them; reason is too_slow or room_for_others',
+      help: 'Responses ended because their client did not take them; the reason is stalled or evicted',
       labelNames: ['reason'],
       registers: [registry],
     }),

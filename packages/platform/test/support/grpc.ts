@@ -19,18 +19,17 @@ type Options = Pick<GrpcServerOptions, 'isOverloaded' | 'trustProxy' | 'callTime
     port?: number
     host?: string
     limits?: Partial<LimitsConfig>
-    unread?: Parameters<typeof createLimits>[3]
     extensions?: Parameters<typeof createGrpcServer>[3]
   }>
 
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
 export const startService = async (
   getProduct: GetProduct,
-  { port = 0, host = '::', limits: config = {}, unread = {}, extensions = [], ...options }: Options = {},
+  { port = 0, host = '::', limits: config = {}, extensions = [], ...options }: Options = {},
 ) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
-  const limits = createLimits({ ...defaultLimits, ...config }, options.trustProxy ?? 'off', metrics, unread)
+  const limits = createLimits({ ...defaultLimits, ...config }, options.trustProxy ?? 'off', metrics)
   const observers = { logger, metrics, limits, ...options }
   const server = createGrpcServer(ProductServiceService, { getProduct }, observers, extensions)
   const [boundPort = 0] = await listenOn(host, (address) => server.listen(port, address))

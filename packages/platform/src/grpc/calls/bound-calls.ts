@@ -64,21 +64,21 @@ const intercept = (bounded: BoundedCall, definition: Definition, call: ServerInt
   call.sendMessage = (message, callback) => {
     const bytes = encoded(definition, message)
     if (bytes === undefined) return sendMessage.call(call, message, callback)
-    const error = bounded.isServed ? undefined : bounded.takeResponse(bytes.length)
+    const error = bounded.isServed ? undefined : bounded.hold(bytes.length)
     if (error !== undefined) return bounded.refuse(error)
+    bounded.stream.onMessage()
     sendMessage.call(call, bytes, () => {
-      bounded.onFlush(bytes.length)
+      bounded.stream.onFlush()
       callback()
-      if (isReadWaiting && bounded.unreadBytes === 0) {
-        isReadWaiting = false
-        startRead.call(call)
-      }
+      if (!isReadWaiting || bounded.stream.isUnread) return
+      isReadWaiting = false
+      startRead.call(call)
     })
   }
   if (!definition.requestStream) return
   // A stream of requests waits until their responses are taken. The library would keep any number of them.
   call.startRead = () => {
-    if (bounded.unreadBytes > 0) isReadWaiting = true
+    if (bounded.stream.isUnread) isReadWaiting = true
     else startRead.call(call)
   }
 }
@@ -101,6 +101,7 @@ export const boundCalls = ({ limits, failures, trustProxy, times, ...recorders }
   const server: CallServer = {
     limits,
     failures,
+    metrics: recorders.metrics,
     open,
     times: { ...defaultTimes, ...times },
     peerOf: peerFinder(limits.findClient, trustProxy),
@@ -113,9 +114,6 @@ export const boundCalls = ({ limits, failures, trustProxy, times, ...recorders }
   return {
     interceptor,
     /** Ends what takes too long. To be called about every second. */
-    endOverdue: () => {
-      open.endOverdue()
-      limits.unreadResponses.cutSlow()
-    },
+    endOverdue: open.endOverdue,
   }
 }

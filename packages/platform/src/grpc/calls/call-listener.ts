@@ -18,17 +18,17 @@ export class CallListener implements Listener {
   }
 
   onReceiveMessage(message: unknown): void {
-    if (this.#call.method.hasRequestStream) this.#call.awaitRequest()
+    if (this.#call.method.hasRequestStream) this.#call.stream.awaitRequest()
     this.#next.onReceiveMessage(message)
   }
 
   onReceiveHalfClose(): void {
-    this.#call.onRequestEnd()
+    this.#call.stream.onRequestEnd()
     this.#next.onReceiveHalfClose()
   }
 
   onCancel(): void {
     this.#next.onCancel()
-    this.#call.onEnd()
+    this.#call.stream.onStatusSent()
   }
 }

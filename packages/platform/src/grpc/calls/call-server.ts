@@ -1,6 +1,7 @@
 import type { Http2Session } from 'node:http2'
 import type { Limits } from '../../limits/limits.ts'
 import type { FailureLog } from '../../logging/failure-log.ts'
+import type { Metrics } from '../../metrics/metrics.ts'
 import type { BoundedCall } from './bounded-call.ts'
 import type { OpenCalls } from './open-calls.ts'
 import type { Peer } from './peers.ts'
@@ -20,13 +21,13 @@ export type Method = Readonly<{
 export type CallTimes = Readonly<{
   /** How long a request may take to arrive; in a stream of requests, each of them. As for bodies over HTTP. */
   requestMs: number
-  /** How long a client may take to receive the status. */
-  statusMs: number
+  /** How long a client may take to receive a message, and the status. */
+  responseMs: number
   /** How long a stream may stay open after its status or its reset has been sent. */
   lingerMs: number
 }>
 
-export const defaultTimes: CallTimes = { requestMs: 15_000, statusMs: 30_000, lingerMs: 1_000 }
+export const defaultTimes: CallTimes = { requestMs: 15_000, responseMs: 30_000, lingerMs: 1_000 }
 
 /** What the calls of a server have in common. */
 export type CallServer = Readonly<{
@@ -34,5 +35,6 @@ export type CallServer = Readonly<{
   open: OpenCalls<BoundedCall>
   times: CallTimes
   failures: FailureLog
+  metrics: Pick<Metrics, 'responsesCut'>
   peerOf: (address: string | undefined, session: Http2Session | undefined) => Peer
 }>

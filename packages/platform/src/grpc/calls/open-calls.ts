@@ -8,7 +8,7 @@ type OpenCall = Readonly<{
   /** When to end the call, by `performance.now()`. */
   endAt: number
   endOverdue: () => void
-  cut: () => void
+  evict: () => void
 }>
 
 /**
@@ -31,7 +31,7 @@ export const createOpenCalls = <Call extends OpenCall>(limits: Pick<Limits, 'cal
     const [oldest] = healthChecks
     if (oldest !== undefined && healthChecks.size >= reservedHealthChecks) {
       healthChecks.delete(oldest)
-      oldest.cut()
+      oldest.evict()
     }
     healthChecks.add(call)
   }

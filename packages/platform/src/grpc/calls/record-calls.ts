@@ -13,7 +13,10 @@ const clientRequestId = (metadata: Metadata | undefined): string | undefined => 
   return typeof sent === 'string' ? parseRequestId(sent) : undefined
 }
 
-export type Recorders = Readonly<{ logger: Logger; metrics: Pick<Metrics, 'rpcServerDuration'> }>
+export type Recorders = Readonly<{
+  logger: Logger
+  metrics: Pick<Metrics, 'rpcServerDuration' | 'responsesCut'>
+}>
 
 type RecordedCall = Readonly<{
   /** The time of its start, by `performance.now()`. */
