@@ -10,7 +10,6 @@ import {
 import type { Context } from '@shop/kernel/context.ts'
 import type { Limits } from '../limits/limits.ts'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
-import { every } from '../resilience/every.ts'
 import { drainLimitMs, maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import { boundCalls } from './calls/bound-calls.ts'
@@ -119,7 +118,7 @@ export const createGrpcServer = (
   extensions: readonly GrpcExtension[] = [],
 ) => {
   const failures = createFailureLog(observers.logger, 'call failed')
-  const { interceptor, endOverdue } = boundCalls({
+  const { interceptor, watch } = boundCalls({
     ...observers,
     failures,
     limits,
@@ -133,7 +132,7 @@ export const createGrpcServer = (
   addService(withStrictDecoding(definition), handlers)
   for (const extension of extensions) extension.addToServer({ addService })
   const closing = new AbortController()
-  void every(1_000, endOverdue, closing.signal)
+  void watch(closing.signal)
 
   return {
     ...createListener(server),

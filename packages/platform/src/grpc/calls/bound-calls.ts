@@ -6,6 +6,7 @@ import type {
 } from '@grpc/grpc-js'
 import type { Limits } from '../../limits/limits.ts'
 import type { FailureLog } from '../../logging/failure-log.ts'
+import { every } from '../../resilience/every.ts'
 import { BoundedCall } from './bounded-call.ts'
 import { CallListener } from './call-listener.ts'
 import { type CallServer, type CallTimes, defaultTimes, type Method } from './call-server.ts'
@@ -113,7 +114,7 @@ export const boundCalls = ({ limits, failures, trustProxy, times, ...recorders }
   }
   return {
     interceptor,
-    /** Ends what takes too long. To be called about every second. */
-    endOverdue: open.endOverdue,
+    /** Ends what takes too long, until the signal aborts. */
+    watch: (signal: AbortSignal) => every(server.times.checkMs, open.endOverdue, signal),
   }
 }

@@ -25,9 +25,11 @@ export type CallTimes = Readonly<{
   responseMs: number
   /** How long a stream may stay open after its status or its reset has been sent. */
   lingerMs: number
+  /** How often overdue calls are looked for. */
+  checkMs: number
 }>
 
-export const defaultTimes: CallTimes = { requestMs: 15_000, responseMs: 30_000, lingerMs: 1_000 }
+export const defaultTimes: CallTimes = { requestMs: 15_000, responseMs: 30_000, lingerMs: 1_000, checkMs: 1_000 }
 
 /** What the calls of a server have in common. */
 export type CallServer = Readonly<{

@@ -54,7 +54,7 @@ export const createOpenCalls = <Call extends OpenCall>(limits: Pick<Limits, 'cal
       if (calls.delete(call)) limits.calls.giveBack(call.client)
       else if (!healthChecks.delete(call)) refused.delete(call)
     },
-    /** Ends the calls whose time is up. To be called about every second. */
+    /** Ends the calls whose time is up. */
     endOverdue: (): void => {
       const now = performance.now()
       for (const open of [calls, healthChecks, refused])
