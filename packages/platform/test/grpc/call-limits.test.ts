@@ -259,8 +259,8 @@ describe('the responses of a gRPC server', () => {
 
   it('are refused above the share of their client, unless they are small', async () => {
     using connection = connect({ from: attacker, window: 0 })
-    connection.call(getProduct, get(60 * kib))
-    await untilUnread(60 * kib)
+    connection.call(getProduct, get(95 * kib))
+    await untilUnread(95 * kib)
     using reader = connect({ from: attacker })
     const { status: code, details } = await reader.call(getProduct, get(60 * kib)).ended
     assert.deepEqual([code, details], [RESOURCE_EXHAUSTED, refused])
