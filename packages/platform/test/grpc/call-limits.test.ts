@@ -186,6 +186,17 @@ describe('the calls of a gRPC server', () => {
     assert.deepEqual(service.clients, ['198.51.100.9', '127.0.0.4', undefined])
   })
 
+  it('are cut when their request arrives in many small pieces', async () => {
+    using connection = connect({ from: attacker })
+    const { stream, ended } = connection.call(getProduct, { end: false })
+    stream.write(Buffer.from([0, 0, 0, 0xff, 0xff]))
+    const send = () => {
+      if (!stream.closed) stream.write(Buffer.alloc(1), send)
+    }
+    send()
+    assert.deepEqual(await ended, wasReset)
+  })
+
   it('are refused if they have more than 16 KiB of metadata', async () => {
     using connection = connect()
     const withMetadata = (bytes: number) =>
@@ -197,6 +208,20 @@ describe('the calls of a gRPC server', () => {
       (await connection.call(check, { headers: { 'x-text': 'x'.repeat(17 * kib) } }).ended).status,
       RESOURCE_EXHAUSTED,
     )
+  })
+
+  it('of health may name unknown services, whose long names are shortened in errors', async () => {
+    using connection = connect()
+    const name = Buffer.concat([Buffer.from([0x0a, 0xe8, 0x07]), Buffer.alloc(1_000, 'x')])
+    const watching = connection.call(watch, { message: name })
+    const [data] = await once(watching.stream, 'data')
+    assert.deepEqual([...data], [0, 0, 0, 0, 2, 0x08, 0x03], 'SERVICE_UNKNOWN')
+    const checked = connection.call(check, {
+      message: Buffer.concat([Buffer.from([0x0a, 0xd0, 0x0f]), Buffer.alloc(2_000, 'x')]),
+    })
+    const [headers] = await once(checked.stream, 'response')
+    assert.ok(String(headers['grpc-message']).length <= 1_024)
+    assert.equal((await checked.ended).status, status.NOT_FOUND)
   })
 
   it('are at most 100 on a connection', async () => {
@@ -298,7 +323,7 @@ describe('the responses of a gRPC server', () => {
   })
 })
 
-describe('the calls of a gRPC server whose clients must be fast', () => {
+describe('the calls of a gRPC server with little time', () => {
   let service: Awaited<ReturnType<typeof start>>
   before(async () => {
     service = await start({ requestMs: 150, responseMs: 150 })

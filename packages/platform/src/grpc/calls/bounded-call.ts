@@ -79,7 +79,7 @@ export class BoundedCall {
       return false
     }
     metadata.setOpaque(key, this)
-    this.stream.awaitRequest()
+    this.stream.begin()
     return true
   }
 

@@ -29,7 +29,12 @@ export type CallTimes = Readonly<{
   checkMs: number
 }>
 
-export const defaultTimes: CallTimes = { requestMs: 15_000, responseMs: 30_000, lingerMs: 1_000, checkMs: 1_000 }
+export const defaultTimes: CallTimes = {
+  requestMs: 15_000,
+  responseMs: 30_000,
+  lingerMs: 1_000,
+  checkMs: 1_000,
+}
 
 /** What the calls of a server have in common. */
 export type CallServer = Readonly<{

