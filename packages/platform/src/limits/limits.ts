@@ -2,7 +2,8 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
-import { createHoldings } from './holdings.ts'
+import { createConnections } from './connections.ts'
+import { Holdings } from './holdings.ts'
 import { exposeBytes } from './metrics.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
@@ -70,30 +71,31 @@ const refusals = {
 export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry'>,
+  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry' | 'watchServerConnections'>,
 ) => {
   const budgets = {
-    connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
     calls: quarterShares(config.maxCalls),
     requestBytes: quarterShares(config.maxRequestBytes),
     responseBytes: quarterShares(config.maxResponseBytes),
-  } as const satisfies Record<Resource, Budget>
+  } as const satisfies Record<Exclude<Resource, 'connections'>, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
-  exposeBytes(metrics.registry, 'request_body', 'request bodies in use', budgets.requestBytes)
-  exposeBytes(
-    metrics.registry,
-    'unread_response',
-    'responses that clients have not taken yet',
-    budgets.responseBytes,
+  exposeBytes(metrics.registry, budgets)
+  // Prometheus needs the 0 to notice the first one.
+  for (const reason of ['stalled', 'evicted']) metrics.responsesCut.inc({ reason }, 0)
+  const connections = createConnections(
+    { total: config.maxConnections, share: config.maxConnectionsPerClient },
+    findClient,
   )
+  metrics.watchServerConnections(connections)
   return {
     ...budgets,
+    connections,
     findClient,
     stallLimitMs: config.stallLimitMs,
     /** The request bodies in use. Those that have not arrived completely may be evicted. */
-    bodies: createHoldings(budgets.requestBytes, { graceMs: config.evictAfterMs, onEvict: () => {} }),
+    bodies: new Holdings(budgets.requestBytes, { graceMs: config.evictAfterMs }),
     /** The responses that clients have not taken yet. */
-    responses: createHoldings(budgets.responseBytes, {
+    responses: new Holdings(budgets.responseBytes, {
       graceMs: config.evictAfterMs,
       onEvict: () => metrics.responsesCut.inc({ reason: 'evicted' }),
     }),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createBudget } from '../../src/limits/budget.ts'
-import { createHoldings, type Holding } from '../../src/limits/holdings.ts'
+import { type Holding, Holdings } from '../../src/limits/holdings.ts'
 
 const total = 100
 const share = 60
@@ -11,30 +11,30 @@ const createTested = (graceMs: number) => {
   const budget = createBudget({ total, share })
   const evicted: string[] = []
   let evictions = 0
-  const holdings = createHoldings(budget, { graceMs, onEvict: () => (evictions += 1) })
+  const holdings = new Holdings(budget, { graceMs, onEvict: () => (evictions += 1) })
   const owner = (name: string, isWaiting = true) => ({
     isWaiting: () => isWaiting,
     evict: () => void evicted.push(name),
   })
   const hold = (client: string | undefined, bytes: number, name: string, isWaiting = true) =>
     holdings.hold(client, bytes, owner(name, isWaiting))
-  return { ...holdings, hold, owner, budget, evicted, evictions: () => evictions }
+  return { holdings, hold, owner, budget, evicted, evictions: () => evictions }
 }
 
 const held = (holding: Holding | string): Holding => {
-  assert.ok(typeof holding !== 'string', String(holding))
+  assert.ok(typeof holding !== 'string')
   return holding
 }
 
 describe('holdings', () => {
   it('use the share of the client and the total, until they are released', () => {
-    const { hold, release, budget } = createTested(60_000)
+    const { holdings, hold, budget } = createTested(60_000)
     const first = held(hold('a', share, 'first'))
     assert.equal(hold('a', 1, 'more'), 'client')
     held(hold('b', total - share, 'other'))
     assert.equal(hold('c', 1, 'third'), 'total')
-    release(first)
-    release(first)
+    holdings.release(first)
+    holdings.release(first)
     assert.equal(budget.used(), total - share)
     held(hold('a', share, 'again'))
   })
@@ -56,7 +56,7 @@ describe('holdings', () => {
     held(young.hold('a', 60, 'young'))
     assert.equal(young.hold('b', 50, 'new'), 'total')
     const old = createTested(0)
-    old.keep(held(old.hold('a', 60, 'complete')))
+    old.holdings.keep(held(old.hold('a', 60, 'complete')))
     assert.equal(old.hold('b', 50, 'new'), 'total')
     assert.deepEqual([young.evicted, old.evicted], [[], []])
   })
@@ -69,27 +69,27 @@ describe('holdings', () => {
   })
 
   it('that cannot be refused displace the oldest of the client, then the oldest of all, without a grace period', () => {
-    const { hold, holdAnyway, owner, budget, evicted } = createTested(60_000)
+    const { holdings, hold, owner, budget, evicted } = createTested(60_000)
     held(hold('b', 40, 'other'))
     held(hold('a', 20, 'first'))
     held(hold('a', 20, 'second'))
-    holdAnyway('a', 30, owner('forced'))
+    holdings.holdAnyway('a', 30, owner('forced'))
     assert.deepEqual(evicted, ['first'])
-    holdAnyway('c', 40, owner('forced too'))
+    holdings.holdAnyway('c', 40, owner('forced too'))
     assert.deepEqual(evicted, ['first', 'other'])
-    holdAnyway(undefined, 2 * total, owner('larger than all'))
+    holdings.holdAnyway(undefined, 2 * total, owner('larger than all'))
     assert.equal(budget.used(), 2 * total)
   })
 
   it('grow as long as there is room, and never displace themselves', () => {
-    const { start, grow, owner, hold, evicted, budget } = createTested(0)
-    const smallest = start('c', owner('smallest'))
-    const growing = start('a', owner('growing'))
-    assert.equal(grow(growing, 50), undefined)
-    assert.equal(grow(growing, share - 49), 'client')
+    const { holdings, owner, hold, evicted, budget } = createTested(0)
+    const smallest = holdings.start('c', owner('smallest'))
+    const growing = holdings.start('a', owner('growing'))
+    assert.equal(holdings.grow(growing, 50), undefined)
+    assert.equal(holdings.grow(growing, share - 49), 'client')
     held(hold('b', 40, 'younger'))
-    assert.equal(grow(smallest, 1), undefined)
-    assert.equal(grow(growing, 10), undefined)
+    assert.equal(holdings.grow(smallest, 1), undefined)
+    assert.equal(holdings.grow(growing, 10), undefined)
     assert.deepEqual([evicted, budget.used()], [['smallest'], total])
   })
 })

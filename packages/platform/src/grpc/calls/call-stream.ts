@@ -4,8 +4,11 @@ import type { Client } from '../../limits/client.ts'
 import type { Holding, HoldingOwner } from '../../limits/holdings.ts'
 import type { CallServer } from './call-server.ts'
 
-/** Messages up to this size are always sent, and not counted: `limits.calls` bounds their number. As over HTTP. */
-const alwaysSentBytes = 16 * 1024
+/**
+ * Messages up to this size are always sent, and not counted: `limits.calls` bounds their number. Responses to writes must be
+ * smaller, because their caller has to learn what was written: the longest product has 25 KB.
+ */
+const alwaysSentBytes = 32 * 1024
 
 /**
  * A message may arrive in this many pieces: 64 KiB in packets of 576 bytes are 122. Each piece takes 136 bytes beside its
