@@ -58,8 +58,16 @@ describe('a connection that takes nothing', () => {
   }, async () => {
     const text = 'x'.repeat(3 * mebibyte)
     const product = {
-      ...{ id: 1, name: '', description: text, price: 1, stock: 1, category: '', version: 1, groupId: '' },
-      ...{ createdAt: '', updatedAt: '' },
+      id: 1,
+      name: '',
+      description: text,
+      price: 1,
+      stock: 1,
+      category: '',
+      createdAt: '',
+      updatedAt: '',
+      version: 1,
+      groupId: '',
     }
     await using service = await startService(async () => ({ product }), {
       limits: { maxResponseBytes: 400 * mebibyte },

@@ -259,9 +259,9 @@ describe('the calls of a gRPC server', () => {
     for (const [method, name] of lines)
       assert.ok(
         samples.some((sample) => sample.includes(`"${method}",rpc_response_status_code="${name}"`)),
-        `${samples}`,
+        samples.join(),
       )
-    assert.doesNotMatch(`${samples}`, /Unknown/)
+    assert.doesNotMatch(samples.join(), /Unknown/)
   })
 })
 

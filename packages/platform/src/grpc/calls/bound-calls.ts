@@ -55,32 +55,35 @@ const encoded = ({ responseSerialize }: Definition, message: unknown): Buffer | 
  * would miss the errors that the library itself causes.
  */
 const intercept = (bounded: BoundedCall, definition: Definition, call: ServerInterceptingCallInterface) => {
-  const { start, startRead, sendMessage, sendStatus } = call
+  const start = call.start.bind(call)
+  const startRead = call.startRead.bind(call)
+  const sendMessage = call.sendMessage.bind(call)
+  const sendStatus = call.sendStatus.bind(call)
   let isReadWaiting = false
-  call.start = (listener) => start.call(call, new CallListener(bounded, listener))
+  call.start = (listener) => start(new CallListener(bounded, listener))
   call.sendStatus = (ended) => {
     bounded.onStatus(ended.code)
-    sendStatus.call(call, describedStatus(ended, bounded))
+    sendStatus(describedStatus(ended, bounded))
   }
   call.sendMessage = (message, callback) => {
     const bytes = encoded(definition, message)
-    if (bytes === undefined) return sendMessage.call(call, message, callback)
+    if (bytes === undefined) return sendMessage(message, callback)
     const error = bounded.isServed ? undefined : bounded.hold(bytes.length)
     if (error !== undefined) return bounded.refuse(error)
     bounded.stream.onMessage()
-    sendMessage.call(call, bytes, () => {
+    sendMessage(bytes, () => {
       bounded.stream.onFlush()
       callback()
       if (!isReadWaiting || bounded.stream.isUnread) return
       isReadWaiting = false
-      startRead.call(call)
+      startRead()
     })
   }
   if (!definition.requestStream) return
   // A stream of requests waits until their responses are taken. The library would keep any number of them.
   call.startRead = () => {
     if (bounded.stream.isUnread) isReadWaiting = true
-    else startRead.call(call)
+    else startRead()
   }
 }
 

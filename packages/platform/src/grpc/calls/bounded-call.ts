@@ -71,10 +71,9 @@ export class BoundedCall {
       open.remove(this)
       this.#record(status.CANCELLED)
     })
-    const tooLarge = metadataRefusal(metadata, this.#call.getHost())
-    if (tooLarge !== undefined) open.addRefused(this)
-    const error = tooLarge ?? open.add(this)
+    const error = metadataRefusal(metadata, this.#call.getHost()) ?? open.add(this)
     if (error !== undefined) {
+      open.addRefused(this)
       this.refuse(error)
       return false
     }

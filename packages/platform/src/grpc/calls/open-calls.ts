@@ -37,19 +37,16 @@ export const createOpenCalls = <Call extends OpenCall>(limits: Pick<Limits, 'cal
   }
 
   return {
-    /** Counts the call, or returns the error with which to refuse it. In any case, it must be removed when it ends. */
+    /** Counts the call, or returns the error with which to refuse it. */
     add: (call: Call): AppError | undefined => {
       const exceeded = limits.calls.take(call.client)
       if (exceeded === undefined) calls.add(call)
       else if (call.isHealthCheck) reserve(call)
-      else {
-        refused.add(call)
-        return limits.refuse('calls', exceeded)
-      }
+      else return limits.refuse('calls', exceeded)
       return undefined
     },
-    /** For a call that is refused for another reason. */
     addRefused: (call: Call): void => void refused.add(call),
+    /** For any call that was added, when its stream is closed. */
     remove: (call: Call): void => {
       if (calls.delete(call)) limits.calls.giveBack(call.client)
       else if (!healthChecks.delete(call)) refused.delete(call)

@@ -75,7 +75,10 @@ const lists = (use: UseCases): Pick<Service, Lists> => {
     getTopMostExpensiveProducts: async ({ limit }, context) => {
       const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
       const { products } = await use.topProducts({ count }, context)
-      return pagesOf.top(products, () => ({ products: wholeResponse(products.map(productMessage)), nextPageToken: '' }))
+      return pagesOf.top(products, () => ({
+        products: wholeResponse(products.map(productMessage)),
+        nextPageToken: '',
+      }))
     },
 
     getLowStockProducts: async (request, context) => {
