@@ -87,7 +87,6 @@ export const createLimits = (
     findClient,
   )
   metrics.watchServerConnections(connections)
-  // Prometheus needs the 0 to notice the first refusal.
   for (const reason of Object.keys(messages))
     for (const scope of ['client', 'total']) metrics.refusals.inc({ reason, scope }, 0)
   return {

@@ -357,7 +357,7 @@ describe('the calls of a gRPC server with little time', () => {
     const [large, small] = [60 * kib, kib].map((bytes) => connection.call(getProduct, get(bytes)))
     assert.deepEqual(await Promise.all([large?.ended, small?.ended]), [wasReset, wasReset])
     assert.equal(service.limits.responseBytes.used(), 0)
-    assert.deepEqual(await service.samplesOf('responses_cut_total'), ['{reason="stalled"} 2'])
+    assert.ok((await service.samplesOf('responses_cut_total')).includes('{reason="stalled"} 2'))
     using reader = connect({ from: attacker })
     assert.equal((await reader.call(getProduct, get(60 * kib)).ended).status, OK)
   })

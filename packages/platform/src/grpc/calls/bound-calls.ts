@@ -101,7 +101,7 @@ type Options = Recorders &
  * refuses them before, and ends them at once.
  */
 export const boundCalls = ({ limits, failures, trustProxy, times, ...recorders }: Options) => {
-  const open = createOpenCalls<BoundedCall>(limits)
+  const open = createOpenCalls(limits)
   const server: CallServer = {
     limits,
     failures,

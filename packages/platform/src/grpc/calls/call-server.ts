@@ -2,16 +2,14 @@ import type { Http2Session } from 'node:http2'
 import type { Limits } from '../../limits/limits.ts'
 import type { FailureLog } from '../../logging/failure-log.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
-import type { BoundedCall } from './bounded-call.ts'
 import type { OpenCalls } from './open-calls.ts'
 import type { Peer } from './peers.ts'
 import type { RecordCall } from './record-calls.ts'
 
 /** A method that the server knows. */
 export type Method = Readonly<{
-  /** Such as `product.ProductService/GetProduct`. */
+  /** The service and the method, with a slash. */
   name: string
-  /** Such as `product.ProductService`. */
   service: string
   isHealthCheck: boolean
   hasRequestStream: boolean
@@ -39,7 +37,7 @@ export const defaultTimes: CallTimes = {
 /** What the calls of a server have in common. */
 export type CallServer = Readonly<{
   limits: Limits
-  open: OpenCalls<BoundedCall>
+  open: OpenCalls
   times: CallTimes
   failures: FailureLog
   metrics: Pick<Metrics, 'responsesCut'>

@@ -6,7 +6,7 @@ import type { CallServer } from './call-server.ts'
 
 /**
  * Messages up to this size are always sent, and not counted: `limits.calls` bounds their number. Responses to writes must be
- * smaller, because their caller has to learn what was written: the longest product has 25 KB.
+ * smaller, because their caller has to learn what was written.
  */
 const alwaysSentBytes = 32 * 1024
 

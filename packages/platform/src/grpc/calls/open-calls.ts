@@ -21,13 +21,13 @@ const reservedHealthChecks = 100
  * The calls in progress of a server, from their start until their stream is closed: `limits.calls` bounds their number,
  * and `endAt` their time.
  */
-export const createOpenCalls = <Call extends OpenCall>(limits: Pick<Limits, 'calls' | 'refuse'>) => {
-  const calls = new Set<Call>()
-  const healthChecks = new Set<Call>()
+export const createOpenCalls = (limits: Pick<Limits, 'calls' | 'refuse'>) => {
+  const calls = new Set<OpenCall>()
+  const healthChecks = new Set<OpenCall>()
   /** Their streams are open for a moment. */
-  const refused = new Set<Call>()
+  const refused = new Set<OpenCall>()
 
-  const reserve = (call: Call): void => {
+  const reserve = (call: OpenCall): void => {
     const [oldest] = healthChecks
     if (oldest !== undefined && healthChecks.size >= reservedHealthChecks) {
       healthChecks.delete(oldest)
@@ -38,16 +38,16 @@ export const createOpenCalls = <Call extends OpenCall>(limits: Pick<Limits, 'cal
 
   return {
     /** Counts the call, or returns the error with which to refuse it. */
-    add: (call: Call): AppError | undefined => {
+    add: (call: OpenCall): AppError | undefined => {
       const exceeded = limits.calls.take(call.client)
       if (exceeded === undefined) calls.add(call)
       else if (call.isHealthCheck) reserve(call)
       else return limits.refuse('calls', exceeded)
       return undefined
     },
-    addRefused: (call: Call): void => void refused.add(call),
+    addRefused: (call: OpenCall): void => void refused.add(call),
     /** For any call that was added, when its stream is closed. */
-    remove: (call: Call): void => {
+    remove: (call: OpenCall): void => {
       if (calls.delete(call)) limits.calls.giveBack(call.client)
       else if (!healthChecks.delete(call)) refused.delete(call)
     },
@@ -60,4 +60,4 @@ export const createOpenCalls = <Call extends OpenCall>(limits: Pick<Limits, 'cal
   }
 }
 
-export type OpenCalls<Call extends OpenCall> = ReturnType<typeof createOpenCalls<Call>>
+export type OpenCalls = ReturnType<typeof createOpenCalls>
