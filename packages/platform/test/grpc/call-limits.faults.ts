@@ -70,7 +70,7 @@ describe('a connection that takes nothing', () => {
       groupId: '',
     }
     await using service = await startService(async () => ({ product }), {
-      limits: { maxResponseBytes: 400 * mebibyte },
+      limitsConfig: { maxResponseBytes: 400 * mebibyte },
       callTimes: { responseMs: 1_000 },
     })
     const socket = callWithoutReading(service.port, 30)

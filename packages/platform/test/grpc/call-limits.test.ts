@@ -91,7 +91,7 @@ const start = async (callTimes: Partial<CallTimes> = {}) => {
     },
     {
       trustProxy: '127.0.0.3',
-      limits: { maxCalls: 8, maxResponseBytes: 400 * kib, evictAfterMs: 0 },
+      limitsConfig: { maxCalls: 8, maxResponseBytes: 400 * kib, evictAfterMs: 0 },
       callTimes: { lingerMs: 100, checkMs: 20, ...callTimes },
       extensions: [health, grpcReflection(descriptors), echoes(echoed)],
     },

@@ -14,22 +14,27 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
-type Options = Pick<GrpcServerOptions, 'isOverloaded' | 'trustProxy' | 'callTimes' | 'connectionTimes'> &
+type Options = Pick<
+  GrpcServerOptions,
+  'isOverloaded' | 'trustProxy' | 'limits' | 'callTimes' | 'connectionTimes'
+> &
   Readonly<{
     port?: number
     host?: string
-    limits?: Partial<LimitsConfig>
+    /** Of the server's own limits, if none are given. */
+    limitsConfig?: Partial<LimitsConfig>
     extensions?: Parameters<typeof createGrpcServer>[3]
   }>
 
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
 export const startService = async (
   getProduct: GetProduct,
-  { port = 0, host = '::', limits: config = {}, extensions = [], ...options }: Options = {},
+  { port = 0, host = '::', limits: given, limitsConfig = {}, extensions = [], ...options }: Options = {},
 ) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
-  const limits = createLimits({ ...defaultLimits, ...config }, options.trustProxy ?? 'off', metrics)
+  const config = { ...defaultLimits, ...limitsConfig }
+  const limits = given ?? createLimits(config, options.trustProxy ?? 'off', metrics)
   const observers = { logger, metrics, limits, ...options }
   const server = createGrpcServer(ProductServiceService, { getProduct }, observers, extensions)
   const [boundPort = 0] = await listenOn(host, (address) => server.listen(port, address))
