@@ -64,6 +64,16 @@ const refusals = {
   responseBytes: refusalsOf(messages.responseBytes),
 } as const satisfies Record<Resource, unknown>
 
+/** Prometheus needs the 0 to notice the first refusal. */
+const beginCounters = ({
+  refusals: refused,
+  responsesCut,
+}: Pick<Metrics, 'refusals' | 'responsesCut'>): void => {
+  for (const reason of Object.keys(messages))
+    for (const scope of ['client', 'total']) refused.inc({ reason, scope }, 0)
+  for (const reason of ['stalled', 'evicted']) responsesCut.inc({ reason }, 0)
+}
+
 /**
  * What the clients of one process share: its connections, calls and memory. Both servers of a service use the same
  * limits. docs/limits.md describes each.
@@ -80,15 +90,12 @@ export const createLimits = (
   } as const satisfies Record<Exclude<Resource, 'connections'>, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
   exposeBytes(metrics.registry, budgets)
-  // Prometheus needs the 0 to notice the first one.
-  for (const reason of ['stalled', 'evicted']) metrics.responsesCut.inc({ reason }, 0)
   const connections = createConnections(
     { total: config.maxConnections, share: config.maxConnectionsPerClient },
     findClient,
   )
   metrics.watchServerConnections(connections)
-  for (const reason of Object.keys(messages))
-    for (const scope of ['client', 'total']) metrics.refusals.inc({ reason, scope }, 0)
+  beginCounters(metrics)
   return {
     ...budgets,
     connections,
