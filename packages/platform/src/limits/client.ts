@@ -10,6 +10,12 @@ export type Client = string | undefined
 /** At most this many addresses of `X-Forwarded-For` are read, from the nearest proxy on. */
 const maxProxies = 20
 
+/**
+ * The client of connections whose address is not known any more: the system forgets it when a client resets its connection
+ * before it is accepted. Together they have one share, because each of them could otherwise use up the total.
+ */
+const goneClients = 'gone'
+
 const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/
 
 /** The first four groups of an IPv6 address. */
@@ -40,7 +46,7 @@ export type ClientFinder = (peer: string | undefined, forwardedFor?: string) => 
 export const clientFinder = (trustedNetworks: string): ClientFinder => {
   const isTrusted = networkMatcher(trustedNetworks)
   return (peer, forwardedFor) => {
-    if (peer === undefined) return undefined
+    if (peer === undefined) return goneClients
     if (!isTrusted(peer)) return keyOf(peer)
     const addresses =
       forwardedFor

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { requestContext } from '../../src/request-context.ts'
 import { startServer } from '../support/http-server.ts'
 import { openTo, parseResponse, readAll } from '../support/raw-http.ts'
 
@@ -11,11 +13,15 @@ const get = (path: string, ...headers: readonly string[]) =>
 
 /** Starts a server on whose limits clients of other addresses of this machine count. */
 const start = async (options: Parameters<typeof startServer>[0]) => {
+  const clients: unknown[] = []
   const held = Promise.withResolvers<object>()
   const server = await startServer({
     ...options,
     routes: async (app) => {
-      app.get('/quick', async () => ({}))
+      app.get('/quick', async () => {
+        clients.push(requestContext.getStore()?.client)
+        return {}
+      })
       app.get('/held', () => held.promise)
     },
   })
@@ -24,6 +30,8 @@ const start = async (options: Parameters<typeof startServer>[0]) => {
   const open = (address: string, text?: string) => openTo(port, '127.0.0.1', address)(text)
   return {
     ...server,
+    port,
+    clients,
     open,
     /** Opens connections of one address, on each of which a response has been read. */
     openIdle: async (address: string, count: number): Promise<Socket[]> => {
@@ -48,6 +56,25 @@ const start = async (options: Parameters<typeof startServer>[0]) => {
 
 const closedOf = (sockets: readonly Socket[]): number =>
   sockets.filter(({ readableEnded, destroyed }) => readableEnded || destroyed).length
+
+/** Opens connections and resets them after a request each. The server, in this process, accepts them afterwards. */
+const resetAtOnce = (port: number, count: number): void => {
+  const program = `
+    const { connect } = require('node:net')
+    for (let i = 0; i < ${count}; i++) {
+      const socket = connect(${port}, '127.0.0.1', () => socket.write(${JSON.stringify(get('/quick'))}, () => socket.resetAndDestroy()))
+      socket.on('error', () => {})
+    }`
+  assert.equal(spawnSync(process.execPath, ['--eval', program]).status, 0)
+}
+
+describe('clients whose connections are reset before they are accepted', () => {
+  it('are one client, so that their requests have one share together', async () => {
+    await using server = await start({})
+    resetAtOnce(server.port, 3)
+    await eventually(5_000, async () => assert.deepEqual(server.clients, ['gone', 'gone', 'gone']))
+  })
+})
 
 describe('a client with as many connections as its share', () => {
   it('gets a 429 on further ones, but health and metrics; others are served', async () => {

@@ -30,6 +30,13 @@ describe('the client', () => {
     const find = clientFinder('10.0.0.0/8')
     for (const header of [undefined, '', 'unknown', '10.0.0.2', '_hidden'])
       assert.equal(find('10.0.0.1', header), undefined)
-    assert.equal(find(undefined), undefined)
+  })
+
+  it('shares with all others that are gone before their address was read', () => {
+    for (const trusted of ['off', '10.0.0.0/8']) {
+      const find = clientFinder(trusted)
+      assert.equal(find(undefined), 'gone')
+      assert.equal(find(undefined, '198.51.100.1'), 'gone')
+    }
   })
 })
