@@ -1,10 +1,11 @@
-import { AppError } from '@shop/kernel/errors.ts'
+import type { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
 import { createConnections } from './connections.ts'
 import { Holdings } from './holdings.ts'
 import { exposeBytes } from './metrics.ts'
+import { countedRefusals, type Refuse } from './refusals.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
 export type LimitsConfig = Readonly<{
@@ -42,52 +43,38 @@ const shareOf = (total: number): number => Math.ceil(total / 4)
 
 const quarterShares = (total: number): Budget => createBudget({ total, share: shareOf(total) })
 
-type Resource = 'connections' | 'calls' | 'requestBytes' | 'responseBytes'
+type LimitMetrics = Pick<Metrics, 'refusals' | 'responsesCut' | 'registry' | 'watchServerConnections'>
 
-const messages: Readonly<Record<Resource, string>> = {
+/** What each resource is called in the errors of refused requests. */
+const resources = {
   connections: 'connections',
   calls: 'calls in progress',
-  requestBytes: 'request bodies in progress',
-  responseBytes: 'responses that are not read',
-}
+  request_bytes: 'request bodies in progress',
+  response_bytes: 'responses that are not read',
+} as const
 
-/** Created once: an attack produces many refusals, and each error would capture its own stack trace. */
-export const refusalsOf = (what: string): Readonly<Record<Exceeded, AppError>> => ({
-  client: new AppError('rate_limited', `too many ${what} from your address, try again later`),
-  total: new AppError('unavailable', `too many ${what}, try again later`),
-})
+type Resource = keyof typeof resources
 
-const refusals = {
-  connections: refusalsOf(messages.connections),
-  calls: refusalsOf(messages.calls),
-  requestBytes: refusalsOf(messages.requestBytes),
-  responseBytes: refusalsOf(messages.responseBytes),
-} as const satisfies Record<Resource, unknown>
-
-/** Prometheus needs the 0 to notice the first refusal. */
-const beginCounters = ({
-  refusals: refused,
-  responsesCut,
-}: Pick<Metrics, 'refusals' | 'responsesCut'>): void => {
-  for (const reason of Object.keys(messages))
-    for (const scope of ['client', 'total']) refused.inc({ reason, scope }, 0)
-  for (const reason of ['stalled', 'evicted']) responsesCut.inc({ reason }, 0)
+const refusalsOf = (metrics: LimitMetrics): Readonly<Record<Resource, Refuse>> => {
+  const refusals = (reason: Resource) => countedRefusals(reason, resources[reason], metrics)
+  return {
+    connections: refusals('connections'),
+    calls: refusals('calls'),
+    request_bytes: refusals('request_bytes'),
+    response_bytes: refusals('response_bytes'),
+  }
 }
 
 /**
  * What the clients of one process share: its connections, calls and memory. Both servers of a service use the same
  * limits. docs/limits.md describes each.
  */
-export const createLimits = (
-  config: LimitsConfig,
-  trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry' | 'watchServerConnections'>,
-) => {
+export const createLimits = (config: LimitsConfig, trustedNetworks: string, metrics: LimitMetrics) => {
   const budgets = {
     calls: quarterShares(config.maxCalls),
     requestBytes: quarterShares(config.maxRequestBytes),
     responseBytes: quarterShares(config.maxResponseBytes),
-  } as const satisfies Record<Exclude<Resource, 'connections'>, Budget>
+  } as const
   const findClient: ClientFinder = clientFinder(trustedNetworks)
   exposeBytes(metrics.registry, budgets)
   const connections = createConnections(
@@ -95,7 +82,9 @@ export const createLimits = (
     findClient,
   )
   metrics.watchServerConnections(connections)
-  beginCounters(metrics)
+  // Prometheus needs the 0 to notice the first one.
+  for (const reason of ['stalled', 'evicted']) metrics.responsesCut.inc({ reason }, 0)
+  const refusals = refusalsOf(metrics)
   return {
     ...budgets,
     connections,
@@ -109,10 +98,7 @@ export const createLimits = (
       onEvict: () => metrics.responsesCut.inc({ reason: 'evicted' }),
     }),
     /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
-    refuse: (resource: Resource, exceeded: Exceeded): AppError => {
-      metrics.refusals.inc({ reason: resource, scope: exceeded })
-      return refusals[resource][exceeded]
-    },
+    refuse: (resource: Resource, exceeded: Exceeded): AppError => refusals[resource](exceeded),
   }
 }
 

@@ -77,7 +77,7 @@ export class CallStream implements HoldingOwner {
     if (bytes <= alwaysSentBytes || this.isClosed) return undefined
     const { responses, refuse } = this.#server.limits
     const held = responses.hold(client, bytes, this)
-    if (typeof held === 'string') return refuse('responseBytes', held)
+    if (typeof held === 'string') return refuse('response_bytes', held)
     this.#holding = held
     return undefined
   }

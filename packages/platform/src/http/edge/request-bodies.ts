@@ -30,7 +30,7 @@ export const limitRequestBodies = (app: FastifyInstance, { bodies, refuse }: Lim
     const stop = (exceeded: Exceeded): void => {
       payload.off('data', onData)
       bodies.release(holding)
-      if (!reply.sent) refuseBody(refuse('requestBytes', exceeded), payload, request, reply)
+      if (!reply.sent) refuseBody(refuse('request_bytes', exceeded), payload, request, reply)
     }
     const holding = bodies.start(clientOf(request), { isWaiting: () => true, evict: () => stop('total') })
     const onData = (piece: Buffer) => {

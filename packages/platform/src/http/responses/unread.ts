@@ -53,14 +53,14 @@ export const limitUnreadResponses = (app: FastifyInstance, { responses, refuse }
     const exceeded = hold(reply, pipelinedBytes)
     if (exceeded === undefined) return done()
     // A refusal would have to wait behind the other responses.
-    refuse('responseBytes', exceeded)
+    refuse('response_bytes', exceeded)
     request.raw.socket.destroy()
   })
   app.addHook('preParsing', (request, reply, _payload, done) => {
     const isExpensive = request.routeOptions.config.stopsAtEndOfInput === true
     if (!isExpensive || !responses.isShareUsed(clientOf(request), smallBytes)) return done()
     // The response would probably be refused: it is not made in the first place.
-    void sendError(refuse('responseBytes', 'client'), request, reply)
+    void sendError(refuse('response_bytes', 'client'), request, reply)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     const bytes = sizeOf(payload, reply)
@@ -70,6 +70,6 @@ export const limitUnreadResponses = (app: FastifyInstance, { responses, refuse }
     if (exceeded === undefined) return done()
     if (payload instanceof Readable) payload.destroy()
     for (const name of headersOfContent) void reply.removeHeader(name)
-    done(refuse('responseBytes', exceeded))
+    done(refuse('response_bytes', exceeded))
   })
 }
