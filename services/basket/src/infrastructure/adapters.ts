@@ -20,7 +20,7 @@ import { openRedis, type RedisStore } from '@shop/redis/store.ts'
 import { traceCommands } from '@shop/redis/tracing.ts'
 import type { Ports } from '../domain/ports.ts'
 import { grpcProductCatalog } from './grpc-product-catalog.ts'
-import { redisBasketRepository } from './redis-basket-repository.ts'
+import { keyPrefix, redisBasketRepository } from './redis-basket-repository.ts'
 import { redisBasketStatistics } from './redis-basket-statistics.ts'
 import { redisDependencies } from './redis-dependencies.ts'
 import { sqliteBasketExpiry } from './sqlite-basket-expiry.ts'
@@ -66,7 +66,7 @@ const openRedisStorage = (
   if (metrics !== undefined) exposeSamples(metrics.registry, memoryMetrics(commands.memory), logger)
   const checks = redisDependencies(commands, config.waitReplicas, logger)
   return {
-    baskets: redisBasketRepository(commands, ttlSeconds),
+    baskets: redisBasketRepository(commands, ttlSeconds, keyPrefix, systemClock, metrics),
     statistics: redisBasketStatistics(commands),
     dependencies: checks.dependencies,
     [Symbol.asyncDispose]: async () => {

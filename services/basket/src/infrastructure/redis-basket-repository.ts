@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { keyedQueue } from '@shop/platform/resilience/keyed-queue.ts'
+import { keyedBulkhead } from '@shop/platform/limits/keyed-bulkhead.ts'
+import { countedRefusals } from '@shop/platform/limits/refusals.ts'
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
 import { nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
@@ -10,8 +12,8 @@ import { decodeBasket, encodeBasket } from './basket-record.ts'
 /** The keys of baskets begin with this. User ids contain no braces, so a key with `{` after it is not a basket. */
 export const keyPrefix = 'basket:'
 
-/** Per basket. */
-const maxWaiting = 1_000
+/** The queue of each basket. A thousand writes take about half a second. */
+const queue = { maxWaiting: 1_000, maxWaitingPerClient: 500, maxWaitMs: 5_000 } as const
 const maxAttempts = 100
 
 /**
@@ -29,8 +31,10 @@ export const redisBasketRepository = (
   ttlSeconds: number,
   prefix = keyPrefix,
   clock: Clock = systemClock,
+  metrics?: Pick<Metrics, 'refusals'>,
 ): BasketRepository => {
-  const enqueue = keyedQueue(maxWaiting, 'too many writes to this basket are waiting')
+  const refuse = countedRefusals('basket_writes', 'writes of this basket', metrics)
+  const enqueue = keyedBulkhead({ ...queue, refuse })
 
   return {
     find: async (userId) => {

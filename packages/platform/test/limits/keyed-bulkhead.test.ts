@@ -5,9 +5,16 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import * as fc from 'fast-check'
-import { keyedQueue } from '../../src/resilience/keyed-queue.ts'
+import { keyedBulkhead } from '../../src/limits/keyed-bulkhead.ts'
+import { countedRefusals } from '../../src/limits/refusals.ts'
 
-const neverSettles = () => new Promise<never>(() => {})
+const create = (maxWaiting: number) =>
+  keyedBulkhead({
+    maxWaiting,
+    maxWaitingPerClient: maxWaiting,
+    maxWaitMs: 60_000,
+    refuse: countedRefusals('tasks', 'tasks', undefined),
+  })
 
 test('the tasks of a key run one at a time, in order of arrival', async () => {
   const taskLists = fc.array(
@@ -15,11 +22,11 @@ test('the tasks of a key run one at a time, in order of arrival', async () => {
   )
   await fc.assert(
     fc.asyncProperty(taskLists, async (tasks) => {
-      const enqueue = keyedQueue(1_000, 'too many are waiting')
+      const run = create(1_000)
       const running = new Map<string, number>()
       const started = new Map<string, number[]>()
       const results = tasks.map(({ key, ticks, fails }, index) =>
-        enqueue(key, async () => {
+        run(key, async () => {
           assert.equal(running.has(key), false)
           running.set(key, index)
           started.set(key, [...(started.get(key) ?? []), index])
@@ -45,42 +52,36 @@ test('the tasks of a key run one at a time, in order of arrival', async () => {
   )
 })
 
-test('a task does not wait for tasks of other keys', async () => {
-  const enqueue = keyedQueue(10, 'too many are waiting')
-  void enqueue('stuck', neverSettles)
-  assert.equal(await enqueue('free', async () => 'done'), 'done')
-})
-
 test('a failing task rejects only its own caller, and the next task runs', async () => {
-  const enqueue = keyedQueue(10, 'too many are waiting')
-  const failing = enqueue('key', () => Promise.reject(new Error('this one')))
-  const next = enqueue('key', async () => 'done')
+  const run = create(10)
+  const failing = run('key', () => Promise.reject(new Error('this one')))
+  const next = run('key', async () => 'done')
   await assert.rejects(failing, /^Error: this one$/)
   assert.equal(await next, 'done')
 })
 
 test('a task that throws synchronously counts as failed', async () => {
-  const enqueue = keyedQueue(10, 'too many are waiting')
-  const failing = enqueue('key', () => {
+  const run = create(10)
+  const failing = run('key', () => {
     throw new Error('synchronous')
   })
   await assert.rejects(failing, /^Error: synchronous$/)
-  assert.equal(await enqueue('key', async () => 'done'), 'done')
+  assert.equal(await run('key', async () => 'done'), 'done')
 })
 
 test('a task beyond the limit of its key is rejected as unavailable and never runs', async () => {
-  const enqueue = keyedQueue(3, 'too many are waiting')
+  const run = create(2)
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
-  const accepted = [1, 2, 3].map((name) => enqueue('key', () => released.then(() => name)))
+  const accepted = [1, 2, 3].map((name) => run('key', () => released.then(() => name)))
   let ran = false
-  const oneTooMany = enqueue('key', async () => {
+  const oneTooMany = run('key', async () => {
     ran = true
   })
   await assert.rejects(oneTooMany, hasCode('unavailable'))
-  assert.equal(await enqueue('another', async () => 'done'), 'done')
+  assert.equal(await run('another', async () => 'done'), 'done')
   release()
   assert.deepEqual(await Promise.all(accepted), [1, 2, 3])
-  assert.equal(await enqueue('key', async () => 'room again'), 'room again')
+  assert.equal(await run('key', async () => 'room again'), 'room again')
   assert.equal(ran, false)
 })
 
@@ -91,13 +92,13 @@ test('a key is released when its tasks are done', async () => {
     collectGarbage()
     return process.memoryUsage().heapUsed
   }
-  const enqueue = keyedQueue(10, 'too many are waiting')
+  const run = create(10)
   const before = heapSize()
   for (let number = 0; number < 2_000; number++)
-    await enqueue(`${number}`.padEnd(10_000, '.'), () =>
+    await run(`${number}`.padEnd(10_000, '.'), () =>
       number % 2 === 0 ? tick() : Promise.reject(new Error()),
     ).catch(() => {})
   const growth = heapSize() - before
   assert.ok(growth < 5_000_000, `2,000 keys of 10 kB left ${growth} bytes behind`)
-  await enqueue('still in use', tick)
+  await run('still in use', tick)
 })
