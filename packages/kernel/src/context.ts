@@ -4,6 +4,8 @@ import type { Principal } from './principal.ts'
 export type Context = Readonly<{
   requestId: string
   principal: Principal
+  /** Whose share of the limits the request uses. Undefined if nobody has it, such as for jobs and trusted proxies. */
+  client?: string | undefined
   /** The same for every repetition of a request. Undefined if the caller sent no key. */
   idempotencyKey?: string | undefined
   /** Aborts when the caller no longer waits. Reads may then stop early. */

@@ -25,7 +25,7 @@ const openWithStep = async (step: Step) => {
   }
 }
 
-test('a step sees every use case, with the request id of the HTTP request or of the system context', async () => {
+test('a step sees every use case, with the request id and client of the HTTP request, or with the system context', async () => {
   const seen = new Map<string, Omit<Context, 'signal'>>()
   await using app = await openWithStep((use, name) => (input, context) => {
     const { signal: _, ...fields } = context
@@ -33,6 +33,7 @@ test('a step sees every use case, with the request id of the HTTP request or of 
     return use(input, context)
   })
   const { basket } = app
+  const client = '198.51.100.7'
   const requests = {
     createBasket: basket.create,
     addItem: (headers: Record<string, string>) => basket.add(1, 1, headers),
@@ -43,14 +44,17 @@ test('a step sees every use case, with the request id of the HTTP request or of 
     deleteBasket: basket.delete,
   }
   for (const [name, request] of Object.entries(requests))
-    assert.ok((await request({ 'x-request-id': `to-${name}` })).statusCode < 300, name)
+    assert.ok(
+      (await request({ 'x-request-id': `to-${name}`, 'x-forwarded-for': client })).statusCode < 300,
+      name,
+    )
   for (const { work } of app.jobs) await work(AbortSignal.abort())
   await send(app.http, 'GET', '/metrics')
 
   const { commands, queries } = useCases(app.ports)
   assert.deepEqual(new Set(seen.keys()), new Set(Object.keys({ ...commands, ...queries })))
   for (const name of Object.keys(requests))
-    assert.deepEqual(seen.get(name), { requestId: `to-${name}`, principal: { kind: 'anonymous' } })
+    assert.deepEqual(seen.get(name), { requestId: `to-${name}`, principal: { kind: 'anonymous' }, client })
   const system = { kind: 'system' }
   assert.deepEqual(seen.get('removeExpiredBaskets'), { requestId: 'expired-baskets', principal: system })
   assert.deepEqual(seen.get('basketStatistics'), { requestId: 'basket-statistics', principal: system })
