@@ -96,6 +96,13 @@ describe('the bodies of requests', async () => {
     await once(slow, 'data')
   })
 
+  it('of more than 1 KiB count from their first byte', async () => {
+    const begun = await open(attacker, `${headOf(1_025)}x`)
+    await assertHeld(1 + pieceBytes)
+    begun.destroy()
+    await assertHeld(0)
+  })
+
   it('that take more than the share of their client are refused and not read further; others are served', async () => {
     await open(attacker, headOf(35_000) + 'x'.repeat(34_000))
     await eventually(timeoutMs, async () => assert.ok((await heldBytes()) > 34_000))
