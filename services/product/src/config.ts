@@ -10,6 +10,7 @@ import {
   secretsIn,
   toggle,
 } from '@shop/platform/config/variables.ts'
+import { defaultLimits } from '@shop/platform/limits/limits.ts'
 import {
   offInProduction,
   type ServiceConfig,
@@ -59,7 +60,7 @@ export const productVariables = Type.Object({
   DB_REPLICA_URL: PostgresUrl,
   MIGRATE: toggle('on'),
   REFLECTION: optionalToggle,
-  MAX_CALLS: Type.Integer({ minimum: 10, maximum: 100_000, default: 1_000 }),
+  MAX_CALLS: Type.Integer({ minimum: 10, maximum: 100_000, default: defaultLimits.maxCalls }),
 })
 
 type Variables = Static<typeof productVariables>

@@ -4,7 +4,7 @@ import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
 import { createConnections } from './connections.ts'
 import { Holdings } from './holdings.ts'
-import { exposeBytes } from './metrics.ts'
+import { exposeLimits } from './metrics.ts'
 import { countedRefusals, type Refuse } from './refusals.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
@@ -43,7 +43,7 @@ const shareOf = (total: number): number => Math.ceil(total / 4)
 
 const quarterShares = (total: number): Budget => createBudget({ total, share: shareOf(total) })
 
-type LimitMetrics = Pick<Metrics, 'refusals' | 'responsesCut' | 'registry' | 'watchServerConnections'>
+type LimitMetrics = Pick<Metrics, 'refusals' | 'responsesCut' | 'registry'>
 
 /** What each resource is called in the errors of refused requests. */
 const resources = {
@@ -76,12 +76,11 @@ export const createLimits = (config: LimitsConfig, trustedNetworks: string, metr
     responseBytes: quarterShares(config.maxResponseBytes),
   } as const
   const findClient: ClientFinder = clientFinder(trustedNetworks)
-  exposeBytes(metrics.registry, budgets)
   const connections = createConnections(
     { total: config.maxConnections, share: config.maxConnectionsPerClient },
     findClient,
   )
-  metrics.watchServerConnections(connections)
+  exposeLimits(metrics.registry, { ...budgets, connections })
   // Prometheus needs the 0 to notice the first one.
   for (const reason of ['stalled', 'evicted']) metrics.responsesCut.inc({ reason }, 0)
   const refusals = refusalsOf(metrics)

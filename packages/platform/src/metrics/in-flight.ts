@@ -1,18 +1,10 @@
-import { Gauge, type Registry } from '@prometheus-io/client'
+import type { Registry } from '@prometheus-io/client'
+import { valueGauge } from './value-gauge.ts'
 
 /** In-flight count: a plain number, copied into the gauge at scrape time. */
 export const inFlightGauge = (name: string, help: string, registry: Registry) => {
   let count = 0
-  registry.registerMetric(
-    new Gauge({
-      name,
-      help,
-      registers: [],
-      collect() {
-        this.set(count)
-      },
-    }),
-  )
+  valueGauge(name, help, () => count, registry)
   return {
     inc: () => {
       count += 1

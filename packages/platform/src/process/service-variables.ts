@@ -11,6 +11,7 @@ import {
   secret,
   toggle,
 } from '../config/variables.ts'
+import { defaultLimits, mebibyte } from '../limits/limits.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -45,9 +46,21 @@ export const serviceVariables = {
   ),
   TRUST_PROXY: Type.Optional(Type.String({ maxLength: 4_000 })),
   MAX_CONNECTIONS: Type.Optional(Type.Integer({ minimum: 10, maximum: 1_000_000 })),
-  MAX_CONNECTIONS_PER_CLIENT: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 200 }),
-  MAX_REQUEST_MIB: Type.Integer({ minimum: 4, maximum: 16_384, default: 32 }),
-  MAX_RESPONSE_MIB: Type.Integer({ minimum: 16, maximum: 16_384, default: 64 }),
+  MAX_CONNECTIONS_PER_CLIENT: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: defaultLimits.maxConnectionsPerClient,
+  }),
+  MAX_REQUEST_MIB: Type.Integer({
+    minimum: 4,
+    maximum: 16_384,
+    default: defaultLimits.maxRequestBytes / mebibyte,
+  }),
+  MAX_RESPONSE_MIB: Type.Integer({
+    minimum: 16,
+    maximum: 16_384,
+    default: defaultLimits.maxResponseBytes / mebibyte,
+  }),
   MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
