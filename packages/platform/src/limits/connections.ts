@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import type { Client, ClientFinder } from './client.ts'
 import type { Connection, Transport } from './connection.ts'
-import { roomMaker } from './idle-connections.ts'
+import { idleConnectionCloser } from './idle-connections.ts'
 
 /**
  * Who has the connection: a client, which has a share, or a trusted peer, which has none. `refused` connections exceed a
@@ -47,7 +47,7 @@ export const createConnections = (
   const reserve = createBudget(connectionReserve)
   const open = new Map<Socket, Connection>()
   const counts = new Map<Transport, Counts>()
-  const makeRoom = roomMaker(open, budget)
+  const closeIdle = idleConnectionCloser(open, budget)
   return {
     /** Counts the connections of one server. */
     of: (transport: Transport) => {
@@ -63,7 +63,7 @@ export const createConnections = (
       return {
         /** Counts the connection until it closes, or returns why it is refused. */
         add: (socket: Socket): Exceeded | undefined => {
-          makeRoom(performance.now())
+          closeIdle(performance.now())
           return take(budget, socket)
         },
         /** Counts a refused connection that stays open to be told so. Returns false if the reserve is used up, too. */

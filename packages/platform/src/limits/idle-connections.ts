@@ -2,9 +2,9 @@ import type { Socket } from 'node:net'
 import type { Budget } from './budget.ts'
 import type { Connection } from './connection.ts'
 
-/** From this share of the total on, idle connections are closed, until only `roomy` are left. */
-const tight = 0.9
-const roomy = 0.8
+/** When this share of the total is used, idle connections are closed, until `closeUntil` is left. */
+const closeFrom = 0.9
+const closeUntil = 0.8
 
 /** A client that is about to send its next request must not find its connection closed. */
 const minIdleMs = 1_000
@@ -34,11 +34,11 @@ const closeIdle = (open: Open, { usedBy }: Budget, wanted: number, now: number):
  * Closes idle HTTP connections when the total is almost used up, so that newcomers are served. The returned function is
  * called before a connection is added. gRPC connections are not closed: their clients learn it only from an error.
  */
-export const roomMaker = (open: Open, budget: Budget) => {
+export const idleConnectionCloser = (open: Open, budget: Budget) => {
   let nextSearch = 0
   return (now: number): void => {
-    if (budget.used() < budget.total * tight || now < nextSearch) return
-    const wanted = budget.used() - Math.floor(budget.total * roomy)
+    if (budget.used() < budget.total * closeFrom || now < nextSearch) return
+    const wanted = budget.used() - Math.floor(budget.total * closeUntil)
     if (closeIdle(open, budget, wanted, now) < wanted) nextSearch = now + searchPauseMs
   }
 }

@@ -24,13 +24,14 @@ const reservedHealthChecks = 100
 export const createOpenCalls = (limits: Pick<Limits, 'calls' | 'refuse'>) => {
   const calls = new Set<OpenCall>()
   const healthChecks = new Set<OpenCall>()
-  /** Their streams are open for a moment. */
-  const refused = new Set<OpenCall>()
+  /** Refused and evicted calls, until their streams are closed. */
+  const ending = new Set<OpenCall>()
 
   const reserve = (call: OpenCall): void => {
     const [oldest] = healthChecks
     if (oldest !== undefined && healthChecks.size >= reservedHealthChecks) {
       healthChecks.delete(oldest)
+      ending.add(oldest)
       oldest.evict()
     }
     healthChecks.add(call)
@@ -45,16 +46,16 @@ export const createOpenCalls = (limits: Pick<Limits, 'calls' | 'refuse'>) => {
       else return limits.refuse('calls', exceeded)
       return undefined
     },
-    addRefused: (call: OpenCall): void => void refused.add(call),
+    addRefused: (call: OpenCall): void => void ending.add(call),
     /** For any call that was added, when its stream is closed. */
     remove: (call: OpenCall): void => {
       if (calls.delete(call)) limits.calls.giveBack(call.client)
-      else if (!healthChecks.delete(call)) refused.delete(call)
+      else if (!healthChecks.delete(call)) ending.delete(call)
     },
     /** Ends the calls whose time is up. */
     endOverdue: (): void => {
       const now = performance.now()
-      for (const open of [calls, healthChecks, refused])
+      for (const open of [calls, healthChecks, ending])
         for (const call of open) if (call.endAt <= now) call.endOverdue()
     },
   }
