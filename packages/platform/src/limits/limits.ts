@@ -50,7 +50,7 @@ const resources = {
   connections: 'connections',
   calls: 'calls in progress',
   request_bytes: 'request bodies in progress',
-  response_bytes: 'responses that are not read',
+  response_bytes: 'unread responses',
 } as const
 
 type Resource = keyof typeof resources

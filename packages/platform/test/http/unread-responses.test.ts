@@ -29,7 +29,7 @@ describe('a client that does not read its responses', async () => {
       type: 'about:blank',
       title: 'Too Many Requests',
       status: 429,
-      detail: 'too many responses that are not read from your address, try again later',
+      detail: 'too many unread responses from your address, try again later',
       code: 'rate_limited',
       instance: `/bytes/${large}`,
     })
