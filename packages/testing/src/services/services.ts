@@ -37,13 +37,19 @@ export type RunningService = AsyncDisposable &
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
   }>
 
-/** Starts a service from its main.ts, as users do. Resolves when it is ready. Disposing of it stops it. */
+/**
+ * Starts a service from its main.ts, as users do, by a launcher such as `prlimit` if given. Resolves when it is ready.
+ * Disposing of it stops it.
+ */
 export const startService = async (
   service: 'product' | 'basket',
   environment: Readonly<Record<string, string>>,
+  launcher: readonly string[] = [],
 ): Promise<RunningService> => {
   const port = environment['PORT'] ?? String(await freePort())
-  const child = spawn(process.execPath, [join(root, `services/${service}/src/main.ts`)], {
+  const main = join(root, `services/${service}/src/main.ts`)
+  const [program = process.execPath, ...args] = [...launcher, process.execPath, main]
+  const child = spawn(program, args, {
     env: { ...bareEnvironment(), LOG_FORMAT: 'json', LOG_LEVEL: 'info', ...environment, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { innocentAddress } from './form.ts'
+import type { Shop } from './shop.ts'
+
+/** What happened to the innocent client's requests; times in milliseconds. */
+export type Served = Readonly<{
+  requests: number
+  failures: readonly string[]
+  p50: number
+  p99: number
+  max: number
+}>
+
+const summaryOf = (answers: readonly Readonly<{ ms: number; failure?: string }>[]): Served => {
+  const times = answers.map(({ ms }) => ms).toSorted((one, other) => one - other)
+  const percentile = (share: number) =>
+    Math.round(times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0)
+  const failures = answers.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
+  return { requests: times.length, failures, p50: percentile(0.5), p99: percentile(0.99), max: percentile(1) }
+}
+
+/**
+ * A client that does nothing wrong: 40 requests a second from an address of its own, which are a product, a short list,
+ * an add to its basket, its basket, and health.
+ */
+export const openInnocent = ({ product, basket }: Shop) => {
+  const worker = new Worker(new URL('innocent-worker.ts', import.meta.url), {
+    workerData: { product: product.url, basket: basket.url, localAddress: innocentAddress },
+  })
+  return {
+    /** Sends while `work` runs. Resolves when all requests are answered. */
+    during: async (work: () => Promise<unknown>): Promise<Served> => {
+      worker.postMessage('start')
+      try {
+        await work()
+      } finally {
+        worker.postMessage('stop')
+      }
+      const [answers] = await once(worker, 'message')
+      return summaryOf(answers)
+    },
+    [Symbol.asyncDispose]: async () => void (await worker.terminate()),
+  }
+}
+
+export type Innocent = ReturnType<typeof openInnocent>
