@@ -49,7 +49,7 @@ const attacksOf = (row: Row): Row[] =>
 const skip = needsLinux || withoutPostgres || withoutOwnRedis
 
 /** Runs the rows on the same services. */
-const onOneStage = (title: string, together: readonly Row[]) =>
+const onOneStage = (title: string, together: readonly Row[]) => {
   describe(title, { skip }, () => {
     let stage: (Stage & AsyncDisposable) | undefined
     before(async () => {
@@ -61,6 +61,7 @@ const onOneStage = (title: string, together: readonly Row[]) =>
         if (stage !== undefined) await assertWithstood(row, stage)
       })
   })
+}
 
 describe('an innocent client is served as before under attack', () => {
   if (!isLong) onOneStage('by few', rows)

@@ -23,7 +23,7 @@ export const abandonedLists: Row = {
           port,
           // No limit of connections stops them.
           from: from(index % 15),
-          text: `GET ${pathOf(index)} HTTP/1.1\r\nHost: s\r\n\r\n`,
+          text: `GET ${pathOf(index)} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
         }))
         await abandon(requests, leave)
         return ''

@@ -16,7 +16,7 @@ const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0'
 
 const kinds = [
   { name: 'that send nothing to the HTTP port', grpc: false, text: '' },
-  { name: 'that are kept alive', grpc: false, text: 'GET /products/1 HTTP/1.1\r\nHost: s\r\n\r\n' },
+  { name: 'that are kept alive', grpc: false, text: 'GET /products/1 HTTP/1.1\r\nHost: localhost\r\n\r\n' },
   { name: 'that send nothing to the gRPC port', grpc: true, text: '' },
   { name: 'that open an HTTP/2 session', grpc: true, text: preface },
 ]

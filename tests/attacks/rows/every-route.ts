@@ -4,7 +4,8 @@ import { headOf, portFor, reads, titleOf } from '../support/operations.ts'
 import type { Row } from '../support/row.ts'
 import { abandon, departures, doNotRead, sendAtOnce, statusesOf } from '../support/sockets.ts'
 
-const abandoned = sized(40, 500)
+/** More than there may be statements. */
+const abandoned = sized(60, 500)
 const readers = sized(20, 50)
 const ofPipeline = 10
 const concurrency = 64

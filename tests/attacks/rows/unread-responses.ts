@@ -17,7 +17,7 @@ const textOf = (client: number): string =>
   Array.from(
     { length: pages },
     (_, page) =>
-      `GET /products/category/Long?limit=${1_000 - ((client * pages + page) % 900)} HTTP/1.1\r\nHost: s\r\n\r\n`,
+      `GET /products/category/Long?limit=${1_000 - ((client * pages + page) % 900)} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
   ).join('')
 
 const attackOf = (name: string, open: (target: () => Target) => Promise<Sockets>): Attack => ({

@@ -1,5 +1,6 @@
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
 import { innocentAddress } from './form.ts'
 import type { Shop } from './shop.ts'
 
@@ -25,22 +26,25 @@ const summaryOf = (answers: readonly Readonly<{ ms: number; failure?: string }>[
  * an add to its basket, its basket, and health.
  */
 export const openInnocent = ({ product, basket }: Shop) => {
-  const worker = new Worker(new URL('innocent-worker.ts', import.meta.url), {
-    workerData: { product: product.url, basket: basket.url, localAddress: innocentAddress },
-  })
+  const file = fileURLToPath(new URL('innocent-client.ts', import.meta.url))
+  const client = fork(file, [product.url, basket.url, innocentAddress], { execArgv: [] })
+  const exited = once(client, 'exit')
   return {
     /** Sends while `work` runs. Resolves when all requests are answered. */
     during: async (work: () => Promise<unknown>): Promise<Served> => {
-      worker.postMessage('start')
+      client.send('start')
       try {
         await work()
       } finally {
-        worker.postMessage('stop')
+        client.send('stop')
       }
-      const [answers] = await once(worker, 'message')
+      const [answers] = await once(client, 'message')
       return summaryOf(answers)
     },
-    [Symbol.asyncDispose]: async () => void (await worker.terminate()),
+    [Symbol.asyncDispose]: async () => {
+      client.kill()
+      await exited
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import { root } from '@shop/testing/files.ts'
 import { portOf, type Shop } from './shop.ts'
 
 type Schema = Readonly<{ type?: string; default?: unknown; minimum?: number; maximum?: number }>
-type Parameter = Readonly<{ name: string; in: string; example?: unknown; schema: Schema }>
+type Parameter = Readonly<{ name: string; in: string; example?: string | number; schema: Schema }>
 type Described = Readonly<{
   operationId: string
   tags: readonly string[]
@@ -47,7 +47,8 @@ const numberOf = ({ name, example, schema }: Parameter, variant: number): number
 const valueOf = (parameter: Parameter, variant: number): string | undefined => {
   const { example, schema } = parameter
   if (schema.type === 'integer') return String(numberOf(parameter, variant))
-  return example === undefined ? undefined : String(example)
+  if (parameter.name === 'category' && parameter.in === 'path' && variant % 2 === 1) return 'Long'
+  return example === undefined ? undefined : `${example}`
 }
 
 const pathOf = (template: string, parameters: readonly Parameter[]) => (variant: number) => {
@@ -95,11 +96,7 @@ const pages: readonly Operation[] = (['product', 'basket'] as const).flatMap((se
 )
 
 /** Every operation of both services, as committed in api/openapi: one that is new is attacked, too. */
-export const operations: readonly Operation[] = [
-  ...operationsOf('product'),
-  ...operationsOf('basket'),
-  ...pages,
-]
+const operations: readonly Operation[] = [...operationsOf('product'), ...operationsOf('basket'), ...pages]
 
 export const reads = operations.filter(({ method }) => method === 'GET')
 export const withBody = operations.filter(({ mediaType }) => mediaType !== undefined)

@@ -12,6 +12,7 @@ import {
   FileDescriptorSetSchema,
 } from '@bufbuild/protobuf/wkt'
 import { descriptors } from '@shop/contracts/descriptors.ts'
+import { counts } from './shop.ts'
 
 /** A method of a gRPC service. */
 export type Rpc = Readonly<{
@@ -25,12 +26,14 @@ export type Rpc = Readonly<{
 }>
 
 /** Values of fields for which neither the type nor the name tells what is valid. */
-const examples: Readonly<Record<string, unknown>> = {
-  'product.GetTopMostExpensiveProductsRequest.limit': 100,
-  name: 'Lamp',
-  category: 'Books',
-  price: 1,
-  version: 0,
+const examples: Readonly<Record<string, (variant: number) => unknown>> = {
+  'product.GetTopMostExpensiveProductsRequest.limit': (variant) => 100 - (variant % 100),
+  name: () => 'Lamp',
+  category: (variant) => (variant % 2 === 0 ? 'Books' : 'Long'),
+  price: () => 1,
+  version: () => 0,
+  // Ordinary and long products.
+  ids: (variant) => Array.from({ length: 100 }, (_, index) => counts.ordinary - 100 + variant + index),
 }
 
 /** Writes change products that no innocent client reads. */
@@ -38,9 +41,8 @@ const firstId = 1_000
 
 const exampleOf = ({ parent, name, ...field }: DescField, variant: number): unknown => {
   const example = examples[`${parent.typeName}.${name}`] ?? examples[name]
-  if (example !== undefined) return example
+  if (example !== undefined) return example(variant)
   if (/page_size|limit/.test(name)) return 1_000 - (variant % 500)
-  if (field.fieldKind === 'list') return Array.from({ length: 100 }, (_, index) => firstId + variant + index)
   if (field.fieldKind !== 'scalar') return undefined
   return /^(STRING|BYTES|BOOL)$/.test(scalarNames[field.scalar] ?? '') ? undefined : firstId + variant
 }

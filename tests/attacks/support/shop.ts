@@ -11,7 +11,7 @@ const addProducts = async (url: string): Promise<void> => {
   const add = (name: string, description: string, category: string, count: number) =>
     query(
       `insert into products (name, description, price, stock, category)
-       select '${name} ' || n, ${description}, 1, 100000, '${category}' from generate_series(1, ${count}) n`,
+       select '${name} ' || n, ${description}, 1, case when n <= 100 then 100000 else n % 7 end, '${category}' from generate_series(1, ${count}) n`,
       url,
     )
   await add('Novel', `'A novel by Jane Austen'`, 'Books', counts.ordinary)

@@ -48,8 +48,8 @@ export const startService = async (
 ): Promise<RunningService> => {
   const port = environment['PORT'] ?? String(await freePort())
   const main = join(root, `services/${service}/src/main.ts`)
-  const [program = process.execPath, ...args] = [...launcher, process.execPath, main]
-  const child = spawn(program, args, {
+  const [program = process.execPath, ...args] = launcher
+  const child = spawn(program, launcher.length === 0 ? [main] : [...args, process.execPath, main], {
     env: { ...bareEnvironment(), LOG_FORMAT: 'json', LOG_LEVEL: 'info', ...environment, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
