@@ -14,6 +14,7 @@ import { fullRedis, newBaskets } from './rows/new-baskets.ts'
 import { scrapes } from './rows/scrapes.ts'
 import { unreadCalls } from './rows/unread-calls.ts'
 import { unreadResponses } from './rows/unread-responses.ts'
+import { validRequests } from './rows/valid-requests.ts'
 import { isLong, needsLinux } from './support/form.ts'
 import { assertWithstood } from './support/measured.ts'
 import { reportTable } from './support/report.ts'
@@ -23,6 +24,7 @@ import { openStage, type Stage } from './support/stage.ts'
 const calm: Row = { name: 'Calm', attacks: [{ name: 'No attack', run: async () => '' }] }
 
 const rows: readonly Row[] = [
+  validRequests,
   calm,
   abandonedLists,
   unreadCalls,

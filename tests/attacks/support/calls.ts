@@ -42,6 +42,23 @@ const headersOf = ({ path }: Rpc) => ({
   te: 'trailers',
 })
 
+/** Calls the RPC and reads the answer. Resolves with its status; with 0 as soon as a stream begins. */
+export const statusOf = async (rpc: Rpc, options: Omit<Options, 'window'>): Promise<number> => {
+  const session = openSession({ ...options, window: 65_535 })
+  try {
+    const stream = session.request(headersOf(rpc), { signal: AbortSignal.timeout(20_000) })
+    stream.end(rpc.requestOf(0))
+    const [headers] = await once(stream, 'response')
+    if (headers['grpc-status'] !== undefined) return Number(headers['grpc-status'])
+    if (rpc.streams) return 0
+    stream.resume()
+    const [trailers] = await once(stream, 'trailers')
+    return Number(trailers['grpc-status'])
+  } finally {
+    session.destroy()
+  }
+}
+
 /**
  * Calls the RPCs on one connection, and does not read the answers. Resolves when the server has sent its settings, or has
  * closed the connection.

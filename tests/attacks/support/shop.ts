@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict'
+import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { startRedis } from '@shop/testing/stores/own-redis.ts'
 import { ownSchema, query } from '@shop/testing/stores/postgres.ts'
@@ -53,6 +55,9 @@ export const startShop = async (): Promise<Shop> => {
       NEW_BASKETS_PER_HOUR: String(newBasketsPerHour),
     }),
   )
+  // The example of the API's documentation, and the basket of the innocent client.
+  for (const user of ['user123', 'innocent'])
+    assert.equal((await request('POST', `${basket.url}/baskets`, { user_id: user })).status, 201)
   const started = stack.move()
   return { product, basket, grpcPort, redisPort, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }
