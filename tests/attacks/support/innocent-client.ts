@@ -1,6 +1,6 @@
 /**
  * The innocent client: a process of its own, so that its latencies contain no work of the attacker. Sends while its parent
- * says so, and then sends what happened to its parent.
+ * says so, and then tells its parent what happened.
  */
 
 import { Agent, type IncomingMessage, request } from 'node:http'
@@ -91,3 +91,4 @@ process.on('message', (message: 'start' | 'stop') => {
     void running.then((answers) => process.send?.(answers))
   }
 })
+process.send?.('ready')

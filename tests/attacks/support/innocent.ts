@@ -25,10 +25,11 @@ const summaryOf = (answers: readonly Readonly<{ ms: number; failure?: string }>[
  * A client that does nothing wrong: 40 requests a second from an address of its own, which are a product, a short list,
  * an add to its basket, its basket, and health.
  */
-export const openInnocent = ({ product, basket }: Shop) => {
+export const openInnocent = async ({ product, basket }: Shop) => {
   const file = fileURLToPath(new URL('innocent-client.ts', import.meta.url))
   const client = fork(file, [product.url, basket.url, innocentAddress], { execArgv: [] })
   const exited = once(client, 'exit')
+  await once(client, 'message')
   return {
     /** Sends while `work` runs. Resolves when all requests are answered. */
     during: async (work: () => Promise<unknown>): Promise<Served> => {
@@ -48,4 +49,4 @@ export const openInnocent = ({ product, basket }: Shop) => {
   }
 }
 
-export type Innocent = ReturnType<typeof openInnocent>
+export type Innocent = Awaited<ReturnType<typeof openInnocent>>

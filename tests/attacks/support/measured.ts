@@ -51,6 +51,7 @@ const runAll = async ({ attacks, inSequence = false }: Row, shop: Shop): Promise
 }
 
 const assertServed = ({ failures, requests, p99 }: Served) => {
+  assert.ok(requests > 0)
   assert.deepEqual(failures.slice(0, 5), [], `${failures.length} of ${requests} innocent requests failed`)
   if (isLong) assert.ok(p99 < maxP99, `the innocent client waited ${p99} ms (p99)`)
 }

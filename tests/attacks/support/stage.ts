@@ -7,7 +7,7 @@ export type Stage = Readonly<{ shop: Shop; innocent: Innocent }>
 export const openStage = async (): Promise<Stage & AsyncDisposable> => {
   await using stack = new AsyncDisposableStack()
   const shop = stack.use(await startShop())
-  const innocent = stack.use(openInnocent(shop))
+  const innocent = stack.use(await openInnocent(shop))
   const opened = stack.move()
   return { shop, innocent, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
