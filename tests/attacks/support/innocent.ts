@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { innocentAddress } from './form.ts'
+import { innocentAddress, sized } from './form.ts'
 import type { Shop } from './shop.ts'
 
 /** What happened to the innocent client's requests; times in milliseconds. */
@@ -27,7 +27,9 @@ const summaryOf = (answers: readonly Readonly<{ ms: number; failure?: string }>[
  */
 export const openInnocent = async ({ product, basket }: Shop) => {
   const file = fileURLToPath(new URL('innocent-client.ts', import.meta.url))
-  const client = fork(file, [product.url, basket.url, innocentAddress], { execArgv: [] })
+  const client = fork(file, [product.url, basket.url, innocentAddress, sized('patient', '')], {
+    execArgv: [],
+  })
   const exited = once(client, 'exit')
   await once(client, 'message')
   return {
