@@ -16,7 +16,7 @@ await using product = await createProductApp(
   {
     ports: {
       products: { add: unused, update: unused },
-      reader: { find: unused, findMany: unused, list: unused },
+      reader: { find: unused, findMany: unused, findSummaries: unused, list: unused },
       statistics: { read: unused },
       events: { subscribe: () => {} },
     },

@@ -22,7 +22,7 @@ const createCall =
   (ids, done) =>
     ids.length === 1
       ? client.getProduct({ id: ids[0] ?? 0 }, done)
-      : client.batchGetProducts({ ids: [...ids] }, done)
+      : client.batchGetProducts({ ids: [...ids], readMask: undefined }, done)
 
 const generateLoad = async ({ address, calls, concurrency, seconds }: GrpcLoad): Promise<Outcome> => {
   const client = new ProductServiceClient(address, credentials.createInsecure())

@@ -108,7 +108,9 @@ describe('naming rules', () => {
 
   it('require file names in kebab-case and forbid barrel files', () => {
     assert.ok(files.length > 200)
-    const names = files.map((file) => basename(file))
+    // Generated files have the names of their proto files, which are in snake case.
+    const named = files.filter((file) => !file.includes('/contracts/src/'))
+    const names = named.map((file) => basename(file))
     assert.deepEqual(
       names.filter((name) => !/^[a-z0-9.-]+\.ts$/.test(name) || name === 'index.ts'),
       [],

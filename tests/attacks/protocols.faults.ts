@@ -150,7 +150,11 @@ describe('under attack', { concurrency: true }, () => {
     })
     const client = new ProductServiceClient(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
     const getProducts = async () => {
-      const { products } = await callUnary(client.batchGetProducts.bind(client), { ids: [1] }, 30_000)
+      const { products } = await callUnary(
+        client.batchGetProducts.bind(client),
+        { ids: [1], readMask: undefined },
+        30_000,
+      )
       assert.deepEqual(products, [])
     }
 

@@ -6,13 +6,24 @@ if (current or '') ~= ARGV[1] then
   return { 0, current }
 end
 -- `pcall` instead of `call`: older servers wrap the error code of a refused write (OOM, READONLY, ...) in a script error.
+local function set()
+  return redis.pcall('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+end
+local function refusal(reply)
+  return type(reply) == 'table' and reply.err or nil
+end
 local written
 if ARGV[2] == '' then
   written = redis.pcall('DEL', KEYS[1])
 else
-  written = redis.pcall('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+  written = set()
+  -- A server that has reached maxmemory refuses SET even if the value gets shorter, unless the script has written before.
+  -- EXPIRE is such a write. Unlike DEL, it loses nothing if SET is refused again: that of a missing key is, while its slot
+  -- moves to another node. 16 bytes are for counters in the value that get another digit.
+  if string.find(refusal(written) or '', 'OOM', 1, true) and current and #ARGV[2] <= #current + 16 then
+    if not refusal(redis.pcall('EXPIRE', KEYS[1], ARGV[3])) then
+      written = set()
+    end
+  end
 end
-if type(written) == 'table' and written.err then
-  return written
-end
-return { 1, false }
+return refusal(written) and written or { 1, false }

@@ -114,7 +114,12 @@ export const createApp = async (
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
   const server = await createHttp(use, { logger, metrics, health, limits }, config.http)
   const { app: http, isOverloaded } = server
-  const { grpc, healthService } = createGrpc(use, health, { logger, metrics, isOverloaded }, config.grpc)
+  const { grpc, healthService } = createGrpc(
+    use,
+    health,
+    { logger, metrics, limits, isOverloaded },
+    config.grpc,
+  )
 
   return {
     http,

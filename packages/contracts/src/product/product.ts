@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { FieldMask } from "../google/protobuf/field_mask.ts";
 
 export const protobufPackage = "product";
 
@@ -120,6 +121,11 @@ export interface GetProductsByCategoryRequest {
 
 export interface BatchGetProductsRequest {
   ids: number[];
+  /**
+   * The fields of Product to return, such as "name" and "price"; the id is always returned. Unset or "*" returns all fields.
+   * Fails with INVALID_ARGUMENT if Product has no such field.
+   */
+  readMask: string[] | undefined;
 }
 
 export interface BatchGetProductsResponse {
@@ -1140,7 +1146,7 @@ export const GetProductsByCategoryRequest: MessageFns<GetProductsByCategoryReque
 };
 
 function createBaseBatchGetProductsRequest(): BatchGetProductsRequest {
-  return { ids: [] };
+  return { ids: [], readMask: undefined };
 }
 
 export const BatchGetProductsRequest: MessageFns<BatchGetProductsRequest> = {
@@ -1151,6 +1157,9 @@ export const BatchGetProductsRequest: MessageFns<BatchGetProductsRequest> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.readMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.readMask), writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1186,6 +1195,14 @@ export const BatchGetProductsRequest: MessageFns<BatchGetProductsRequest> = {
 
             break;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.readMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1204,6 +1221,7 @@ export const BatchGetProductsRequest: MessageFns<BatchGetProductsRequest> = {
   fromPartial<I extends Exact<DeepPartial<BatchGetProductsRequest>, I>>(object: I): BatchGetProductsRequest {
     const message = createBaseBatchGetProductsRequest();
     message.ids = object.ids?.map((e) => e) || [];
+    message.readMask = object.readMask ?? undefined;
     return message;
   },
 };
@@ -1365,7 +1383,7 @@ export const ProductServiceService = {
   },
   /**
    * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
-   * response would exceed 3.5 MiB: request fewer ids at a time.
+   * response would exceed 3.5 MiB: request fewer ids at a time, or fewer fields.
    */
   batchGetProducts: {
     path: "/product.ProductService/BatchGetProducts" as const,
@@ -1399,7 +1417,7 @@ export interface ProductServiceServer extends UntypedServiceImplementation {
   getProductsByCategory: handleUnaryCall<GetProductsByCategoryRequest, ListProductsResponse>;
   /**
    * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
-   * response would exceed 3.5 MiB: request fewer ids at a time.
+   * response would exceed 3.5 MiB: request fewer ids at a time, or fewer fields.
    */
   batchGetProducts: handleUnaryCall<BatchGetProductsRequest, BatchGetProductsResponse>;
 }
@@ -1535,7 +1553,7 @@ export interface ProductServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
-   * response would exceed 3.5 MiB: request fewer ids at a time.
+   * response would exceed 3.5 MiB: request fewer ids at a time, or fewer fields.
    */
   batchGetProducts(
     request: BatchGetProductsRequest,

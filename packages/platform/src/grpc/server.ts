@@ -1,16 +1,12 @@
-import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type handleUnaryCall,
-  Server,
-  ServerCredentials,
-  type ServiceDefinition,
-  type sendUnaryData,
-} from '@grpc/grpc-js'
+import { type handleUnaryCall, Server, type ServiceDefinition, type sendUnaryData } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
+import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import { createFailureLog } from '../logging/failure-log.ts'
-import { drainLimitMs, maxRequestBytes } from '../transports.ts'
+import { maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
+import { type ConnectionTimes, connectionOptions } from './edge/connection-age.ts'
+import { listenFor } from './edge/listener.ts'
 import type { GrpcExtension } from './health-and-reflection.ts'
 import { removeUntrustedIds } from './ids/untrusted-ids.ts'
 import { describeLibraryErrors } from './library-errors.ts'
@@ -25,10 +21,6 @@ const serverOptions = {
   'grpc.max_receive_message_length': maxRequestBytes,
   // Per connection; further calls wait in the client.
   'grpc.max_concurrent_streams': 1_000,
-  // Detects dead connections, also between calls.
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  'grpc.keepalive_permit_without_calls': 1,
 }
 
 /** The RPCs of a generated server interface, as async functions of a request and a context. */
@@ -40,47 +32,14 @@ export type Rpcs<GeneratedServer> = {
     : never
 }
 
-const addressOf = (host: string, port: number): string =>
-  isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
-
 export type GrpcServerOptions = Observers &
   Readonly<{
     /** The networks whose peers may choose the ids of requests and traces, as in `networkMatcher`. */
     trustProxy?: string
+    /** What the clients of the process share; those of its own if they are not given. */
+    limits?: Limits | undefined
+    connectionTimes?: ConnectionTimes
   }>
-
-type Bound = Readonly<{ host: string; port: number }>
-
-const bind = (server: Server, host: string, port: number): Promise<Bound> =>
-  new Promise((resolve, reject) => {
-    server.bindAsync(addressOf(host, port), ServerCredentials.createInsecure(), (error, boundPort) => {
-      if (error === null) resolve({ host, port: boundPort })
-      else {
-        // The library passes on only the text of the error.
-        const code = /\bE[A-Z]{4,}\b/.exec(error.message)?.[0]
-        reject(Object.assign(new Error(`cannot listen on port ${port}`, { cause: error }), { port, code }))
-      }
-    })
-  })
-
-const createListener = (server: Server) => {
-  const bound: Bound[] = []
-  return {
-    /**
-     * Listens on an IP address, in addition to those of earlier calls. Resolves with the port. With port 0, the system
-     * chooses a free one for the first address.
-     */
-    listen: async (port: number, address = '::'): Promise<number> => {
-      const opened = await bind(server, address, port || (bound[0]?.port ?? port))
-      bound.push(opened)
-      return opened.port
-    },
-    /** Accepts no more connections, and tells clients to send further calls elsewhere (GOAWAY). Running calls go on. */
-    stopListening: (): void => {
-      for (const { host, port } of bound) server.unbind(addressOf(host, port))
-    },
-  }
-}
 
 /**
  * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
@@ -89,11 +48,13 @@ const createListener = (server: Server) => {
 export const createGrpcServer = (
   definition: ServiceDefinition,
   rpcs: Readonly<Record<string, Handler>>,
-  { trustProxy = 'off', ...observers }: GrpcServerOptions,
+  { trustProxy = 'off', limits: shared, connectionTimes, ...observers }: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
+  const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
   const server = new Server({
     ...serverOptions,
+    ...connectionOptions(connectionTimes),
     interceptors: [describeLibraryErrors, removeUntrustedIds(trustProxy)],
   })
   const running = new Set<Promise<void>>()
@@ -108,16 +69,15 @@ export const createGrpcServer = (
   })
   server.addService(withStrictDecoding(definition), Object.fromEntries(handlers))
   for (const extension of extensions) extension.addToServer(server)
+  const { listen, stopListening, close } = listenFor(server, limits, observers.logger, connectionTimes)
 
   return {
-    ...createListener(server),
+    listen,
+    stopListening,
     close: async (): Promise<void> => {
-      const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-      // Watch streams of the health service never end by themselves, so `tryShutdown` would wait for them. They are
-      // closed once the calls of this service are done.
-      const responded = Promise.all(running).then(waitForFlush)
-      await Promise.race([drained, responded, delay(drainLimitMs, undefined, { ref: false })])
-      server.forceShutdown()
+      // Watch streams of the health service never end by themselves, so their connections stay open. They are closed
+      // once the calls of this service are done.
+      await close(Promise.all(running).then(waitForFlush))
       failures.close()
     },
   }

@@ -106,7 +106,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   setCacheControl(app)
   if (config.compression) compressResponses(app)
   rememberBodies(app)
-  limitConnections(app, limits)
+  const acceptFailed = limitConnections(app, limits, options.logger)
   // Before all hooks that may refuse a request: pages may read their problems, too.
   await registerCors(app, config.corsOrigins)
   refuseRequests(app, checkHead)
@@ -120,5 +120,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...createListeners(app), ...drain, isOverloaded }
+  return { app, ...createListeners(app, acceptFailed), ...drain, isOverloaded }
 }

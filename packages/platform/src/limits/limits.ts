@@ -2,6 +2,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
+import { createConnections } from './connections.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
 export type LimitsConfig = Readonly<{
@@ -62,17 +63,22 @@ const refusals = {
 export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals'>,
+  metrics: Pick<Metrics, 'refusals' | 'watchServerConnections'>,
 ) => {
   const budgets = {
-    connections: createBudget({ total: config.maxConnections, share: config.maxConnectionsPerClient }),
     calls: quarterShares(config.maxCalls),
     requestBytes: quarterShares(config.maxRequestBytes),
     responseBytes: quarterShares(config.maxResponseBytes),
-  } as const satisfies Record<Resource, Budget>
+  } as const satisfies Record<Exclude<Resource, 'connections'>, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
+  const connections = createConnections(
+    { total: config.maxConnections, share: config.maxConnectionsPerClient },
+    findClient,
+  )
+  metrics.watchServerConnections(connections)
   return {
     ...budgets,
+    connections,
     findClient,
     /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
     refuse: (resource: Resource, exceeded: Exceeded): AppError => {

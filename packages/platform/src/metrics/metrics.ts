@@ -4,6 +4,7 @@ import { connectionGauges } from './connections.ts'
 import { histogramWithExemplars, openMetricsOf } from './exemplars.ts'
 import { inFlightGauge } from './in-flight.ts'
 import { collectProcessMetrics } from './process.ts'
+import { serverConnectionGauges } from './server-connections.ts'
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -94,6 +95,8 @@ export const createMetrics = (
     }),
     /** Adds a connection pool to the connection metrics. */
     watchPool: connectionGauges(registry),
+    /** Sets whose connections from clients are counted. */
+    watchServerConnections: serverConnectionGauges(registry),
     /** Returns a function that records the state of the named circuit breaker. */
     watchBreaker: breakerGauge([registry]),
   }

@@ -8,6 +8,7 @@ import { startTracing } from '../tracing/start.ts'
 import { type Host, type Order, singleProcess } from './host.ts'
 import { type Job, startJobs } from './jobs.ts'
 import { run, untilStopped } from './lifecycle.ts'
+import { watchOpenFiles, withinOpenFiles } from './open-files.ts'
 import type { ServiceConfig } from './service-config.ts'
 import { warnOfUnencrypted } from './unencrypted.ts'
 
@@ -50,6 +51,9 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   ) => Promise<App<Config>>
 }>
 
+/** For workers: the supervisor has the same limits, and says so once. */
+const silent = { warn: () => {} }
+
 /** Runs a service in this process, from reading the configuration until the process exits. */
 export const runService = <Config extends ServiceConfig, Ports>(
   { service, version, readConfig, lockData, openAdapters, createApp }: Service<Config, Ports>,
@@ -61,6 +65,7 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     redirectConsole(logger)
     if (!host.isWorker) warnOfUnencrypted(logger, config.unencrypted)
+    const limits = withinOpenFiles(config.limits, host.isWorker ? silent : logger)
     using _ = host.isWorker ? undefined : lockData?.(config)
     if (await host.supervise(service, config, logger)) return
     host.handleHangup(logger)
@@ -70,7 +75,8 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const { abortService } = host
     const adapters = stack.use(await openAdapters({ config, logger, metrics, abortService }))
     stack.defer(host.flushMetrics)
-    const app = stack.use(await createApp(adapters, logger, metrics, config))
+    stack.use(watchOpenFiles(logger))
+    const app = stack.use(await createApp(adapters, logger, metrics, { ...config, limits }))
     stack.use(startJobs(app.jobs, { logger, metrics }))
     if (!(await host.readyToListen(app.health))) return
     await app.listen(config)

@@ -222,8 +222,11 @@ describe('a gRPC call that fails', () => {
     await using service = await startService(async () => noProduct)
     using caller = openClient(service.port)
     const { client } = caller
-    await assert.rejects(callUnary(client.batchGetProducts.bind(client), { ids: [7] }, 5_000), {
-      code: 'internal',
-    })
+    await assert.rejects(
+      callUnary(client.batchGetProducts.bind(client), { ids: [7], readMask: undefined }, 5_000),
+      {
+        code: 'internal',
+      },
+    )
   })
 })

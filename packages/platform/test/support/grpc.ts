@@ -13,7 +13,7 @@ import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
-type Options = Pick<GrpcServerOptions, 'isOverloaded' | 'trustProxy'> &
+type Options = Pick<GrpcServerOptions, 'isOverloaded' | 'trustProxy' | 'limits' | 'connectionTimes'> &
   Readonly<{ port?: number; host?: string }>
 
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
@@ -29,8 +29,8 @@ export const startService = async (
 }
 
 /** Opens a client of the product service on this port; disposing of it closes the channel. */
-export const openClient = (port: number, host = '127.0.0.1') => {
-  const client = new ProductServiceClient(...channelTo(`${host}:${port}`))
+export const openClient = (port: number, host = '127.0.0.1', reads: readonly string[] = []) => {
+  const client = new ProductServiceClient(...channelTo(`${host}:${port}`, reads))
   return {
     client,
     getProduct: (id: number, deadlineMs = 5_000) =>

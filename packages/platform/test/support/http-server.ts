@@ -34,6 +34,7 @@ export const startServer = async ({
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
+  const shared = createLimits({ ...defaultLimits, ...limits }, config.trustProxy ?? 'off', metrics)
   const { app, listen, stopListening } = await createHttpServer({
     documentation: { title: 'Test service', ...documentation },
     version: '1.0.0',
@@ -44,7 +45,7 @@ export const startServer = async ({
     logger: logger ?? recording.logger,
     metrics,
     health,
-    limits: createLimits({ ...defaultLimits, ...limits }, config.trustProxy ?? 'off', metrics),
+    limits: shared,
     config,
   })
   return {
@@ -54,6 +55,7 @@ export const startServer = async ({
       (await listenOn(host, (address) => listen(port, address)))[0] ?? 0,
     stopListening,
     lines: recording.lines,
+    limits: shared,
     metrics,
     health,
     activeRequests: async () => {

@@ -9,7 +9,8 @@ import { callUnary } from '../../src/grpc/client.ts'
 export const openReader = (address: string, reads = [ProductServiceService.batchGetProducts.path]) => {
   const client = new ProductServiceClient(...channelTo(address, reads))
   return {
-    get: (deadlineMs = 20_000) => callUnary(client.batchGetProducts.bind(client), { ids: [7] }, deadlineMs),
+    get: (deadlineMs = 20_000) =>
+      callUnary(client.batchGetProducts.bind(client), { ids: [7], readMask: undefined }, deadlineMs),
     [Symbol.dispose]: () => client.close(),
   }
 }

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** Opens a connection, and sends the text over it. */
+/** Opens a connection, from another address of this machine if it is given, and sends the text over it. */
 export const openTo =
-  (port: number, host: string) =>
+  (port: number, host: string, localAddress?: string) =>
   async (text = ''): Promise<Socket> => {
-    const socket = connect({ port, host, allowHalfOpen: true })
+    const socket = connect({ port, host, allowHalfOpen: true, ...(localAddress && { localAddress }) })
     socket.on('error', () => {})
     await once(socket, 'connect')
     socket.write(text)

@@ -12,7 +12,7 @@ import { requestContext } from '@shop/platform/request-context.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
-import { orwell } from '@shop/testing/services/raw-products.ts'
+import { orwell, startProductStub } from '@shop/testing/services/raw-products.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { silentServerOn } from '@shop/testing/services/tcp.ts'
 import { startProxy } from '@shop/testing/stores/own-redis.ts'
@@ -62,6 +62,17 @@ test('a product is found with its price in whole cents', async () => {
     stock: 75,
     price: 1_499n,
   })
+})
+
+test('a look-up asks only for the fields that a basket needs, not for the description', async () => {
+  const masks: unknown[] = []
+  using stub = await startProductStub(({ request }, respond) => {
+    masks.push(request.readMask)
+    respond(null, { products: [orwell] })
+  })
+  using catalog = catalogAt(stub.port)
+  await catalog.find(7)
+  assert.deepEqual(masks, [['id', 'name', 'price', 'category', 'stock']])
 })
 
 test('a free product without stock is found, although protobuf omits both zeros', async () => {

@@ -112,8 +112,13 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
     await eventually(20_000, async () => assert.equal((await app.health('/health/ready')).statusCode, 200))
     const { basket } = app
     // Without a replica, no write is confirmed, but every write takes effect.
-    for (const write of [basket.create, () => basket.add(1, 1), basket.clear, basket.delete])
+    const setLimit = (bytes: string) => asAdmin((client) => client.configSet('maxmemory', bytes))
+    for (const write of [basket.create, () => basket.add(1, 1)])
       assert.match((await write()).json().detail, /did not confirm/)
+    await setLimit('1')
+    assert.match((await basket.clear()).json().detail, /did not confirm/)
+    await setLimit('0')
+    assert.match((await basket.delete()).json().detail, /did not confirm/)
     assert.equal((await basket.get()).statusCode, 404)
     await app.statistics.read()
     await eventually(20_000, async () => assert.match(await app.scrape(), /^redis_memory_used_bytes\{/m))

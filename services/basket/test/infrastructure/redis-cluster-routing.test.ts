@@ -6,6 +6,7 @@ import { freePorts, type OwnCluster, startOwnCluster } from '@shop/testing/store
 import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { documentedUser, setUserCommand } from '@shop/testing/stores/redis-user.ts'
 import * as fc from 'fast-check'
+import { withoutLines } from '../../src/domain/basket.ts'
 import { clusterChangeMs, openClusterBaskets } from '../support/cluster-baskets.ts'
 import { addPiece } from '../support/load.ts'
 import { startSlotMove } from '../support/slot-move.ts'
@@ -53,6 +54,24 @@ describe('routing in a Redis cluster', { skip: withoutOwnRedis, concurrency: 1 }
       for (const user of ['stays', 'moves', 'new'])
         assert.equal((await baskets.update(user, addPiece)).version, user === 'new' ? 2 : 3)
     })
+
+  test('while a slot moves and its primary is full, loses no basket that is made smaller', async () => {
+    await using service = openClusterBaskets(cluster)
+    await service.untilReady()
+    const tag = 'basket:{full}'
+    const baskets = service.baskets(tag)
+    for (let piece = 0; piece < 2; piece++) await baskets.update('ann', addPiece)
+    const { primary } = await cluster.shardOf(keySlot(tag))
+    const setLimit = (bytes: string) =>
+      onServer(primary.port, (client) => client.configSet('maxmemory', bytes))
+    const move = await startSlotMove(cluster, tag)
+    await setLimit('1')
+    const smaller = await baskets.update('ann', (basket) => basket && withoutLines(basket))
+    assert.deepEqual(await baskets.find('ann'), smaller)
+    await setLimit('0')
+    await move.moveKey(`${tag}ann`)
+    await move.finish()
+  })
 
   test('while a slot moves, waits for the replicas of the primary that executed the write', async () => {
     await using service = openClusterBaskets(cluster, { waitReplicas: 1 })

@@ -79,7 +79,7 @@ describe('while Redis refuses writes,', { skip: withoutOwnRedis, concurrency: 1 
 
       await begin(server)
       await untilDegraded(app, 'redis-writes', reason)
-      assertProblem(await app.basket.add(1, 1), unavailable)
+      assertProblem(await app.basket.add(2, 1), unavailable)
       await eventually(20_000, async () => assert.deepEqual(linesIn(await app.basket.get()), [[1, 1]]))
       await untilDegraded(app, 'redis-writes', reason)
 

@@ -5,6 +5,7 @@ import { deleteProduct } from './commands/delete-product.ts'
 import { updateProduct } from './commands/update-product.ts'
 import { catalogStatistics } from './queries/catalog-statistics.ts'
 import { getProduct } from './queries/get-product.ts'
+import { getProductSummaries } from './queries/get-product-summaries.ts'
 import { getProducts } from './queries/get-products.ts'
 import { listProducts } from './queries/list-products.ts'
 import { lowStockProducts } from './queries/low-stock-products.ts'
@@ -20,6 +21,7 @@ const commands = (ports: Ports) => ({
 const queries = (ports: Ports) => ({
   getProduct: getProduct(ports),
   getProducts: getProducts(ports),
+  getProductSummaries: getProductSummaries(ports),
   listProducts: listProducts(ports),
   topProducts: topProducts(ports),
   lowStockProducts: lowStockProducts(ports),

@@ -36,11 +36,16 @@ export type ProductListing = Readonly<{
 /** `next` is the position after which the next page starts. It is missing on the last page. */
 export type ProductPage = Readonly<{ products: readonly Product[]; next?: Position }>
 
+/** A product without its description, which can be longer than all its other fields together. */
+export type ProductSummary = Omit<Product, 'description'>
+
 /** Reads products. Every method may reject with `unavailable`. */
 export type ProductReader = Readonly<{
   find: (id: number) => Promise<Product | undefined>
   /** Ordered by id. Unknown ids are omitted. */
   findMany: (ids: readonly number[]) => Promise<readonly Product[]>
+  /** Like `findMany`, but does not read the descriptions from the store. */
+  findSummaries: (ids: readonly number[]) => Promise<readonly ProductSummary[]>
   /** Names sort by code point. Every page costs the same. */
   list: (listing: ProductListing) => Promise<ProductPage>
 }>

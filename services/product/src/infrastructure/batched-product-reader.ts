@@ -49,6 +49,7 @@ export const batchedProductReader = (reader: ProductReader): ProductReader => {
   return {
     find: batchedFind(reader),
     findMany: reader.findMany,
+    findSummaries: reader.findSummaries,
     list: (listing) => withDeadline(deadlineMs, timeoutMessage, list(listing)),
   }
 }

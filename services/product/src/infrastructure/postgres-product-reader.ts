@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Product } from '../domain/product.ts'
 import { byId, type ProductReader, positionOf } from '../domain/product-reader.ts'
-import { type Database, productColumns } from './products-table.ts'
+import { type Database, productColumns, summaryColumns } from './products-table.ts'
 import { pageQuery } from './reading/page-query.ts'
-import { productOf } from './reading/product-row.ts'
+import { productOf, summaryOf } from './reading/product-row.ts'
 
 /**
  * Reads the first ten products by the statement of lists, and returns one of them; undefined if there is none. Throws
@@ -22,6 +22,9 @@ export const readAnyProduct = async (database: Database): Promise<Product | unde
   return undefined
 }
 
+const selectByIds = (database: Database, ids: readonly number[]) =>
+  database.selectFrom('products').where('id', '=', sql<number>`any(${ids}::integer[])`).orderBy('id')
+
 /**
  * Reads products from PostgreSQL or PGlite. Every listing that the routes offer reads a range of one index.
  */
@@ -35,15 +38,10 @@ export const postgresProductReader = (database: Database): ProductReader => ({
     return row && productOf(row)
   },
 
-  findMany: async (ids) => {
-    const rows = await database
-      .selectFrom('products')
-      .select(productColumns)
-      .where('id', '=', sql<number>`any(${ids}::integer[])`)
-      .orderBy('id')
-      .execute()
-    return rows.map(productOf)
-  },
+  findMany: async (ids) => (await selectByIds(database, ids).select(productColumns).execute()).map(productOf),
+
+  findSummaries: async (ids) =>
+    (await selectByIds(database, ids).select(summaryColumns).execute()).map(summaryOf),
 
   list: async (listing) => {
     const { sort, limit } = listing

@@ -47,6 +47,9 @@ export const columns = {
 
 export const productColumns = Object.values(columns)
 
+/** All columns but the description, which the server then does not read from its out-of-line storage either. */
+export const summaryColumns = productColumns.filter((column) => column !== columns.description)
+
 const milliseconds = (column: 'created_at' | 'updated_at') =>
   sql<number>`floor(extract(epoch from ${sql.ref(column)}) * 1000)::bigint`
 

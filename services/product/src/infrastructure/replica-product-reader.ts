@@ -31,6 +31,7 @@ export const replicaProductReader = (
   return {
     find: (id) => read((reader) => reader.find(id)),
     findMany: (ids) => read((reader) => reader.findMany(ids)),
+    findSummaries: (ids) => read((reader) => reader.findSummaries(ids)),
     list: (listing) => read((reader) => reader.list(listing)),
   }
 }

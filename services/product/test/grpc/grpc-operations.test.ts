@@ -140,7 +140,7 @@ describe('when the deadline of a call expires', { skip: withoutPostgres }, () =>
     const paging = { pageSize: 0, pageToken: '' }
     const reads: Call[] = [
       (...rest) => client.getProduct({ id }, ...rest),
-      (...rest) => client.batchGetProducts({ ids: [id] }, ...rest),
+      (...rest) => client.batchGetProducts({ ids: [id], readMask: undefined }, ...rest),
       (...rest) => client.listProducts(paging, ...rest),
     ]
     await using table = await holdLocks(schema.url, 'lock table products in access exclusive mode')

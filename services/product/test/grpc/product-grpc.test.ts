@@ -240,20 +240,23 @@ describe('BatchGetProducts', () => {
     const other = await store.products.add(creationOf())
     const { products } = await rpc.batchGetProducts({
       ids: [other.id, unknownId, lamp.id, other.id],
+      readMask: undefined,
     })
     assert.deepEqual(
       products.map(({ id }) => id),
       [lamp.id, other.id],
     )
     assert.deepEqual(products[0], lampMessage())
-    assert.deepEqual(await rpc.batchGetProducts({ ids: [unknownId] }), { products: [] })
+    assert.deepEqual(await rpc.batchGetProducts({ ids: [unknownId], readMask: undefined }), { products: [] })
   })
 
   test('names as many of 1000 bad ids as fit into the metadata, and the number of the others', async () => {
-    const error: ServiceError = await rpc.batchGetProducts({ ids: Array(1_000).fill(0) }).then(
-      () => assert.fail('the call succeeded'),
-      (reason) => reason,
-    )
+    const error: ServiceError = await rpc
+      .batchGetProducts({ ids: Array(1_000).fill(0), readMask: undefined })
+      .then(
+        () => assert.fail('the call succeeded'),
+        (reason) => reason,
+      )
     const encoded = error.metadata.get('grpc-status-details-bin')[0] ?? assert.fail('no details')
     const { details } = Status.decode(Buffer.from(encoded))
     const [info, , badRequest] = details.map(({ value }) => value)
@@ -267,15 +270,56 @@ describe('BatchGetProducts', () => {
 
   test('accepts 1000 ids, and fails with INVALID_ARGUMENT for no id or more than 1000', async () => {
     const ids = Array.from({ length: 1_001 }, (_, index) => lamp.id + index)
-    const { products } = await rpc.batchGetProducts({ ids: ids.slice(0, 1_000) })
+    const { products } = await rpc.batchGetProducts({ ids: ids.slice(0, 1_000), readMask: undefined })
     assert.deepEqual(products, [lampMessage()])
     for (const refused of [[], ids])
-      await assertFails(rpc.batchGetProducts({ ids: refused }), invalid, 'ids must')
+      await assertFails(rpc.batchGetProducts({ ids: refused, readMask: undefined }), invalid, 'ids must')
   })
 
   test('fails with INVALID_ARGUMENT for ids out of range, and names the index of each', async () => {
     for (const id of [0, ...negativeNumbers])
-      await assertFails(rpc.batchGetProducts({ ids: [id, lamp.id, id] }), invalid, 'ids/0 must', 'ids/2 must')
+      await assertFails(
+        rpc.batchGetProducts({ ids: [id, lamp.id, id], readMask: undefined }),
+        invalid,
+        'ids/0 must',
+        'ids/2 must',
+      )
+  })
+})
+
+describe('the read mask of BatchGetProducts', () => {
+  const batch = async (readMask: string[]) =>
+    (await rpc.batchGetProducts({ ids: [lamp.id], readMask })).products
+
+  const unset = { ...emptyFields, createdAt: '', updatedAt: '', version: 0 }
+
+  test('selects the fields to return, and the id is always among them', async () => {
+    const { id, name, price } = lampMessage()
+    assert.deepEqual(await batch(['name', 'price', 'name']), [{ ...unset, id, name, price }])
+    assert.deepEqual(await batch(['id']), [{ ...unset, id }])
+  })
+
+  test('selects each field of a product by its name in the contract', async () => {
+    const groupId = 'lamps'
+    await store.database.updateTable('products').set({ group_id: groupId }).execute()
+    const full = lampMessage({ groupId })
+    for (const [field, value] of Object.entries(full)) {
+      const path = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+      assert.deepEqual(await batch([path]), [{ ...unset, id: lamp.id, [field]: value }])
+    }
+  })
+
+  test('selects all fields if it is empty or contains *', async () => {
+    for (const mask of [[], ['*'], ['name', '*']]) assert.deepEqual(await batch(mask), [lampMessage()])
+  })
+
+  test('fails with INVALID_ARGUMENT for an unknown or nested path, and names it and the fields', async () => {
+    for (const path of ['colour', 'product.name', 'createdAt', '', '__proto__', 'constructor', '**']) {
+      const known = 'the fields are id, name, description, price, stock, category, created_at, updated_at,'
+      for (const mask of [[path], ['name', path], ['*', path]])
+        await assertFails(batch(mask), invalid, `read_mask must not contain "${path}"`, known)
+    }
+    await assertFails(batch(['x'.repeat(50_000)]), invalid, `"${'x'.repeat(100)}"`)
   })
 })
 

@@ -86,7 +86,13 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
     { category: 'Books', pageSize: 20, pageToken: 't' },
     [...string(1, 'Books'), ...int32(2, 20), ...string(3, 't')],
   ],
-  BatchGetProductsRequest: [{ ids: [1, 300, 2_147_483_647] }, int32s(1, [1, 300, 2_147_483_647])],
+  BatchGetProductsRequest: [
+    { ids: [1, 300, 2_147_483_647], readMask: ['name', 'created_at'] },
+    [
+      ...int32s(1, [1, 300, 2_147_483_647]),
+      ...message(2, [...string(1, 'name'), ...string(1, 'created_at')]),
+    ],
+  ],
   BatchGetProductsResponse: [
     { products: [product, product] },
     [...message(1, productBytes), ...message(1, productBytes)],
@@ -169,7 +175,7 @@ describe('decoding', () => {
 
   test('accepts repeated numbers that are not packed', () => {
     const bytes = Uint8Array.from([...int32(1, 1), ...int32(1, 300)])
-    assert.deepEqual(contract.BatchGetProductsRequest.decode(bytes), { ids: [1, 300] })
+    assert.deepEqual(contract.BatchGetProductsRequest.decode(bytes), { ids: [1, 300], readMask: undefined })
   })
 
   test('accepts fields in another order and ignores unknown fields', () => {

@@ -32,6 +32,7 @@ const files = {
   'grpc.reflection.v1alpha.ServerReflection': 'grpc/reflection/v1alpha/reflection.proto',
   'product.ProductService': 'product/product.proto',
   'google.rpc.BadRequest': 'google/rpc/errors.proto',
+  'google.protobuf.FieldMask': 'google/protobuf/field_mask.proto',
 } as const
 
 type Answer = Readonly<{
@@ -123,6 +124,11 @@ describe('gRPC reflection', () => {
       const page = await call('product.ProductService/ListProducts', { page_size: 1 })
       assert.equal(page.products[0].name, 'Lamp')
       assert.ok(page.products[0].createdAt, 'fields have their JSON names')
+      const { id } = page.products[0]
+      const masked = { ids: [id], read_mask: 'name,createdAt' }
+      assert.deepEqual(await call('product.ProductService/BatchGetProducts', masked), {
+        products: [{ id, name: 'Lamp', createdAt: page.products[0].createdAt }],
+      })
     })
   }
 

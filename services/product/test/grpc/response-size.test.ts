@@ -4,6 +4,7 @@ import { status } from '@grpc/grpc-js'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { limits, type Product } from '../../src/domain/product.ts'
 import { productMessage } from '../../src/interfaces/grpc/product-message.ts'
+import { maskedFields, maskedMessage } from '../../src/interfaces/grpc/read-mask.ts'
 import { pageLimits } from '../../src/interfaces/page-limits.ts'
 import { assertFails } from '../support/grpc.ts'
 import { assertPagesFit, maxResponseBytes, openLargeCatalog, sizeOf } from '../support/large-catalog.ts'
@@ -23,7 +24,8 @@ describe('products with descriptions of 5,000 characters', { skip: withoutPostgr
 
   it('are refused by BatchGetProducts if they are too many, with what to do; the log has the status', async () => {
     const expected = [status.RESOURCE_EXHAUSTED, 'payload_too_large'] as const
-    const batch = (count: number) => catalog.rpc.batchGetProducts({ ids: ids.slice(0, count) })
+    const batch = (count: number) =>
+      catalog.rpc.batchGetProducts({ ids: ids.slice(0, count), readMask: undefined })
     await assertFails(batch(300), expected, '3.5 MiB', '300 products', 'fewer ids')
     const call = catalog.lines.findLast(({ msg }) => msg === 'call')
     assert.deepEqual(
@@ -32,9 +34,16 @@ describe('products with descriptions of 5,000 characters', { skip: withoutPostgr
     )
     assert.equal((await batch(240)).products.length, 240)
   })
+
+  it('are all returned by BatchGetProducts without their descriptions', async () => {
+    const { products } = await catalog.rpc.batchGetProducts({ ids: [...ids], readMask: ['name', 'price'] })
+    assert.equal(products.length, 300)
+    assert.ok(products.every(({ name, description }) => name.startsWith('Lamp') && description === ''))
+    assert.ok(sizeOf({ products, nextPageToken: '' }) < 10_000)
+  })
 })
 
-it('the longest list that is always whole, and the batch of 100 of the basket service, are below 3.5 MiB', () => {
+it('the longest list that is always whole is below 3.5 MiB, and the batch of 100 of the basket service below 125 KiB', () => {
   const widest = '😀'
   const now = new Date()
   const largest: Product = {
@@ -51,4 +60,7 @@ it('the longest list that is always whole, and the batch of 100 of the basket se
   }
   const products = Array.from({ length: Math.max(pageLimits.top, 100) }, () => productMessage(largest))
   assert.ok(sizeOf({ products, nextPageToken: '' }) < maxResponseBytes)
+  const fields = maskedFields(['id', 'name', 'price', 'category', 'stock'])
+  const masked = products.slice(0, 100).map((product) => maskedMessage(product, fields))
+  assert.ok(sizeOf({ products: masked, nextPageToken: '' }) < 125 * 1024)
 })

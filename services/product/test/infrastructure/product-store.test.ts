@@ -95,6 +95,8 @@ for (const { engine, open, skip } of engines)
         assert.deepEqual(await store.reader.findMany([4, unknownId, 1, 2, 1]), [one, two, four])
         assert.deepEqual(await store.reader.findMany([unknownId]), [])
         assert.deepEqual(await store.reader.findMany([]), [])
+        const summaries = [one, two, four].map(({ description: _description, ...summary }) => summary)
+        assert.deepEqual(await store.reader.findSummaries([4, unknownId, 1, 2, 1]), summaries)
       })
     })
 
@@ -539,6 +541,18 @@ for (const { engine, open, skip } of engines)
         for (const sort of allSorts)
           assert.deepEqual(await store.reader.list({ sort, limit: 10 }), { products: [] })
       })
+    })
+  })
+
+for (const { engine, open, skip } of engines)
+  describe(`a changed table in ${engine}`, { skip }, () => {
+    test('serves summaries without the column of the descriptions, because they do not read it', async () => {
+      await using store = await open()
+      const { id, name } = await store.products.add(creationOf())
+      await sql`alter table products drop column description`.execute(store.database)
+      const [summary] = await store.reader.findSummaries([id])
+      assert.deepEqual([summary?.id, summary?.name], [id, name])
+      await assert.rejects(store.reader.findMany([id]))
     })
   })
 

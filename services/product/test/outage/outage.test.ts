@@ -51,6 +51,7 @@ const useCaseCalls = (
   deleteProduct: () => useCases.deleteProduct({ id: 1, expected }, context),
   getProduct: () => useCases.getProduct({ id: 1 }, context),
   getProducts: () => useCases.getProducts({ ids: [1] }, context),
+  getProductSummaries: () => useCases.getProductSummaries({ ids: [1] }, context),
   listProducts: () => useCases.listProducts({ sort: byId, limit: 1 }, context),
   topProducts: () => useCases.topProducts({ count: 1 }, context),
   lowStockProducts: () => useCases.lowStockProducts({ maxStock: 1, limit: 1 }, context),
@@ -105,7 +106,7 @@ describe('while no server listens at the address of the database', () => {
   test('every RPC fails with UNAVAILABLE', async () => {
     const { client, rpc } = connectTo(await service.grpc.listen(0))
     await assertFails(rpc.getProduct({ id: 1 }), unavailable, 'the product database is unavailable')
-    await assertFails(rpc.batchGetProducts({ ids: [1] }), unavailable)
+    await assertFails(rpc.batchGetProducts({ ids: [1], readMask: undefined }), unavailable)
     await assertFails(rpc.deleteProduct({ id: 1, version: 0 }), unavailable)
     client.close()
   })

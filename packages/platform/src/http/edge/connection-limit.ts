@@ -1,32 +1,49 @@
-import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Limits } from '../../limits/limits.ts'
+import { connectionRefusals } from '../../limits/refused-connections.ts'
+import type { Logger } from '../../logging/logger.ts'
 import { sendStatus } from '../errors.ts'
 import { isOperational } from '../operations/operation-routes.ts'
-
-/** Connections above the limit that are still accepted, to be told so, and for health checks. */
-const reserve = 100
+import { httpStatus } from '../status.ts'
 
 /**
- * Refuses requests of connections that exceed the limit with 503 and closes them, except health checks and scrapes.
- * Above the reserve, connections are closed at once.
+ * Refuses the requests of connections over a limit with 429 (the share of the client) or 503 (the total), and closes
+ * them, except health checks and scrapes. Connections beyond the reserve are closed at once. Returns what to call when a
+ * connection cannot be accepted.
  */
-export const limitConnections = (app: FastifyInstance, { connections: { total: limit } }: Limits): void => {
-  const { server } = app
-  server.maxConnections = limit + reserve
-  const excess = new WeakSet<Socket>()
-  let count = 0
-  server.on('connection', (socket) => {
-    count += 1
-    socket.once('close', () => (count -= 1))
-    if (count > limit) excess.add(socket)
-    // Node.js counts each listener by itself.
-    if (count > limit + reserve) socket.destroy()
+export const limitConnections = (
+  app: FastifyInstance,
+  limits: Limits,
+  logger: Logger,
+): ((error: Error) => void) => {
+  const { connections } = limits
+  const { refuse, acceptFailed, close } = connectionRefusals(logger, limits)
+  const ours = connections.of('http')
+  app.server.on('connection', (socket) => {
+    const exceeded = ours.add(socket)
+    if (exceeded === undefined || ours.addRefused(socket, exceeded)) return
+    refuse(exceeded)
+    socket.destroy()
   })
   app.addHook('onRequest', (request, reply, done) => {
-    if (!excess.has(request.raw.socket)) return done()
+    const connection = connections.find(request.raw.socket)
+    if (connection === undefined) return done()
+    connection.running += 1
+    const { exceeded } = connection
+    if (exceeded === undefined) return done()
     void reply.header('connection', 'close')
-    if (isOperational(request.routeOptions.url)) done()
-    else void sendStatus(503, request, reply, 'too many connections, try again later')
+    if (isOperational(request.routeOptions.url)) return done()
+    const { kind, message } = refuse(exceeded)
+    void sendStatus(httpStatus(kind), request, reply, message)
   })
+  app.addHook('onResponse', (request, _reply, done) => {
+    const connection = connections.find(request.raw.socket)
+    if (connection !== undefined) {
+      connection.running -= 1
+      connection.activeAt = performance.now()
+    }
+    done()
+  })
+  app.addHook('onClose', async () => close())
+  return acceptFailed
 }

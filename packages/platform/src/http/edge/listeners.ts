@@ -5,22 +5,25 @@ import type { FastifyInstance } from 'fastify'
 const urlOf = ({ address, port }: AddressInfo): string =>
   `http://${address.includes(':') ? `[${address}]` : address}:${port}`
 
+type OnError = (error: Error) => void
+
 /** Listens on one more address. The connections go to the HTTP server, as if it had accepted them. */
-const openFurther = async (app: FastifyInstance, port: number, host: string) => {
+const openFurther = async (app: FastifyInstance, port: number, host: string, acceptFailed: OnError) => {
   // The options with which `node:http` creates its own listener.
   const further = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) =>
     app.server.emit('connection', socket),
   ).listen({ port, host })
   await once(further, 'listening')
+  further.on('error', acceptFailed)
   app.log.info(`Server listening at ${urlOf(further.address() as AddressInfo)}`)
   return { server: further, closed: new Promise((resolve) => further.once('close', resolve)) }
 }
 
 /**
  * Lets the HTTP server listen on several addresses. All connections belong to the one server, so that its limits, events
- * and drain apply to all of them.
+ * and drain apply to all of them. `acceptFailed` is called when a connection cannot be accepted.
  */
-export const createListeners = (app: FastifyInstance) => {
+export const createListeners = (app: FastifyInstance, acceptFailed: OnError) => {
   // A client that closes its side after sending still gets its response. By default, Node.js closes the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   const further: Awaited<ReturnType<typeof openFurther>>[] = []
@@ -41,8 +44,10 @@ export const createListeners = (app: FastifyInstance) => {
      */
     listen: async (port: number, address: string): Promise<number> => {
       const first = app.server.address() as AddressInfo | null
-      if (first === null) await app.listen({ port, host: address })
-      else further.push(await openFurther(app, port || first.port, address))
+      if (first === null) {
+        await app.listen({ port, host: address })
+        app.server.on('error', acceptFailed)
+      } else further.push(await openFurther(app, port || first.port, address, acceptFailed))
       return (app.server.address() as AddressInfo).port
     },
     /**

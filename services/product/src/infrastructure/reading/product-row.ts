@@ -2,6 +2,7 @@ import { type Cents, centsFromText, maxCents } from '@shop/kernel/money.ts'
 import { characterCount } from '@shop/kernel/text.ts'
 import { UnreadableRow } from '@shop/postgres/errors.ts'
 import { limits, type Product } from '../../domain/product.ts'
+import type { ProductSummary } from '../../domain/product-reader.ts'
 import { columns } from '../products-table.ts'
 
 /** A row selected with `productColumns`. */
@@ -71,4 +72,10 @@ export const productOf = (row: Row): Product => {
   const price = centsOf(row)
   if (price < 0n || price > maxCents) throw unreadableRow(row)
   return { ...row, price }
+}
+
+/** Like `productOf`, for a row selected with `summaryColumns`. */
+export const summaryOf = (row: Omit<Row, 'description'>): ProductSummary => {
+  const { description: _, ...summary } = productOf({ ...row, description: '' })
+  return summary
 }

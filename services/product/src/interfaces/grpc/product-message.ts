@@ -5,6 +5,7 @@ import type {
 } from '@shop/contracts/product/product.ts'
 import { centsFromDecimal, decimalFromCents } from '@shop/kernel/money.ts'
 import type { Product, ProductFields } from '../../domain/product.ts'
+import type { ProductSummary } from '../../domain/product-reader.ts'
 
 export const productMessage = (product: Product): ProductMessage =>
   ({
@@ -19,6 +20,9 @@ export const productMessage = (product: Product): ProductMessage =>
     version: product.version,
     groupId: product.groupId ?? '',
   }) satisfies Record<keyof Product, unknown>
+
+export const summaryMessage = (summary: ProductSummary): ProductMessage =>
+  productMessage({ ...summary, description: '' })
 
 export const messageFields = (message: CreateProductRequest): ProductFields => ({
   name: message.name,

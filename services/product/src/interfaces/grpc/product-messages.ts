@@ -1,7 +1,6 @@
 import { type ListProductsResponse, Product as ProductMessage } from '@shop/contracts/product/product.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { countThatFits, maxResponseBytes } from '@shop/platform/grpc/message-size.ts'
-import type { Product } from '../../domain/product.ts'
 import { type ProductPage, positionOf } from '../../domain/product-reader.ts'
 import { encodeCursor, type Listing } from '../page-cursor.ts'
 import { productMessage } from './product-message.ts'
@@ -18,14 +17,13 @@ export const pageMessage = (listing: Listing, { products, next }: ProductPage): 
   }
 }
 
-/** Converts products that only make sense as a whole. Throws `payload_too_large` if they are too many for a response. */
-export const productMessages = (products: readonly Product[]): ProductMessage[] => {
-  const messages = products.map(productMessage)
+/** Returns messages that only make sense as a whole. Throws `payload_too_large` if they are too many for a response. */
+export const wholeResponse = (messages: ProductMessage[]): ProductMessage[] => {
   const count = countThatFits(ProductMessage, messages)
   if (count < messages.length)
     throw new AppError(
       'payload_too_large',
-      `a response has at most ${maxResponseBytes / 1024 / 1024} MiB, which is exceeded by these ${messages.length} products; request fewer ids at a time`,
+      `a response has at most ${maxResponseBytes / 1024 / 1024} MiB, which is exceeded by these ${messages.length} products; request fewer ids or fields at a time`,
     )
   return messages
 }

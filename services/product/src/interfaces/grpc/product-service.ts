@@ -7,8 +7,9 @@ import { limits, type ProductState } from '../../domain/product.ts'
 import { byId, lowestStockFirst } from '../../domain/product-reader.ts'
 import { decodeCursor, type Listing } from '../page-cursor.ts'
 import { pageLimits } from '../page-limits.ts'
-import { messageChanges, messageFields, productMessage } from './product-message.ts'
-import { pageMessage, productMessages } from './product-messages.ts'
+import { messageChanges, messageFields, productMessage, summaryMessage } from './product-message.ts'
+import { pageMessage, wholeResponse } from './product-messages.ts'
+import { maskedFields, maskedMessage } from './read-mask.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
 
@@ -70,7 +71,7 @@ export const productService = (use: UseCases): Service => ({
   getTopMostExpensiveProducts: async ({ limit }, context) => {
     const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
     const { products } = await use.topProducts({ count }, context)
-    return { products: productMessages(products), nextPageToken: '' }
+    return { products: wholeResponse(products.map(productMessage)), nextPageToken: '' }
   },
 
   getLowStockProducts: async (request, context) => {
@@ -86,7 +87,12 @@ export const productService = (use: UseCases): Service => ({
     return pageMessage(listing, await use.productsByCategory(query, context))
   },
 
-  batchGetProducts: async ({ ids }, context) => ({
-    products: productMessages(await use.getProducts({ ids: idsOf(ids) }, context)),
-  }),
+  batchGetProducts: async ({ ids, readMask }, context) => {
+    const fields = maskedFields(readMask)
+    const query = { ids: idsOf(ids) }
+    const messages = fields.has('description')
+      ? (await use.getProducts(query, context)).map(productMessage)
+      : (await use.getProductSummaries(query, context)).map(summaryMessage)
+    return { products: wholeResponse(messages.map((message) => maskedMessage(message, fields))) }
+  },
 })

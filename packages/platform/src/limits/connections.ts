@@ -1,0 +1,95 @@
+import type { Socket } from 'node:net'
+import { type Budget, createBudget, type Exceeded } from './budget.ts'
+import type { Client, ClientFinder } from './client.ts'
+import { roomMaker } from './idle-connections.ts'
+
+export type Transport = 'http' | 'grpc'
+
+/**
+ * Who has the connection: a client, which has a share, or a trusted peer, which has none. `refused` connections exceed a
+ * limit, and are open only until their client has been told so.
+ */
+type ConnectionClass = 'client' | 'trusted' | 'refused'
+
+type Counts = Record<ConnectionClass, number>
+
+export type Connection = {
+  readonly transport: Transport
+  readonly client: Client
+  /** Why the requests of the connection are refused. */
+  readonly exceeded: Exceeded | undefined
+  /** Requests in progress, over HTTP. */
+  running: number
+  /** When the last response ended, or the connection was opened. */
+  activeAt: number
+  /** Stops counting the connection. Does nothing the second time. */
+  readonly release: () => void
+}
+
+/**
+ * Connections over a limit that are still accepted, to be told so, and for health checks. One client has a tenth of
+ * them: an attacker who has used up his share does not keep the health checks of others away.
+ */
+export const connectionReserve = { total: 100, share: 10 }
+
+const classOf = (client: Client, exceeded: Exceeded | undefined): ConnectionClass => {
+  if (exceeded !== undefined) return 'refused'
+  return client === undefined ? 'trusted' : 'client'
+}
+
+/** Returns a function that counts a connection until it closes. */
+const counter =
+  (open: Map<Socket, Connection>, counts: Counts, transport: Transport) =>
+  (socket: Socket, budget: Budget, client: Client, exceeded?: Exceeded): void => {
+    const connectionClass = classOf(client, exceeded)
+    const release = () => {
+      if (!open.delete(socket)) return
+      budget.giveBack(client)
+      counts[connectionClass] -= 1
+    }
+    counts[connectionClass] += 1
+    open.set(socket, { transport, client, exceeded, running: 0, activeAt: performance.now(), release })
+    socket.once('close', release)
+  }
+
+/** Counts the connections of all servers of the process, from `add` until they close. Trusted peers have no share. */
+export const createConnections = (
+  limits: Readonly<{ total: number; share: number }>,
+  findClient: ClientFinder,
+) => {
+  const budget = createBudget(limits)
+  const reserve = createBudget(connectionReserve)
+  const open = new Map<Socket, Connection>()
+  const counts = new Map<Transport, Counts>()
+  const makeRoom = roomMaker(open, budget)
+  return {
+    /** Counts the connections of one server. */
+    of: (transport: Transport) => {
+      const ownCounts: Counts = { client: 0, trusted: 0, refused: 0 }
+      counts.set(transport, ownCounts)
+      const count = counter(open, ownCounts, transport)
+      const take = (from: Budget, socket: Socket, exceeded?: Exceeded): Exceeded | undefined => {
+        const client = findClient(socket.remoteAddress)
+        const refusal = from.take(client)
+        if (refusal === undefined) count(socket, from, client, exceeded)
+        return refusal
+      }
+      return {
+        /** Counts the connection until it closes, or returns why it is refused. */
+        add: (socket: Socket): Exceeded | undefined => {
+          makeRoom(performance.now())
+          return take(budget, socket)
+        },
+        /** Counts a refused connection that stays open to be told so. Returns false if the reserve is used up, too. */
+        addRefused: (socket: Socket, exceeded: Exceeded): boolean =>
+          take(reserve, socket, exceeded) === undefined,
+      }
+    },
+    find: (socket: Socket): Connection | undefined => open.get(socket),
+    used: budget.used,
+    usedBy: budget.usedBy,
+    total: budget.total,
+    /** The number of connections by transport and class. */
+    counts: (): ReadonlyMap<Transport, Readonly<Counts>> => counts,
+  }
+}
