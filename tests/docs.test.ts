@@ -37,7 +37,15 @@ const defaultsInSchemas = (): Map<string, string> => {
 
 /** Every error code that the services can return, with its kind. */
 const kindsByCode = (): Map<string, ErrorKind> => {
-  const kinds: ErrorKind[] = ['invalid', 'not_found', 'stale', 'payload_too_large', 'unavailable', 'internal']
+  const kinds: ErrorKind[] = [
+    'invalid',
+    'not_found',
+    'stale',
+    'payload_too_large',
+    'rate_limited',
+    'unavailable',
+    'internal',
+  ]
   return new Map<string, ErrorKind>([
     ...kinds.map((kind) => [defaultCode(kind), kind] as const),
     ...Object.entries<ErrorKind>(productCodes),

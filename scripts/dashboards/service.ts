@@ -276,11 +276,56 @@ const redis = row(
   ),
 )
 
+/** What docs/limits.md describes. */
+const limits = (service: string) => {
+  const matchers = `service="${service}"`
+  const refused = `requests_refused_total{${matchers}}`
+  return row(
+    'Limits',
+    graph(
+      'Refused by reason',
+      'requests',
+      [[rate('reason, scope', refused), '{{reason}}: {{scope}}']],
+      'Of clients that have used up their share (client), or because the total is used up (total); see ClientRefused and LimitReached in the runbook.',
+    ),
+    graph(
+      'Connections from clients',
+      'number',
+      [
+        [
+          `max by (transport, class) (server_connections{${matchers}})`,
+          '{{transport}} {{class}}, in the busiest process',
+        ],
+      ],
+      'trusted are those of proxies and services in TRUST_PROXY. refused are open until their client has been told so.',
+    ),
+    graph(
+      'Bytes of bodies and unread responses',
+      'share',
+      [
+        [`max(request_body_bytes{${matchers}} / request_body_max_bytes{${matchers}})`, 'request bodies'],
+        [
+          `max(unread_response_bytes{${matchers}} / unread_response_max_bytes{${matchers}})`,
+          'unread responses',
+        ],
+      ],
+      'Of their limits, in the process that uses most.',
+    ),
+    graph(
+      'Responses cut off',
+      'operations',
+      [[rate('reason', `responses_cut_total{${matchers}}`), '{{reason}}']],
+      'Their clients did not take them in time (stalled), or had to make room for others (evicted).',
+    ),
+  )
+}
+
 const parts = (service: string) => [
   dependencies(service),
   requests(service),
   useCases(service),
   store(service),
+  limits(service),
   runtime(service),
 ]
 

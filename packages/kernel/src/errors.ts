@@ -35,7 +35,13 @@ export type Violation = Readonly<{ path: string; message: string }>
 /** Machine-readable facts that are sent with the message. Each service declares those of its own errors. */
 export type ErrorDetails = Readonly<{ errors?: readonly Violation[]; [fact: string]: unknown }>
 
-type ErrorOptions = Readonly<{ code?: string | undefined; details?: ErrorDetails; cause?: unknown }>
+type ErrorOptions = Readonly<{
+  code?: string | undefined
+  details?: ErrorDetails
+  /** How long the caller should wait before it tries again. */
+  retryAfterSeconds?: number
+  cause?: unknown
+}>
 
 /** The code of an error for which the service defines no code of its own. */
 export const defaultCode = (kind: ErrorKind): string => (kind === 'stale' ? 'stale_version' : kind)
@@ -49,12 +55,16 @@ export class AppError extends Error {
   /** Machine-readable and stable. More specific than the kind if the service defines a code of its own. */
   readonly code: string
   readonly details: ErrorDetails
+  /** Undefined if it is not known. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(kind: ErrorKind, message: string, { code, details = {}, cause }: ErrorOptions = {}) {
+  constructor(kind: ErrorKind, message: string, options: ErrorOptions = {}) {
+    const { code, details = {}, retryAfterSeconds, cause } = options
     super(message, cause === undefined ? undefined : { cause })
     this.kind = kind
     this.code = code ?? defaultCode(kind)
     this.details = details
+    this.retryAfterSeconds = retryAfterSeconds
   }
 }
 

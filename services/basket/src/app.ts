@@ -18,6 +18,7 @@ import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
+import { limitNewBaskets } from './infrastructure/limited-new-baskets.ts'
 import { documentation } from './interfaces/http/basket-documentation.ts'
 import { BasketJson } from './interfaces/http/basket-json.ts'
 import { basketRoutes } from './interfaces/http/basket-routes.ts'
@@ -29,6 +30,8 @@ export const { version } = manifest
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   limits?: LimitsConfig
+  /** How many baskets one client may create per hour. No limit if it is 0 or missing. */
+  newBasketsPerHour?: number
   /** Extra steps around every use case, outside the standard ones. */
   steps?: readonly Step[]
 }>
@@ -57,7 +60,8 @@ export const createApp = async (
 ) => {
   const health = createHealth(service, version, dependencies)
   exposeHealth(metrics.registry, health)
-  const { commands, queries } = useCases(ports)
+  const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
+  const { commands, queries } = useCases({ ...ports, baskets })
   const isCommand = (name: string) => name in commands
   const steps = [...(config.steps ?? []), traced, measured(metrics), unstoppable(isCommand)]
   const use = pipeline({ ...commands, ...queries }, steps)

@@ -53,6 +53,7 @@ export const basketVariables = Type.Object({
   REDIS_TLS_CA: Type.Optional(Type.String()),
   BASKET_WAIT_REPLICAS: Type.Integer({ minimum: 0, maximum: 100, default: 0 }),
   BASKET_TTL_SECONDS: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 86_400 }),
+  NEW_BASKETS_PER_HOUR: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 3_000 }),
   PRODUCT_SERVICE_URL: grpcAddress('localhost:50050'),
 })
 
@@ -62,6 +63,8 @@ export type BasketConfig = ServiceConfig &
   Readonly<{
     storage: StorageConfig
     ttlSeconds: number
+    /** How many baskets one client may create per hour; 0 for no limit. */
+    newBasketsPerHour: number
     /** The address of the product service, in one of the forms that `grpcAddress` allows. */
     productService: string
   }>
@@ -90,9 +93,7 @@ const redisProblems = (variables: Variables): (string | false)[] => {
       variables.REDIS_TLS === 'on' &&
       'REDIS_URL must begin with rediss: when REDIS_TLS is on',
     isCluster && url !== undefined && 'REDIS_CLUSTER_NODES must not be set together with REDIS_URL',
-    isCluster &&
-      variables.REDIS_HOST !== undefined &&
-      'REDIS_CLUSTER_NODES must not be set together with REDIS_HOST',
+    isCluster && host !== undefined && 'REDIS_CLUSTER_NODES must not be set together with REDIS_HOST',
     isCluster &&
       variables.REDIS_DB !== 0 &&
       'REDIS_DB must be 0 with REDIS_CLUSTER_NODES: a cluster has only database 0',
@@ -104,11 +105,8 @@ const redisTargetOf = (variables: Variables): RedisConfig['target'] => {
   if (variables.REDIS_CLUSTER_NODES !== undefined)
     return { nodes: addressesIn(variables.REDIS_CLUSTER_NODES) }
   if (variables.REDIS_URL !== undefined) return { url: variables.REDIS_URL }
-  return {
-    host: variables.REDIS_HOST ?? 'localhost',
-    port: variables.REDIS_PORT,
-    database: variables.REDIS_DB,
-  }
+  const { REDIS_HOST = 'localhost', REDIS_PORT, REDIS_DB } = variables
+  return { host: REDIS_HOST, port: REDIS_PORT, database: REDIS_DB }
 }
 
 const redisConfigOf = (variables: Variables): RedisConfig => ({
@@ -145,6 +143,7 @@ export const readConfig = (environment: Environment): BasketConfig => {
     ]),
     storage,
     ttlSeconds: variables.BASKET_TTL_SECONDS,
+    newBasketsPerHour: variables.NEW_BASKETS_PER_HOUR,
     productService: variables.PRODUCT_SERVICE_URL,
   }
 }

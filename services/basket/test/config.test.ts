@@ -53,6 +53,7 @@ const combinableVariables = {
   REDIS_TLS_CA: certificateAuthority,
   BASKET_WAIT_REPLICAS: '2',
   BASKET_TTL_SECONDS: '90',
+  NEW_BASKETS_PER_HOUR: '500',
   PRODUCT_SERVICE_URL: 'product:50051',
 }
 
@@ -92,6 +93,7 @@ describe("the basket service's configuration", () => {
       unencrypted: [],
       storage: { kind: 'embedded', file: '.data/baskets.sqlite' },
       ttlSeconds: 86_400,
+      newBasketsPerHour: 3_000,
       productService: 'localhost:50050',
     })
     assert.deepEqual(redisConfigOf({ STORAGE: 'redis' }), {
@@ -205,6 +207,7 @@ describe("the basket service's configuration", () => {
         },
       },
       ttlSeconds: 90,
+      newBasketsPerHour: 500,
       productService: 'product:50051',
     })
   })

@@ -26,6 +26,8 @@ export type Failure = Readonly<{
   details?: ErrorDetails | undefined
   /** Whether the same call may succeed later. */
   isTemporary: boolean
+  /** After how many seconds, if that is known. */
+  retryAfter?: number | undefined
   /** The name of the called gRPC service. */
   service: string
   requestId: string
@@ -101,6 +103,7 @@ const metadataOf = (facts: Readonly<Record<string, unknown>>): Record<string, st
  */
 export const encodeStatus = (failure: Failure): Buffer => {
   const { status, message, code, service, requestId, isTemporary } = failure
+  const { retryAfter = retryAfterSeconds } = failure
   const { errors = [], ...facts } = failure.details ?? {}
   const fieldViolations = violationsOf(errors)
   const omitted = errors.length - fieldViolations.length
@@ -111,6 +114,6 @@ export const encodeStatus = (failure: Failure): Buffer => {
   ]
   if (errors.length > 0) details.push(pack('BadRequest', BadRequest, { fieldViolations }))
   if (isTemporary)
-    details.push(pack('RetryInfo', RetryInfo, { retryDelay: { seconds: retryAfterSeconds, nanos: 0 } }))
+    details.push(pack('RetryInfo', RetryInfo, { retryDelay: { seconds: retryAfter, nanos: 0 } }))
   return Buffer.from(Status.encode({ code: status, message, details }).finish())
 }

@@ -22,6 +22,7 @@ export const publicErrorOf = (
   const code = isPublic ? error.code : 'internal'
   const message = isPublic ? sendableMessage(error.message) : internalMessage
   const details = isPublic ? error.details : undefined
+  const retryAfter = isPublic ? error.retryAfterSeconds : undefined
   const status = grpcStatus(kind)
   const isTemporary = temporaryKinds.has(kind)
   const metadata = new Metadata()
@@ -29,7 +30,7 @@ export const publicErrorOf = (
   metadata.set(requestIdHeader, requestId)
   metadata.set(
     statusDetailsKey,
-    encodeStatus({ status, message, code, details, isTemporary, service, requestId }),
+    encodeStatus({ status, message, code, details, isTemporary, retryAfter, service, requestId }),
   )
   return { code: status, details: message, metadata }
 }

@@ -1,3 +1,4 @@
+import { AppError } from '@shop/kernel/errors.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { requestIdHeader } from '../request-context.ts'
 import { retryAfterSeconds } from '../transports.ts'
@@ -14,9 +15,9 @@ const infoOf = (request: FastifyRequest) => ({
   mediaTypes: mediaTypesOf(request.server),
 })
 
-const send = (reply: FastifyReply, problem: Problem) => {
+const send = (reply: FastifyReply, problem: Problem, retryAfter = retryAfterSeconds) => {
   recordProblem(reply.request, problem)
-  if (problem.status === 503 || problem.status === 429) void reply.header('retry-after', retryAfterSeconds)
+  if (problem.status === 503 || problem.status === 429) void reply.header('retry-after', retryAfter)
   return reply
     .code(problem.status)
     .header(requestIdHeader, problem.request_id)
@@ -64,7 +65,7 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   const problem = problemOf(error, infoOf(request))
   // A disconnected caller is not a server fault.
   if (problem.status >= 500 && !isAbandoned(request)) faults.set(request, { error })
-  return send(reply, problem)
+  return send(reply, problem, error instanceof AppError ? error.retryAfterSeconds : undefined)
 }
 
 /** Responds to every error and every unknown path with a problem. */

@@ -102,6 +102,8 @@ describe('the google.rpc details of an error', async () => {
     const retryInfo = { retryDelay: { seconds: 1, nanos: 0 } }
     for (const kind of ['unavailable', 'rate_limited'] as const)
       assert.deepEqual((await receive(new AppError(kind, 'later'))).details.RetryInfo, retryInfo)
+    const later = new AppError('rate_limited', 'later', { retryAfterSeconds: 72 })
+    assert.deepEqual((await receive(later)).details.RetryInfo, { retryDelay: { seconds: 72, nanos: 0 } })
     assert.equal((await receive(new AppError('stale', 'stale'))).details.RetryInfo, undefined)
     assert.equal((await receive(new AppError('payload_too_large', 'too large'))).details.RetryInfo, undefined)
     overloaded = true

@@ -100,6 +100,8 @@ describe('an error that a route throws', () => {
     const rateLimited = await responseTo(new AppError('rate_limited', 'too many requests'))
     assert.equal(rateLimited.response.headers['retry-after'], '1')
     assert.equal(rateLimited.errors.length, 0)
+    const later = new AppError('rate_limited', 'too many requests', { retryAfterSeconds: 72 })
+    assert.equal((await responseTo(later)).response.headers['retry-after'], '72')
     const other = await responseTo(new AppError('stale', 'changed since'))
     assert.equal(other.response.headers['retry-after'], undefined)
     assert.equal(other.errors.length, 0)

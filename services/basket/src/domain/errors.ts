@@ -33,6 +33,11 @@ export const lineFull = (limit: number, requested: number): AppError =>
 export const basketFull = (limit: number): AppError =>
   domainError('basket_full', `a basket can hold at most ${limit} different products`)
 
+export const tooManyNewBaskets = (retryAfterSeconds: number): AppError =>
+  new AppError('rate_limited', 'too many new baskets from your address, try again later', {
+    retryAfterSeconds,
+  })
+
 export const basketNotFound = (): AppError => new AppError('not_found', 'basket not found')
 
 export const lineNotFound = (productId: number): AppError =>

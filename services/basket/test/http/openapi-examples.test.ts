@@ -81,5 +81,11 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   for (const operation of operationsWith('unavailable'))
     await assertProblem(overloaded.http, operation, 'unavailable')
 
+  catalog.down = false
+  await using limited = await createApp(adapters, silentLogger, undefined, { newBasketsPerHour: 1 })
+  await basketOf(limited.http, 'another').create()
+  for (const operation of operationsWith('rate_limited'))
+    await assertProblem(limited.http, operation, 'rate_limited')
+
   assert.deepEqual([...examples.unseen], [])
 })

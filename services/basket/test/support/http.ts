@@ -126,7 +126,7 @@ const internals = /\bat .+:\d+|node_modules|ECONN|ajv|fastify|sqlite|grpc|redis/
 export const assertProblem = (response: Response, { status, code, paths, ...details }: Problem): void => {
   assert.equal(response.statusCode, status, response.body)
   assert.match(String(response.headers['content-type']), /^application\/problem\+json(; charset=utf-8)?$/)
-  assert.equal(response.headers['retry-after'] !== undefined, status === 503)
+  assert.equal(response.headers['retry-after'] !== undefined, status === 503 || status === 429)
   const { detail, errors = [], ...problem } = response.json()
   assert.deepEqual(problem, {
     type: 'about:blank',

@@ -8,6 +8,7 @@ import {
   lineNotFound,
   productNotFound,
   staleBasket,
+  tooManyNewBaskets,
 } from '../../domain/errors.ts'
 import { UserId } from './basket-json.ts'
 import type { schemas } from './basket-schemas.ts'
@@ -38,7 +39,7 @@ const operations = {
   createBasket: {
     description:
       '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none.',
-    problems: [invalid(invalidUser), stale],
+    problems: [invalid(invalidUser), stale, tooManyNewBaskets(2)],
   },
   addItem: {
     description:
@@ -49,6 +50,7 @@ const operations = {
       insufficientStock(1, 3, 5),
       lineFull(limits.quantity, limits.quantity + 1),
       stale,
+      tooManyNewBaskets(2),
       catalogDown,
     ],
   },

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { codeOf } from '@shop/kernel/errors.ts'
+import { createMetrics } from '@shop/platform/metrics/metrics.ts'
+import { requestContext } from '@shop/platform/request-context.ts'
+import { openRedis, type RedisStore } from '@shop/redis/store.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { freePort } from '@shop/testing/services/services.ts'
+import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import type { Basket } from '../../src/domain/basket.ts'
+import type { BasketRepository } from '../../src/domain/basket-repository.ts'
+import { limitNewBaskets } from '../../src/infrastructure/limited-new-baskets.ts'
+import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
+import { aBasket, longTtl } from '../support/baskets.ts'
+import { redisConfigOf } from '../support/redis-config.ts'
+
+const limit = 2
+
+/** Adds as the client, or creates the basket. */
+const write = (baskets: BasketRepository, user: string) =>
+  requestContext.run({ requestId: '1', client: 'a client' }, () =>
+    baskets.update(user, (basket): Basket => (basket ? { ...basket } : aBasket(user))),
+  )
+
+let users = 0
+
+/** Creates baskets until that fails. Returns how many were created, and the code of the error. */
+const createAll = async (baskets: BasketRepository): Promise<[created: number, code: string]> => {
+  for (let created = 0; ; created++)
+    try {
+      await write(baskets, `user${++users}`)
+    } catch (error) {
+      return [created, codeOf(error)]
+    }
+}
+
+describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
+  let port: number
+  let redis: ReturnType<typeof startRedis>
+  before(async () => {
+    port = await freePort()
+    redis = startRedis(port)
+  })
+  after(() => redis.kill())
+
+  const setMemory = (bytes: string) => onServer(port, (client) => client.configSet('maxmemory', bytes))
+  const open = async (variables: Readonly<Record<string, string>> = {}) => {
+    const config = redisConfigOf({ REDIS_URL: `redis://127.0.0.1:${port}`, ...variables })
+    const store = openRedis(config, silentLogger)
+    await eventually(20_000, store.ping)
+    return store
+  }
+  const limited = (store: Pick<RedisStore, 'get' | 'compareAndSet'>) =>
+    limitNewBaskets(redisBasketRepository(store, longTtl), limit, createMetrics('basket-service', '0'))
+
+  test('does not count baskets that Redis refuses', async () => {
+    await using store = await open()
+    const baskets = limited(store)
+    await setMemory('1')
+    for (let attempt = 0; attempt <= limit; attempt++)
+      assert.deepEqual(await createAll(baskets), [0, 'unavailable'])
+    await setMemory('0')
+    assert.deepEqual(await createAll(baskets), [limit, 'rate_limited'])
+  })
+
+  test('counts baskets that Redis stores and does not confirm', async () => {
+    await using store = await open({ BASKET_WAIT_REPLICAS: '1' })
+    const baskets = limited(store)
+    for (let attempt = 0; attempt < limit; attempt++)
+      assert.deepEqual(await createAll(baskets), [0, 'unavailable'])
+    assert.deepEqual(await createAll(baskets), [0, 'rate_limited'])
+  })
+
+  test('does not count a basket that another process creates first, and counts one once after a conflict', async () => {
+    await using store = await open()
+    const others = redisBasketRepository(store, longTtl)
+    let interfere: () => Promise<unknown> = async () => {}
+    const compareAndSet: typeof store.compareAndSet = async (...args) => {
+      const first = interfere
+      interfere = async () => {}
+      await first()
+      return store.compareAndSet(...args)
+    }
+    const baskets = limited({ ...store, compareAndSet })
+    for (let attempt = 0; attempt <= limit; attempt++) {
+      const user = `first${attempt}`
+      interfere = () => others.update(user, () => aBasket(user))
+      assert.equal((await write(baskets, user)).version, 2)
+    }
+    // Created and deleted by others in between: the write creates the basket at its third attempt.
+    const user = 'deleted'
+    interfere = async () => {
+      await others.update(user, () => aBasket(user))
+      interfere = () => others.update(user, () => undefined)
+    }
+    assert.equal((await write(baskets, user)).version, 1)
+    assert.deepEqual(await createAll(baskets), [limit - 1, 'rate_limited'])
+  })
+})
