@@ -43,7 +43,7 @@ const attack = async (from: Attacker): Promise<string> => {
     )
     for (let round = 1; round <= 20; round++) {
       assert.equal(await create(round), 201, 'a client that is connected is served')
-      await delay(sized(50, 500))
+      await delay(sized(20, 500))
     }
     assert.equal(basket.process.exitCode, null, basket.output())
   }

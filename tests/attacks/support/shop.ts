@@ -42,19 +42,19 @@ export const startShop = async (): Promise<Shop> => {
   const redis = startRedis(redisPort)
   stack.defer(() => redis.kill())
   const grpcPort = await freePort()
-  const product = stack.use(
-    await startService('product', { ...settings, DATABASE_URL: schema.url, GRPC_PORT: String(grpcPort) }),
-  )
-  await addProducts(schema.url)
-  const basket = stack.use(
-    await startService('basket', {
+  const [product, basket] = await Promise.all([
+    startService('product', { ...settings, DATABASE_URL: schema.url, GRPC_PORT: String(grpcPort) }),
+    startService('basket', {
       ...settings,
       REDIS_HOST: '127.0.0.1',
       REDIS_PORT: String(redisPort),
       PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
       NEW_BASKETS_PER_HOUR: String(newBasketsPerHour),
     }),
-  )
+  ])
+  stack.use(product)
+  stack.use(basket)
+  await addProducts(schema.url)
   // The example of the API's documentation, and the basket of the innocent client.
   for (const user of ['user123', 'innocent'])
     assert.equal((await request('POST', `${basket.url}/baskets`, { user_id: user })).status, 201)
