@@ -72,6 +72,10 @@ export const statementsDuring = async (
   throw new Error('the service was still busy after 60 s')
 }
 
+/** The bytes of responses that the service holds because its clients do not take them. */
+export const unreadBytes = async (service: RunningService): Promise<number> =>
+  sumOf(await metricsOf(service), 'unread_response_bytes')
+
 /** The requests, calls and connections that a limit has refused, by reason. */
 export const refusalsOf = async (service: RunningService): Promise<Readonly<Record<string, number>>> => {
   const metrics = await metricsOf(service)
