@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from '@shop/platform/logging/logger.ts'
+import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import { Totals } from './totals.ts'
 import type { ToSupervisor, ToWorker } from './worker.ts'
 
@@ -13,7 +14,7 @@ export const send = (worker: Worker, message: ToWorker): void => {
 export const workers = (): Worker[] =>
   Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)
 
-/** Sends the totals of all workers to each worker that requests them. */
+/** Sends the totals of all workers to each worker that requests them. Requests at the same time share them. */
 export const serveTotals = (service: string, logger: Logger): void => {
   const totals = new Totals<Worker>({
     service,
@@ -21,11 +22,15 @@ export const serveTotals = (service: string, logger: Logger): void => {
     onMissingReport: ({ id }) => logger.warn({ worker: id }, 'worker did not report metrics'),
     reportLimitMs,
   })
+  const shareTotals = shareIdentical(
+    () => '',
+    () => totals.text(),
+  )
   cluster.on('message', (worker, message: ToSupervisor) => {
     if (message.type === 'started') totals.addWorker(worker)
     if (message.type === 'report') totals.addReport(worker, message.snapshot)
     if (message.type === 'metrics')
-      void totals.text().then(
+      void shareTotals(undefined).then(
         (text) => send(worker, { type: 'metrics', text }),
         () => send(worker, { type: 'metrics', text: undefined }),
       )

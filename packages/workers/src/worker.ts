@@ -3,6 +3,7 @@ import type { Registry } from '@prometheus-io/client'
 import type { Health } from '@shop/platform/health/health.ts'
 import { createAbort, type Order } from '@shop/platform/process/host.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
+import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import type { Snapshot } from './totals.ts'
 
 export type ToWorker =
@@ -35,7 +36,7 @@ const onMessage = (listen: (message: ToWorker) => void): void => void process.on
 
 /**
  * Reports the metrics of this worker when the supervisor requests them. Returns a function that requests the
- * totals of all workers, in Prometheus' text format.
+ * totals of all workers, in Prometheus' text format. Concurrent calls share a request, but never one made before them.
  */
 export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
   let request: PromiseWithResolvers<string | undefined> | undefined
@@ -55,11 +56,9 @@ export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
       request = undefined
     }
   })
-  return async () => {
-    if (request === undefined) {
-      request = Promise.withResolvers()
-      void send({ type: 'metrics' })
-    }
+  const requestTotals = async () => {
+    request = Promise.withResolvers()
+    void send({ type: 'metrics' })
     const text = await withDeadline(
       metricsLimitMs,
       'the supervisor did not send the metrics',
@@ -68,6 +67,8 @@ export const connectMetrics = (registry: Registry): (() => Promise<string>) => {
     if (text === undefined) throw new Error('the metrics of the workers cannot be combined')
     return text
   }
+  const share = shareIdentical(() => '', requestTotals)
+  return () => share(undefined)
 }
 
 /** Sends the final metrics, so that the totals keep them. Call it last. */

@@ -78,6 +78,8 @@ describe("the basket service's configuration", () => {
         maxCalls: 1_000,
         maxRequestBytes: 32 * 1024 * 1024,
         maxResponseBytes: 64 * 1024 * 1024,
+        stallLimitMs: 40_000,
+        evictAfterMs: 5_000,
       },
       logging: {
         level: 'debug',
@@ -172,6 +174,8 @@ describe("the basket service's configuration", () => {
         maxCalls: 1_000,
         maxRequestBytes: 16 * 1024 * 1024,
         maxResponseBytes: 32 * 1024 * 1024,
+        stallLimitMs: 40_000,
+        evictAfterMs: 5_000,
       },
       logging: {
         level: 'warn',

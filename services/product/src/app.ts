@@ -5,7 +5,7 @@ import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/se
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
-import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
+import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -40,6 +40,9 @@ type AppConfig = Readonly<{
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
 }>
+
+const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics): Limits =>
+  createLimits(limits, http?.trustProxy ?? 'off', metrics)
 
 const createHttp = (
   use: UseCases,
@@ -111,15 +114,10 @@ export const createApp = async (
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(use, { logger, metrics, health, limits }, config.http)
+  const observers = { logger, metrics, limits: limitsOf(config, metrics) }
+  const server = await createHttp(use, { ...observers, health }, config.http)
   const { app: http, isOverloaded } = server
-  const { grpc, healthService } = createGrpc(
-    use,
-    health,
-    { logger, metrics, limits, isOverloaded },
-    config.grpc,
-  )
+  const { grpc, healthService } = createGrpc(use, health, { ...observers, isOverloaded }, config.grpc)
 
   return {
     http,

@@ -27,7 +27,7 @@ const attack = async (from: Attacker): Promise<string> => {
       TRUST_PROXY: 'off',
       MAX_EVENT_LOOP_DELAY_MS: '60000',
     },
-    ['prlimit', `--nofile=${limit}:${limit}`],
+    { openFiles: limit },
   )
   using customer = openConnection()
   const create = async (round: number) =>

@@ -11,7 +11,7 @@ const count = sized(400, 20_000)
 
 export const newBaskets: Row = {
   name: '6 · new baskets',
-  refuses: ['baskets'],
+  refuses: ['new_baskets'],
   attacks: [
     {
       name: `6 · ${count} new baskets of one address`,

@@ -16,6 +16,7 @@ import { createListeners } from './edge/listeners.ts'
 import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
+import { limitRequestBodies } from './edge/request-bodies.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
 import { collectRoutes } from './edge/unmatched-path.ts'
 import { handleErrors } from './errors.ts'
@@ -28,6 +29,8 @@ import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
 import { compressResponses } from './responses/compression.ts'
+import { closeStalledConnections } from './responses/stalled-connections.ts'
+import { limitUnreadResponses } from './responses/unread.ts'
 import { hstsHeader, securityHeaders } from './security-headers.ts'
 import { traceRequests } from './tracing.ts'
 import { validateStrictly } from './validation.ts'
@@ -78,6 +81,14 @@ const defaults = {
   localNamesOnly: false,
 }
 
+/** Before all hooks that may refuse a request, and after compression: what is sent counts. */
+const limitClients = (app: FastifyInstance, limits: Limits, { responsesCut }: Metrics): void => {
+  identifyClients(app, limits.findClient)
+  limitUnreadResponses(app, limits)
+  closeStalledConnections(app, limits.stallLimitMs, () => responsesCut.inc({ reason: 'stalled' }))
+  limitRequestBodies(app, limits)
+}
+
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
  * and metrics. `isOverloaded` returns whether requests are being rejected because of overload.
@@ -93,7 +104,6 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const isTrusted = trustedPeers(config.trustProxy)
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
   const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
-  identifyClients(app, limits.findClient)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
   handleErrors(app)
@@ -105,6 +115,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   recordRequests(app, { ...options, unmatchedPath }, fixedHeaders)
   setCacheControl(app)
   if (config.compression) compressResponses(app)
+  limitClients(app, limits, options.metrics)
   rememberBodies(app)
   const acceptFailed = limitConnections(app, limits, options.logger)
   // Before all hooks that may refuse a request: pages may read their problems, too.

@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import type { Client, ClientFinder } from './client.ts'
+import type { Connection, Transport } from './connection.ts'
 import { roomMaker } from './idle-connections.ts'
-
-export type Transport = 'http' | 'grpc'
 
 /**
  * Who has the connection: a client, which has a share, or a trusted peer, which has none. `refused` connections exceed a
@@ -12,19 +11,6 @@ export type Transport = 'http' | 'grpc'
 type ConnectionClass = 'client' | 'trusted' | 'refused'
 
 type Counts = Record<ConnectionClass, number>
-
-export type Connection = {
-  readonly transport: Transport
-  readonly client: Client
-  /** Why the requests of the connection are refused. */
-  readonly exceeded: Exceeded | undefined
-  /** Requests in progress, over HTTP. */
-  running: number
-  /** When the last response ended, or the connection was opened. */
-  activeAt: number
-  /** Stops counting the connection. Does nothing the second time. */
-  readonly release: () => void
-}
 
 /**
  * Connections over a limit that are still accepted, to be told so, and for health checks. One client has a tenth of

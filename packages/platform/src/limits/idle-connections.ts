@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Budget } from './budget.ts'
-import type { Connection } from './connections.ts'
+import type { Connection } from './connection.ts'
 
 /** From this share of the total on, idle connections are closed, until only `roomy` are left. */
 const tight = 0.9

@@ -3,6 +3,8 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import { type ClientFinder, clientFinder } from './client.ts'
 import { createConnections } from './connections.ts'
+import { Holdings } from './holdings.ts'
+import { exposeBytes } from './metrics.ts'
 
 /** The limits of one process. Bytes are counted as they are sent: compressed, and without headers. */
 export type LimitsConfig = Readonly<{
@@ -16,6 +18,10 @@ export type LimitsConfig = Readonly<{
   maxRequestBytes: number
   /** Bytes of responses that clients have not taken yet. */
   maxResponseBytes: number
+  /** A connection that has taken nothing of a response for this long is closed. */
+  stallLimitMs: number
+  /** Once all bytes are in use, a client loses its place after it has kept the others waiting for this long. */
+  evictAfterMs: number
 }>
 
 export const mebibyte = 1024 * 1024
@@ -27,6 +33,8 @@ export const defaultLimits: LimitsConfig = {
   maxCalls: 1_000,
   maxRequestBytes: 32 * mebibyte,
   maxResponseBytes: 64 * mebibyte,
+  stallLimitMs: 40_000,
+  evictAfterMs: 5_000,
 }
 
 /** One client may use a quarter: two or three together do not take the service from the others. */
@@ -56,6 +64,16 @@ const refusals = {
   responseBytes: refusalsOf(messages.responseBytes),
 } as const satisfies Record<Resource, unknown>
 
+/** Prometheus needs the 0 to notice the first refusal. */
+const beginCounters = ({
+  refusals: refused,
+  responsesCut,
+}: Pick<Metrics, 'refusals' | 'responsesCut'>): void => {
+  for (const reason of Object.keys(messages))
+    for (const scope of ['client', 'total']) refused.inc({ reason, scope }, 0)
+  for (const reason of ['stalled', 'evicted']) responsesCut.inc({ reason }, 0)
+}
+
 /**
  * What the clients of one process share: its connections, calls and memory. Both servers of a service use the same
  * limits. docs/limits.md describes each.
@@ -63,7 +81,7 @@ const refusals = {
 export const createLimits = (
   config: LimitsConfig,
   trustedNetworks: string,
-  metrics: Pick<Metrics, 'refusals' | 'watchServerConnections'>,
+  metrics: Pick<Metrics, 'refusals' | 'responsesCut' | 'registry' | 'watchServerConnections'>,
 ) => {
   const budgets = {
     calls: quarterShares(config.maxCalls),
@@ -71,15 +89,25 @@ export const createLimits = (
     responseBytes: quarterShares(config.maxResponseBytes),
   } as const satisfies Record<Exclude<Resource, 'connections'>, Budget>
   const findClient: ClientFinder = clientFinder(trustedNetworks)
+  exposeBytes(metrics.registry, budgets)
   const connections = createConnections(
     { total: config.maxConnections, share: config.maxConnectionsPerClient },
     findClient,
   )
   metrics.watchServerConnections(connections)
+  beginCounters(metrics)
   return {
     ...budgets,
     connections,
     findClient,
+    stallLimitMs: config.stallLimitMs,
+    /** The request bodies in use. Those that have not arrived completely may be evicted. */
+    bodies: new Holdings(budgets.requestBytes, { graceMs: config.evictAfterMs }),
+    /** The responses that clients have not taken yet. */
+    responses: new Holdings(budgets.responseBytes, {
+      graceMs: config.evictAfterMs,
+      onEvict: () => metrics.responsesCut.inc({ reason: 'evicted' }),
+    }),
     /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
     refuse: (resource: Resource, exceeded: Exceeded): AppError => {
       metrics.refusals.inc({ reason: resource, scope: exceeded })

@@ -58,6 +58,27 @@ const createDurationHistograms = (registry: Registry) => {
   }
 }
 
+const createCounters = (registry: Registry) => ({
+  shopEvents: new Counter({
+    name: 'shop_events_total',
+    help: 'Events of the shop published by this process, by event type',
+    labelNames: ['event'],
+    registers: [registry],
+  }),
+  refusals: new Counter({
+    name: 'requests_refused_total',
+    help: 'Requests, calls and connections refused by a limit of docs/limits.md; scope is client or total',
+    labelNames: ['reason', 'scope'],
+    registers: [registry],
+  }),
+  responsesCut: new Counter({
+    name: 'responses_cut_total',
+    help: 'Responses ended because their client did not take them; the reason is stalled or evicted',
+    labelNames: ['reason'],
+    registers: [registry],
+  }),
+})
+
 /**
  * Creates the metrics of a service, in Prometheus' base units and with OpenTelemetry's names; docs/metrics.md
  * lists them. Label values are bounded: a route is its pattern, never the path. Pass `scrapeAll` if several
@@ -81,18 +102,7 @@ export const createMetrics = (
         : async (): Promise<Scrape> => ({ contentType: registry.contentType, text: await scrapeText() }),
     ...createDurationHistograms(registry),
     httpActiveRequests: inFlightGauge('http_server_active_requests', 'Requests being served', registry),
-    shopEvents: new Counter({
-      name: 'shop_events_total',
-      help: 'Events of the shop published by this process, by event type',
-      labelNames: ['event'],
-      registers: [registry],
-    }),
-    refusals: new Counter({
-      name: 'requests_refused_total',
-      help: 'Requests, calls and connections refused by a limit of docs/limits.md; scope is client or total',
-      labelNames: ['reason', 'scope'],
-      registers: [registry],
-    }),
+    ...createCounters(registry),
     /** Adds a connection pool to the connection metrics. */
     watchPool: connectionGauges(registry),
     /** Sets whose connections from clients are counted. */

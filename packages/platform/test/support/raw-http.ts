@@ -19,6 +19,14 @@ export const listen = async (app: FastifyInstance) => {
   return openTo((app.server.address() as AddressInfo).port, '127.0.0.1')
 }
 
+/** Sends the request from the address over a connection of its own, and reads the response. */
+export const sendFrom = async (app: FastifyInstance, localAddress: string, text: string) => {
+  const { port } = app.server.address() as AddressInfo
+  const [head = '', ...rest] = text.split('\r\n')
+  const lines = [head, 'Host: test', 'Connection: close', ...rest]
+  return parseResponse(await readAll(await openTo(port, '127.0.0.1', localAddress)(lines.join('\r\n'))))
+}
+
 /** Reads until the server closes the connection, or ends its side of it. */
 export const readAll = async (socket: Socket): Promise<string> => {
   let text = ''

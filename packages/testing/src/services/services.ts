@@ -37,19 +37,21 @@ export type RunningService = AsyncDisposable &
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
   }>
 
-/**
- * Starts a service from its main.ts, as users do, by a launcher such as `prlimit` if given. Resolves when it is ready.
- * Disposing of it stops it.
- */
+/** The program and its arguments that run a service; with `openFiles`, it may open only so many. Needs Linux. */
+const commandOf = (service: string, openFiles: number | undefined): [string, string[]] => {
+  const main = join(root, `services/${service}/src/main.ts`)
+  if (openFiles === undefined) return [process.execPath, [main]]
+  return ['prlimit', [`--nofile=${openFiles}:${openFiles}`, process.execPath, main]]
+}
+
+/** Starts a service from its main.ts, as users do. Resolves when it is ready. Disposing of it stops it. */
 export const startService = async (
   service: 'product' | 'basket',
   environment: Readonly<Record<string, string>>,
-  launcher: readonly string[] = [],
+  { openFiles }: Readonly<{ openFiles?: number }> = {},
 ): Promise<RunningService> => {
   const port = environment['PORT'] ?? String(await freePort())
-  const main = join(root, `services/${service}/src/main.ts`)
-  const [program = process.execPath, ...args] = launcher
-  const child = spawn(program, launcher.length === 0 ? [main] : [...args, process.execPath, main], {
+  const child = spawn(...commandOf(service, openFiles), {
     env: { ...bareEnvironment(), LOG_FORMAT: 'json', LOG_LEVEL: 'info', ...environment, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

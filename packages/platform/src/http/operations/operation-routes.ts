@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import type { Health } from '../../health/health.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
+import { shareIdentical } from '../../resilience/share-identical.ts'
 import { reference } from '../openapi.ts'
 import { addVary, preferredType } from '../responses/negotiation.ts'
 
@@ -73,6 +75,23 @@ const openMetrics = 'application/openmetrics-text'
  */
 export const isOperational = (route = ''): boolean => route === '/metrics' || route.startsWith('/health')
 
+/**
+ * Scrapes at the same time share one of each format, also its compressed body: collecting and formatting blocks the event
+ * loop for milliseconds. A scrape never gets values from before it was requested.
+ */
+const shareScrapes = ({ scrape }: Pick<Metrics, 'scrape'>) =>
+  shareIdentical(String, async (inOpenMetrics: boolean) => {
+    const { contentType, text } = await scrape(inOpenMetrics)
+    return { contentType, body: Buffer.from(text) }
+  })
+
+type ScrapeBody = Readonly<{ contentType: string; body: Buffer }>
+
+const sendScrape = (reply: FastifyReply, { contentType, body }: ScrapeBody) => {
+  addVary(reply, 'Accept')
+  return reply.type(contentType).send(body)
+}
+
 /** The routes for operators: health report, readiness and liveness probes, and metrics. */
 export const operationRoutes =
   ({ health, metrics }: Readonly<{ health: Health; metrics: Metrics }>): FastifyPluginAsyncTypebox =>
@@ -105,10 +124,9 @@ export const operationRoutes =
       tags,
       response: metricsResponses,
     }
+    const scrape = shareScrapes(metrics)
     app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
       const type = preferredType(headers.accept, ['text/plain', openMetrics])
-      const { contentType, text } = await metrics.scrape(type === openMetrics)
-      addVary(reply, 'Accept')
-      return reply.type(contentType).send(text)
+      return sendScrape(reply, await scrape(type === openMetrics))
     })
   }

@@ -20,9 +20,12 @@ const compressors: Readonly<Record<Coding, (body: Buffer) => Promise<Buffer>>> =
   gzip: (body) => compressGzip(body),
 }
 
+/** 256 KiB: each stream keeps 1.2 MiB in memory instead of 2.4, and Swagger UI becomes 1 % larger. */
+const streamParams = { ...brotliParams, [constants.BROTLI_PARAM_LGWIN]: 18 }
+
 /** Each chunk is sent at once, because a client may be waiting for it. */
 const streamCompressors = {
-  br: () => createBrotliCompress({ params: brotliParams, flush: constants.BROTLI_OPERATION_FLUSH }),
+  br: () => createBrotliCompress({ params: streamParams, flush: constants.BROTLI_OPERATION_FLUSH }),
   gzip: () => createGzip({ flush: constants.Z_SYNC_FLUSH }),
 } as const satisfies Record<Coding, unknown>
 
