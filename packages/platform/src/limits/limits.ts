@@ -52,7 +52,7 @@ const messages: Readonly<Record<Resource, string>> = {
 }
 
 /** Created once: an attack produces many refusals, and each error would capture its own stack trace. */
-const refusalsOf = (what: string): Readonly<Record<Exceeded, AppError>> => ({
+export const refusalsOf = (what: string): Readonly<Record<Exceeded, AppError>> => ({
   client: new AppError('rate_limited', `too many ${what} from your address, try again later`),
   total: new AppError('unavailable', `too many ${what}, try again later`),
 })

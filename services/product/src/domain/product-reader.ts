@@ -31,9 +31,20 @@ export type ProductListing = Readonly<{
   after?: Position | undefined
   /** The maximum number of products on the page. */
   limit: number
+  /**
+   * A page of more than 100 products ends earlier if the next description would exceed this many bytes in all. It has at
+   * least one product.
+   */
+  maxDescriptionBytes?: number
 }>
 
-/** `next` is the position after which the next page starts. It is missing on the last page. */
+/** What bounds a page. */
+export type Paging = Pick<ProductListing, 'after' | 'limit' | 'maxDescriptionBytes'>
+
+/**
+ * `next` is the position after which the next page starts. It is missing on the last page. Only that tells whether there
+ * are more products, because any page may have fewer than its limit.
+ */
 export type ProductPage = Readonly<{ products: readonly Product[]; next?: Position }>
 
 /** A product without its description, which can be longer than all its other fields together. */

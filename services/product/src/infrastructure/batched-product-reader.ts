@@ -3,23 +3,20 @@ import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import type { Product } from '../domain/product.ts'
 import type { ProductListing, ProductReader } from '../domain/product-reader.ts'
+import { type PoolShares, poolShares, readDeadlineMs, smallPage } from './limits/pool-shares.ts'
 
 /** At most this many batch queries run at a time. Ids requested meanwhile form the next batch. */
 const slots = 2
 const maxBatchSize = 1_000
 
-/**
- * The deadline of a call, which may first have to wait for an earlier query. A query alone may take as long, so
- * that its own timeout comes first.
- */
-const deadlineMs = 3_600
 const timeoutMessage = 'the product database did not respond in time'
 
 const toJson = (key: unknown) => (typeof key === 'bigint' ? String(key) : key)
 
 /** An object, because in an array a filter that is not set would be the same as null. */
-const keyOf = ({ sort, maxStock, category, groupId, after, limit }: ProductListing): string =>
-  JSON.stringify({
+const keyOf = (listing: ProductListing): string => {
+  const { sort, maxStock, category, groupId, after, limit, maxDescriptionBytes } = listing
+  return JSON.stringify({
     by: sort.by,
     descending: sort.descending,
     maxStock,
@@ -27,7 +24,9 @@ const keyOf = ({ sort, maxStock, category, groupId, after, limit }: ProductListi
     groupId,
     after: after && [toJson(after.key), after.id],
     limit,
+    maxDescriptionBytes,
   })
+}
 
 /** Returns a `find` that batches concurrent calls into one query. */
 export const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): ProductReader['find'] => {
@@ -36,20 +35,25 @@ export const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): Prod
     return ids.map((id) => products.get(id))
   }
   const find = batchByKey({ load, slots, maxBatchSize })
-  return (id) => withDeadline(deadlineMs, timeoutMessage, find(id))
+  return (id) => withDeadline(readDeadlineMs, timeoutMessage, find(id))
 }
 
 /**
  * Batches concurrent reads of single products into one query, and runs one query for concurrent requests for
  * the same page. It caches nothing: a read only joins a query that has not been sent yet, so it sees every
- * write acknowledged before it.
+ * write acknowledged before it. Lists and batches wait for their shares of the connections.
  */
-export const batchedProductReader = (reader: ProductReader): ProductReader => {
-  const list = shareIdentical(keyOf, reader.list)
+export const batchedProductReader = (
+  reader: ProductReader,
+  { lists, largeLists, batches }: Pick<PoolShares, 'lists' | 'largeLists' | 'batches'> = poolShares(),
+): ProductReader => {
+  const list = shareIdentical(keyOf, reader.list, (waiters, call, { limit }) =>
+    (limit > smallPage ? largeLists : lists).enter(waiters, call),
+  )
   return {
     find: batchedFind(reader),
-    findMany: reader.findMany,
-    findSummaries: reader.findSummaries,
-    list: (listing) => withDeadline(deadlineMs, timeoutMessage, list(listing)),
+    findMany: (ids) => batches.run(() => reader.findMany(ids)),
+    findSummaries: (ids) => batches.run(() => reader.findSummaries(ids)),
+    list: (listing) => withDeadline(readDeadlineMs, timeoutMessage, list(listing)),
   }
 }

@@ -2,6 +2,7 @@ import type { AdapterOptions, Adapters } from '@shop/platform/process/run-servic
 import { createWriteCheck } from '@shop/postgres/availability/write-check.ts'
 import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
+import { poolShares } from './limits/pool-shares.ts'
 import { migrations } from './migrations.ts'
 import { attemptWriteOf, openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
 import { productEventHub } from './product-event-hub.ts'
@@ -28,10 +29,12 @@ export const openEmbeddedAdapters = async (
   await migrations.apply(database)
   const events = productEventHub(logger)
   const writes = createWriteCheck(attemptWriteOf(database))
+  // PGlite runs one statement at a time.
+  const shares = poolShares(1, metrics)
   const ports = {
-    products: writes.observe(openRepository(database, events.publish)),
+    products: writes.observe(openRepository(database, events.publish, shares)),
     events,
-    reader: batchedProductReader(openReader(database)),
+    reader: batchedProductReader(openReader(database), shares),
     statistics: openStatistics(database),
   }
   if (samples) {

@@ -6,6 +6,7 @@ import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
+import type { PoolShares } from './limits/pool-shares.ts'
 import { idSequence } from './postgres-product-ids.ts'
 import { postgresProductReader, readAnyProduct } from './postgres-product-reader.ts'
 import { postgresProductRepository } from './postgres-product-repository.ts'
@@ -17,7 +18,8 @@ const outage = 'the product database is unavailable'
 export const openRepository = (
   database: Database,
   publish: (events: readonly PublishedProductEvent[]) => void,
-): ProductRepository => mapStoreErrors(postgresProductRepository(database, publish), outage)
+  shares?: PoolShares,
+): ProductRepository => mapStoreErrors(postgresProductRepository(database, publish, shares), outage)
 
 export const openReader = (database: Database): ProductReader =>
   mapStoreErrors(postgresProductReader(database), outage)

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import type { Product } from '../domain/product.ts'
-import { byId, type ProductReader, positionOf } from '../domain/product-reader.ts'
+import { byId, type ProductListing, type ProductReader, positionOf } from '../domain/product-reader.ts'
 import { type Database, productColumns, summaryColumns } from './products-table.ts'
-import { pageQuery } from './reading/page-query.ts'
+import { byteLimitOf, pageQuery } from './reading/page-query.ts'
 import { productOf, summaryOf } from './reading/product-row.ts'
 
 /**
@@ -20,6 +20,20 @@ export const readAnyProduct = async (database: Database): Promise<Product | unde
     }
   if (unreadable !== undefined) throw unreadable
   return undefined
+}
+
+type Row = Awaited<ReturnType<ReturnType<typeof pageQuery>['execute']>>[number]
+
+/** The rows of the page, and whether another page follows. Then the last row that was read is the first of that page. */
+const pageOf = (rows: Row[], listing: ProductListing): Readonly<{ rows: Row[]; isLast: boolean }> => {
+  const { limit } = listing
+  if (rows.length > limit) return { rows: rows.slice(0, limit), isLast: false }
+  const maxBytes = byteLimitOf(listing)
+  if (maxBytes === undefined) return { rows, isLast: true }
+  const bytes = rows.reduce((sum, { description }) => sum + Buffer.byteLength(description), 0)
+  return bytes <= maxBytes
+    ? { rows, isLast: true }
+    : { rows: rows.slice(0, Math.max(1, rows.length - 1)), isLast: false }
 }
 
 const selectByIds = (database: Database, ids: readonly number[]) =>
@@ -44,11 +58,9 @@ export const postgresProductReader = (database: Database): ProductReader => ({
     (await selectByIds(database, ids).select(summaryColumns).execute()).map(summaryOf),
 
   list: async (listing) => {
-    const { sort, limit } = listing
-    const rows = await pageQuery(database, listing).execute()
-    const products = rows.slice(0, limit).map(productOf)
+    const { rows, isLast } = pageOf(await pageQuery(database, listing).execute(), listing)
+    const products = rows.map(productOf)
     const last = products.at(-1)
-    if (rows.length <= limit || last === undefined) return { products }
-    return { products, next: positionOf(last, sort) }
+    return isLast || last === undefined ? { products } : { products, next: positionOf(last, listing.sort) }
   },
 })

@@ -10,9 +10,9 @@ import {
   type Revision,
 } from '../domain/product.ts'
 import type { ProductEvent, PublishedProductEvent } from '../domain/product-events.ts'
-import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { batchedFind } from './batched-product-reader.ts'
+import { type PoolShares, poolShares } from './limits/pool-shares.ts'
 import { assignedId, isNoIdLeft, isTakenId, withFreeIds } from './postgres-product-ids.ts'
 import { postgresProductReader } from './postgres-product-reader.ts'
 import { assignedColumns, type Database, productColumns, rowOf, writtenProduct } from './products-table.ts'
@@ -82,33 +82,35 @@ const tryWrite = async (
   return product && { product, events: toPublished(events, product) }
 }
 
-/** Writes the product as read by `find` or, if it has changed since, as read with its row locked. */
+/** Writes the product as it was read or, if it has changed since, as read with its row locked. */
 const writeOne = async (
   database: Database,
-  find: ProductReader['find'],
   id: number,
+  stored: Product | undefined,
   change: (stored: Product | undefined) => Revision | Removal,
-): Promise<WriteResult | undefined> => {
-  const stored = await find(id)
-  return (
-    (await tryWrite(database, stored, change(stored))) ??
-    (await database.transaction().execute(async (transaction) => {
-      const locked = await findLocked(transaction, id)
-      return tryWrite(transaction, locked, change(locked))
-    }))
-  )
-}
+): Promise<WriteResult | undefined> =>
+  (await tryWrite(database, stored, change(stored))) ??
+  (await database.transaction().execute(async (transaction) => {
+    const locked = await findLocked(transaction, id)
+    return tryWrite(transaction, locked, change(locked))
+  }))
 
 /**
  * Writes products to PostgreSQL or PGlite, with optimistic locking. A write reads the product, in a batch
  * with concurrent writes, and takes effect if the product has not changed since. Otherwise the write is
  * repeated with the row locked. `publish` receives the events of a write after its commit.
+ *
+ * Writes wait for their share of the connections, those of one product for each other first. A write that is refused
+ * has not begun.
  */
 export const postgresProductRepository = (
   database: Database,
   publish: (events: readonly PublishedProductEvent[]) => void,
+  { writes, writesOfProduct }: Pick<PoolShares, 'writes' | 'writesOfProduct'> = poolShares(),
 ): ProductRepository => {
-  const find = batchedFind(postgresProductReader(database))
+  const reader = postgresProductReader(database)
+  // Reads wait behind the writes and form large batches meanwhile: 1,500 updates took 130 queries instead of 660.
+  const find = batchedFind({ findMany: (ids) => writes.runAnyway(() => reader.findMany(ids)) })
   const publishAndReturn = <Result extends WriteResult>({ product, events }: Result): Result['product'] => {
     publish(events)
     return product
@@ -116,11 +118,11 @@ export const postgresProductRepository = (
 
   return {
     add: async ({ fields, events }: Creation) => {
-      const product = await withFreeIds(database, () => insertOne(database, fields)).catch(
-        (error: unknown) => {
+      const product = await writes
+        .run(() => withFreeIds(database, () => insertOne(database, fields)))
+        .catch((error: unknown) => {
           throw isNoIdLeft(error) ? noIdLeft(error) : isTakenId(error) ? idTaken(error) : error
-        },
-      )
+        })
       return publishAndReturn({ product, events: toPublished(events, product) })
     },
 
@@ -128,7 +130,10 @@ export const postgresProductRepository = (
       id: number,
       change: (stored: Product | undefined) => Result,
     ) => {
-      const result = await writeOne(database, find, id, change).catch((error: unknown) => {
+      const result = await writesOfProduct(id, async () => {
+        const stored = await find(id)
+        return writes.run(() => writeOne(database, id, stored, change))
+      }).catch((error: unknown) => {
         throw isReferenced(error) ? productReferenced(id, error) : error
       })
       if (result === undefined)

@@ -12,6 +12,7 @@ import { migrateAgain } from '@shop/postgres/migrate-again.ts'
 import { migrateOnStart } from '@shop/postgres/migrate-on-start.ts'
 import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
+import { poolShares } from './limits/pool-shares.ts'
 import { migrations } from './migrations.ts'
 import {
   attemptWriteOf,
@@ -121,12 +122,14 @@ export const openServerAdapters = (
   const forStatistics = openForStatistics<Tables>(postgres, logger, metrics)
   const events = productEventHub(logger)
   const writes = createWriteCheck(attemptWriteOf(database))
+  // A replica has a pool of the same size.
+  const shares = poolShares(postgres.poolSize, metrics)
   const { done, onceMigrated } = prepare(config, options, stop.signal)
   return {
     ports: {
-      products: guardAll(writes.observe(openRepository(database, events.publish)), guard),
+      products: guardAll(writes.observe(openRepository(database, events.publish, shares)), guard),
       events,
-      reader: batchedProductReader(reader),
+      reader: batchedProductReader(reader, shares),
       statistics: openStatistics(forStatistics, stop.signal),
     },
     dependencies: [

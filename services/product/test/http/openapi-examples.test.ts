@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { AppError } from '@shop/kernel/errors.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { readExamples } from '@shop/testing/asserts/openapi-examples.ts'
@@ -10,6 +11,11 @@ import { openApp } from '../support/store.ts'
 
 const bug: Step = () => async () => {
   throw new TypeError('a bug')
+}
+
+/** What a limit of a client does. */
+const refuse: Step = () => async () => {
+  throw new AppError('rate_limited', 'too many requests; try again later')
 }
 
 const writes = ['replaceProduct', 'patchProduct', 'deleteProduct']
@@ -68,6 +74,10 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   const adapters = { ports: store, dependencies: [] }
   await using faulty = await createApp(adapters, silentLogger, undefined, { steps: [bug] })
   for (const operation of operationsWith('internal')) await assertProblem(faulty.http, operation, 'internal')
+
+  await using refusing = await createApp(adapters, silentLogger, undefined, { steps: [refuse] })
+  for (const operation of operationsWith('rate_limited'))
+    await assertProblem(refusing.http, operation, 'rate_limited')
 
   await using overloaded = await createApp(adapters, silentLogger, undefined, {
     http: { maxEventLoopDelayMs: Number.MIN_VALUE },

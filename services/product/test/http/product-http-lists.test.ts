@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { type Product, reviseProduct } from '../../src/domain/product.ts'
 import { assertRefused, send } from '../support/http.ts'
@@ -390,5 +391,60 @@ describe('GET /products/category/{category}', () => {
         { url: `/products/category/${category}` },
         { status: 400, code: 'invalid' },
       )
+  })
+})
+
+describe('a page of long products', () => {
+  const mebibyte = 1024 * 1024
+
+  /** The lists that are paged. All of them have every product. */
+  const paged = [
+    '/products?sort=-price',
+    '/products?category=Books',
+    '/products/low-stock-1000',
+    '/products/category/Books',
+  ]
+  const describe150 = (description: string) =>
+    numberedProducts(150).map((product) => ({ ...product, description }))
+
+  for (const [name, character, least] of [
+    ['wide characters', '漢', 60],
+    ['characters that JSON escapes', '\u0001', 30],
+  ] as const)
+    test(`ends at 1 MiB of JSON, and the list has each product once: ${name}`, async () => {
+      const products = describe150(character.repeat(5_000))
+      await store(products)
+      for (const url of paged) {
+        const response = await send(app.http, { url: `${url}${url.includes('?') ? '&' : '?'}limit=1000` })
+        const { count, next_cursor } = response.json()
+        assert.ok(response.rawPayload.length <= mebibyte, `${response.rawPayload.length} bytes`)
+        assert.ok(count >= least && next_cursor !== null, `${count} products`)
+        const ids = await allIdsAt(url, 1_000)
+        assert.deepEqual(
+          ids.toSorted((one, other) => one - other),
+          idsOf(products),
+        )
+      }
+    })
+
+  test('has the requested number of products if they fit, and a top list always has it', async () => {
+    await store(describe150('漢'.repeat(5_000)))
+    assert.equal((await list('/products?limit=60')).count, 60)
+    const top = await list('/products/top-100')
+    assert.equal(top.count, 100)
+    assert.ok(Buffer.byteLength(JSON.stringify(top)) > mebibyte)
+    await store(describe150('x'.repeat(5_000)))
+    assert.equal((await list('/products?limit=150')).count, 150)
+  })
+
+  test('is the same when it is compressed', async () => {
+    await store(describe150('漢'.repeat(5_000)))
+    const url = '/products?limit=1000'
+    const [plain, compressed] = await Promise.all([
+      send(app.http, { url }),
+      send(app.http, { url, headers: { 'accept-encoding': 'gzip' } }),
+    ])
+    assert.equal(compressed.headers['content-encoding'], 'gzip')
+    assert.deepEqual(JSON.parse(gunzipSync(compressed.rawPayload).toString()), plain.json())
   })
 })

@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 import { type Product, removeProduct, requireExisting } from '../../src/domain/product.ts'
 import { byId, lowestStockFirst } from '../../src/domain/product-reader.ts'
 import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
-import { anyProducts, insertProducts, readAllPages, sortProducts } from '../support/listing.ts'
+import { anyProducts, insertProducts, readAllPages, readPages, sortProducts } from '../support/listing.ts'
 import { allSorts, sortEntries } from '../support/sorts.ts'
 import { changeProduct, creationOf, deleteProduct, engines, fieldsOf, type Store } from '../support/store.ts'
 
@@ -328,10 +328,12 @@ for (const { engine, open, skip } of engines)
           return { product, events: [{ type: 'low_stock', stock: product.version, threshold: 10 }] }
         })
 
-      test('are published once for each version if fifty writes race, in any order', async () => {
+      test('are published once for each version if fifty writes of two processes race, in any order', async () => {
         const { id } = await store.products.add(creationOf())
         store.published.length = 0
-        await Promise.all(Array.from({ length: 50 }, () => writeWithVersionEvent(store.products, id)))
+        const second = postgresProductRepository(store.database, (events) => store.published.push(...events))
+        const processes = Array.from({ length: 25 }, () => [store.products, second]).flat()
+        await Promise.all(processes.map((products) => writeWithVersionEvent(products, id)))
         assert.deepEqual(
           store.published.toSorted((one, other) => one.version - other.version),
           Array.from({ length: 50 }, (_, index) => ({
@@ -454,6 +456,37 @@ for (const { engine, open, skip } of engines)
             { numRuns: 12 },
           )
         })
+
+      test('ends pages early by the bytes of their descriptions, and lists every product once, by every sort', async () => {
+        const text = fc.string({ unit: fc.constantFrom('a', 'é', '漢', '😀'), maxLength: 5 })
+        const texts = fc.array(text, { minLength: 25, maxLength: 25 })
+        const bytesOf = (products: readonly Product[]) =>
+          products.reduce((sum, { description }) => sum + Buffer.byteLength(description), 0)
+        await fc.assert(
+          fc.asyncProperty(anyProducts, texts, fc.nat(60), async (products, descriptions, maxBytes) => {
+            const described = products.map((product, at) => ({
+              ...product,
+              description: descriptions[at] ?? '',
+            }))
+            await insertProducts(store.database, described)
+            for (const sort of allSorts) {
+              const pages = await readPages(store.reader, {
+                sort,
+                limit: 101,
+                maxDescriptionBytes: maxBytes,
+              })
+              assert.deepEqual(pages.flat(), sortProducts(sort, described))
+              for (const [at, page] of pages.entries()) {
+                assert.ok(bytesOf(page) <= maxBytes || page.length === 1)
+                const next = pages[at + 1]?.[0]
+                if (next !== undefined)
+                  assert.ok(bytesOf([...page, next]) > maxBytes, 'there was room for one more')
+              }
+            }
+          }),
+          { numRuns: 8 },
+        )
+      })
 
       test('neither skips nor repeats a product while others are added and removed between pages', async () => {
         const sort = fc.constantFrom(...allSorts)

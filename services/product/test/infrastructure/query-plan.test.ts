@@ -116,6 +116,17 @@ describe('every page, first or deep, is a single index range scan', { skip: with
         )
       })
 
+  it('large pages are that and a running sum, without a sort', async () => {
+    for (const listing of Object.values(listings))
+      for (const mode of planModes) {
+        const nodes = await planFor({ ...listing, limit: 101, maxDescriptionBytes: 1_000_000 }, mode)
+        assert.deepEqual(
+          nodes.map((node) => node['Node Type']).filter((type) => type !== 'Subquery Scan'),
+          ['WindowAgg', 'Limit', 'Index Scan'],
+        )
+      }
+  })
+
   it('except that of an empty category nothing is read', async () => {
     for (const [, sort] of sortEntries)
       for (const mode of planModes) {

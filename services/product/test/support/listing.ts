@@ -85,3 +85,19 @@ export const readAllPages = async (
   } while (after !== undefined)
   return products
 }
+
+/** Reads a whole list as pages, which may have fewer products than their limit. */
+export const readPages = async (
+  reader: Pick<ProductReader, 'list'>,
+  listing: Omit<ProductListing, 'after'>,
+): Promise<(readonly Product[])[]> => {
+  const pages: (readonly Product[])[] = []
+  let after: ProductListing['after']
+  do {
+    const page = await reader.list({ ...listing, after })
+    pages.push(page.products)
+    after = page.next
+    if (pages.length > 1_000) throw new Error('the list has more than 1,000 pages')
+  } while (after !== undefined)
+  return pages
+}

@@ -1,7 +1,7 @@
 import { parseCategory, parseGroupId } from '../../domain/product.ts'
-import type { ProductListing, ProductPage, ProductReader } from '../../domain/product-reader.ts'
+import type { Paging, ProductListing, ProductPage, ProductReader } from '../../domain/product-reader.ts'
 
-export type ListProducts = Pick<ProductListing, 'sort' | 'category' | 'groupId' | 'after' | 'limit'>
+export type ListProducts = Paging & Pick<ProductListing, 'sort' | 'category' | 'groupId'>
 
 /** Lists the products that match all given filters. Rejects with `invalid` for a category or group that no product can have. */
 export const listProducts =

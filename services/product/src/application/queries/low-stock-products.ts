@@ -1,11 +1,11 @@
 import {
   lowestStockFirst,
-  type ProductListing,
+  type Paging,
   type ProductPage,
   type ProductReader,
 } from '../../domain/product-reader.ts'
 
-export type LowStockProducts = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ maxStock: number }>
+export type LowStockProducts = Paging & Readonly<{ maxStock: number }>
 
 /** Lists the products with at most `maxStock` pieces, lowest stock first. */
 export const lowStockProducts =

@@ -1,12 +1,7 @@
 import { parseCategory } from '../../domain/product.ts'
-import {
-  byId,
-  type ProductListing,
-  type ProductPage,
-  type ProductReader,
-} from '../../domain/product-reader.ts'
+import { byId, type Paging, type ProductPage, type ProductReader } from '../../domain/product-reader.ts'
 
-export type ProductsByCategory = Pick<ProductListing, 'after' | 'limit'> & Readonly<{ category: string }>
+export type ProductsByCategory = Paging & Readonly<{ category: string }>
 
 /** Lists the products of exactly this category, ordered by id. Rejects with `invalid` for an invalid category. */
 export const productsByCategory =

@@ -1,6 +1,7 @@
 import type { ProductServiceServer } from '@shop/contracts/product/product.ts'
 import { invalid, requireWithin, wholeNumberRule } from '@shop/kernel/errors.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
+import { maxResponseBytes } from '@shop/platform/grpc/message-size.ts'
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import type { UseCases } from '../../application/use-cases.ts'
 import { limits, type ProductState } from '../../domain/product.ts'
@@ -20,6 +21,7 @@ const expectedOf = (version: number): Expected<ProductState> =>
 const paging = (listing: Listing, { pageSize, pageToken }: { pageSize: number; pageToken: string }) => ({
   limit: requireWithin('/page_size', pageSize, [0, pageLimits.page]) || pageLimits.defaultPage,
   after: pageToken === '' ? undefined : decodeCursor(listing, pageToken, '/page_token'),
+  maxDescriptionBytes: maxResponseBytes,
 })
 
 const idsOf = (ids: readonly number[]): readonly number[] => {

@@ -10,7 +10,7 @@ export const ProductList = Type.Object(
     count: Type.Integer({ description: 'Number of products on this page' }),
     next_cursor: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'null on the last page',
+      description: 'null on the last page; other pages may have fewer products than their `limit`',
     }),
   },
   {

@@ -3,7 +3,7 @@ import { problems } from '@shop/platform/http/problem.ts'
 import { exactQuery } from '@shop/platform/http/query/exact-query.ts'
 import { Type } from 'typebox'
 import { limits } from '../../domain/product.ts'
-import { pageLimits } from '../page-limits.ts'
+import { pageLimits, pageSize } from '../page-limits.ts'
 import { sortWords } from '../sort-words.ts'
 import { ProductBody, ProductId, ProductPatch, ReplacementBody } from './product-json.ts'
 import { Product, ProductList } from './product-list-json.ts'
@@ -17,7 +17,7 @@ const DeletableParams = Type.Object({ id: Type.Integer({ ...ProductId, examples:
 
 const Paging = {
   limit: withDefault(
-    Type.Integer({ minimum: 1, maximum: pageLimits.page, description: 'The most products on the page' }),
+    Type.Integer({ ...pageSize, description: 'The most products; a page ends earlier at about 1 MiB' }),
     pageLimits.defaultPage,
   ),
   cursor: Type.Optional(Type.String({ maxLength: 2_048, description: '`next_cursor` of the previous page' })),
@@ -46,8 +46,8 @@ const Filters = {
   ),
 }
 
-const readProblems = problems(400, 503)
-const writeProblems = problems(400, 404, 409, 412, 413, 415, 503)
+const readProblems = problems(400, 429, 503)
+const writeProblems = problems(400, 404, 409, 412, 413, 415, 429, 503)
 
 /** The schemas of each operation, for validation, serialization and documentation. */
 export const schemas = {
@@ -63,7 +63,7 @@ export const schemas = {
     summary: 'Create a product',
     tags,
     body: ProductBody,
-    response: { 201: Product, ...problems(400, 413, 415, 503) },
+    response: { 201: Product, ...problems(400, 413, 415, 429, 503) },
   },
   topProducts: {
     operationId: 'topProducts',

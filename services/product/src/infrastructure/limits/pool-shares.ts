@@ -1,0 +1,72 @@
+import { type BulkheadOptions, createBulkhead } from '@shop/platform/limits/bulkhead.ts'
+import { keyedBulkhead } from '@shop/platform/limits/keyed-bulkhead.ts'
+import { countedRefusals } from '@shop/platform/limits/refusals.ts'
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+
+/** The default of `DB_POOL_SIZE`. */
+const defaultConnections = 10
+
+/**
+ * The deadline of a read, which may first have to wait. A query alone may take as long, so that its own timeout comes
+ * first.
+ */
+export const readDeadlineMs = 3_600
+
+/** As long as the pool lets a call wait for a connection. */
+const connectionWaitMs = 2_000
+
+/** A write waits for this and then for a connection, which together is less than clients usually wait. */
+const productWaitMs = 2_500
+
+type Queue = Omit<BulkheadOptions, 'slots' | 'refuse'>
+
+/**
+ * One core makes some 150 pages of 1,000 products a second, so a longer queue would only be refused later. A client with
+ * 64 connections gets its lists, one with hundreds does not.
+ */
+const listQueue: Queue = { maxWaiting: 256, maxWaitingPerClient: 64, maxWaitMs: readDeadlineMs }
+
+/** A process of the basket service sends two at a time. */
+const batchQueue: Queue = { maxWaiting: 128, maxWaitingPerClient: 64, maxWaitMs: connectionWaitMs }
+
+/** Some 2,000 writes a second pass, so a whole queue is served in time. Waiting writes take little but their bodies. */
+const writeQueue: Queue = { maxWaiting: 1_000, maxWaitingPerClient: 250, maxWaitMs: connectionWaitMs }
+
+const productQueue: Queue = { maxWaiting: 400, maxWaitingPerClient: 200, maxWaitMs: productWaitMs }
+
+/** Pages of more products than this are large lists. */
+export const smallPage = 100
+
+/**
+ * How many of the connections each kind of work may use at a time. Whatever lists and writes wait for, single reads, health
+ * probes and the batch reads of the basket service do not wait behind them: they get the connections that are left, or
+ * the next that is free. Of ten connections, lists get three and large lists two, so half is left; writes get eight, so two
+ * are left; batch reads get three. If lists and writes use all ten, a list or a write ends within milliseconds. Only with
+ * one connection does a single read wait for one of each. Statistics have a connection of their own.
+ */
+export const poolShares = (connections = defaultConnections, metrics?: Pick<Metrics, 'refusals'>) => {
+  const bulkhead = (ratio: number, queue: Queue, reason: string, what: string) =>
+    createBulkhead({
+      ...queue,
+      slots: Math.max(1, Math.floor(connections * ratio)),
+      refuse: countedRefusals(reason, what, metrics),
+    })
+  return {
+    lists: bulkhead(0.3, listQueue, 'lists', 'lists'),
+    /**
+     * A page of 1,000 products blocks the event loop for 5 ms, and those that end at the same time block it together. With
+     * four at a time, the reads of others took twice as long as with two, and the lists were no faster.
+     */
+    largeLists: bulkhead(0.2, listQueue, 'large_lists', 'large lists'),
+    batches: bulkhead(0.3, batchQueue, 'batches', 'batch reads'),
+    /** With half of the connections, creates were a third slower than with all. */
+    writes: bulkhead(0.8, writeQueue, 'writes', 'writes'),
+    /** Writers of one product take turns before they use a connection: its row lets only one of them write. */
+    writesOfProduct: keyedBulkhead({
+      ...productQueue,
+      refuse: countedRefusals('product_writes', 'writes of this product', metrics),
+    }),
+  }
+}
+
+export type PoolShares = ReturnType<typeof poolShares>
