@@ -1,10 +1,25 @@
-import type { Server } from '@grpc/grpc-js'
+import type { Server, ServerWritableStream } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Health } from '../health/health.ts'
 
+export type AddService = Server['addService']
+
 /** An additional service of a gRPC server. */
-export type GrpcExtension = Readonly<{ addToServer: (server: Server) => void }>
+export type GrpcExtension = Readonly<{ addToServer: (server: Readonly<{ addService: AddService }>) => void }>
+
+type WatchHandler = (call: ServerWritableStream<{ service: string }, { status: string }>) => void
+
+/**
+ * Returns a handler of Watch that does not pass on calls for unknown services. The library would keep their names, which
+ * have up to 64 KiB, for ever.
+ */
+const watchKnown =
+  (watch: WatchHandler, services: readonly string[]): WatchHandler =>
+  (call) => {
+    if (services.includes(call.request.service)) watch(call)
+    else call.write({ status: 'SERVICE_UNKNOWN' })
+  }
 
 /**
  * The standard `grpc.health.v1.Health` service (Check, Watch, List), for the whole server (`""`) and for its
@@ -19,7 +34,14 @@ export const grpcHealth = (health: Health, service: string) => {
     last = status
     for (const name of ['', service]) implementation.setStatus(name, status)
   }
-  return { addToServer: (server: Server) => implementation.addToServer(server), refresh }
+  const addToServer: GrpcExtension['addToServer'] = ({ addService }) =>
+    implementation.addToServer({
+      addService: (definition, { watch, ...handlers }) => {
+        if (watch === undefined) throw new Error('the health service has no Watch')
+        addService(definition, { ...handlers, watch: watchKnown(watch as WatchHandler, ['', service]) })
+      },
+    })
+  return { addToServer, refresh }
 }
 
 /**

@@ -2,14 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type handleUnaryCall, Server, type ServiceDefinition, type sendUnaryData } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
-import { createFailureLog } from '../logging/failure-log.ts'
+import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
+import { boundCalls } from './calls/bound-calls.ts'
+import type { CallTimes } from './calls/call-server.ts'
+import { encodeOnce, withEncodedResponses } from './calls/shared-encoding.ts'
 import { type ConnectionTimes, connectionOptions } from './edge/connection-age.ts'
 import { listenFor } from './edge/listener.ts'
-import type { GrpcExtension } from './health-and-reflection.ts'
-import { removeUntrustedIds } from './ids/untrusted-ids.ts'
-import { describeLibraryErrors } from './library-errors.ts'
+import type { AddService, GrpcExtension } from './health-and-reflection.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
 
 /** Ten 10 ms ticks to flush the last responses; counted in ticks, so that a stall does not use them up. */
@@ -20,7 +21,7 @@ const waitForFlush = async () => {
 const serverOptions = {
   'grpc.max_receive_message_length': maxRequestBytes,
   // Per connection; further calls wait in the client.
-  'grpc.max_concurrent_streams': 1_000,
+  'grpc.max_concurrent_streams': 100,
 }
 
 /** The RPCs of a generated server interface, as async functions of a request and a context. */
@@ -39,7 +40,29 @@ export type GrpcServerOptions = Observers &
     /** What the clients of the process share; those of its own if they are not given. */
     limits?: Limits | undefined
     connectionTimes?: ConnectionTimes
+    callTimes?: Partial<CallTimes>
   }>
+
+/** Returns the handlers of a service, and a function that waits for the calls in progress. */
+const trackedHandlers = (
+  definition: ServiceDefinition,
+  rpcs: Readonly<Record<string, Handler>>,
+  observers: Observers & Readonly<{ failures: FailureLog }>,
+) => {
+  const running = new Set<Promise<void>>()
+  const handlers = Object.entries(rpcs).map(([name, handler]) => {
+    const method = definition[name]
+    if (method === undefined) throw new Error(`the service has no method ${name}`)
+    const encode = (response: unknown) => encodeOnce(method.responseSerialize, response)
+    const serveCall = serveCalls(handler, encode, observers)
+    const serveAndTrack = (call: Call, callback: sendUnaryData<unknown>): void => {
+      const response = serveCall(call, callback).finally(() => running.delete(response))
+      running.add(response)
+    }
+    return [name, serveAndTrack]
+  })
+  return { handlers: Object.fromEntries(handlers), settled: () => Promise.all(running) }
+}
 
 /**
  * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
@@ -48,27 +71,25 @@ export type GrpcServerOptions = Observers &
 export const createGrpcServer = (
   definition: ServiceDefinition,
   rpcs: Readonly<Record<string, Handler>>,
-  { trustProxy = 'off', limits: shared, connectionTimes, ...observers }: GrpcServerOptions,
+  { trustProxy = 'off', limits: shared, connectionTimes, callTimes, ...observers }: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
   const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
+  const failures = createFailureLog(observers.logger, 'call failed')
+  const bounds = { ...observers, failures, limits, trustProxy, times: callTimes }
+  const { interceptor, watch } = boundCalls(bounds)
   const server = new Server({
     ...serverOptions,
     ...connectionOptions(connectionTimes),
-    interceptors: [describeLibraryErrors, removeUntrustedIds(trustProxy)],
+    interceptors: [interceptor],
   })
-  const running = new Set<Promise<void>>()
-  const failures = createFailureLog(observers.logger, 'call failed')
-  const handlers = Object.entries(rpcs).map(([name, handler]) => {
-    const serveCall = serveCalls(definition[name]?.path.slice(1) ?? name, handler, { ...observers, failures })
-    const serveAndTrack = (call: Call, callback: sendUnaryData<unknown>): void => {
-      const response = serveCall(call, callback).finally(() => running.delete(response))
-      running.add(response)
-    }
-    return [name, serveAndTrack]
-  })
-  server.addService(withStrictDecoding(definition), Object.fromEntries(handlers))
-  for (const extension of extensions) extension.addToServer(server)
+  const addService: AddService = (service, handlers) =>
+    server.addService(withEncodedResponses(service), handlers)
+  const { handlers, settled } = trackedHandlers(definition, rpcs, { ...observers, failures })
+  addService(withStrictDecoding(definition), handlers)
+  for (const extension of extensions) extension.addToServer({ addService })
+  const closing = new AbortController()
+  void watch(closing.signal)
   const { listen, stopListening, close } = listenFor(server, limits, observers.logger, connectionTimes)
 
   return {
@@ -77,7 +98,8 @@ export const createGrpcServer = (
     close: async (): Promise<void> => {
       // Watch streams of the health service never end by themselves, so their connections stay open. They are closed
       // once the calls of this service are done.
-      await close(Promise.all(running).then(waitForFlush))
+      await close(settled().then(waitForFlush))
+      closing.abort()
       failures.close()
     },
   }

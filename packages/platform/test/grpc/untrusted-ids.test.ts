@@ -11,6 +11,7 @@ import { grpcHealth } from '../../src/grpc/health-and-reflection.ts'
 import { setJoinedIds } from '../../src/grpc/ids/joined-ids.ts'
 import { createGrpcServer } from '../../src/grpc/server.ts'
 import { createHealth } from '../../src/health/health.ts'
+import { createLimits, defaultLimits } from '../../src/limits/limits.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 import { requestContext } from '../../src/request-context.ts'
 import { openClient } from '../support/grpc.ts'
@@ -33,7 +34,8 @@ const start = async (trustProxy?: string) => {
     return { product: undefined }
   }
   const metrics = createMetrics('test-service', '1.0.0')
-  const options = { logger, metrics, ...(trustProxy !== undefined && { trustProxy }) }
+  const limits = createLimits(defaultLimits, trustProxy ?? 'off', metrics)
+  const options = { logger, metrics, limits, ...(trustProxy !== undefined && { trustProxy }) }
   const health = grpcHealth(createHealth('test-service', '1.0.0', []), 'product.ProductService')
   const server = createGrpcServer(ProductServiceService, { getProduct }, options, [health])
   return { port: await server.listen(0), seen, lines, [Symbol.asyncDispose]: server.close }

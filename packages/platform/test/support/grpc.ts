@@ -8,24 +8,37 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { channelTo } from '../../src/grpc/channel.ts'
 import { callUnary } from '../../src/grpc/client.ts'
 import { createGrpcServer, type GrpcServerOptions } from '../../src/grpc/server.ts'
+import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
 import { listenOn } from '../../src/listen.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
-type Options = Pick<GrpcServerOptions, 'isOverloaded' | 'trustProxy' | 'limits' | 'connectionTimes'> &
-  Readonly<{ port?: number; host?: string }>
+type Options = Pick<
+  GrpcServerOptions,
+  'isOverloaded' | 'trustProxy' | 'limits' | 'callTimes' | 'connectionTimes'
+> &
+  Readonly<{
+    port?: number
+    host?: string
+    /** Of the server's own limits, if none are given. */
+    limitsConfig?: Partial<LimitsConfig>
+    extensions?: Parameters<typeof createGrpcServer>[3]
+  }>
 
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
 export const startService = async (
   getProduct: GetProduct,
-  { port = 0, host = '::', ...options }: Options = {},
+  { port = 0, host = '::', limits: given, limitsConfig = {}, extensions = [], ...options }: Options = {},
 ) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
-  const server = createGrpcServer(ProductServiceService, { getProduct }, { logger, metrics, ...options })
+  const config = { ...defaultLimits, ...limitsConfig }
+  const limits = given ?? createLimits(config, options.trustProxy ?? 'off', metrics)
+  const observers = { logger, metrics, limits, ...options }
+  const server = createGrpcServer(ProductServiceService, { getProduct }, observers, extensions)
   const [boundPort = 0] = await listenOn(host, (address) => server.listen(port, address))
-  return { ...server, port: boundPort, lines, metrics, [Symbol.asyncDispose]: () => server.close() }
+  return { ...server, port: boundPort, lines, metrics, limits, [Symbol.asyncDispose]: () => server.close() }
 }
 
 /** Opens a client of the product service on this port; disposing of it closes the channel. */

@@ -7,6 +7,7 @@ import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import { grpcHealth } from '@shop/platform/grpc/health-and-reflection.ts'
 import { createGrpcServer, type Rpcs } from '@shop/platform/grpc/server.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
+import { createLimits, defaultLimits } from '@shop/platform/limits/limits.ts'
 import { createMetrics } from '@shop/platform/metrics/metrics.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
@@ -23,11 +24,9 @@ type BatchGetProducts = Rpcs<ProductServiceServer>['batchGetProducts']
 
 /** Starts a product service whose batches call `getProduct` for each id. */
 const startProducts = async (getProduct: GetProduct) => {
-  const observers = {
-    logger: silentLogger,
-    metrics: createMetrics('product-service', '0'),
-    trustProxy: 'loopback',
-  }
+  const metrics = createMetrics('product-service', '0')
+  const limits = createLimits(defaultLimits, 'loopback', metrics)
+  const observers = { logger: silentLogger, metrics, limits, trustProxy: 'loopback' }
   const batchGetProducts: BatchGetProducts = async ({ ids }, context) => {
     const found = ids.map(async (id) => {
       try {
@@ -151,11 +150,9 @@ test('the probe reflects the health that the product service reports', async () 
   let isUp = true
   const dependency = { name: 'postgres', required: true, probe: async () => assert.ok(isUp) }
   const health = grpcHealth(createHealth('product-service', '0', [dependency]), 'product.ProductService')
-  const observers = {
-    logger: silentLogger,
-    metrics: createMetrics('product-service', '0'),
-    trustProxy: 'loopback',
-  }
+  const metrics = createMetrics('product-service', '0')
+  const limits = createLimits(defaultLimits, 'loopback', metrics)
+  const observers = { logger: silentLogger, metrics, limits, trustProxy: 'loopback' }
   const server = createGrpcServer(ProductServiceService, {}, observers, [health])
   using catalog = catalogAt(await server.listen(0))
   await health.refresh()

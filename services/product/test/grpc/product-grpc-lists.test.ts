@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
+import { ListProductsResponse } from '@shop/contracts/product/product.ts'
 import type { Product } from '../../src/domain/product.ts'
 import { assertFails, invalid, openGrpc } from '../support/grpc.ts'
 import { creationOf } from '../support/store.ts'
@@ -49,6 +50,27 @@ describe('ListProducts', () => {
 
   test('returns no products for an empty catalog', async () => {
     assert.deepEqual(await rpc.listProducts(paging), { products: [], nextPageToken: '' })
+  })
+})
+
+describe('lists that are asked for at the same time', () => {
+  test('are encoded once for each RPC', async (t) => {
+    await addNumbered(3)
+    const encode = t.mock.method(ListProductsResponse, 'encode')
+    for (const list of [
+      () => rpc.listProducts(paging),
+      () => rpc.getTopMostExpensiveProducts({ limit: 3 }),
+      () => rpc.getLowStockProducts({ ...paging, maxStock: 3 }),
+      () => rpc.getProductsByCategory({ ...paging, category: 'Home' }),
+    ]) {
+      encode.mock.resetCalls()
+      const pages = await Promise.all([list(), list(), list()])
+      assert.deepEqual(
+        pages.map(({ products }) => products.length),
+        [3, 3, 3],
+      )
+      assert.equal(encode.mock.callCount(), 1)
+    }
   })
 })
 

@@ -11,6 +11,7 @@ import { pageLimits } from '../page-limits.ts'
 import { messageChanges, messageFields, productMessage, summaryMessage } from './product-message.ts'
 import { pageMessage, wholeResponse } from './product-messages.ts'
 import { maskedFields, maskedMessage } from './read-mask.ts'
+import { sharedPages } from './shared-pages.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
 
@@ -57,37 +58,56 @@ const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' 
   },
 })
 
+type Lists = 'listProducts' | 'getTopMostExpensiveProducts' | 'getLowStockProducts' | 'getProductsByCategory'
+
+const lists = (use: UseCases): Pick<Service, Lists> => {
+  const pagesOf = {
+    list: sharedPages(),
+    top: sharedPages(),
+    lowStock: sharedPages(),
+    category: sharedPages(),
+  } as const
+  return {
+    listProducts: async (request, context) => {
+      const listing = { sort: byId }
+      const page = await use.listProducts({ ...listing, ...paging(listing, request) }, context)
+      return pagesOf.list(page.products, () => pageMessage(listing, page))
+    },
+
+    getTopMostExpensiveProducts: async ({ limit }, context) => {
+      const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
+      const { products } = await use.topProducts({ count }, context)
+      return pagesOf.top(products, () => ({
+        products: wholeResponse(products.map(productMessage)),
+        nextPageToken: '',
+      }))
+    },
+
+    getLowStockProducts: async (request, context) => {
+      const maxStock = requireWithin('/max_stock', request.maxStock, [0, limits.integer])
+      const listing = { sort: lowestStockFirst, maxStock }
+      const query = { maxStock, ...paging(listing, request) }
+      const page = await use.lowStockProducts(query, context)
+      return pagesOf.lowStock(page.products, () => pageMessage(listing, page))
+    },
+
+    getProductsByCategory: async (request, context) => {
+      const listing = { sort: byId, category: request.category }
+      const query = { category: request.category, ...paging(listing, request) }
+      const page = await use.productsByCategory(query, context)
+      return pagesOf.category(page.products, () => pageMessage(listing, page))
+    },
+  }
+}
+
 /** Products over gRPC: each RPC reads its request, calls one use case and converts the result. */
 export const productService = (use: UseCases): Service => ({
   ...writes(use),
+  ...lists(use),
 
   getProduct: async ({ id }, context) => ({
     product: productMessage(await use.getProduct({ id: productId(id) }, context)),
   }),
-
-  listProducts: async (request, context) => {
-    const listing = { sort: byId }
-    return pageMessage(listing, await use.listProducts({ ...listing, ...paging(listing, request) }, context))
-  },
-
-  getTopMostExpensiveProducts: async ({ limit }, context) => {
-    const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
-    const { products } = await use.topProducts({ count }, context)
-    return { products: wholeResponse(products.map(productMessage)), nextPageToken: '' }
-  },
-
-  getLowStockProducts: async (request, context) => {
-    const maxStock = requireWithin('/max_stock', request.maxStock, [0, limits.integer])
-    const listing = { sort: lowestStockFirst, maxStock }
-    const query = { maxStock, ...paging(listing, request) }
-    return pageMessage(listing, await use.lowStockProducts(query, context))
-  },
-
-  getProductsByCategory: async (request, context) => {
-    const listing = { sort: byId, category: request.category }
-    const query = { category: request.category, ...paging(listing, request) }
-    return pageMessage(listing, await use.productsByCategory(query, context))
-  },
 
   batchGetProducts: async ({ ids, readMask }, context) => {
     const fields = maskedFields(readMask)
