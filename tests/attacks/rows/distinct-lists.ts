@@ -2,7 +2,7 @@ import { sized } from '../support/form.ts'
 import type { Row } from '../support/row.ts'
 import { sendAtOnce, statusesOf } from '../support/sockets.ts'
 
-const count = sized(150, 1_000)
+const count = sized(100, 1_000)
 const concurrency = 64
 
 const lists = {
@@ -12,6 +12,7 @@ const lists = {
 
 export const distinctLists: Row = {
   name: '7 · different lists',
+  inSequence: true,
   attacks: Object.entries(lists).map(([products, pathOf]) => ({
     name: `7 · ${count} different lists of ${products} products, ${concurrency} at a time`,
     run: async ({ product }, from) => {
