@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { isLong, sized } from '../support/form.ts'
-import { unreadBytes } from '../support/observed.ts'
+import { refusalsOf, unreadBytes } from '../support/observed.ts'
 import type { Attack, Row } from '../support/row.ts'
 import { portOf } from '../support/shop.ts'
 import { doNotRead, readSlowly, type Sockets, type Target } from '../support/sockets.ts'
 
-const clients = 50
+const clients = sized(6, 50)
 const cutMs = 60_000
-/** A page fits into the buffers of the system; several do not. */
-const pages = sized(5, 20)
+/** The kernel takes up to four pages of each client. */
+const pages = 20
 
 /** Different pages, so that the clients do not share their bytes. */
 const textOf = (client: number): string =>
@@ -28,9 +28,16 @@ const attackOf = (name: string, isCut: boolean, open: Open): Attack => ({
   name: `3 · ${clients} clients that ${name}`,
   run: async (shop, from) => {
     const port = portOf(shop.product)
+    const { responseBytes: refused = 0 } = await refusalsOf(shop.product)
     const started = performance.now()
     using _ = await open(() => ({ port, from: from() }))
-    await delay(sized(1_000, 5_000))
+    await eventually(20_000, async () =>
+      assert.ok(
+        ((await refusalsOf(shop.product))['responseBytes'] ?? 0) > refused,
+        'further pages are refused',
+      ),
+    )
+    await delay(sized(0, 5_000))
     const held = await unreadBytes(shop.product)
     // Small responses, such as refusals, are in the kernel: such a client is idle, not slow.
     if (isLong && isCut) await eventually(cutMs, async () => assert.equal(await unreadBytes(shop.product), 0))
@@ -42,7 +49,7 @@ const attackOf = (name: string, isCut: boolean, open: Open): Attack => ({
 
 export const unreadResponses: Row = {
   name: '3 · clients that do not read',
-  refuses: ['responseBytes'],
+  inSequence: true,
   attacks: [
     attackOf('do not read', true, (target) => doNotRead(clients, target, textOf)),
     attackOf('read 1 byte a second', true, (target) => readSlowly(clients, target, textOf, 1)),
