@@ -2,8 +2,8 @@ import { sized } from '../support/form.ts'
 import type { Row } from '../support/row.ts'
 import { sendAtOnce, statusesOf } from '../support/sockets.ts'
 
-const count = sized(100, 1_000)
-const concurrency = 64
+const count = sized(60, 1_000)
+const concurrency = sized(32, 64)
 
 const lists = {
   ordinary: (index: number) => `/products/low-stock-${200_000 + index}?limit=1000`,

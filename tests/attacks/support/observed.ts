@@ -26,12 +26,12 @@ export const connectionsOf = (address: string, port: number): number => {
 
 const statusOf = ({ process }: RunningService): string => readFileSync(`/proc/${process.pid}/status`, 'utf8')
 
-/** Lets `peakMegabytes` forget what was before. */
+/** Lets `peakMebibytes` forget what was before. */
 export const forgetPeak = ({ process }: RunningService): void =>
   writeFileSync(`/proc/${process.pid}/clear_refs`, '5')
 
 /** The most resident memory since `forgetPeak`. Infinite for a process that has ended. */
-export const peakMegabytes = (service: RunningService): number => {
+export const peakMebibytes = (service: RunningService): number => {
   if (service.process.exitCode !== null || service.process.signalCode !== null)
     return Number.POSITIVE_INFINITY
   return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(statusOf(service))?.[1]) / 1_024)

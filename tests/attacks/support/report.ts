@@ -5,7 +5,7 @@ export type Measured = Readonly<{
   attack: string
   served: Served
   /** The peaks of the product and of the basket service. */
-  megabytes: readonly [number, number]
+  mebibytes: readonly [number, number]
   statements: number | undefined
   refused: Readonly<Record<string, number>>
   counted: readonly string[]
@@ -17,7 +17,7 @@ export const addToReport = (line: Measured): void => void lines.push(line)
 
 const textOf = (value: string) => value.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ')
 
-const lineOf = ({ attack, served, megabytes, statements, refused, counted }: Measured): string => {
+const lineOf = ({ attack, served, mebibytes, statements, refused, counted }: Measured): string => {
   const { requests, failures, p50, p99, max } = served
   const counts = [
     ...(statements === undefined ? [] : [`${statements} statements`]),
@@ -31,7 +31,7 @@ const lineOf = ({ attack, served, megabytes, statements, refused, counted }: Mea
     p50,
     p99,
     max,
-    ...megabytes,
+    ...mebibytes,
     counts.map(textOf).join('; '),
   ]
   return `| ${cells.join(' | ')} |`
@@ -40,7 +40,7 @@ const lineOf = ({ attack, served, megabytes, statements, refused, counted }: Mea
 /** The report as a table in Markdown. */
 export const reportTable = (): string =>
   [
-    '| Attack | Innocent requests | Failed | p50 (ms) | p99 (ms) | Max (ms) | RSS of product (MB) | RSS of basket (MB) | Counted |',
+    '| Attack | Innocent requests | Failed | p50 (ms) | p99 (ms) | Max (ms) | RSS of product (MiB) | RSS of basket (MiB) | Counted |',
     '|---|---|---|---|---|---|---|---|---|',
     ...lines.map(lineOf),
   ].join('\n')
