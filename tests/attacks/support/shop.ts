@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { startRedis } from '@shop/testing/stores/own-redis.ts'
@@ -64,8 +65,11 @@ export const startShop = async (): Promise<Shop> => {
   stack.use(basket)
   await addProducts(schema.url)
   // The example of the API's documentation, and the basket of the innocent client.
+  // Redis may still be starting.
   for (const user of ['user123', 'innocent'])
-    assert.equal((await request('POST', `${basket.url}/baskets`, { user_id: user })).status, 201)
+    await eventually(20_000, async () =>
+      assert.equal((await request('POST', `${basket.url}/baskets`, { user_id: user })).status, 201),
+    )
   const started = stack.move()
   return { product, basket, grpcPort, redisPort, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }
