@@ -30,7 +30,7 @@ export const unreadCalls: Row = {
       const ended = attacker.ended()
       const isCut = () => !attacker.isConnected() || attacker.ended() > ended
       await eventually(cutMs, async () => assert.ok(isCut(), `no call was cut in ${cutMs / 1_000} s`))
-      return `cut after ${Math.round((performance.now() - started) / 1_000)} s`
+      return `calls are refused or cut after ${Math.round((performance.now() - started) / 1_000)} s`
     },
   })),
 }
