@@ -8,8 +8,8 @@ import { abandon, departures, doNotRead, sendAtOnce, statusesOf } from '../suppo
 const abandoned = sized(60, 500)
 const readers = sized(20, 50)
 const ofPipeline = 10
-const concurrency = sized(32, 64)
-const atOnce = sized(32, 1_000)
+const concurrency = sized(24, 64)
+const atOnce = sized(24, 1_000)
 
 /** Every route that reads, in the documents of both services. Nobody waits, so nothing is done. */
 export const abandonedRoutes: Row = {

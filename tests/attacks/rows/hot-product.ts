@@ -4,7 +4,7 @@ import { sized } from '../support/form.ts'
 import type { Row } from '../support/row.ts'
 import { sendAtOnce, statusesOf } from '../support/sockets.ts'
 
-const count = sized(600, 3_000)
+const count = sized(400, 3_000)
 const concurrency = 200
 
 export const hotProduct: Row = {
