@@ -36,6 +36,14 @@ const keyOf = (address: string): Client => {
   return version === 4 ? ipv4 : networkOf(ipv4)
 }
 
+/** Some proxies add the port of the client: `198.51.100.1:5000`, `[2001:db8::5]:5000`. */
+const addressWithPort = /^(\d+\.\d+\.\d+\.\d+):\d+$|^\[([^\]]+)\](?::\d+)?$/
+
+const withoutPort = (text: string): string => {
+  const [, ipv4, ipv6] = addressWithPort.exec(text) ?? []
+  return ipv4 ?? ipv6 ?? text
+}
+
 /** Finds the client of a connection or request. `forwardedFor` is the value of its `X-Forwarded-For` header. */
 export type ClientFinder = (peer: string | undefined, forwardedFor?: string) => Client
 
@@ -52,7 +60,7 @@ export const clientFinder = (trustedNetworks: string): ClientFinder => {
       forwardedFor
         ?.split(',')
         .slice(-maxProxies)
-        .map((address) => address.trim()) ?? []
+        .map((address) => withoutPort(address.trim())) ?? []
     const client = addresses.findLast((address) => !isTrusted(address))
     return client === undefined ? undefined : keyOf(client)
   }

@@ -26,6 +26,16 @@ describe('the client', () => {
     assert.equal(find('::ffff:10.0.0.1', '2001:db8:1:2::5'), '2001:db8:1:2::/64')
   })
 
+  it('has no port, whatever the proxy sends', () => {
+    const find = clientFinder('10.0.0.0/8')
+    assert.equal(find('10.0.0.1', '198.51.100.1:5000'), '198.51.100.1')
+    assert.equal(find('10.0.0.1', '198.51.100.1, 10.0.0.9:5000'), '198.51.100.1')
+    assert.equal(find('10.0.0.1', '[2001:db8:1:2::5]:5000'), '2001:db8:1:2::/64')
+    assert.equal(find('10.0.0.1', '[2001:db8:1:2::5]'), '2001:db8:1:2::/64')
+    for (const header of ['198.51.100.1:', '[]', '[x]:5000', ':5000'])
+      assert.equal(find('10.0.0.1', header), undefined)
+  })
+
   it('is unknown if a trusted proxy names none', () => {
     const find = clientFinder('10.0.0.0/8')
     for (const header of [undefined, '', 'unknown', '10.0.0.2', '_hidden'])
