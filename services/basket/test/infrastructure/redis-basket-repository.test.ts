@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { systemClock } from '@shop/kernel/clock.ts'
+import { createMetrics } from '@shop/platform/metrics/metrics.ts'
 import { openRedis } from '@shop/redis/store.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
@@ -67,5 +69,29 @@ describe('the Redis basket repository', { skip: withoutRedis }, () => {
       hasCode('unavailable'),
     )
     assert.equal((await baskets.find('user'))?.version, 101)
+  })
+
+  test('refuses a write with unavailable if a thousand others of the basket wait, and never makes it', async () => {
+    await using server = await openBaskets(60)
+    const { redis, prefix } = server
+    const { promise: connected, resolve: connect } = Promise.withResolvers<void>()
+    const get: typeof redis.get = (key) => connected.then(() => redis.get(key))
+    const metrics = createMetrics('basket-service', '0')
+    const slow = redisBasketRepository({ ...redis, get }, 60, prefix, systemClock, metrics)
+    let writes = 0
+    const write = () =>
+      slow.update('user', (seen) => {
+        writes += 1
+        return seen === undefined ? aBasket('user') : { ...seen }
+      })
+    const accepted = Array.from({ length: 1_001 }, write)
+    await assert.rejects(write(), hasCode('unavailable'))
+    assert.match(
+      await metrics.registry.getSingleMetricAsString('requests_refused_total'),
+      /reason="basket_writes",scope="total"\S* 1$/m,
+    )
+    connect()
+    await Promise.all(accepted)
+    assert.equal(writes, 1_001)
   })
 })
