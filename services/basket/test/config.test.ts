@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Environment } from '@shop/platform/config/variables.ts'
+import { defaultLimits, mebibyte } from '@shop/platform/limits/limits.ts'
 import { basketVariables, readConfig } from '../src/config.ts'
 import { ownFolder } from './support/baskets.ts'
 import { redisConfigOf } from './support/redis-config.ts'
@@ -72,15 +73,7 @@ describe("the basket service's configuration", () => {
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
       },
-      limits: {
-        maxConnections: 10_000,
-        maxConnectionsPerClient: 200,
-        maxCalls: 1_000,
-        maxRequestBytes: 32 * 1024 * 1024,
-        maxResponseBytes: 64 * 1024 * 1024,
-        stallLimitMs: 40_000,
-        evictAfterMs: 5_000,
-      },
+      limits: defaultLimits,
       logging: {
         level: 'debug',
         format: 'text',
@@ -169,13 +162,11 @@ describe("the basket service's configuration", () => {
         hstsMaxAgeSeconds: 3_600,
       },
       limits: {
+        ...defaultLimits,
         maxConnections: 5_000,
         maxConnectionsPerClient: 50,
-        maxCalls: 1_000,
-        maxRequestBytes: 16 * 1024 * 1024,
-        maxResponseBytes: 32 * 1024 * 1024,
-        stallLimitMs: 40_000,
-        evictAfterMs: 5_000,
+        maxRequestBytes: 16 * mebibyte,
+        maxResponseBytes: 32 * mebibyte,
       },
       logging: {
         level: 'warn',

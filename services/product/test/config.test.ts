@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Environment } from '@shop/platform/config/variables.ts'
+import { defaultLimits, mebibyte } from '@shop/platform/limits/limits.ts'
 import { productVariables, readConfig } from '../src/config.ts'
 import { postgresConfigOf } from './support/config.ts'
 
@@ -78,15 +79,7 @@ describe("the product service's configuration", () => {
         hstsMaxAgeSeconds: 0,
       },
       grpc: { port: 50_050, reflection: true, trustProxy: 'loopback' },
-      limits: {
-        maxConnections: 10_000,
-        maxConnectionsPerClient: 200,
-        maxCalls: 1_000,
-        maxRequestBytes: 32 * 1024 * 1024,
-        maxResponseBytes: 64 * 1024 * 1024,
-        stallLimitMs: 40_000,
-        evictAfterMs: 5_000,
-      },
+      limits: defaultLimits,
       logging: {
         level: 'debug',
         format: 'text',
@@ -120,13 +113,12 @@ describe("the product service's configuration", () => {
       },
       grpc: { port: 9_091, reflection: false, trustProxy: 'loopback,10.0.0.0/8' },
       limits: {
+        ...defaultLimits,
         maxConnections: 5_000,
         maxConnectionsPerClient: 50,
         maxCalls: 300,
-        maxRequestBytes: 16 * 1024 * 1024,
-        maxResponseBytes: 32 * 1024 * 1024,
-        stallLimitMs: 40_000,
-        evictAfterMs: 5_000,
+        maxRequestBytes: 16 * mebibyte,
+        maxResponseBytes: 32 * mebibyte,
       },
       logging: {
         level: 'warn',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
-import { GetProductRequest } from '@shop/contracts/product/product.ts'
+import { GetProductRequest, Product } from '@shop/contracts/product/product.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { startService } from '../support/grpc.ts'
 
@@ -57,18 +57,7 @@ describe('a connection that takes nothing', () => {
     timeout: 60_000,
   }, async () => {
     const text = 'x'.repeat(3 * mebibyte)
-    const product = {
-      id: 1,
-      name: '',
-      description: text,
-      price: 1,
-      stock: 1,
-      category: '',
-      createdAt: '',
-      updatedAt: '',
-      version: 1,
-      groupId: '',
-    }
+    const product = { ...Product.decode(new Uint8Array()), description: text }
     await using service = await startService(async () => ({ product }), {
       limitsConfig: { maxResponseBytes: 400 * mebibyte },
       callTimes: { responseMs: 1_000 },

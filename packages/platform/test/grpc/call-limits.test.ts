@@ -5,7 +5,7 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ServerDuplexStream, status } from '@grpc/grpc-js'
 import { descriptors } from '@shop/contracts/descriptors.ts'
-import { GetProductRequest } from '@shop/contracts/product/product.ts'
+import { GetProductRequest, Product } from '@shop/contracts/product/product.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import type { CallTimes } from '../../src/grpc/calls/call-server.ts'
 import { type GrpcExtension, grpcHealth, grpcReflection } from '../../src/grpc/health-and-reflection.ts'
@@ -33,17 +33,7 @@ const wasReset: CallEnd = {
 }
 const refused = ['ErrorInfo', 'RequestInfo', 'RetryInfo']
 
-const product = {
-  id: 1,
-  name: '',
-  price: 1,
-  stock: 1,
-  category: '',
-  createdAt: '',
-  updatedAt: '',
-  version: 1,
-  groupId: '',
-}
+const product = Product.decode(new Uint8Array())
 
 const echo = 'test.Echo/Echo'
 
