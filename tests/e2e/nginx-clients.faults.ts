@@ -20,7 +20,11 @@ let users = 0
 /** Creates a basket from this address of the loopback network. Returns the status. */
 const create = (url: string, localAddress: string, headers = {}): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
-    const options = { method: 'POST', localAddress, headers: { 'content-type': 'application/json', ...headers } }
+    const options = {
+      method: 'POST',
+      localAddress,
+      headers: { 'content-type': 'application/json', ...headers },
+    }
     send(`${url}/baskets`, options, (response) => {
       response.resume().on('end', () => resolve(response.statusCode))
     })
