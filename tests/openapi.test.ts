@@ -29,7 +29,9 @@ for (const name of ['product', 'basket'])
 
     it('has the refusals of a limit for every operation with a problem', async () => {
       const objects = objectsIn(JSON.parse(await read(`api/openapi/${name}.json`)).paths)
-      const responses = objects.filter(([path, { 500: bug }]) => path.endsWith('/responses') && bug !== undefined)
+      const responses = objects.filter(
+        ([path, { 500: bug }]) => path.endsWith('/responses') && bug !== undefined,
+      )
       assert.ok(responses.length > 5)
       for (const [path, { 429: share, 503: total }] of responses) assert.ok(share && total, path)
     })
