@@ -309,7 +309,7 @@ const limits = (service: string) => {
           'unread responses',
         ],
       ],
-      'Of their limits, in the instance that uses most.',
+      'Of their limits, in the instance that uses most; with several WORKERS, all of its processes together.',
     ),
     graph(
       'Responses cut off',

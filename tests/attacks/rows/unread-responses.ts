@@ -33,7 +33,7 @@ const attackOf = (name: string, isCut: boolean, open: Open): Attack => ({
     using _ = await open(() => ({ port, from: from() }))
     await eventually(20_000, async () =>
       assert.ok(
-        ((await refusalsOf(shop.product))['response_bytes'] ?? 0) > refused,
+        ((await refusalsOf(shop.product)).response_bytes ?? 0) > refused,
         'further pages are refused',
       ),
     )
