@@ -10,7 +10,15 @@ export type Client = string | undefined
 /** At most this many addresses of `X-Forwarded-For` are read, from the nearest proxy on. */
 const maxProxies = 20
 
-const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/
+const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
+
+/** Some proxies add the port, such as those of Azure: `192.0.2.1:5678`, `[2001:db8::1]:443`. */
+const withPort = /^(?:\[(?<ipv6>[^\]]+)\](?::\d+)?|(?<ipv4>[\d.]+):\d+)$/
+
+const withoutPort = (address: string): string => {
+  const { ipv4, ipv6 } = withPort.exec(address)?.groups ?? {}
+  return ipv4 ?? ipv6 ?? address
+}
 
 /** The first four groups of an IPv6 address. */
 const networkOf = (address: string): string => {
@@ -46,7 +54,8 @@ export const clientFinder = (trustedNetworks: string): ClientFinder => {
       forwardedFor
         ?.split(',')
         .slice(-maxProxies)
-        .map((address) => address.trim()) ?? []
+        .map((address) => withoutPort(address.trim()))
+        .filter((address) => address !== '') ?? []
     const client = addresses.findLast((address) => !isTrusted(address))
     return client === undefined ? undefined : keyOf(client)
   }

@@ -26,6 +26,16 @@ describe('the client', () => {
     assert.equal(find('::ffff:10.0.0.1', '2001:db8:1:2::5'), '2001:db8:1:2::/64')
   })
 
+  it('is found in the forms that proxies write: with ports and brackets, and with empty entries', () => {
+    const find = clientFinder('10.0.0.0/8')
+    assert.equal(find('10.0.0.1', '198.51.100.1:5678'), '198.51.100.1')
+    assert.equal(find('10.0.0.1', '198.51.100.1:5678, 10.0.0.9:443'), '198.51.100.1')
+    assert.equal(find('10.0.0.1', '[2001:db8:1:2::5]:443'), '2001:db8:1:2::/64')
+    assert.equal(find('10.0.0.1', '[2001:db8:1:2::5]'), '2001:db8:1:2::/64')
+    assert.equal(find('10.0.0.1', '::FFFF:198.51.100.1'), '198.51.100.1')
+    assert.equal(find('10.0.0.1', '198.51.100.1, ,'), '198.51.100.1')
+  })
+
   it('is unknown if a trusted proxy names none', () => {
     const find = clientFinder('10.0.0.0/8')
     for (const header of [undefined, '', 'unknown', '10.0.0.2', '_hidden'])
