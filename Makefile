@@ -5,7 +5,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test test-faults watch coverage lint format proto openapi dashboards check-generated release release-contracts \
+.PHONY: help dev product basket build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
         bench-versions db-migrate db-status db-seed db-backup db-restore env docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
@@ -50,6 +50,9 @@ test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-g
 
 test-faults: $(INSTALLED) ## Run the longer tests: faults, attacks, restarts, backups and storms; takes FILE like test
 	node --test --test-concurrency=2 --test-timeout=240000 $(FAULT_TESTS)
+
+attack: $(INSTALLED) ## Attack both services in the long form, and print what an innocent client sees (20 minutes; needs PostgreSQL)
+	ATTACK=long node --test --test-concurrency=1 --test-timeout=240000 --test-reporter=spec tests/attacks/attacks.test.ts
 
 test-compose: $(INSTALLED) ## Build the images and try docker-compose.yml: shop, scale, kill, back up, upgrade, attack (needs Docker)
 	@$(DOCKER_HERE)

@@ -22,11 +22,14 @@ const pendingOn = (socket: Socket): Set<PendingRequest> => {
     for (const { controller, stopsAtEndOfInput } of requests)
       if (stopsAtEndOfInput) controller.abort(callerGoneError)
   })
+  const abortAll = () => {
+    for (const { controller } of requests) controller.abort(callerGoneError)
+  }
+  // A reset: `close` comes only after the next tick, in which a query may begin.
+  socket.on('error', abortAll)
   // Prepended to run before Node.js closes the responses on the same event: a closed response removes its
   // request from the set, and its signal would never abort.
-  socket.prependListener('close', () => {
-    for (const { controller } of requests) controller.abort(callerGoneError)
-  })
+  socket.prependListener('close', abortAll)
   return requests
 }
 

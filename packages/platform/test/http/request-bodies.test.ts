@@ -29,7 +29,10 @@ const start = async (evictAfterMs: number) => {
     routes: async (app: FastifyInstance) => {
       app.post('/things', async ({ body }) => ({ body }))
       app.post('/slow', async () => {
-        await new Promise<void>((resolve) => handlers.add(resolve))
+        const { promise, resolve } = Promise.withResolvers<void>()
+        handlers.add(resolve)
+        await promise
+        handlers.delete(resolve)
         return 'done'
       })
     },
@@ -77,11 +80,20 @@ describe('the bodies of requests', async () => {
     const [response] = await once(socket, 'data')
     assert.match(String(response), /^HTTP\/1\.1 200/)
     await assertHeld(0)
-    const slow = await open(attacker, headOf(json.length, '/slow') + json)
-    await assertHeld(json.length + pieceBytes)
+    const long = JSON.stringify('x'.repeat(5_000))
+    const slow = await open(attacker, headOf(long.length, '/slow') + long)
+    await eventually(timeoutMs, async () => assert.ok((await heldBytes()) > long.length))
     for (const finish of server.handlers) finish()
     await once(slow, 'data')
     await assertHeld(0)
+  })
+
+  it('of ordinary writes do not count', async () => {
+    const slow = await open(attacker, headOf(json.length, '/slow') + json)
+    await eventually(timeoutMs, async () => assert.equal(server.handlers.size, 1))
+    assert.equal(await heldBytes(), 0)
+    for (const finish of server.handlers) finish()
+    await once(slow, 'data')
   })
 
   it('that take more than the share of their client are refused and not read further; others are served', async () => {

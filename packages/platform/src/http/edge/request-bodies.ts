@@ -7,8 +7,14 @@ import { clientOf } from './client.ts'
 /** What a piece of a body takes besides its bytes, measured. A chunked body may come byte by byte. */
 const pieceBytes = 512
 
-const hasBody = ({ headers }: FastifyRequest): boolean =>
-  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+/**
+ * Bodies whose length is known and at most this are not counted: those of ordinary writes, for which counting takes 3 µs.
+ * All 10,000 connections together could hold 40 MiB of them, the 200 of one client less than one.
+ */
+const smallBytes = 4 * 1024
+
+const mayBeLarge = ({ headers }: FastifyRequest): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > smallBytes
 
 /**
  * Drops what has been read of the body, and responds with the error. The payload flows on until the connection is closed: a
@@ -45,7 +51,7 @@ export const limitRequestBodies = (app: FastifyInstance, { bodies, refuse }: Lim
   }
 
   app.addHook('preParsing', (request, reply, payload, done) => {
-    if (hasBody(request)) count(request, reply, payload)
+    if (mayBeLarge(request)) count(request, reply, payload)
     done()
   })
 }

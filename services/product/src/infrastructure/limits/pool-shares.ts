@@ -38,11 +38,10 @@ const productQueue: Queue = { maxWaiting: 400, maxWaitingPerClient: 200, maxWait
 export const smallPage = 100
 
 /**
- * How many of the connections each kind of work may use at a time. Whatever lists and writes wait for, single reads, health
- * probes and the batch reads of the basket service do not wait behind them: they get the connections that are left, or
- * the next that is free. Of ten connections, lists get three and large lists two, so half is left; writes get eight, so two
- * are left; batch reads get three. If lists and writes use all ten, a list or a write ends within milliseconds. Only with
- * one connection does a single read wait for one of each. Statistics have a connection of their own.
+ * How many of the connections each kind of work may use at a time. The rest waits here, not in the queue of the pool, in
+ * front of single reads, health probes and the batch reads of the basket service. Of ten connections, lists get three, large
+ * lists two, batch reads three, and writes all: at most eight of these wait in the pool before a read, and ten run, each for
+ * milliseconds. Statistics have a connection of their own.
  */
 export const poolShares = (connections = defaultConnections, metrics?: Pick<Metrics, 'refusals'>) => {
   const bulkhead = (ratio: number, queue: Queue, reason: string, what: string) =>
@@ -59,8 +58,8 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
      */
     largeLists: bulkhead(0.2, listQueue, 'large_lists', 'large lists'),
     batches: bulkhead(0.3, batchQueue, 'batches', 'batch reads'),
-    /** With half of the connections, creates were a third slower than with all. */
-    writes: bulkhead(0.8, writeQueue, 'writes', 'writes'),
+    /** All: with half of the connections, creates were a third slower. */
+    writes: bulkhead(1, writeQueue, 'writes', 'writes'),
     /** Writers of one product take turns before they use a connection: its row lets only one of them write. */
     writesOfProduct: keyedBulkhead({
       ...productQueue,
