@@ -10,6 +10,9 @@ const mebibyte = 1024 * 1024
 const begin = (compress: ReturnType<typeof createBodyCompressor>, client: string, sizes: readonly number[]) =>
   sizes.map((size) => compress(client, Buffer.alloc(size * mebibyte), 'br', false))
 
+const settled = (bodies: readonly (Promise<Buffer> | undefined)[]) =>
+  Promise.all(bodies.filter((body) => body !== undefined))
+
 describe('compression of many bodies', () => {
   it('runs four at a time, because each takes a mebibyte', async () => {
     let begun = 0
@@ -21,7 +24,7 @@ describe('compression of many bodies', () => {
     try {
       const bodies = begin(createBodyCompressor(), 'client', [0.5, 0.5, 0.5, 0.5, 0.5, 0.5])
       assert.equal(begun, 4)
-      await Promise.all(bodies)
+      await settled(bodies)
       assert.equal(begun, 6)
     } finally {
       hook.disable()
@@ -34,7 +37,7 @@ describe('compression of many bodies', () => {
     assert.deepEqual(begin(compress, 'attacker', [0.001]), [undefined])
     for (const client of ['second', 'third', 'fourth']) bodies.push(...begin(compress, client, [4]))
     assert.deepEqual(begin(compress, 'fifth', [1]), [undefined])
-    await Promise.all(bodies)
+    await settled(bodies)
     assert.ok((await begin(compress, 'attacker', [4])[0]) instanceof Buffer)
   })
 
