@@ -17,7 +17,8 @@ TESTS = $(or $(foreach file,$(call given,FILE),'$(if $(findstring *,$(file))$(wi
   $(foreach service,$(call given,SERVICE),'$(or $(wildcard services/$(service)),$(error SERVICE=$(service): no such folder in services/))/**/*.test.ts'),\
   'packages/**/*.test.ts' 'services/**/*.test.ts' 'tests/**/*.test.ts')
 FAULT_TESTS = $(or $(call given,FILE),'packages/**/*.faults.ts' 'services/**/*.faults.ts' 'tests/**/*.faults.ts')
-RUN_TESTS = --test --test-concurrency=4 --test-timeout=120000 $(if $(call given,NAME),--test-name-pattern="$$NAME") $(TESTS)
+BY_NAME = $(if $(call given,NAME),--test-name-pattern="$$NAME")
+RUN_TESTS = --test --test-concurrency=4 --test-timeout=120000 $(BY_NAME) $(TESTS)
 
 # First line of a recipe that needs Docker: explains what is missing and what to do instead.
 define DOCKER_HERE
@@ -51,8 +52,8 @@ test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-g
 test-faults: $(INSTALLED) ## Run the longer tests: faults, attacks, restarts, backups and storms; takes FILE like test
 	node --test --test-concurrency=2 --test-timeout=240000 $(FAULT_TESTS)
 
-attack: $(INSTALLED) ## Attack both services in the long form, and print what an innocent client sees (20 minutes; needs PostgreSQL)
-	ATTACK=long node --test --test-concurrency=1 --test-timeout=240000 --test-reporter=spec tests/attacks/attacks.test.ts
+attack: $(INSTALLED) ## Attack both services in the long form, and print what an innocent client sees (20 minutes; needs PostgreSQL and redis-server); takes NAME like test
+	ATTACK=long node --test --test-concurrency=1 --test-timeout=240000 --test-reporter=spec $(BY_NAME) tests/attacks/attacks.test.ts
 
 test-compose: $(INSTALLED) ## Build the images and try docker-compose.yml: shop, scale, kill, back up, upgrade, attack (needs Docker)
 	@$(DOCKER_HERE)

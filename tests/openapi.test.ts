@@ -27,6 +27,15 @@ for (const name of ['product', 'basket'])
       for (const [path, { required }] of parameters) assert.equal(required, false, path)
     })
 
+    it('has the refusals of a limit for every operation with a problem', async () => {
+      const objects = objectsIn(JSON.parse(await read(`api/openapi/${name}.json`)).paths)
+      const responses = objects.filter(
+        ([path, { 500: bug }]) => path.endsWith('/responses') && bug !== undefined,
+      )
+      assert.ok(responses.length > 5)
+      for (const [path, { 429: share, 503: total }] of responses) assert.ok(share && total, path)
+    })
+
     it('has no anonymous objects, and a type beside every enum', async () => {
       const document = JSON.parse(await read(`api/openapi/${name}.json`))
       const isExample = (path: string) => /\/examples?\//.test(path)

@@ -294,7 +294,7 @@ const limits = (service: string) => {
       [
         [
           `max by (transport, class) (server_connections{${matchers}})`,
-          '{{transport}} {{class}}, in the busiest process',
+          '{{transport}} {{class}}, in the busiest instance',
         ],
       ],
       'trusted are those of proxies and services in TRUST_PROXY. refused are open until their client has been told so.',
@@ -309,7 +309,7 @@ const limits = (service: string) => {
           'unread responses',
         ],
       ],
-      'Of their limits, in the process that uses most.',
+      'Of their limits, in the instance that uses most; with several WORKERS, all of its processes together.',
     ),
     graph(
       'Responses cut off',

@@ -16,7 +16,7 @@ const unfinished = JSON.stringify({ name: 'x'.repeat(bytes) }).slice(0, bytes - 
 /** For each operation that takes a body. */
 export const endlessBodies: Row = {
   name: '8 · bodies that never end',
-  refuses: ['requestBytes'],
+  refuses: ['request_bytes'],
   attacks: withBody.map((operation) => ({
     name: `8 · ${count} bodies of ${titleOf(operation)}`,
     run: async (shop, from) => {

@@ -28,12 +28,12 @@ const attackOf = (name: string, isCut: boolean, open: Open): Attack => ({
   name: `3 · ${clients} clients that ${name}`,
   run: async (shop, from) => {
     const port = portOf(shop.product)
-    const { responseBytes: refused = 0 } = await refusalsOf(shop.product)
+    const { response_bytes: refused = 0 } = await refusalsOf(shop.product)
     const started = performance.now()
     using _ = await open(() => ({ port, from: from() }))
     await eventually(20_000, async () =>
       assert.ok(
-        ((await refusalsOf(shop.product))['responseBytes'] ?? 0) > refused,
+        ((await refusalsOf(shop.product)).response_bytes ?? 0) > refused,
         'further pages are refused',
       ),
     )

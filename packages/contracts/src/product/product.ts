@@ -123,7 +123,8 @@ export interface BatchGetProductsRequest {
   ids: number[];
   /**
    * The fields of Product to return, such as "name" and "price"; the id is always returned. Unset or "*" returns all fields.
-   * Fails with INVALID_ARGUMENT if Product has no such field.
+   * Fails with INVALID_ARGUMENT if Product has no such field. In JSON, as for buf curl, the mask is one text, with names in
+   * camelCase: "name,groupId".
    */
   readMask: string[] | undefined;
 }

@@ -53,10 +53,13 @@ const problemResponse = (status: number): TSchema => ({
   content: { [problemMediaType]: { schema: Type.Ref('Problem#') } },
 })
 
-/** The response schemas of a route's error statuses, plus 500, which every route may return. */
+/**
+ * The response schemas of a route's error statuses, plus 429 and 500, which every route may return: a connection over the
+ * share of its client is refused whatever it asks for.
+ */
 export const problems = <Status extends number>(...statuses: Status[]) =>
-  Object.fromEntries([...statuses, 500].map((status) => [status, problemResponse(status)])) as Record<
-    Status | 500,
+  Object.fromEntries([...statuses, 429, 500].map((status) => [status, problemResponse(status)])) as Record<
+    Status | 429 | 500,
     TSchema
   >
 

@@ -64,14 +64,21 @@ const refusals = {
   responseBytes: refusalsOf(messages.responseBytes),
 } as const satisfies Record<Resource, unknown>
 
-/** Prometheus needs the 0 to notice the first refusal. */
-const beginCounters = ({
-  refusals: refused,
-  responsesCut,
-}: Pick<Metrics, 'refusals' | 'responsesCut'>): void => {
-  for (const reason of Object.keys(messages))
-    for (const scope of ['client', 'total']) refused.inc({ reason, scope }, 0)
-  for (const reason of ['stalled', 'evicted']) responsesCut.inc({ reason }, 0)
+const reasons = {
+  connections: 'connections',
+  calls: 'calls',
+  requestBytes: 'request_bytes',
+  responseBytes: 'response_bytes',
+} as const satisfies Record<Resource, string>
+
+/** Prometheus needs the 0 to notice the first refusal: a counter that begins at 5 has no rate. */
+export const beginRefusals = ({ refusals: refused }: Pick<Metrics, 'refusals'>, reason: string): void => {
+  for (const scope of ['client', 'total']) refused.inc({ reason, scope }, 0)
+}
+
+const beginCounters = (metrics: Pick<Metrics, 'refusals' | 'responsesCut'>): void => {
+  for (const reason of Object.values(reasons)) beginRefusals(metrics, reason)
+  for (const reason of ['stalled', 'evicted']) metrics.responsesCut.inc({ reason }, 0)
 }
 
 /**
@@ -110,7 +117,7 @@ export const createLimits = (
     }),
     /** Counts a refusal, and returns the error for its caller: `rate_limited` or `unavailable`. */
     refuse: (resource: Resource, exceeded: Exceeded): AppError => {
-      metrics.refusals.inc({ reason: resource, scope: exceeded })
+      metrics.refusals.inc({ reason: reasons[resource], scope: exceeded })
       return refusals[resource][exceeded]
     },
   }

@@ -26,7 +26,7 @@ const ignore = () => {}
 /**
  * Calls `leave` when all requests that were added have been aborted. A request without a signal never is. After `stop`, the
  * listeners refer to nothing: a kept connection refers to the signal of its last request, and would keep the result of the
- * task. 200 connections with a list of 1,000 products each kept 200 MB.
+ * task. 200 connections with a page of 1 MB each kept 200 MB.
  */
 const watchRequests = (leave: (reason: unknown) => void) => {
   let onGone = leave

@@ -104,7 +104,7 @@ describe('the documentation', () => {
     assert.deepEqual(Object.keys(api.paths['/things/{id}']), ['get'])
     const { summary, responses } = api.paths['/things/{id}'].get
     assert.equal(summary, 'Get a thing')
-    assert.deepEqual(Object.keys(responses), ['200', '404', '500'])
+    assert.deepEqual(Object.keys(responses), ['200', '404', '429', '500'])
     const problem = { $ref: '#/components/schemas/Problem' }
     assert.deepEqual(responses[404].content, { 'application/problem+json': { schema: problem } })
     assert.ok(api.components.schemas.Problem.required.includes('request_id'))

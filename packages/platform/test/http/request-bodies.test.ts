@@ -115,7 +115,10 @@ describe('the bodies of requests', async () => {
     await assertHeld(held)
     assert.equal((await sendFrom(app, attacker, complete)).status, 200)
     assert.equal((await sendFrom(app, innocent, complete)).body, `{"body":${json}}`)
-    assert.match(await server.metric('requests_refused_total'), /reason="requestBytes",scope="client"\S* 1$/m)
+    assert.match(
+      await server.metric('requests_refused_total'),
+      /reason="request_bytes",scope="client"\S* 1$/m,
+    )
     assert.deepEqual(
       server.lines.filter(({ level }) => Number(level) >= 40),
       [],

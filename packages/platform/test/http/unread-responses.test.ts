@@ -44,7 +44,7 @@ describe('a client that does not read its responses', async () => {
     assert.equal((await get(attacker, '/health')).status, 200)
     assert.equal((await get(innocent, `/bytes/${large}`)).status, 200)
     assert.deepEqual(await server.counted('requests_refused_total'), [
-      'requests_refused_total{reason="responseBytes",scope="client"} 1',
+      'requests_refused_total{reason="response_bytes",scope="client"} 1',
     ])
     assert.equal((await send(attacker, `HEAD /bytes/${large} HTTP/1.1`)).status, 200)
   })

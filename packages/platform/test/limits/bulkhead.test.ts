@@ -108,9 +108,18 @@ describe('a bulkhead', () => {
     assert.equal(bulkhead.waiting(), 6)
   })
 
-  it('refuses what exceeds the total as unavailable, and counts refusals by scope', async () => {
+  it('refuses what exceeds the total as unavailable, and counts refusals by scope, from 0 on', async () => {
     const metrics = createMetrics('test-service', '0')
     const refuse = countedRefusals('tasks', 'tasks', metrics)
+    const assertCounted = async (client: number, total: number) =>
+      assert.deepEqual(
+        (await metrics.refusals.get()).values.map(({ labels, value }) => ({ ...labels, value })),
+        [
+          { reason: 'tasks', scope: 'client', value: client },
+          { reason: 'tasks', scope: 'total', value: total },
+        ],
+      )
+    await assertCounted(0, 0)
     await using opened = open({ maxWaiting: 2, maxWaitingPerClient: 1, refuse })
     const { run } = opened
     void run('running')
@@ -121,14 +130,7 @@ describe('a bulkhead', () => {
     )
     void run('b1', { client: 'bob' })
     await assert.rejects(run('c1', { client: 'cid' }), hasCode('unavailable'))
-    const { values } = await metrics.refusals.get()
-    assert.deepEqual(
-      values.map(({ labels, value }) => ({ ...labels, value })),
-      [
-        { reason: 'tasks', scope: 'client', value: 1 },
-        { reason: 'tasks', scope: 'total', value: 1 },
-      ],
-    )
+    await assertCounted(1, 1)
   })
 
   it('lets the work of admitted callers wait whatever the limits are', async () => {
@@ -250,7 +252,7 @@ describe('the result of a task', () => {
     const bulkhead = createBulkhead(defaults)
     const list = shareIdentical(
       () => 'page',
-      async () => ({ products: [] }),
+      async () => ({ items: [] }),
       bulkhead.enter,
     )
     const running = Promise.withResolvers<void>()

@@ -16,13 +16,16 @@ const mayBeStored = (error: unknown): boolean =>
 /** What each client may create per hour. `take` throws if the client has used it up. */
 const createShares = (perHour: number, { refusals }: Pick<Metrics, 'refusals'>) => {
   const { take, giveBack } = createRate({ amount: perHour, periodSeconds: 3_600 })
+  const labels = { reason: 'new_baskets', scope: 'client' } as const
+  // Prometheus needs the 0 to notice the first refusal.
+  refusals.inc(labels, 0)
   /** By their seconds, at most 3,600: an attack produces many of these errors, and each would capture its own stack trace. */
   const errors = new Map<number, AppError>()
   return {
     take: (client: string): void => {
       const seconds = take(client)
       if (seconds === undefined) return
-      refusals.inc({ reason: 'new_baskets', scope: 'client' })
+      refusals.inc(labels)
       const error = errors.get(seconds) ?? tooManyNewBaskets(seconds)
       errors.set(seconds, error)
       throw error

@@ -41,6 +41,7 @@ describe('new baskets of one client', () => {
 
   test('are limited, created empty or with an item, and existing baskets are not', async () => {
     const client = clientAt('203.0.113.1')
+    assert.equal(await refused(), '0')
     assert.equal((await client.create('ann')).statusCode, 201)
     assert.equal((await client.add('bob')).statusCode, 200)
     assert.equal((await client.create()).statusCode, 201)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { AppError } from '@shop/kernel/errors.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { readExamples } from '@shop/testing/asserts/openapi-examples.ts'
@@ -11,6 +12,14 @@ import { basketOf, openApp } from '../support/http.ts'
 const bug: Step = () => async () => {
   throw new TypeError('a bug')
 }
+
+/** What the share of the connections of a client does. */
+const refuse: Step = () => async () => {
+  throw new AppError('rate_limited', 'too many requests; try again later')
+}
+
+/** They have a limit of their own. */
+const creations = ['createBasket', 'addItem']
 
 const stale = { headers: { 'if-match': '"1"' } }
 
@@ -84,8 +93,11 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   catalog.down = false
   await using limited = await createApp(adapters, silentLogger, undefined, { newBasketsPerHour: 1 })
   await basketOf(limited.http, 'another').create()
+  for (const operation of creations) await assertProblem(limited.http, operation, 'rate_limited')
+
+  await using refusing = await createApp(adapters, silentLogger, undefined, { steps: [refuse] })
   for (const operation of operationsWith('rate_limited'))
-    await assertProblem(limited.http, operation, 'rate_limited')
+    if (!creations.includes(operation)) await assertProblem(refusing.http, operation, 'rate_limited')
 
   assert.deepEqual([...examples.unseen], [])
 })

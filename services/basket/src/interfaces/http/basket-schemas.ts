@@ -25,7 +25,7 @@ export const schemas = {
     summary: 'Create a basket for a user, or return the existing one unchanged',
     tags,
     body: NewBasketBody,
-    response: { 200: Basket, 201: Basket, ...problems(400, 412, 413, 415, 429, 503) },
+    response: { 200: Basket, 201: Basket, ...problems(400, 412, 413, 415, 503) },
   },
   addItem: {
     operationId: 'addItem',
@@ -33,7 +33,7 @@ export const schemas = {
     tags,
     params: UserParams,
     body: NewItemBody,
-    response: { 200: Basket, ...changeProblems, ...problems(429) },
+    response: { 200: Basket, ...changeProblems },
   },
   setQuantity: {
     operationId: 'setQuantity',
