@@ -9,6 +9,7 @@ import { abandonedRoutes, manyRoutes, unreadRoutes } from './rows/every-route.ts
 import { everyRpc } from './rows/every-rpc.ts'
 import { fewDescriptors } from './rows/few-descriptors.ts'
 import { hotProduct } from './rows/hot-product.ts'
+import { keptConnections } from './rows/kept-connections.ts'
 import { longPages } from './rows/long-pages.ts'
 import { fullRedis, newBaskets } from './rows/new-baskets.ts'
 import { scrapes } from './rows/scrapes.ts'
@@ -30,6 +31,7 @@ const rows: readonly Row[] = [
   unreadCalls,
   unreadResponses,
   connections,
+  keptConnections,
   longPages,
   newBaskets,
   fullRedis,

@@ -16,7 +16,7 @@ const maxProxies = 20
  */
 const goneClients = 'gone'
 
-const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/
+const mappedIpv4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /** The first four groups of an IPv6 address. */
 const networkOf = (address: string): string => {
@@ -60,7 +60,8 @@ export const clientFinder = (trustedNetworks: string): ClientFinder => {
       forwardedFor
         ?.split(',')
         .slice(-maxProxies)
-        .map((address) => withoutPort(address.trim())) ?? []
+        .map((address) => withoutPort(address.trim()))
+        .filter((address) => address !== '') ?? []
     const client = addresses.findLast((address) => !isTrusted(address))
     return client === undefined ? undefined : keyOf(client)
   }

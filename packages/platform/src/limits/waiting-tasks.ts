@@ -21,20 +21,32 @@ export type Request = RequestContext | undefined
 /** A task that waits. */
 type Entry = Readonly<{ start: () => void }>
 
-/** Calls `onGone` when all requests that were added have been aborted. A request without a signal never is. */
-const watchRequests = (onGone: (reason: unknown) => void) => {
+const ignore = () => {}
+
+/**
+ * Calls `leave` when all requests that were added have been aborted. A request without a signal never is. After `stop`, the
+ * listeners refer to nothing: a kept connection refers to the signal of its last request, and would keep the result of the
+ * task. 200 connections with a page of 1 MB each kept 200 MB.
+ */
+const watchRequests = (leave: (reason: unknown) => void) => {
+  let onGone = leave
   let waiting = 0
-  return (requests: readonly Request[]): void => {
-    waiting += requests.length
-    for (const request of requests) {
-      const signal = request?.signal
-      const onAbort = () => {
-        waiting -= 1
-        if (waiting === 0) onGone(signal?.reason)
+  return {
+    add: (requests: readonly Request[]): void => {
+      waiting += requests.length
+      for (const request of requests) {
+        const signal = request?.signal
+        const onAbort = () => {
+          waiting -= 1
+          if (waiting === 0) onGone(signal?.reason)
+        }
+        if (signal?.aborted) onAbort()
+        else signal?.addEventListener('abort', onAbort, { once: true })
       }
-      if (signal?.aborted) onAbort()
-      else signal?.addEventListener('abort', onAbort, { once: true })
-    }
+    },
+    stop: (): void => {
+      onGone = ignore
+    },
   }
 }
 
@@ -52,6 +64,7 @@ const enqueue = <Result>(
   const end = () => {
     isWaiting = false
     clearTimeout(timer)
+    requests.stop()
     queue.remove(entry)
   }
   const leave = (error: unknown) => {
@@ -60,7 +73,7 @@ const enqueue = <Result>(
     reject(error)
   }
   const timer = setTimeout(() => leave(refuse('total')), maxWaitMs)
-  const watch = watchRequests(leave)
+  const requests = watchRequests(leave)
   const entry: Entry = {
     // In the asynchronous context of the caller, not of the task that makes room.
     start: AsyncResource.bind(() => {
@@ -68,11 +81,11 @@ const enqueue = <Result>(
       resolve(task())
     }),
   }
-  const join = (...requests: readonly Request[]) => {
+  const join = (...joining: readonly Request[]) => {
     if (!isWaiting) return
-    for (const request of requests) add(request?.client, entry)
+    for (const request of joining) add(request?.client, entry)
     timer.refresh()
-    watch(requests)
+    requests.add(joining)
   }
   return { result, join }
 }

@@ -112,6 +112,16 @@ describe('a client that does not read its responses', async () => {
     await assertUnread(2 * large)
   })
 
+  it('pays nothing for responses that are ready after it has reset the connection', async () => {
+    const socket = await leaveUnread(attacker, '/late', '/late')
+    await eventually(timeoutMs, async () => assert.equal(await server.activeRequests(), 2))
+    socket.resetAndDestroy()
+    await eventually(timeoutMs, async () => assert.equal(await server.activeRequests(), 0))
+    server.respondLate()
+    assert.equal((await get(attacker, '/health')).status, 200)
+    await assertUnread(0)
+  })
+
   it('loses the connection over which it pipelines more requests than its share has room for', async () => {
     await leaveUnread(attacker, `/bytes/${large}`, '/health', '/health')
     await assertUnread(large + 2 * 16_384)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay, setImmediate as tick } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { AppError } from '@shop/kernel/errors.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { type BulkheadOptions, createBulkhead } from '../../src/limits/bulkhead.ts'
@@ -237,6 +239,36 @@ describe('calls that share a task of a bulkhead', () => {
     await endFirst()
     assert.equal(await again, 'page')
     assert.deepEqual(started, ['running', 'page'])
+  })
+})
+
+describe('the result of a task', () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+
+  // Kept connections of HTTP refer to the signal of their last request.
+  it('is not kept by the signals of requests that waited for it', async () => {
+    const { signal } = new AbortController()
+    const bulkhead = createBulkhead(defaults)
+    const list = shareIdentical(
+      () => 'page',
+      async () => ({ items: [] }),
+      bulkhead.enter,
+    )
+    const running = Promise.withResolvers<void>()
+    const first = bulkhead.run(() => running.promise)
+    const result = (async () => new WeakRef(await as({ signal }, () => list(1))))()
+    await tick()
+    await tick()
+    await tick()
+    assert.equal(bulkhead.waiting(), 1)
+    running.resolve()
+    await first
+    const page = await result
+    await tick()
+    collectGarbage()
+    assert.equal(page.deref(), undefined)
+    assert.equal(signal.aborted, false)
   })
 })
 

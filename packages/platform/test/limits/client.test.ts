@@ -34,6 +34,8 @@ describe('the client', () => {
     assert.equal(find('10.0.0.1', '[2001:db8:1:2::5]'), '2001:db8:1:2::/64')
     for (const header of ['198.51.100.1:', '[]', '[x]:5000', ':5000'])
       assert.equal(find('10.0.0.1', header), undefined)
+    assert.equal(find('10.0.0.1', '::FFFF:198.51.100.1'), '198.51.100.1')
+    assert.equal(find('10.0.0.1', '198.51.100.1, ,'), '198.51.100.1')
   })
 
   it('is unknown if a trusted proxy names none', () => {

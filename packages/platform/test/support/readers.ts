@@ -28,6 +28,7 @@ const contentHeaders = {
 export const startWithReaders = async (limits: Partial<LimitsConfig> = {}) => {
   const streams: Readable[] = []
   let lists = 0
+  const late = Promise.withResolvers<Buffer>()
   const routes = async (app: FastifyInstance) => {
     app.get('/bytes/:n', async ({ params }, reply) =>
       reply.headers(contentHeaders).send(Buffer.alloc(Number(Reflect.get(Object(params), 'n')))),
@@ -40,6 +41,7 @@ export const startWithReaders = async (limits: Partial<LimitsConfig> = {}) => {
       streams.push(stream)
       return reply.send(stream)
     })
+    app.get('/late', () => late.promise)
     app.get('/failed', async (_request, reply) => reply.code(400).send('x'.repeat(200_000)))
     app.post('/short', async () => 'short')
     app.post('/written', async (_request, reply) => reply.send(Buffer.alloc(200_000)))
@@ -61,6 +63,8 @@ export const startWithReaders = async (limits: Partial<LimitsConfig> = {}) => {
     ...server,
     streams,
     lists: () => lists,
+    /** Lets `/late` respond. */
+    respondLate: () => late.resolve(shared),
     metric,
     /** The series of a counter that are not 0. */
     counted: async (name: string): Promise<string[]> =>

@@ -61,6 +61,8 @@ export const responseHolder = (holdings: Holdings) => {
 
   return (reply: FastifyReply, bytes: number, options: HoldOptions = {}): Exceeded | undefined => {
     const { body } = options
+    // Its response has closed already, or is about to: nothing waits, and nobody would release it.
+    if (reply.request.raw.socket.destroyed) return undefined
     const client = clientOf(reply.request)
     const shared = (body && bodies.find(body, client)) ?? begin(client, bytes, options)
     if (typeof shared === 'string') return shared
