@@ -8,8 +8,11 @@ export type BulkheadOptions = WaitingOptions &
     slots: number
   }>
 
+const ignore = () => {}
+
 const createSlots = ({ slots, ...options }: BulkheadOptions) => {
-  const waiting = waitingTasks(options)
+  /** Created for the first task that waits: most bulkheads of a key never have one. */
+  let waiting: ReturnType<typeof waitingTasks> | undefined
   let running = 0
 
   /** Runs the task in a slot that has been taken. The next task takes over the slot. */
@@ -17,26 +20,30 @@ const createSlots = ({ slots, ...options }: BulkheadOptions) => {
     try {
       return await task()
     } finally {
-      if (!waiting.startNext()) running -= 1
+      if (waiting?.startNext() !== true) running -= 1
     }
   }
 
-  const enter = <Result>(
+  /** Runs the task if a slot is free; otherwise undefined. */
+  const runAtOnce = <Result>(task: () => Promise<Result>): Promise<Result> | undefined => {
+    if (running >= slots) return undefined
+    running += 1
+    return runInSlot(task)
+  }
+
+  const wait = <Result>(
     requests: readonly Request[],
     task: () => Promise<Result>,
     anyway = false,
   ): Turn<Result> => {
-    if (running < slots) {
-      running += 1
-      return { result: runInSlot(task), join: () => {} }
-    }
+    waiting ??= waitingTasks(options)
     const exceeded = anyway ? undefined : waiting.refusalOf(requests)
     return exceeded === undefined
       ? waiting.add(requests, () => runInSlot(task), anyway)
-      : { result: Promise.reject(options.refuse(exceeded)), join: () => {} }
+      : { result: Promise.reject(options.refuse(exceeded)), join: ignore }
   }
 
-  return { enter, isIdle: () => running === 0 && waiting.length() === 0, waiting: waiting.length }
+  return { runAtOnce, wait, isIdle: () => running === 0, waiting: () => waiting?.length() ?? 0 }
 }
 
 /**
@@ -45,23 +52,26 @@ const createSlots = ({ slots, ...options }: BulkheadOptions) => {
  * does not delay those of others. A task whose callers have all gone leaves the queue at once.
  */
 export const createBulkhead = (options: BulkheadOptions) => {
-  const { enter, isIdle, waiting } = createSlots(options)
+  const { runAtOnce, wait, isIdle, waiting } = createSlots(options)
   return {
     /** Runs the task when a slot is free. Rejects with `rate_limited` or `unavailable`, and then never runs it. */
     run: <Result>(task: () => Promise<Result>): Promise<Result> =>
-      enter([requestContext.getStore()], task).result,
+      runAtOnce(task) ?? wait([requestContext.getStore()], task).result,
     /** The same, whatever the limits of the queue are: for what callers that were not refused have in common. */
     runAnyway: <Result>(task: () => Promise<Result>): Promise<Result> =>
-      enter([requestContext.getStore()], task, true).result,
+      runAtOnce(task) ?? wait([requestContext.getStore()], task, true).result,
     /**
      * The same for a task with several callers. Further ones may join while it waits. It is refused only if all their
      * clients have used up their shares.
      */
-    enter: <Result>(waiters: Waiters, task: () => Promise<Result>): Turn<Result> =>
-      enter(
+    enter: <Result>(waiters: Waiters, task: () => Promise<Result>): Turn<Result> => {
+      const result = runAtOnce(task)
+      if (result !== undefined) return { result, join: ignore }
+      return wait(
         waiters.map(({ request }) => request),
         task,
-      ),
+      )
+    },
     isIdle,
     /** How many tasks wait. */
     waiting,
