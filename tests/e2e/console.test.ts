@@ -33,7 +33,11 @@ it('a service whose gRPC port is in use writes only the reason to standard error
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-  // The gRPC library writes this to the console.
-  const line = lines.find(({ source }) => source === 'console')
-  assert.deepEqual([line.level, line.msg], ['error', 'E No address added out of total 1 resolved'])
+  assert.ok(lines.length > 0)
+  for (const line of lines) assert.ok(line.level && line.msg, JSON.stringify(line))
+  // The service itself listens. If the gRPC library did, it would write to the console, too.
+  assert.deepEqual(
+    lines.filter(({ source }) => source === 'console'),
+    [],
+  )
 })

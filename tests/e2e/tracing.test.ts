@@ -32,7 +32,7 @@ const expectedTree = `basket-service server POST /baskets/:user_id/items
   basket-service internal addItem
     basket-service client ${method}
       product-service server ${method}
-        product-service internal getProducts
+        product-service internal getProductSummaries
           product-service client select products
     basket-service client GET
     basket-service client EVALSHA

@@ -68,7 +68,9 @@ for (const [engine, use, skip] of [
       assert.equal(attributes['db.system.name'], 'postgresql')
       assert.match(String(attributes['db.query.text']), /\$1/)
     }
-    assert.doesNotMatch(JSON.stringify(spans), /Secret Lamp|4711/)
+    // Random ids may contain any digits.
+    const withoutIds = (key: string, value: unknown) => (/id$/i.test(key) ? undefined : value)
+    assert.doesNotMatch(JSON.stringify(spans, withoutIds), /Secret Lamp|4711/)
     assert.deepEqual(
       statements
         .filter(({ failed }) => failed)
