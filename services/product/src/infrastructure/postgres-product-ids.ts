@@ -104,22 +104,38 @@ export const withFreeIds = async <Result>(
 
 const recheckMs = 60_000
 
+type UsableSequence = Readonly<{ sequence: string | null; role: string; isUsable: boolean }>
+
+const readSequence = async (database: Database): Promise<UsableSequence | undefined> => {
+  const { rows } = await sql<UsableSequence>`
+    select sequence::text as sequence, current_user as role,
+      has_sequence_privilege(sequence, 'usage, update') as "isUsable"
+    from (select ${idSequence} as sequence) as used
+  `.execute(database)
+  return rows[0]
+}
+
 /**
  * Returns a function that finds the sequence of the ids, by its name; undefined if there is none or the role may not use it.
  * An insert that takes the ids itself needs a right on the sequence, which one that leaves them to an identity column does
- * not. The answer is kept for a minute.
+ * not. The answer is kept for a minute. `warn` is called once, with the right to grant.
  */
-export const sequenceFinder = (database: Database): (() => Promise<string | undefined>) => {
+export const sequenceFinder = (database: Database, warn: (message: string) => void) => {
   let found: Promise<string | undefined> | undefined
   let until = 0
+  let isWarned = false
   const find = async (): Promise<string | undefined> => {
-    const { rows } = await sql<{ sequence: string | null }>`
-      select sequence::text as sequence from (select ${idSequence} as sequence) as used
-      where has_sequence_privilege(sequence, 'usage, update')
-    `.execute(database)
-    return rows[0]?.sequence ?? undefined
+    const { sequence, role, isUsable } = (await readSequence(database)) ?? {}
+    if (isUsable === true) return sequence ?? undefined
+    if (isUsable === false && !isWarned) {
+      isWarned = true
+      warn(
+        `new products are stored one by one: the role ${role} may not use the sequence ${sequence}, grant it usage on the sequence`,
+      )
+    }
+    return undefined
   }
-  return () => {
+  return (): Promise<string | undefined> => {
     if (found === undefined || performance.now() > until) {
       until = performance.now() + recheckMs
       found = find()

@@ -17,7 +17,7 @@ type WriteShares = Pick<PoolShares, 'creations' | 'changes' | 'writesOfProduct' 
  * Writes products to PostgreSQL or PGlite. Writes that arrive together share a statement and its commit, each with its own
  * outcome; one that arrives alone does not wait for others. A change takes effect if the product has not changed since it
  * was read. Otherwise it is repeated with the row locked, together with other changes of this product. `publish` receives the
- * events of a write after its commit.
+ * events of a write after its commit. `warn` receives what an operator should change.
  *
  * A write that is refused because too many wait has not begun.
  */
@@ -25,11 +25,12 @@ export const postgresProductRepository = (
   database: Database,
   publish: (events: readonly PublishedProductEvent[]) => void,
   { creations, changes, writesOfProduct, lockedWrites }: WriteShares = poolShares(),
+  warn: (message: string) => void = () => {},
 ): ProductRepository => {
   const create = createBatches<ProductFields, Product>({
     ...creations,
     awaitsTurn: true,
-    run: sharedCreations(database, sequenceFinder(database), lockedWrites),
+    run: sharedCreations(database, sequenceFinder(database, warn), lockedWrites),
   })
   const change = createBatches<ProductChange, WriteResult | undefined>({
     ...changes,
