@@ -65,7 +65,7 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
     creations: { ...writes, slots: slotsOf(Number(process.env['CSLOTS'] ?? 0.2)) },
     changes: { ...writes, slots: slotsOf(Number(process.env['USLOTS'] ?? 0.2)) },
     /** Changes of a product that is locked by another transaction, and what cannot be written together with others. */
-    lockedWrites: bulkhead(0.3, productQueue, 'locked_writes', 'writes of locked products'),
+    lockedWrites: createBulkhead({ ...productQueue, slots: slotsOf(0.3), refuse: writes.refuse }),
     /** The changes of one such product: its row lets only one transaction write. */
     writesOfProduct: {
       ...productQueue,

@@ -5,7 +5,7 @@ import { idTaken, noIdLeft } from '../../domain/errors.ts'
 import type { Product, ProductFields } from '../../domain/product.ts'
 import { isNoIdLeft, isTakenId, withFreeIds } from '../postgres-product-ids.ts'
 import type { Database } from '../products-table.ts'
-import { insertProduct, insertProducts } from './statements.ts'
+import { insertProduct, insertProducts } from './insert-statements.ts'
 import { writeOrHalve } from './write-or-halve.ts'
 
 /** Inserts one product. An id that is taken is replaced, and an error tells why the product cannot be stored. */
