@@ -1,5 +1,5 @@
 import { runText } from '@shop/postgres/statements/text.ts'
-import type { Product, ProductFields } from '../../domain/product.ts'
+import type { Creation, Product } from '../../domain/product.ts'
 import { assignedId } from '../postgres-product-ids.ts'
 import type { Database } from '../products-table.ts'
 import { arrayParameters, arraysOf, milliseconds, names, parameters, valuesOf } from './columns.ts'
@@ -29,7 +29,7 @@ from inserted left join new using (id)`
 type InsertedRow = Readonly<Record<'id' | 'version' | 'createdAt' | 'updatedAt', number>>
 
 const insertedProduct = (
-  fields: ProductFields,
+  { fields }: Creation,
   { id, version, createdAt, updatedAt }: InsertedRow,
 ): Product => ({
   ...fields,
@@ -40,25 +40,22 @@ const insertedProduct = (
 })
 
 /** Resolves with undefined if a trigger or a rule has ignored the product. */
-export const insertProduct = async (
-  database: Database,
-  fields: ProductFields,
-): Promise<Product | undefined> => {
-  const [row] = await runText<InsertedRow>(database, insertOne, valuesOf(fields))
-  return row && insertedProduct(fields, row)
+export const insertProduct = async (database: Database, creation: Creation): Promise<Product | undefined> => {
+  const [row] = await runText<InsertedRow>(database, insertOne, valuesOf(creation.fields))
+  return row && insertedProduct(creation, row)
 }
 
 /** Resolves with each product, or undefined if it was not stored: its insert alone tells why. */
 export const insertProducts = async (
   database: Database,
   sequence: string,
-  products: readonly ProductFields[],
+  creations: readonly Creation[],
 ): Promise<(Product | undefined)[]> => {
-  const values = [sequence, ...arraysOf(products)]
+  const values = [sequence, ...arraysOf(creations.map(({ fields }) => fields))]
   const rows = await runText<InsertedRow & { position: number }>(database, insertMany, values)
   const byPosition = new Map(rows.map((row) => [row.position, row]))
-  return products.map((fields, index) => {
+  return creations.map((creation, index) => {
     const row = byPosition.get(index + 1)
-    return row && insertedProduct(fields, row)
+    return row && insertedProduct(creation, row)
   })
 }
