@@ -4,10 +4,10 @@ import type { Creation, Product, ProductFields, Removal, Revision } from '../dom
 import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { type PoolShares, poolShares } from './limits/pool-shares.ts'
-import { sequenceFinder } from './postgres-product-ids.ts'
 import type { Database } from './products-table.ts'
 import { type Change, toPublished, type WriteResult } from './writing/apply-changes.ts'
 import { writeLocked } from './writing/locked-changes.ts'
+import { sequenceFinder } from './writing/sequence-finder.ts'
 import { type ProductChange, writeChanges } from './writing/shared-changes.ts'
 import { sharedCreations } from './writing/shared-creations.ts'
 

@@ -31,13 +31,14 @@ returning ${assignedId} as id, version, ${times}`
 
 /**
  * The ids come first, because the order of what an insert returns is not defined. A row that violates a unique key, or that a
- * trigger drops, is missing in the result. An id that a trigger has changed fails the statement.
+ * trigger drops, is missing in the result. An id that a trigger has changed fails the statement. A column that is generated
+ * always takes an id only if its system value is overridden.
  */
 const insertMany = `/* insert products */
 with new as materialized (
   select nextval($1::regclass) as id, * from unnest(${arrays(2)}) with ordinality as fields (${names}, position)
 ), inserted as (
-  insert into "products" (id, ${names}) select id, ${names} from new on conflict do nothing
+  insert into "products" (id, ${names}) overriding system value select id, ${names} from new on conflict do nothing
   returning id, version, ${times}
 )
 select
@@ -45,13 +46,16 @@ select
   case when position is null then ('a trigger has changed the id: ' || id)::integer else position end as position
 from inserted left join new using (id)`
 
-/** Products with another version, and those that another transaction has locked, are missing in the result. */
+/**
+ * Products with another version, and those that another transaction has locked, are missing in the result. The lock is the one
+ * that an update takes: it does not wait for a transaction that has inserted a reference to the product, such as an order.
+ */
 const updateMany = `/* update products */
 with new as materialized (
   select new.* from "products"
   join unnest($1::integer[], $2::integer[], $3::integer[], ${arrays(4)}) as new (id, expected, next, ${names})
     on products.id = new.id and products.version = new.expected
-  order by products.id for update of products skip locked
+  order by products.id for no key update of products skip locked
 )
 update "products" set ${writtenColumns.map(({ column }) => `${column} = new.${column}`).join(', ')},
   version = new.next, updated_at = clock_timestamp()
@@ -64,7 +68,7 @@ update "products" set ${writtenColumns.map(({ column }, index) => `${column} = $
 where id = $1 and version = $2
 returning ${updated}`
 
-/** The same as for updates. */
+/** The same, but with the lock of a deletion, which waits for references. */
 const deleteMany = `/* delete products */
 with old as materialized (
   select products.id from "products"
