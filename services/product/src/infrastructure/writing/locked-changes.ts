@@ -5,7 +5,7 @@ import type { Product } from '../../domain/product.ts'
 import { type Database, productColumns } from '../products-table.ts'
 import { productOf } from '../reading/product-row.ts'
 import { applyChanges, type Change, type WriteResult, writtenAt } from './apply-changes.ts'
-import { isRemoval, isUpdate, writeProduct } from './statements.ts'
+import { isRemoval, isUpdate, writeProduct } from './change-statements.ts'
 
 /** Reads and locks the row: no other transaction can write it until this one ends. */
 const findLocked = async (transaction: Database, id: number): Promise<Product | undefined> => {
