@@ -21,7 +21,7 @@ export type BatchesOptions<Item, Result> = WaitingOptions &
   }>
 
 /** Runs the batch in the context of its first caller, and settles each item. Calls `onEnd` before that. */
-const runBatch = async <Item, Result>(
+export const runBatch = async <Item, Result>(
   entries: readonly Entry<Item, Result>[],
   run: RunBatch<Item, Result>,
   onEnd: () => void,
