@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
@@ -16,22 +15,19 @@ export const keyPrefix = 'basket:'
 
 /** The queue of each basket. */
 const queue = { maxWaiting: 1_000, maxWaitingPerClient: 500, maxWaitMs: 5_000 } as const
+/** The changes of a batch take about 1 µs each, but all its responses are made in one turn of the event loop: 5 ms. */
 const maxBatchSize = 100
+/** For 7,000 to 15,000 baskets of three lines. A basket that is forgotten costs its next write a GET, and no more. */
 const rememberedBytes = 16 * 1_024 * 1_024
 const maxAttempts = 100
-
-/**
- * Pauses for a random time, so that competing processes stop colliding. The maximum grows by 1 ms per attempt,
- * up to 20 ms.
- */
-const pause = (attempt: number) => delay(Math.random() * Math.min(attempt, 20))
 
 type Redis = Pick<RedisStore, 'get' | 'compareAndSet'>
 
 /**
- * Returns a function that applies changes to the basket of a key, and stores the result with one compare-and-set, retried
- * if another process wrote first. The first attempt is made with the record that this process stored last, which saves a
- * GET. Outcomes are returned only if they were found from what Redis holds.
+ * Returns a function that applies changes to the basket of a key, and stores the result with one compare-and-set, repeated
+ * at once if another process wrote first: a pause would make what was found outdated, and did starve processes. The first
+ * attempt is made with the record that this process stored last, which saves a GET. Outcomes are returned only if they
+ * were found from what Redis holds. After an error, the record is forgotten: it is unknown what Redis holds.
  */
 const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
   const remembered = rememberedRecords(rememberedBytes)
@@ -62,7 +58,6 @@ const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
           return outcomes
         }
         current = found
-        if (isVerified) await pause(attempt)
       }
       isVerified = true
     }
