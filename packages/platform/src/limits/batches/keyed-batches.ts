@@ -10,6 +10,14 @@ type Options<Key, Item, Result> = WaitingOptions &
     maxBatchSize: number
   }>
 
+/** The result of a batch of one item. Throws its error. */
+const resultOf = <Result>(outcomes: readonly Outcome<Result>[]): Result => {
+  const [outcome] = outcomes
+  if (outcome === undefined || outcomes.length > 1) throw new Error('run() must return one outcome per item')
+  if ('error' in outcome) throw outcome.error
+  return outcome.value
+}
+
 /**
  * Works off the items of each key in batches, one batch at a time; other keys do not wait for it. An item whose key is idle
  * is a batch of its own, at once. Every key has a queue of its own.
@@ -36,17 +44,11 @@ export const keyedBatches = <Key, Item, Result>({
   const runAlone = async (key: Key, item: Item): Promise<Result> => {
     requestContext.getStore()?.signal?.throwIfAborted()
     busy.set(key, undefined)
-    let outcomes: readonly Outcome<Result>[]
     try {
-      outcomes = await run(key, [item])
+      return resultOf(await run(key, [item]))
     } finally {
       runNext(key)
     }
-    const [outcome] = outcomes
-    if (outcome === undefined || outcomes.length > 1)
-      throw new Error('run() must return one outcome per item')
-    if ('error' in outcome) throw outcome.error
-    return outcome.value
   }
 
   return {
