@@ -18,8 +18,11 @@ export const requestContext = new AsyncLocalStorage<RequestContext>()
 /** Runs `work` as a part of the current request. It stops when the signal aborts, also if nothing else may stop it. */
 export const stopOnAbort = <Result>(signal: AbortSignal, work: () => Result): Result => {
   const request = requestContext.getStore()
-  const signals = [signal, ...(request?.signal === undefined ? [] : [request.signal])]
-  return requestContext.run({ requestId: randomUUID(), ...request, signal: AbortSignal.any(signals) }, work)
+  const both = request?.signal === undefined ? signal : AbortSignal.any([signal, request.signal])
+  return requestContext.run(
+    request === undefined ? { requestId: randomUUID(), signal: both } : { ...request, signal: both },
+    work,
+  )
 }
 
 /** The header (HTTP) and metadata key (gRPC) that carries the request id. */
@@ -42,14 +45,16 @@ export const requestIdFrom = (received: unknown): string =>
  * Returns a signal that aborts once all the signals have aborted. Returns undefined if a caller has no
  * signal: the work must then finish.
  */
-const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
+const allAborted = (waiting: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
+  // Waiters may share a signal.
+  const signals = [...new Set(waiting)]
   if (signals.length === 1) return signals[0]
   if (signals.includes(undefined)) return undefined
   const controller = new AbortController()
-  let waiting = signals.length
+  let missing = signals.length
   const onAbort = (signal: AbortSignal) => {
-    waiting -= 1
-    if (waiting === 0) controller.abort(signal.reason)
+    missing -= 1
+    if (missing === 0) controller.abort(signal.reason)
   }
   for (const signal of signals) {
     if (signal?.aborted) onAbort(signal)

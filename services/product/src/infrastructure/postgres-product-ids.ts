@@ -74,11 +74,11 @@ export const isTakenId = (error: unknown): boolean =>
 const outOfRange = 'the id is out of range'
 
 /**
- * What an insert returns as the id. Out of range, which a column of type bigint or a descending sequence allows,
- * it fails the insert (22P02), which then stores nothing: the contract has no such id, so it could never be read.
+ * SQL for the id of a stored product. Out of range, which a column of type bigint or a descending sequence allows, it fails
+ * the statement (22P02), which then stores nothing: the contract has no such id, so it could never be read.
  */
-export const assignedId = sql<number>`case when id between 1 and ${sql.lit(limits.integer)} then id
-  else (${sql.lit(`${outOfRange}: `)} || id)::integer end`.as('id')
+export const assignedId = `case when id between 1 and ${limits.integer} then id
+  else ('${outOfRange}: ' || id)::integer end`
 
 /**
  * Whether an insert failed because the sequence of the ids has reached its end (2200H), or the end of the range. The
@@ -99,5 +99,51 @@ export const withFreeIds = async <Result>(
     if (!isTakenId(error)) throw error
     await advanceProductIds(database)
     return await insert()
+  }
+}
+
+const recheckMs = 60_000
+
+type UsableSequence = Readonly<{ sequence: string | null; role: string; isUsable: boolean }>
+
+const readSequence = async (database: Database): Promise<UsableSequence | undefined> => {
+  const { rows } = await sql<UsableSequence>`
+    select sequence::text as sequence, current_user as role,
+      has_sequence_privilege(sequence, 'usage, update') as "isUsable"
+    from (select ${idSequence} as sequence) as used
+  `.execute(database)
+  return rows[0]
+}
+
+/**
+ * Returns a function that finds the sequence of the ids, by its name; undefined if there is none or the role may not use it.
+ * An insert that takes the ids itself needs a right on the sequence, which one that leaves them to an identity column does
+ * not. The answer is kept for a minute. `warn` is called once, with the right to grant.
+ */
+export const sequenceFinder = (database: Database, warn: (message: string) => void) => {
+  let found: Promise<string | undefined> | undefined
+  let until = 0
+  let isWarned = false
+  const find = async (): Promise<string | undefined> => {
+    const { sequence, role, isUsable } = (await readSequence(database)) ?? {}
+    if (isUsable === true) return sequence ?? undefined
+    if (isUsable === false && !isWarned) {
+      isWarned = true
+      warn(
+        `new products are stored one by one: the role ${role} may not use the sequence ${sequence}, grant it usage on the sequence`,
+      )
+    }
+    return undefined
+  }
+  return (): Promise<string | undefined> => {
+    if (found === undefined || performance.now() > until) {
+      until = performance.now() + recheckMs
+      found = find()
+      // After an error, the next call asks again.
+      found.catch(() => {
+        found = undefined
+      })
+    }
+    return found
   }
 }

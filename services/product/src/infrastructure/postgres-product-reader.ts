@@ -39,6 +39,23 @@ const pageOf = (rows: Row[], listing: ProductListing): Readonly<{ rows: Row[]; i
 const selectByIds = (database: Database, ids: readonly number[]) =>
   database.selectFrom('products').where('id', '=', sql<number>`any(${ids}::integer[])`).orderBy('id')
 
+/** Returns the products that exist; instead of one that cannot be read, the error. */
+export const findEach = async (
+  database: Database,
+  ids: readonly number[],
+): Promise<Map<number, Product | Error>> => {
+  const rows = await selectByIds(database, ids).select(productColumns).execute()
+  return new Map(
+    rows.map((row): [number, Product | Error] => {
+      try {
+        return [row.id, productOf(row)]
+      } catch (error) {
+        return [row.id, error instanceof Error ? error : new Error('unreadable', { cause: error })]
+      }
+    }),
+  )
+}
+
 /**
  * Reads products from PostgreSQL or PGlite. Every listing that the routes offer reads a range of one index.
  */
