@@ -8,7 +8,9 @@ import { seedGenerated } from '../../src/infrastructure/generated-products.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
+import { deleteProducts, updateProducts } from '../../src/infrastructure/writing/change-statements.ts'
 import { sortEntries } from '../support/sorts.ts'
+import { openServerDatabase } from '../support/store.ts'
 
 type Plan = Readonly<{ 'Node Type': string; Filter?: string; 'Index Name'?: string; Plans?: readonly Plan[] }>
 
@@ -25,11 +27,11 @@ const planOf = async (
   mode: (typeof planModes)[number],
   { sql: text, parameters }: CompiledQuery,
 ): Promise<Plan[]> => {
-  const literals = parameters.map((value) =>
-    typeof value === 'number'
-      ? String(value)
-      : `'${value instanceof Date ? value.toISOString() : String(value)}'`,
-  )
+  const literals = parameters.map((value) => {
+    if (typeof value === 'number') return String(value)
+    if (value instanceof Date) return `'${value.toISOString()}'`
+    return Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`
+  })
   await sql`set plan_cache_mode = ${sql.raw(mode)}`.execute(database)
   await sql`prepare tested as ${sql.raw(text)}`.execute(database)
   const { rows } = await sql<{
@@ -41,7 +43,9 @@ const planOf = async (
   return nodesOf(plan)
 }
 
-describe('every page, first or deep, is a single index range scan', { skip: withoutPostgres }, () => {
+describe('plans of statements: every page, first or deep, is a single index range scan', {
+  skip: withoutPostgres,
+}, () => {
   let schema: Awaited<ReturnType<typeof ownSchema>>
   let database: Database
   const statements: CompiledQuery[] = []
@@ -151,4 +155,47 @@ describe('every page, first or deep, is a single index range scan', { skip: with
           )
         }
   })
+
+  const productAt = async (id: number) => {
+    const [product] = await postgresProductReader(database).findMany([id])
+    assert.ok(product)
+    return product
+  }
+  const byIds: Record<string, (on: Database) => Promise<unknown>> = {
+    'a read by ids': (on) => postgresProductReader(on).findMany([1]),
+    'an update': async (on) =>
+      updateProducts(on, [{ before: await productAt(1), after: await productAt(1) }]),
+    'a removal': async (on) =>
+      deleteProducts(on, [{ before: { ...(await productAt(1)), version: 99 }, after: undefined }]),
+  }
+
+  for (const [name, run] of Object.entries(byIds)) {
+    it(`${name} reads products by their primary key only`, async () => {
+      await run(database)
+      const statement = statements.at(-1)
+      assert.ok(statement)
+      for (const mode of planModes) {
+        const nodes = await planOf(database, mode, statement)
+        const scans = nodes.filter(({ 'Node Type': type }) => type.includes('Scan'))
+        assert.ok(scans.some((node) => node['Index Name'] === 'products_pkey'))
+        assert.equal(
+          scans.find(({ 'Node Type': type }) => type === 'Seq Scan'),
+          undefined,
+        )
+      }
+    })
+
+    it(`${name} is planned once, not for each length of its arrays`, async () => {
+      await using opened = openServerDatabase(schema.url)
+      const plans = await opened.database.connection().execute(async (connection) => {
+        for (let executed = 0; executed < 12; executed++) await run(connection)
+        const { rows } = await sql<{ custom: number; generic: number }>`
+          select custom_plans as custom, generic_plans as generic from pg_prepared_statements
+          where statement like '%unnest%' or statement like '%any(%'
+        `.execute(connection)
+        return rows
+      })
+      assert.deepEqual(plans, [{ custom: 5, generic: 7 }])
+    })
+  }
 })
