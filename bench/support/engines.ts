@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Outcome } from './load.ts'
 
 const execute = promisify(execFile)
 
@@ -14,8 +15,10 @@ export const isInstalled = async (program: string): Promise<boolean> =>
 
 type Options = Readonly<{ url: string; connections: number; seconds: number }>
 
-/** Runs pgbench with prepared selects of one product by primary key. Returns the selects per second. */
-export const pgbench = async ({ url, connections, seconds }: Options, products: number): Promise<number> => {
+const outcomeOf = (rate: number, requests: number): Outcome => ({ requests, rate, failed: 0, p50: 0, p99: 0 })
+
+/** Runs pgbench with prepared selects of one product by primary key. */
+export const pgbench = async ({ url, connections, seconds }: Options, products: number): Promise<Outcome> => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   try {
     const script = join(folder, 'select.sql')
@@ -28,17 +31,17 @@ export const pgbench = async ({ url, connections, seconds }: Options, products: 
       `-n -M prepared -c ${connections} -j 1 -T ${seconds} -f ${script} ${url}`.split(' '),
     )
     const [, rate] = /tps = ([\d.]+)/.exec(stdout) ?? []
-    return Number(rate)
+    return outcomeOf(Number(rate), Number(rate) * seconds)
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-/** Runs redis-benchmark with GETs of one key, without pipelining. Returns the GETs per second. */
+/** Runs redis-benchmark with GETs of one key, without pipelining. */
 export const redisBenchmark = async (
   { url, connections, seconds }: Options,
   key: string,
-): Promise<number> => {
+): Promise<Outcome> => {
   const { hostname, port, pathname } = new URL(url)
   // redis-benchmark takes a number of requests, not a duration. This number takes about `seconds`.
   const requests = seconds * 50_000
@@ -49,5 +52,5 @@ export const redisBenchmark = async (
     ),
   )
   const [, rate] = /^"get[^"]*","([\d.]+)"/im.exec(stdout) ?? []
-  return Number(rate)
+  return outcomeOf(Number(rate), requests)
 }
