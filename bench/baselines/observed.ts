@@ -5,7 +5,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import pino from 'pino'
 
 export type Observe = (fields: Readonly<Record<string, unknown>>, seconds: number) => void
@@ -31,7 +31,11 @@ export const createObservedApp = (): { app: FastifyInstance; observe: Observe | 
   const { LOG_FILE } = process.env
   if (LOG_FILE === undefined) return { app: Fastify(), observe: undefined }
   const logger: FastifyBaseLogger = pino({ level: 'info' }, pino.destination({ dest: LOG_FILE, sync: false }))
-  const app = Fastify({ loggerInstance: logger, disableRequestLogging: true, genReqId: () => randomUUID() })
+  const app = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+  })
   const measure = addMetrics(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)

@@ -17,6 +17,9 @@ type Options = Readonly<{ url: string; connections: number; seconds: number }>
 
 const outcomeOf = (rate: number, requests: number): Outcome => ({ requests, rate, failed: 0, p50: 0, p99: 0 })
 
+/** PostgreSQL allows 100 connections, and the candidates have some sixty. */
+const maxConnections = 32
+
 /** Runs pgbench with prepared selects of one product by primary key. */
 export const pgbench = async ({ url, connections, seconds }: Options, products: number): Promise<Outcome> => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
@@ -28,7 +31,9 @@ export const pgbench = async ({ url, connections, seconds }: Options, products: 
     )
     const { stdout } = await execute(
       'pgbench',
-      `-n -M prepared -c ${connections} -j 1 -T ${seconds} -f ${script} ${url}`.split(' '),
+      `-n -M prepared -c ${Math.min(connections, maxConnections)} -j 1 -T ${seconds} -f ${script} ${url}`.split(
+        ' ',
+      ),
     )
     const [, rate] = /tps = ([\d.]+)/.exec(stdout) ?? []
     return outcomeOf(Number(rate), Number(rate) * seconds)
