@@ -117,7 +117,7 @@ export const tablesOf = ({ rows, mixed, starts }: Results): string => {
       ratioTable(rows, compared.slice(1)),
     ],
     rows.length > 0 && [
-      'CPU µs per request: service + store; for adds, service + product service + stores',
+      'CPU µs per request: service + store; for baskets, basket service + product service + stores',
       tableOf(rows, columnsFor(rows, compared, String, cpuText)),
     ],
     rows.length > 0 && ['p50 / p99, in ms', tableOf(rows, columnsFor(rows, compared, String, latency))],

@@ -31,10 +31,11 @@ type Group = keyof Processes
 type Measurement = Outcome & Readonly<{ cpu: Partial<Record<Group, number>>; megabytes: number }>
 
 /** Takes one measurement: the outcome, and what the processes used meanwhile. */
-export const measure = async ({ processes, run }: Candidate): Promise<Measurement> => {
+export const measure = async ({ name, processes, run }: Candidate): Promise<Measurement> => {
   const groups = Object.entries(processes).filter(([, pids]) => pids.length > 0)
   const before = groups.map(([, pids]) => usageOf(pids))
   const outcome = await run()
+  if (outcome.rate === 0) throw new Error(`all requests to ${name} failed`)
   const cpu = groups.map(([group, pids], index) => {
     const seconds = secondsBetween(before[index] ?? new Map(), usageOf(pids))
     return [group, (seconds / outcome.requests) * 1e6]

@@ -50,6 +50,7 @@ const createClient = ({ requests, connections }: DriverLoad) => {
     let status = 0
     if (pool === undefined || options === undefined) return done(false)
     pool.dispatch(options, {
+      onRequestStart: () => {},
       onResponseStart: (_controller, code) => {
         status = code
       },

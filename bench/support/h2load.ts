@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHistogram } from 'node:perf_hooks'
 import { promisify } from 'node:util'
+import { Client, credentials } from '@grpc/grpc-js'
 import { BatchGetProductsRequest, GetProductRequest } from '@shop/contracts/product/product.ts'
 import type { GrpcLoad } from './grpc-load.ts'
 import type { Outcome } from './load.ts'
@@ -35,9 +36,20 @@ const durationsIn = (log: string) => {
   return durations
 }
 
+/** The bytes of an answer to the message, with its frame. */
+const answerSize = (address: string, path: string, message: Uint8Array): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const client = new Client(address, credentials.createInsecure())
+    client.makeUnaryRequest(path, Buffer.from, Buffer.from, message, (error, answer) => {
+      client.close()
+      if (error) reject(error)
+      else resolve(framed(answer ?? new Uint8Array()).length)
+    })
+  })
+
 /**
  * Repeats the first of the calls with h2load of nghttp2, which is faster than a client in Node.js. It does not
- * read the status of gRPC: only the transport can fail.
+ * read the status of gRPC, so the successful calls are counted by their bytes: a refused one has none.
  */
 export const driveWithH2load = async ({
   address,
@@ -48,24 +60,29 @@ export const driveWithH2load = async ({
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   try {
     const { method, message } = requestOf(calls[0] ?? [])
+    const path = `/product.ProductService/${method}`
+    const size = await answerSize(address, path, message)
     const [body, log] = [join(folder, 'message'), join(folder, 'log')]
     writeFileSync(body, framed(message))
     // A server allows 100 calls on a connection, ours too.
     const connections = Math.max(Math.min(4, concurrency), Math.ceil(concurrency / 100))
-    const counts = `-c${connections} -m${Math.ceil(concurrency / connections)} -D${seconds} -d${body} --log-file=${log}`
-    const { stdout } = await execute('h2load', [
-      ...counts.split(' '),
-      '-H',
-      'content-type: application/grpc',
-      '-H',
-      'te: trailers',
-      `http://${address}/product.ProductService/${method}`,
-    ])
-    const [, done, succeeded] = /(\d+) done, (\d+) succeeded/.exec(stdout)?.map(Number) ?? []
-    if (done === undefined || succeeded === undefined) throw new Error(`h2load reports nothing: ${stdout}`)
+    const options = [
+      `-c${connections}`,
+      `-m${Math.ceil(concurrency / connections)}`,
+      `-D${seconds}`,
+      `-d${body}`,
+      `--log-file=${log}`,
+      '--header=content-type: application/grpc',
+      '--header=te: trailers',
+    ]
+    const { stdout } = await execute('h2load', [...options, `http://${address}${path}`])
+    const [, requests] = /(\d+) done/.exec(stdout)?.map(Number) ?? []
+    const [, bytes] = /\((\d+)\) data/.exec(stdout)?.map(Number) ?? []
+    if (!requests || bytes === undefined) throw new Error(`h2load reports nothing: ${stdout}`)
+    const succeeded = Math.min(requests, Math.floor(bytes / size))
     const durations = durationsIn(readFileSync(log, 'utf8'))
     const [p50, p99] = [durations.percentile(50) / 1_000, durations.percentile(99) / 1_000]
-    return { requests: done, rate: succeeded / seconds, failed: done - succeeded, p50, p99 }
+    return { requests, rate: succeeded / seconds, failed: requests - succeeded, p50, p99 }
   } finally {
     rmSync(folder, { recursive: true })
   }
