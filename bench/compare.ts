@@ -58,9 +58,12 @@ const write = (results: Results, text: string): void => {
   const { products, rounds, seconds } = settings
   const whole = { settings: { products, rounds, seconds }, loadGenerator, node: process.version, ...results }
   writeFileSync(join(root, 'bench/results/latest.json'), `${JSON.stringify(whole, null, 1)}\n`)
+  const plots = plotsOf(results)
+  writePlots(plots)
+  const images = Object.keys(plots).map((name) => `![${name.replaceAll('-', ' ')}](performance/${name}.svg)`)
   const page = join(root, 'docs/performance.md')
-  writeFileSync(page, replaceSection(readFileSync(page, 'utf8'), 'results', text))
-  writePlots(plotsOf(results))
+  const section = [text, ...images].join('\n\n')
+  writeFileSync(page, replaceSection(readFileSync(page, 'utf8'), 'results', section))
 }
 
 await run(async () => {

@@ -107,6 +107,14 @@ export type Results = Readonly<{
   starts: Readonly<Record<string, Start>> | undefined
 }>
 
+/** The largest resident memory that each of the compared candidates had after any row. */
+const memoryText = (rows: readonly RowResult[]): string =>
+  compared
+    .map((name) => [name, Math.max(0, ...rows.map((row) => find(row, name)?.megabytes ?? 0))] as const)
+    .filter(([, megabytes]) => megabytes > 0)
+    .map(([name, megabytes]) => `${name} ${megabytes.toFixed(0)} MB`)
+    .join(', ')
+
 /** The tables of docs/performance.md, as far as this run has measured them. */
 export const tablesOf = ({ rows, mixed, starts }: Results): string => {
   const latency = ({ p50, p99 }: Summary) => `${short(p50.median)} / ${short(p99.median)}`
