@@ -1,4 +1,4 @@
-import type { HttpRequest } from './support/load.ts'
+import type { HttpRequest } from './support/load/http-load.ts'
 
 /**
  * The data that requests refer to: the number of stored products, the ids of products that never run out of

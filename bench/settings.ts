@@ -1,5 +1,6 @@
 import { numberVariable } from '@shop/platform/config/number-variable.ts'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import type { Scenario } from './scenarios.ts'
 
 /** At this number, all scenarios and candidates are measured by default. */
 export const usualConnections = 64
@@ -39,3 +40,20 @@ export type Settings = ReturnType<typeof readSettings>
 /** Whether the run measures only a part, so that its results must not replace those of a whole run. */
 export const isPartial = ({ connections, rates, only, candidates }: Settings): boolean =>
   [connections, rates, only, candidates].some((choice) => choice !== undefined)
+
+/** The candidates that are measured at every number of connections. */
+const compared = /^(ours|obvious|obvious with logs|nest)$/
+
+/** Whether this run measures this candidate. */
+export const isChosen =
+  (settings: Settings, scenario: Pick<Scenario, 'thorough'>, connections: number) => (name: string) => {
+    if (settings.candidates !== undefined) return settings.candidates.test(name)
+    if (name === 'ours, 2 workers') return scenario.thorough === true && connections === usualConnections
+    return connections === usualConnections || compared.test(name)
+  }
+
+/** The numbers of connections at which this run measures a scenario. */
+export const countsOf = (
+  { connections }: Settings,
+  { thorough }: Pick<Scenario, 'thorough'>,
+): readonly number[] => connections ?? (thorough ? [usualConnections, 1, 8, 256] : [usualConnections])

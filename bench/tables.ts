@@ -136,5 +136,9 @@ export const tablesOf = ({ rows, mixed, starts }: Results): string => {
     mixed && [`Mixed load, by arrivals. Capacity per second: ${capacityText(mixed)}`, mixedTable(mixed)],
     starts && ['Start', startTable(starts)],
   ]
-  return sections.flatMap((section) => (section ? [`**${section[0]}**`, section[1] ?? ''] : [])).join('\n\n')
+  const memory = rows.length > 0 ? [`Largest resident memory after load: ${memoryText(rows)}.`] : []
+  return [
+    ...sections.flatMap((section) => (section ? [`**${section[0]}**`, section[1] ?? ''] : [])),
+    ...memory,
+  ].join('\n\n')
 }

@@ -1,4 +1,4 @@
-import { drive, type HttpRequest, type Outcome } from './load.ts'
+import { drive, type HttpRequest, type Outcome } from './load/http-load.ts'
 import { residentMegabytes, secondsBetween, usageOf } from './processor-time.ts'
 import { type Spread, spreadOf } from './report.ts'
 import { measureInRounds } from './rounds.ts'
@@ -12,6 +12,9 @@ export type Processes = Readonly<{
 
 /** A subject of the comparison. `run` applies the same kind of load to every candidate, and measures it. */
 export type Candidate = Readonly<{ name: string; processes: Processes; run: () => Promise<Outcome> }>
+
+/** One comparison: a scenario at a number of connections. Its servers start when the candidates are created. */
+export type Row = Readonly<{ scenario: string; connections: number; candidates: () => Promise<Candidate[]> }>
 
 export const httpCandidate = (
   name: string,

@@ -67,6 +67,17 @@ const lazily = <Name extends string, Value>(functions: Readonly<Record<Name, () 
   }
 }
 
+const environmentsOf = (folder: string, databaseUrl: string) => {
+  const ours = productionSettings(folder)
+  return {
+    ours,
+    // Several processes cannot share a rolling file.
+    workers: { ...ours, WORKERS: '2', LOG_OUTPUT: 'console', OUTPUT_FILE: join(folder, 'workers.log') },
+    database: { DATABASE_URL: databaseUrl },
+    logs: (name: string) => ({ LOG_FILE: join(folder, `${name}.log`) }),
+  }
+}
+
 /** The candidates for the catalog and for the baskets. Each is started when it is first needed. */
 export const createServers = async (
   stack: AsyncDisposableStack,
@@ -79,18 +90,13 @@ export const createServers = async (
     const store = catalog ? [...postgres, ...redis] : postgres
     return { ...server, processes: { service: [server.pid], ...called, store } }
   }
-  const ours = productionSettings(folder)
-  // Several processes cannot share a rolling file.
-  const workers = { ...ours, WORKERS: '2', LOG_OUTPUT: 'console', OUTPUT_FILE: join(folder, 'workers.log') }
-  const stores = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl }
-  const logs = (name: string) => ({ LOG_FILE: join(folder, `${name}.log`) })
-
+  const { ours, workers, database, logs } = environmentsOf(folder, databaseUrl)
   const catalogs = lazily({
-    ours: () => start('product', { ...ours, DATABASE_URL: databaseUrl }),
-    'ours, 2 workers': () => start('product', { ...workers, DATABASE_URL: databaseUrl }),
-    obvious: () => start('obviousProduct', stores),
-    'obvious with logs': () => start('obviousProduct', { ...stores, ...logs('products') }),
-    nest: () => start('nest', { ...stores, ...logs('nest') }),
+    ours: () => start('product', { ...ours, ...database }),
+    'ours, 2 workers': () => start('product', { ...workers, ...database }),
+    obvious: () => start('obviousProduct', database),
+    'obvious with logs': () => start('obviousProduct', { ...database, ...logs('products') }),
+    nest: () => start('nest', { ...database, ...logs('nest') }),
     constant: () => start('constant', {}),
     'bare constant': () => start('constant', {}),
     empty: () => start('empty', {}),

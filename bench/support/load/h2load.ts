@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { Client, credentials } from '@grpc/grpc-js'
 import { BatchGetProductsRequest, GetProductRequest } from '@shop/contracts/product/product.ts'
 import type { GrpcLoad } from './grpc-load.ts'
-import type { Outcome } from './load.ts'
+import type { Outcome } from './http-load.ts'
 
 const execute = promisify(execFile)
 
@@ -40,10 +40,11 @@ const durationsIn = (log: string) => {
 const answerSize = (address: string, path: string, message: Uint8Array): Promise<number> =>
   new Promise((resolve, reject) => {
     const client = new Client(address, credentials.createInsecure())
-    client.makeUnaryRequest(path, Buffer.from, Buffer.from, message, (error, answer) => {
+    const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes)
+    client.makeUnaryRequest(path, asBuffer, asBuffer, message, (error, answer = Buffer.alloc(0)) => {
       client.close()
       if (error) reject(error)
-      else resolve(framed(answer ?? new Uint8Array()).length)
+      else resolve(framed(answer).length)
     })
   })
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { askChild } from './child.ts'
 import type { DriverLoad } from './driver.ts'
-import { isInstalled } from './engines.ts'
+import { installed } from './engines.ts'
 
 export type HttpRequest = Readonly<{ method: 'GET' | 'POST' | 'PUT'; path: string; body?: unknown }>
 
@@ -80,7 +80,7 @@ export const driveInChild = (load: DriverLoad): Promise<Outcome> =>
 const driveWithUndici = ({ url, requests, ...load }: Load): Promise<Outcome> =>
   driveInChild({ ...load, requests: requests.map((request) => ({ url, ...request })) })
 
-export const loadGenerator = (await isInstalled('wrk')) ? 'wrk' : 'undici'
+export const loadGenerator = installed.has('wrk') ? 'wrk' : 'undici'
 
 /** Sends the requests over and over on `connections` connections, from a child process. */
 export const drive: (load: Load) => Promise<Outcome> =

@@ -3,15 +3,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Outcome } from './load.ts'
+import type { Outcome } from './http-load.ts'
 
 const execute = promisify(execFile)
 
-export const isInstalled = async (program: string): Promise<boolean> =>
+const isInstalled = async (program: string): Promise<boolean> =>
   execute('sh', ['-c', `command -v ${program}`]).then(
     () => true,
     () => false,
   )
+
+/** The programs on this machine that measure the stores, or create load. */
+export const installed = new Set<string>()
+for (const program of ['pgbench', 'redis-benchmark', 'h2load', 'wrk'])
+  if (await isInstalled(program)) installed.add(program)
 
 type Options = Readonly<{ url: string; connections: number; seconds: number }>
 

@@ -10,7 +10,7 @@ import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { arrivalTimes } from './arrivals.ts'
-import type { HttpRequest, Outcome } from './load.ts'
+import type { HttpRequest, Outcome } from './http-load.ts'
 
 export type DriverLoad = Readonly<{
   /** Sent in this order, over and over. */

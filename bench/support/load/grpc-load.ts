@@ -5,7 +5,7 @@ import { createHistogram } from 'node:perf_hooks'
 import { type ClientUnaryCall, credentials } from '@grpc/grpc-js'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { askChild } from './child.ts'
-import type { Outcome } from './load.ts'
+import type { Outcome } from './http-load.ts'
 
 export type GrpcLoad = Readonly<{
   address: string
