@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { describe, it } from 'node:test'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { arrivalTimes } from '../bench/support/load/arrivals.ts'
+import { driveInChild } from '../bench/support/load/http-load.ts'
 import { secondsBetween, usageOf } from '../bench/support/processor-time.ts'
 import { markdownTable, replaceSection, spreadOf } from '../bench/support/report.ts'
 import { measureInRounds } from '../bench/support/rounds.ts'
@@ -27,6 +30,31 @@ describe('the arrivals of an open load', () => {
   it('are independent of each other: 63 % of the gaps are shorter than the mean', () => {
     const shorter = gaps.filter((gap) => gap < 2).length / gaps.length
     assert.ok(Math.abs(shorter - (1 - Math.exp(-1))) < 0.02, `${shorter}`)
+  })
+})
+
+describe('an open load of a server that stops for 300 ms twice a second', () => {
+  /** Blocks this process, while the load comes from another one. */
+  const stop = () => {
+    for (const end = performance.now() + 300; performance.now() < end; );
+  }
+  const server = createServer((_request, response) => response.end())
+  before(async () => {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  })
+  after(() => server.close())
+
+  it('arrives at its rate all the same, and waits for the server', async () => {
+    const timer = setInterval(stop, 500)
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const requests = [{ url, method: 'GET', path: '/' }] as const
+    const { rate, failed, p50, p99 } = await driveInChild({ requests, connections: 1, seconds: 1, rate: 100 })
+    clearInterval(timer)
+    assert.equal(failed, 0)
+    assert.ok(rate > 50 && rate < 150, `${rate} per second`)
+    // Three of five arrive while the server does not answer. A client that waits for it would send only one then.
+    assert.ok(p50 > 10 && p99 > 200, `p50 ${p50} ms, p99 ${p99} ms`)
   })
 })
 

@@ -65,7 +65,7 @@ const createClient = ({ requests, connections }: DriverLoad) => {
 
 const createRecorder = () => {
   const durations = createHistogram()
-  const counts = { succeeded: 0, failed: 0 }
+  const counts = { requests: 0, succeeded: 0, failed: 0 }
   const record = (startTime: number, succeeded: boolean): void => {
     durations.record(Math.max(1, Math.round((performance.now() - startTime) * 1_000)))
     counts[succeeded ? 'succeeded' : 'failed'] += 1
@@ -73,7 +73,7 @@ const createRecorder = () => {
   const outcome = (seconds: number): Outcome => {
     const percentile = (part: number) => durations.percentile(part) / 1_000
     return {
-      requests: counts.succeeded + counts.failed,
+      requests: counts.requests,
       rate: counts.succeeded / seconds,
       failed: counts.failed,
       p50: percentile(50),
@@ -87,12 +87,13 @@ const createRecorder = () => {
 type Send = ReturnType<typeof createClient>['send']
 
 const driveClosed = async (send: Send, { connections, seconds }: DriverLoad): Promise<Outcome> => {
-  const { record, outcome } = createRecorder()
+  const { counts, record, outcome } = createRecorder()
   const startTime = performance.now()
   const sendRepeatedly = (done: () => void): void => {
     const sentTime = performance.now()
     if (sentTime - startTime > seconds * 1_000) return done()
     send((succeeded) => {
+      counts.requests += 1
       record(sentTime, succeeded)
       sendRepeatedly(done)
     })
@@ -115,6 +116,7 @@ const driveOpen = async (send: Send, seconds: number, rate: number): Promise<Out
     waiting.count += 1
     send((succeeded) => {
       waiting.count -= 1
+      counts.requests += 1
       if (counted) record(startTime + time, succeeded)
     })
   }

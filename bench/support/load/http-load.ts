@@ -17,8 +17,8 @@ export type Load = Readonly<{
 }>
 
 /**
- * All responses, those per second that were no errors, the number of failures, and percentiles of the duration
- * in milliseconds.
+ * All requests that were answered, those of a warm-up too; those per second that succeeded, the number of
+ * failures, and percentiles of the duration in milliseconds.
  */
 export type Outcome = Readonly<{
   requests: number
