@@ -13,7 +13,7 @@ export type RequestContext = Readonly<{
   signal?: AbortSignal | undefined
 }>
 
-export const requestContext = new AsyncLocalStorage<RequestContext>()
+export const requestContext = new AsyncLocalStorage<RequestContext | undefined>()
 
 /** Runs `work` as a part of the current request. It stops when the signal aborts, also if nothing else may stop it. */
 export const stopOnAbort = <Result>(signal: AbortSignal, work: () => Result): Result => {
@@ -89,7 +89,7 @@ const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | u
 export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
   linkToFirst(waiters.map(({ span }) => span))
   const first = waiters[0]?.request
-  if (first === undefined) return run()
+  if (first === undefined) return requestContext.run(undefined, run)
   const { requestId, client } = first
   const signal = allAborted(waiters.map(({ request }) => request?.signal))
   signal?.throwIfAborted()

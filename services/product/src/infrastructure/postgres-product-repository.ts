@@ -1,6 +1,6 @@
 import { createBatches } from '@shop/platform/limits/batches/batches.ts'
 import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
-import type { Creation, Product, ProductFields, Removal, Revision } from '../domain/product.ts'
+import type { Creation, Product, Removal, Revision } from '../domain/product.ts'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { type PoolShares, poolShares } from './limits/pool-shares.ts'
@@ -27,7 +27,7 @@ export const postgresProductRepository = (
   { creations, changes, writesOfProduct, lockedWrites }: WriteShares = poolShares(),
   warn: (message: string) => void = () => {},
 ): ProductRepository => {
-  const create = createBatches<ProductFields, Product>({
+  const create = createBatches<Creation, Product>({
     ...creations,
     awaitsTurn: true,
     run: sharedCreations(database, sequenceFinder(database, warn), lockedWrites),
@@ -43,9 +43,9 @@ export const postgresProductRepository = (
   })
 
   return {
-    add: async ({ fields, events }: Creation) => {
-      const product = await create.add(fields)
-      publish(toPublished(events, product))
+    add: async (creation: Creation) => {
+      const product = await create.add(creation)
+      publish(toPublished(creation.events, product))
       return product
     },
 

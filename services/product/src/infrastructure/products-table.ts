@@ -1,4 +1,3 @@
-import { decimalText } from '@shop/kernel/money.ts'
 import type { ColumnType, Generated, Kysely } from 'kysely'
 import type { Product, ProductFields } from '../domain/product.ts'
 
@@ -17,7 +16,7 @@ type FieldColumns = {
 
 /** The name of the column in an entry of `columns`. */
 type NameOf<Column extends string> = Column extends `${infer Name} as ${string}` ? Name : Column
-type FieldColumn = NameOf<(typeof columns)[keyof ProductFields]>
+export type FieldColumn = NameOf<(typeof columns)[keyof ProductFields]>
 
 export type Tables = {
   products: Record<FieldColumn, unknown> &
@@ -49,21 +48,3 @@ export const productColumns = Object.values(columns)
 
 /** All columns but the description, which the server then does not read from its out-of-line storage either. */
 export const summaryColumns = productColumns.filter((column) => column !== columns.description)
-
-type WrittenColumn = Readonly<{
-  column: FieldColumn
-  type: 'text' | 'numeric' | 'integer'
-  valueOf: (fields: ProductFields) => unknown
-}>
-
-/** The column of each field as a write sets it: its type, and the value that the driver sends. */
-const written = {
-  name: { column: 'name', type: 'text', valueOf: ({ name }) => name },
-  description: { column: 'description', type: 'text', valueOf: ({ description }) => description },
-  price: { column: 'price', type: 'numeric', valueOf: ({ price }) => decimalText(price) },
-  stock: { column: 'stock', type: 'integer', valueOf: ({ stock }) => stock },
-  category: { column: 'category', type: 'text', valueOf: ({ category }) => category },
-  groupId: { column: 'group_id', type: 'text', valueOf: ({ groupId }) => groupId },
-} as const satisfies Record<keyof ProductFields, WrittenColumn>
-
-export const writtenColumns: readonly WrittenColumn[] = Object.values(written)

@@ -20,7 +20,8 @@ export const recordStatements = (source: Database) => {
   return {
     database,
     /** The statements so far that match, without line breaks at their ends. */
-    matching: (pattern: RegExp): string[] => statements.map((text) => text.trim()).filter((text) => pattern.test(text)),
+    matching: (pattern: RegExp): string[] =>
+      statements.map((text) => text.trim()).filter((text) => pattern.test(text)),
     clear: () => {
       statements.length = 0
     },

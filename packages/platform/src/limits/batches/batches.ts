@@ -1,4 +1,5 @@
-import { onBehalfOf } from '../../request-context.ts'
+import { onBehalfOf, type Waiter } from '../../request-context.ts'
+import { within } from '../../tracing/api.ts'
 import type { WaitingOptions } from '../waiting-tasks.ts'
 import { type Entry, waitingItems } from './waiting-items.ts'
 
@@ -20,8 +21,12 @@ export type BatchesOptions<Item, Result> = WaitingOptions &
     onIdle?: () => void
   }>
 
+/** Not in the context of the caller whose batch has made room. */
+const asFirst = <Result>(waiters: readonly Waiter[], run: () => Result): Result =>
+  within(waiters[0]?.span, () => onBehalfOf(waiters, run))
+
 /** Runs the batch in the context of its first caller, and settles each item. Calls `onEnd` before that. */
-const runBatch = async <Item, Result>(
+export const runBatch = async <Item, Result>(
   entries: readonly Entry<Item, Result>[],
   run: RunBatch<Item, Result>,
   onEnd: () => void,
@@ -29,8 +34,8 @@ const runBatch = async <Item, Result>(
   const items = entries.map(({ item }) => item)
   const waiters = entries.map(({ waiter }) => waiter)
   try {
-    const outcomes = await entries[0]?.inContext(() => onBehalfOf(waiters, () => run(items)))
-    if (outcomes?.length !== items.length) throw new Error('run() must return one outcome per item')
+    const outcomes = await asFirst(waiters, () => run(items))
+    if (outcomes.length !== items.length) throw new Error('run() must return one outcome per item')
     onEnd()
     for (const [index, outcome] of outcomes.entries())
       if ('error' in outcome) entries[index]?.reject(outcome.error)

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { currentWaiter, type Waiter } from '../../request-context.ts'
 import { fairQueue } from '../fair-queue.ts'
 import type { WaitingOptions } from '../waiting-tasks.ts'
@@ -6,8 +5,6 @@ import type { WaitingOptions } from '../waiting-tasks.ts'
 export type Entry<Item, Result> = Readonly<{
   item: Item
   waiter: Waiter
-  /** Runs a function in the asynchronous context of the caller. */
-  inContext: <Value>(run: () => Value) => Value
   addedAt: number
   resolve: (result: Result) => void
   reject: (error: unknown) => void
@@ -46,8 +43,7 @@ export const waitingItems = <Item, Result>({
         return Promise.reject(refuse('client'))
       if (queue.length() >= maxWaiting) return Promise.reject(refuse('total'))
       const { promise, resolve, reject } = Promise.withResolvers<Result>()
-      const inContext = AsyncLocalStorage.snapshot()
-      queue.add(client, { item, waiter, inContext, addedAt: performance.now(), resolve, reject })
+      queue.add(client, { item, waiter, addedAt: performance.now(), resolve, reject })
       timer ??= setTimeout(refuseOverdue, maxWaitMs)
       return promise
     },

@@ -31,7 +31,7 @@ const batchQueue: Queue = { maxWaiting: 128, maxWaitingPerClient: 64, maxWaitMs:
 /** Some 10,000 writes a second pass, so a whole queue is served in time. Waiting writes take little but their bodies. */
 const writeQueue: Queue = { maxWaiting: 1_000, maxWaitingPerClient: 250, maxWaitMs: connectionWaitMs }
 
-/** More would share a commit, but the first of them would wait for it. */
+/** More do not make a write cheaper, but delay the first of them. */
 const maxWritesPerBatch = 128
 
 const productQueue: Queue = { maxWaiting: 400, maxWaitingPerClient: 200, maxWaitMs: productWaitMs }
@@ -42,8 +42,8 @@ export const smallPage = 100
 /**
  * How many of the connections each kind of work may use at a time. The rest waits here, not in the queue of the pool, in
  * front of single reads, health probes and the batch reads of the basket service. Of ten connections, lists get three, large
- * lists two, and batch reads three. Of writes, four times as many may begin: at most 38 of all wait in the pool before a read,
- * and ten run, each for milliseconds. Statistics have a connection of their own.
+ * lists two, batch reads three, creates two, changes two, and changes of locked products three. Statistics have a connection
+ * of their own.
  */
 export const poolShares = (connections = defaultConnections, metrics?: Pick<Metrics, 'refusals'>) => {
   const slotsOf = (ratio: number) => Math.max(1, Math.floor(connections * ratio))
@@ -65,7 +65,7 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
     creations: { ...writes, slots: slotsOf(Number(process.env['CSLOTS'] ?? 0.2)) },
     changes: { ...writes, slots: slotsOf(Number(process.env['USLOTS'] ?? 0.2)) },
     /** Changes of a product that is locked by another transaction, and what cannot be written together with others. */
-    lockedWrites: bulkhead(0.3, productQueue, 'locked_writes', 'writes of locked products'),
+    lockedWrites: createBulkhead({ ...productQueue, slots: slotsOf(0.3), refuse: writes.refuse }),
     /** The changes of one such product: its row lets only one transaction write. */
     writesOfProduct: {
       ...productQueue,

@@ -5,7 +5,7 @@ import type { Product } from '../../domain/product.ts'
 import { type Database, productColumns } from '../products-table.ts'
 import { productOf } from '../reading/product-row.ts'
 import { applyChanges, type Change, type WriteResult, writtenAt } from './apply-changes.ts'
-import { isRemoval, isUpdate, writeProduct } from './statements.ts'
+import { isRemoval, isUpdate, writeProduct } from './change-statements.ts'
 
 /**
  * The lock of an update, or that of a deletion, which waits for transactions that have inserted a reference to the product. It

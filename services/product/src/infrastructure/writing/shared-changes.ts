@@ -9,7 +9,7 @@ import {
   type WriteResult,
   writtenAt,
 } from './apply-changes.ts'
-import { deleteProducts, isRemoval, isUpdate, updateProducts } from './statements.ts'
+import { deleteProducts, isRemoval, isUpdate, updateProducts } from './change-statements.ts'
 import { writeOrHalve } from './write-or-halve.ts'
 
 export type ProductChange = Readonly<{ id: number; change: Change }>

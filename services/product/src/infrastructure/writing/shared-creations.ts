@@ -2,17 +2,17 @@ import type { Outcome } from '@shop/platform/limits/batches/batches.ts'
 import type { Bulkhead } from '@shop/platform/limits/bulkhead.ts'
 import { hasSqlState, IgnoredWrite, insufficientPrivilege, missingTable } from '@shop/postgres/errors.ts'
 import { idTaken, noIdLeft } from '../../domain/errors.ts'
-import type { Product, ProductFields } from '../../domain/product.ts'
+import type { Creation, Product } from '../../domain/product.ts'
 import { isNoIdLeft, isTakenId, withFreeIds } from '../postgres-product-ids.ts'
 import type { Database } from '../products-table.ts'
+import { insertProduct, insertProducts } from './insert-statements.ts'
 import type { SequenceFinder } from './sequence-finder.ts'
-import { insertProduct, insertProducts } from './statements.ts'
 import { writeOrHalve } from './write-or-halve.ts'
 
 /** Inserts one product. An id that is taken is replaced, and an error tells why the product cannot be stored. */
-const insertAlone = async (database: Database, fields: ProductFields): Promise<Outcome<Product>> => {
+const insertAlone = async (database: Database, creation: Creation): Promise<Outcome<Product>> => {
   try {
-    const value = await withFreeIds(database, () => insertProduct(database, fields))
+    const value = await withFreeIds(database, () => insertProduct(database, creation))
     if (value === undefined) throw new IgnoredWrite('a trigger or rule of products has ignored a new product')
     return { value }
   } catch (error) {
@@ -34,9 +34,7 @@ export const sharedCreations = (
   sequences: SequenceFinder,
   alone: Pick<Bulkhead, 'runAnyway'>,
 ) => {
-  const insertTogether = async (
-    creations: readonly ProductFields[],
-  ): Promise<Outcome<Product | undefined>[]> => {
+  const insertTogether = async (creations: readonly Creation[]): Promise<Outcome<Product | undefined>[]> => {
     const sequence = await sequences.find()
     if (sequence === undefined) return creations.map(() => ({ value: undefined }))
     const outcomes = await writeOrHalve(creations, (part) => insertProducts(database, sequence, part))
@@ -45,16 +43,16 @@ export const sharedCreations = (
     return outcomes.map((outcome) => (isSequenceLost(outcome) ? { value: undefined } : outcome))
   }
 
-  return async (creations: readonly ProductFields[]): Promise<Outcome<Product>[]> => {
+  return async (creations: readonly Creation[]): Promise<Outcome<Product>[]> => {
     if (creations[0] !== undefined && creations.length === 1)
       return [await insertAlone(database, creations[0])]
     const outcomes = await insertTogether(creations)
     return Promise.all(
-      creations.map((fields, index) => {
+      creations.map((creation, index) => {
         const outcome = outcomes[index]
         if (outcome !== undefined && 'error' in outcome) return outcome
         return outcome?.value === undefined
-          ? alone.runAnyway(() => insertAlone(database, fields))
+          ? alone.runAnyway(() => insertAlone(database, creation))
           : { value: outcome.value }
       }),
     )

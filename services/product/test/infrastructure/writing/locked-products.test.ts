@@ -127,7 +127,9 @@ describe('a product that another session has locked', { skip: withoutPostgres },
     const update = `update products set stock = 50, version = version + 1 where id = ${id}`
     await using other = await holdLocks(url, update)
     const withVersion = (version: number) =>
-      products.update(id, (stored) => reviseProduct(requireExisting(id, stored, [{ version }]), { stock: 99 }))
+      products.update(id, (stored) =>
+        reviseProduct(requireExisting(id, stored, [{ version }]), { stock: 99 }),
+      )
     const waiting = Promise.allSettled([withVersion(1), add({ id }), withVersion(3)])
     await untilBlocked(other)
     await other.commit()
@@ -189,7 +191,12 @@ describe('a product that another session has locked', { skip: withoutPostgres },
     await eventually(5_000, async () => assert.equal((await locks.blockedStatements()).length, 3))
     for (const round of timesOf(10)) {
       const later = free.map(add)
-      await Promise.all([...later, reader.find(round + 1), reader.list({ sort: byId, limit: 5 }), products.add(creationOf())])
+      await Promise.all([
+        ...later,
+        reader.find(round + 1),
+        reader.list({ sort: byId, limit: 5 }),
+        products.add(creationOf()),
+      ])
       assert.equal((await locks.blockedStatements()).length, 3)
     }
     await locks.release()

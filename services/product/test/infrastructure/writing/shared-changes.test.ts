@@ -2,12 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
 import { UnreadableRow } from '@shop/postgres/errors.ts'
-import {
-  type Product,
-  removeProduct,
-  requireExisting,
-  reviseProduct,
-} from '../../../src/domain/product.ts'
+import { type Product, removeProduct, requireExisting, reviseProduct } from '../../../src/domain/product.ts'
 import type { ProductRepository } from '../../../src/domain/product-repository.ts'
 import { postgresProductRepository } from '../../../src/infrastructure/postgres-product-repository.ts'
 import { execute, trigger } from '../../support/schema.ts'
@@ -53,10 +48,14 @@ for (const { engine, open, skip } of engines)
     }
     const set = (id: number, changes: Partial<Product>, version?: number) =>
       products.update(id, (stored) =>
-        reviseProduct(requireExisting(id, stored, version === undefined ? 'anything' : [{ version }]), changes),
+        reviseProduct(
+          requireExisting(id, stored, version === undefined ? 'anything' : [{ version }]),
+          changes,
+        ),
       )
     const remove = (id: number) => deleteProduct(products, id)
-    const events = () => store.published.map(({ type, productId, version }) => `${type} ${productId} ${version}`)
+    const events = () =>
+      store.published.map(({ type, productId, version }) => `${type} ${productId} ${version}`)
     const codesOf = (outcomes: readonly PromiseSettledResult<Product | undefined | void>[]) =>
       outcomes.map((outcome) =>
         outcome.status === 'rejected' ? outcome.reason.code : (outcome.value?.version ?? 'done'),
@@ -76,7 +75,9 @@ for (const { engine, open, skip } of engines)
           groupId: id % 2 === 0 ? null : 'NULL',
         })
       const outcomes = await Promise.all([
-        ...updated.map(({ id }) => changeProduct(products, id, (product) => ({ ...product, ...fieldsFor(id) }))),
+        ...updated.map(({ id }) =>
+          changeProduct(products, id, (product) => ({ ...product, ...fieldsFor(id) })),
+        ),
         ...removed.map(({ id }) => remove(id)),
       ])
       assert.deepEqual(
@@ -113,7 +114,10 @@ for (const { engine, open, skip } of engines)
         ],
       )
       assert.deepEqual(await store.reader.find(id), outcomes[2])
-      assert.deepEqual(events(), [2, 3, 4].map((version) => `product_updated ${id} ${version}`))
+      assert.deepEqual(
+        events(),
+        [2, 3, 4].map((version) => `product_updated ${id} ${version}`),
+      )
       assert.equal(matching(/update products/).length, 1)
     })
 
@@ -169,7 +173,11 @@ for (const { engine, open, skip } of engines)
     test('without anything to write send no write', async () => {
       const [product] = await addMany(1)
       assert.ok(product)
-      const outcomes = await Promise.allSettled([set(product.id, { stock: 21 }, 7), remove(999), set(product.id, { stock: -1 })])
+      const outcomes = await Promise.allSettled([
+        set(product.id, { stock: 21 }, 7),
+        remove(999),
+        set(product.id, { stock: -1 }),
+      ])
       assert.deepEqual(codesOf(outcomes), ['stale_version', 'not_found', 'invalid'])
       assert.equal(matching(/./).length, 1)
       assert.deepEqual(await store.reader.find(product.id), product)
@@ -244,11 +252,14 @@ for (const { engine, open, skip } of engines)
           [ordered.id, 'kept', ordered.price, 25, 3],
         ],
       )
-      assert.deepEqual(events().toSorted(), [
-        `product_deleted ${other.id} 1`,
-        ...[2, 3].map((version) => `product_updated ${one.id} ${version}`),
-        ...[2, 3].map((version) => `product_updated ${ordered.id} ${version}`),
-      ].toSorted())
+      assert.deepEqual(
+        events().toSorted(),
+        [
+          `product_deleted ${other.id} 1`,
+          ...[2, 3].map((version) => `product_updated ${one.id} ${version}`),
+          ...[2, 3].map((version) => `product_updated ${ordered.id} ${version}`),
+        ].toSorted(),
+      )
     })
 
     // PGlite takes a second to open, and the rest does not depend on the driver.

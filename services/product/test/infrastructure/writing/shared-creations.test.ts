@@ -13,7 +13,22 @@ import { casesFor, creationOf, engines, fieldsOf, type Store } from '../../suppo
 const lastId = 2_147_483_647
 
 /** Strings that have a meaning in the text of an array, or none in a wrong encoding. */
-const texts = ['NULL', '', '{}', '"', '\\', ',', "'", 'a\nb', '\u{1F600}', '{"a","b"}', '\\"', ' x ', '$1', '()']
+const texts = [
+  'NULL',
+  '',
+  '{}',
+  '"',
+  '\\',
+  ',',
+  "'",
+  'a\nb',
+  '\u{1F600}',
+  '{"a","b"}',
+  '\\"',
+  ' x ',
+  '$1',
+  '()',
+]
 
 /** Different in every field. */
 const differentFields = (count: number) =>
@@ -53,7 +68,10 @@ for (const { engine, open, skip } of engines)
       (await store.reader.list({ sort: byId, limit: 1_000 })).products
 
     /** Asserts that each of these has been stored once, as acknowledged, and the others are not. */
-    const assertStored = async (names: readonly string[], outcomes: readonly PromiseSettledResult<Product>[]) => {
+    const assertStored = async (
+      names: readonly string[],
+      outcomes: readonly PromiseSettledResult<Product>[],
+    ) => {
       const added = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
       assert.deepEqual(added.map(({ name }) => name).toSorted(), names.toSorted())
       assert.deepEqual(
@@ -109,10 +127,10 @@ for (const { engine, open, skip } of engines)
       ],
       [
         'a trigger after the insert',
-        trigger('insert', "if new.name like 'bad%' then raise numeric_value_out_of_range;end if;return null").replace(
-          'trigger intervene before',
-          'trigger intervene after',
-        ),
+        trigger(
+          'insert',
+          "if new.name like 'bad%' then raise numeric_value_out_of_range;end if;return null",
+        ).replace('trigger intervene before', 'trigger intervene after'),
         'bad',
         '22003',
       ],
@@ -122,7 +140,12 @@ for (const { engine, open, skip } of engines)
         'bad',
         'undefined',
       ],
-      ['a check with a rule that logs', `create table log (name text); create rule logged as on insert to products do also insert into log values (new.name); ${checked('', '')[1]}`, 'bad', '0A000|23514'],
+      [
+        'a check with a rule that logs',
+        `create table log (name text); create rule logged as on insert to products do also insert into log values (new.name); ${checked('', '')[1]}`,
+        'bad',
+        '0A000|23514',
+      ],
     ] as const))
       test(`are stored once each without the ones that ${title} refuses, which get the same error as alone`, async () => {
         await execute(store.database, schema)
@@ -135,7 +158,8 @@ for (const { engine, open, skip } of engines)
         const outcomes = await addAll([bad, ...good.slice(0, 3), bad, ...good.slice(3), bad])
         const isBad = (index: number) => [0, 4, 9].includes(index)
         for (const [index, outcome] of outcomes.entries())
-          if (isBad(index)) assert.equal(outcome.status === 'rejected' && describeError(outcome.reason), alone)
+          if (isBad(index))
+            assert.equal(outcome.status === 'rejected' && describeError(outcome.reason), alone)
           else assert.equal(outcome.status, 'fulfilled', `${index}`)
         await assertStored(good, outcomes)
       })
@@ -196,7 +220,10 @@ for (const { engine, open, skip } of engines)
 
     for (const [sequence, change] of [
       ['of integers is used up', `alter column id restart with ${lastId - 2}`],
-      ['of bigint has left the range', `alter column id type bigint, alter column id restart with ${lastId - 2}`],
+      [
+        'of bigint has left the range',
+        `alter column id type bigint, alter column id restart with ${lastId - 2}`,
+      ],
       [
         'that descends has left the range',
         'alter column id set minvalue -99 set increment by -1 restart with 3',
