@@ -1,9 +1,7 @@
-import { arrayParameter, runText } from '@shop/postgres/statements/text.ts'
+import { runText } from '@shop/postgres/statements/text.ts'
 import type { Product } from '../../domain/product.ts'
 import type { Database } from '../products-table.ts'
 import { arrayParameters, arraysOf, milliseconds, names, namesOf, parameters, valuesOf } from './columns.ts'
-
-const integers = (position: number): string => arrayParameter(position, 'integer')
 
 const updated = `products.id, ${milliseconds('products.updated_at')} as "writtenAt"`
 const deleted = `products.id, ${milliseconds('clock_timestamp()')} as "writtenAt"`
@@ -15,7 +13,7 @@ const deleted = `products.id, ${milliseconds('clock_timestamp()')} as "writtenAt
 const updateMany = `/* update products */
 with new as materialized (
   select new.* from "products"
-  join unnest(${integers(1)}, ${integers(2)}, ${integers(3)}, ${arrayParameters(4)}) as new (id, expected, next, ${names})
+  join unnest($1::integer[], $2::integer[], $3::integer[], ${arrayParameters(4)}) as new (id, expected, next, ${names})
     on products.id = new.id and products.version = new.expected
   order by products.id for no key update of products skip locked
 )
@@ -34,7 +32,7 @@ returning ${updated}`
 const deleteMany = `/* delete products */
 with old as materialized (
   select products.id from "products"
-  join unnest(${integers(1)}, ${integers(2)}) as old (id, version) using (id, version)
+  join unnest($1::integer[], $2::integer[]) as old (id, version) using (id, version)
   order by products.id for update of products skip locked
 )
 delete from "products" using old where products.id = old.id
