@@ -12,10 +12,10 @@ export const recordStatements = (source: Database) => {
     transformResult: async ({ result }) => result,
   })
   // Statements that are sent as text do not pass a plugin.
-  const { executeQuery } = database
-  database.executeQuery = (query, ...rest: []) => {
+  const executeQuery = database.executeQuery.bind(database)
+  database.executeQuery = (query) => {
     if ('sql' in query) statements.push(query.sql)
-    return executeQuery.call(database, query, ...rest) as never
+    return executeQuery(query) as never
   }
   return {
     database,

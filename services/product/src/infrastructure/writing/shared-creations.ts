@@ -48,7 +48,7 @@ export const sharedCreations = (
       return [await insertAlone(database, creations[0])]
     const outcomes = await insertTogether(creations)
     return Promise.all(
-      creations.map((creation, index) => {
+      creations.map(async (creation, index) => {
         const outcome = outcomes[index]
         if (outcome !== undefined && 'error' in outcome) return outcome
         return outcome?.value === undefined
