@@ -192,10 +192,10 @@ test('during a storm of writes by two processes, every acknowledged write is rea
       }
       checked += 4
       if (round % 9 !== 0) continue
-      const { id: extra } = await writing.products.add(creationOf({ name: 'extra' }))
-      assert.equal((await other.reader.find(extra))?.version, 1)
-      await deleteProduct(other.products, extra)
-      assert.equal(await writing.reader.find(extra), undefined)
+      const created: Product = await writing.products.add(creationOf({ name: 'extra' }))
+      assert.equal((await other.reader.find(created.id))?.version, 1)
+      await deleteProduct(other.products, created.id)
+      assert.equal(await writing.reader.find(created.id), undefined)
     }
   }
   const readUntilEnd = async ({ reader }: (typeof opened)[number], reading: number) => {
