@@ -10,6 +10,8 @@ SHELL := /bin/bash
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
+# The NestJS implementation that make bench compares with. Only make bench installs it: 155 packages, 66 MB.
+NEST := bench/baselines/nest
 # These targets read FILE, SERVICE, NAME and VERSION only from the command line, because shells may export such variables.
 given = $(if $(filter command line,$(origin $1)),$($1))
 # Expanded only by the targets that run tests: FILE of db-restore may contain spaces.
@@ -100,6 +102,7 @@ release-contracts: ## Copy the current contracts to api/released, which make lin
 release: $(INSTALLED) ## Prepare release VERSION=x.y.z: set the version everywhere and copy the contracts to api/released
 	node scripts/release.ts '$(call given,VERSION)'
 	npm install --package-lock-only --ignore-scripts
+	cd $(NEST) && npm install --package-lock-only --ignore-scripts
 	$(MAKE) openapi release-contracts
 
 check-generated: proto openapi dashboards ## Generate everything again, and fail if that changes a file that Git knows
@@ -156,10 +159,14 @@ docker-restore: ## Like db-restore, for the shop in containers; takes FILE and F
 sbom: $(INSTALLED) ## Write sbom.json, the bill of materials of the production dependencies (CycloneDX)
 	npm sbom --sbom-format cyclonedx --omit dev --omit optional > sbom.json
 
-bench: $(INSTALLED) ## Compare the services with the limits of the machine and an obvious implementation (20 minutes; needs PostgreSQL and Redis)
+$(NEST)/node_modules/.installed: $(NEST)/package-lock.json $(INSTALLED)
+	cd $(NEST) && npm ci --loglevel=error
+	@touch $@
+
+bench: $(NEST)/node_modules/.installed ## Compare the services with obvious implementations, NestJS, and the limits of the machine (45 minutes, less with ONLY, CONNECTIONS, CANDIDATES, ROUNDS or SECONDS: docs/performance.md; needs PostgreSQL and Redis)
+	@tsc -p $(NEST)
 	@node bench/compare.ts
-	@node bench/overhead.ts
-	@exec node bench/growth.ts
+	@[ -n "$${ONLY:-}$${CONNECTIONS:-}$${CANDIDATES:-}$${RATES:-}" ] || { node bench/overhead.ts; node bench/growth.ts; }
 
 bench-versions: $(INSTALLED) ## Compare CPU time per request with the checkout BASE=../before (10 minutes; needs PostgreSQL and Redis)
 	@exec node bench/versions.ts
@@ -174,4 +181,4 @@ clean: ## Remove embedded data, logs and reports, unless a process uses them
 clean-all: ## Like clean, and remove node_modules; backups/ and .env stay
 	@scripts/unused.sh .data logs node_modules/node
 	$(MAKE) clean
-	rm -rf node_modules
+	rm -rf node_modules $(NEST)/node_modules $(NEST)/dist

@@ -1,5 +1,5 @@
 /**
- * Measures the cost of recording metrics. A child process, started with `serve`, runs the product service
+ * Measures the cost of recording metrics. A child process runs the product service
  * twice: with and without recording. Requests go to the two alternately, a few hundred at a time, so that
  * other load on the machine affects both alike.
  */
@@ -7,17 +7,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
-import { singleProcess } from '@shop/platform/process/host.ts'
-import { run, untilStopped } from '@shop/platform/process/lifecycle.ts'
+import { join } from 'node:path'
+import { run } from '@shop/platform/process/lifecycle.ts'
 import { openForMigration } from '@shop/postgres/database.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
-import { freePort } from '@shop/testing/services/services.ts'
 import { ownDatabase, postgresConfig } from '@shop/testing/stores/postgres.ts'
-import { createApp, version } from '../services/product/src/app.ts'
-import { readConfig, service } from '../services/product/src/config.ts'
-import { openAdapters } from '../services/product/src/infrastructure/adapters.ts'
 import { seedGenerated } from '../services/product/src/infrastructure/generated-products.ts'
 import { migrations } from '../services/product/src/infrastructure/migrations.ts'
 import type { Tables } from '../services/product/src/infrastructure/products-table.ts'
@@ -27,50 +21,10 @@ const rounds = { warmUp: 20, measured: 200 }
 const requestsPerMeasurement = 400
 const connections = 8
 
-/** Metrics that record no requests, calls, operations or use cases. */
-const createNoopMetrics = (): Metrics => {
-  const metrics = createMetrics(service, version)
-  const { httpRequestDuration, rpcServerDuration, rpcClientDuration, dbOperationDuration, useCaseDuration } =
-    metrics
-  for (const duration of [
-    httpRequestDuration,
-    rpcServerDuration,
-    rpcClientDuration,
-    dbOperationDuration,
-    useCaseDuration,
-  ])
-    duration.observe = () => {}
-  Object.assign(metrics.httpActiveRequests, { inc: () => {}, dec: () => {} })
-  return metrics
-}
-
-const openService = async (recording: boolean) => {
-  const stack = new AsyncDisposableStack()
-  const metrics = recording ? createMetrics(service, version) : createNoopMetrics()
-  const config = readConfig(process.env)
-  const adapters = stack.use(
-    await openAdapters({ config, logger: silentLogger, ...(recording && { metrics }) }),
-  )
-  const app = stack.use(await createApp(adapters, silentLogger, metrics))
-  await app.http.listen({ host: '127.0.0.1', port: await freePort() })
-  const { port } = app.http.server.address() as AddressInfo
-  return { port, [Symbol.asyncDispose]: () => stack.disposeAsync() }
-}
-
-/**
- * Runs both services. Sends their ports to the parent, then the CPU usage of this process for every message.
- */
-const serve = async (): Promise<void> => {
-  await using recording = await openService(true)
-  await using noop = await openService(false)
-  process.on('message', () => void process.send?.(process.cpuUsage()))
-  process.send?.([recording.port, noop.port])
-  await untilStopped(silentLogger, { delayMs: 0 }, singleProcess, () => {})
-  process.disconnect?.()
-}
-
 const startBoth = async (DATABASE_URL: string) => {
-  const child = fork(import.meta.filename, ['serve'], { env: { PATH: process.env['PATH'], DATABASE_URL } })
+  const child = fork(join(import.meta.dirname, 'support/overhead-services.ts'), {
+    env: { PATH: process.env['PATH'], DATABASE_URL },
+  })
   const exited = once(child, 'exit')
   const [ports] = (await once(child, 'message')) as [[recording: number, noop: number]]
   const [recording, noop] = ports.map((port) => `http://127.0.0.1:${port}/products/1`)
@@ -165,4 +119,4 @@ const main = async (): Promise<void> => {
   await compare(database.url)
 }
 
-await run(process.argv[2] === 'serve' ? serve : main)
+await run(main)

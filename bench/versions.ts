@@ -14,61 +14,43 @@ import { run } from '@shop/platform/process/lifecycle.ts'
 import { root } from '@shop/testing/files.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { ownPrefix, redisUrl, removeKeys } from '@shop/testing/stores/redis.ts'
-import { basketScenarios, catalogScenarios, type Stock, uniformId } from './scenarios.ts'
-import { driveGrpc } from './support/grpc-load.ts'
-import { throwIfInterrupted } from './support/interrupt.ts'
-import { drive, type HttpRequest } from './support/load.ts'
-import { processorSeconds, type Server, startServer } from './support/process.ts'
-import { openCatalog, post, productionSettings } from './support/shop.ts'
+import { basketScenarios, catalogScenarios, type Scenario, type Stock, uniformId } from './scenarios.ts'
+import { openCatalog } from './support/catalog.ts'
+import { type Candidate, compareCandidates, httpCandidate } from './support/comparison.ts'
+import { driveGrpc } from './support/load/grpc-load.ts'
+import { type Server, startServer } from './support/process.ts'
+import { measureInRounds } from './support/rounds.ts'
+import { productionSettings } from './support/servers.ts'
+import { fillBaskets } from './support/shop.ts'
 
 const products = 10_000
 const connections = 32
-const startCount = 5
+const startCount = 4
 
-type Version = Readonly<{ product: Server; basket: Server; grpc: string; stock: Stock }>
+type Version = Readonly<{ name: string; product: Server; basket: Server; grpc: string; stock: Stock }>
+type Context = Readonly<{ catalog: Awaited<ReturnType<typeof openCatalog>>; logs: string }>
+
+const startService = async (folder: string, service: string, environment: Readonly<Record<string, string>>) =>
+  startServer(join(folder, `services/${service}/src/main.ts`), await freePort(), '/health/ready', environment)
 
 /** Starts both services of a checkout on the shared catalog, with separate baskets. */
 const openVersion = async (
+  name: string,
   folder: string,
-  catalogUrl: string,
-  logs: string,
+  { catalog: { url: DATABASE_URL, plentiful }, logs }: Context,
   stack: AsyncDisposableStack,
 ): Promise<Version> => {
-  const grpcPort = String(await freePort())
-  const start = async (service: string, environment: Readonly<Record<string, string>>) =>
-    stack.use(
-      await startServer(join(folder, `services/${service}/src/main.ts`), await freePort(), '/health/ready', {
-        ...productionSettings(logs),
-        ...environment,
-      }),
-    )
-  const product = await start('product', { DATABASE_URL: catalogUrl, GRPC_PORT: grpcPort })
-  const grpc = `127.0.0.1:${grpcPort}`
-  const basket = await start('basket', { REDIS_URL: redisUrl, PRODUCT_SERVICE_URL: grpc })
-  const fields = { name: 'Pin', price: 0.1, stock: 2_147_483_647, category: 'Home' }
-  const { id } = await post(`${product.url}/products`, fields)
+  const GRPC_PORT = String(await freePort())
+  const grpc = `127.0.0.1:${GRPC_PORT}`
+  const own = productionSettings(logs)
+  const product = stack.use(await startService(folder, 'product', { ...own, DATABASE_URL, GRPC_PORT }))
+  const called = { REDIS_URL: redisUrl, PRODUCT_SERVICE_URL: grpc }
+  const basket = stack.use(await startService(folder, 'basket', { ...own, ...called }))
   const prefix = ownPrefix()
   stack.defer(() => removeKeys(`basket:${prefix}`))
   const users = Array.from({ length: 500 }, (_, index) => `${prefix}${index}`)
-  for (const user of users) await post(`${basket.url}/baskets/${user}/items`, { product_id: id, quantity: 1 })
-  return { product, basket, grpc, stock: { products, plentiful: [id], users } }
-}
-
-/** Returns the lowest result of each version. After a warm-up, the versions alternate in going first. */
-const compare = async (
-  versions: readonly Version[],
-  rounds: number,
-  round: (version: Version) => Promise<number>,
-) => {
-  const best = versions.map(() => Number.POSITIVE_INFINITY)
-  for (const version of versions) await round(version)
-  for (let count = 0; count < rounds; count++)
-    for (const index of count % 2 === 0 ? [0, 1] : [1, 0]) {
-      throwIfInterrupted()
-      const version = versions[index]
-      if (version !== undefined) best[index] = Math.min(best[index] ?? 0, await round(version))
-    }
-  return best
+  await fillBaskets(basket.url, users, plentiful.slice(0, 1))
+  return { name, product, basket, grpc, stock: { products, plentiful, users } }
 }
 
 const report = (name: string, [base = 0, ours = 0]: readonly number[], unit: string): void => {
@@ -78,55 +60,60 @@ const report = (name: string, [base = 0, ours = 0]: readonly number[], unit: str
   )
 }
 
-const cpuMicrosPerRequest = async (server: Server, load: () => Promise<number>): Promise<number> => {
-  const before = processorSeconds(server)
-  const requests = await load()
-  return ((processorSeconds(server) - before) / requests) * 1e6
+/** Reports the lowest CPU time per request of each candidate. */
+const compare = async (scenario: string, candidates: readonly Candidate[], rounds: number): Promise<void> => {
+  const summaries = Object.values(await compareCandidates(candidates, rounds))
+  const failed = summaries.reduce((sum, one) => sum + one.failed, 0)
+  if (failed > 0) throw new Error(`${failed} requests of ${scenario} failed`)
+  report(
+    scenario,
+    summaries.map(({ cpu }) => cpu.service?.min ?? Number.NaN),
+    'µs',
+  )
 }
 
-const httpRound = (
-  seconds: number,
+const httpCandidates = (
+  versions: readonly Version[],
   service: 'product' | 'basket',
-  requests: (stock: Stock) => readonly HttpRequest[],
-) => {
-  return async (version: Version) =>
-    cpuMicrosPerRequest(version[service], async () => {
-      const { url } = version[service]
-      const outcome = await drive({ url, requests: requests(version.stock), connections, seconds })
-      if (outcome.failed > 0) throw new Error(`${outcome.failed} requests failed`)
-      return outcome.rate * seconds
-    })
+  { requests }: Scenario,
+  seconds: number,
+): Candidate[] =>
+  versions.map(({ name, stock, [service]: { url, pid } }) =>
+    httpCandidate(
+      name,
+      { url, processes: { service: [pid] } },
+      { requests: requests(stock), connections, seconds },
+    ),
+  )
+
+const grpcCandidates = (versions: readonly Version[], seconds: number): Candidate[] => {
+  const calls = Array.from({ length: 1_000 }, () => [uniformId(products)])
+  return versions.map(({ name, grpc: address, product }) => ({
+    name,
+    processes: { service: [product.pid] },
+    run: () => driveGrpc({ address, calls, concurrency: connections, seconds }),
+  }))
 }
 
-const grpcRound = (seconds: number) => (version: Version) =>
-  cpuMicrosPerRequest(version.product, async () => {
-    const calls = Array.from({ length: 1_000 }, () => [uniformId(products)])
-    const load = { address: version.grpc, calls, concurrency: connections, seconds }
-    const outcome = await driveGrpc(load)
-    if (outcome.failed > 0) throw new Error(`${outcome.failed} calls failed`)
-    return outcome.rate * seconds
-  })
-
-/**
- * Returns the shortest time until ready of each version, in milliseconds. All starts of a version but the
- * first use its compile cache.
- */
-const compareStarts = async (folders: readonly string[], catalogUrl: string, logs: string) => {
-  const best = folders.map(() => Number.POSITIVE_INFINITY)
-  for (let count = 0; count < startCount; count++)
-    for (const [index, folder] of folders.entries()) {
-      throwIfInterrupted()
-      const environment = {
+/** Reports the shortest time until ready of each version. All starts but the first use its compile cache. */
+const compareStarts = async (folders: readonly string[], { catalog, logs }: Context): Promise<void> => {
+  const times = await measureInRounds(
+    folders.map((folder, index) => async () => {
+      await using server = await startService(folder, 'product', {
         ...productionSettings(logs),
-        DATABASE_URL: catalogUrl,
+        DATABASE_URL: catalog.url,
         GRPC_PORT: String(await freePort()),
         NODE_COMPILE_CACHE: join(logs, `compiled-${index}`),
-      }
-      const script = join(folder, 'services/product/src/main.ts')
-      await using server = await startServer(script, await freePort(), '/health/ready', environment)
-      best[index] = Math.min(best[index] ?? 0, server.readyMs)
-    }
-  return best
+      })
+      return server.readyMs
+    }),
+    startCount,
+  )
+  report(
+    'ready',
+    times.map((own) => Math.min(...own)),
+    'ms',
+  )
 }
 
 await run(async () => {
@@ -137,21 +124,22 @@ await run(async () => {
     )
   const rounds = numberVariable('ROUNDS', 9, 100)
   const seconds = numberVariable('SECONDS', 2, 60)
-  const folders = [resolve(BASE), root]
+  const folders = { before: resolve(BASE), now: root }
+  const only = new RegExp(process.env['ONLY'] ?? '')
 
   await using stack = new AsyncDisposableStack()
   const logs = mkdtempSync(join(tmpdir(), 'bench-'))
   stack.defer(() => rmSync(logs, { recursive: true }))
-  const { url } = stack.use(await openCatalog(products))
+  const context = { catalog: stack.use(await openCatalog(products)), logs }
   const versions: Version[] = []
-  for (const folder of folders) versions.push(await openVersion(folder, url, logs, stack))
-
-  const only = new RegExp(process.env['ONLY'] ?? '')
-  for (const { name, requests } of catalogScenarios.filter((scenario) => only.test(scenario.name)))
-    report(name, await compare(versions, rounds, httpRound(seconds, 'product', requests)), 'µs')
-  for (const { name, requests, freshBaskets } of basketScenarios)
-    if (!freshBaskets && only.test(name))
-      report(name, await compare(versions, rounds, httpRound(seconds, 'basket', requests)), 'µs')
-  if (only.test('ready')) report('ready', await compareStarts(folders, url, logs), 'ms')
-  if (only.test('GetProduct')) report('GetProduct', await compare(versions, rounds, grpcRound(seconds)), 'µs')
+  for (const [name, folder] of Object.entries(folders))
+    versions.push(await openVersion(name, folder, context, stack))
+  for (const [service, scenarios] of [
+    ['product', catalogScenarios],
+    ['basket', basketScenarios.filter(({ freshBaskets }) => !freshBaskets)],
+  ] as const)
+    for (const scenario of scenarios.filter(({ name }) => only.test(name)))
+      await compare(scenario.name, httpCandidates(versions, service, scenario, seconds), rounds)
+  if (only.test('ready')) await compareStarts(Object.values(folders), context)
+  if (only.test('GetProduct')) await compare('GetProduct', grpcCandidates(versions, seconds), rounds)
 })

@@ -44,16 +44,19 @@ type LockedPackage = Readonly<{
   resolved?: string
 }>
 
-const { packages: lockedPackages } = JSON.parse(read('package-lock.json')) as {
-  packages: Readonly<Record<string, LockedPackage>>
-}
+const lockedPackagesOf = (file: string): Readonly<Record<string, LockedPackage>> =>
+  JSON.parse(read(file)).packages
 
-describe('the lock file', () => {
-  const fromRegistry = Object.entries(lockedPackages).filter(
-    ([path, { link }]) => path.includes('node_modules/') && !link,
-  )
+const lockedPackages = lockedPackagesOf('package-lock.json')
+/** Of a baseline that only `make bench` installs. */
+const lockedBaseline = lockedPackagesOf('bench/baselines/nest/package-lock.json')
 
-  it('has the checksum of every package, also of those for other platforms', () => {
+describe('the lock files', () => {
+  const fromRegistry = [lockedPackages, lockedBaseline]
+    .flatMap((packages) => Object.entries(packages))
+    .filter(([path, { link }]) => path.includes('node_modules/') && !link)
+
+  it('have the checksum of every package, also of those for other platforms', () => {
     assert.ok(fromRegistry.length > 500)
     const unchecked = fromRegistry.filter(
       ([, { integrity = '' }]) => !/^sha512-[\w+/]{86}==$/.test(integrity),
@@ -65,14 +68,14 @@ describe('the lock file', () => {
     )
   })
 
-  it('names no registry, because users install from different ones', () => {
+  it('name no registry, because users install from different ones', () => {
     assert.deepEqual(
       fromRegistry.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path),
       [],
     )
   })
 
-  it('has an exact version for every direct dependency', () => {
+  it('have an exact version for every direct dependency', () => {
     const manifests = ['packages', 'services', 'bench', 'tests'].flatMap((folder) =>
       filesOf(folder, 'package.json'),
     )
@@ -86,6 +89,7 @@ describe('the lock file', () => {
 
 describe('the install scripts of packages', () => {
   it('are allowed or forbidden by name, and those that report to others are forbidden', () => {
+    assert.ok(Object.values(lockedBaseline).every(({ hasInstallScript }) => !hasInstallScript))
     const names = Object.entries(lockedPackages)
       .filter(([, { hasInstallScript }]) => hasInstallScript)
       .map(([path]) => path.replace(/^.*node_modules\//, ''))

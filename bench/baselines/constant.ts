@@ -1,16 +1,20 @@
-/** The limit of the framework: Fastify answers every request with the body that `PUT /response` last set. */
+/** The limit of the framework: Fastify answers every request with the headers and the body that `PUT /response` last set. */
 
 import { run } from '@shop/platform/process/lifecycle.ts'
 import Fastify from 'fastify'
 
+type Response = Readonly<{ headers: Readonly<Record<string, string>>; body: string }>
+
 await run(async () => {
   const app = Fastify()
-  let body = '{}'
-  app.put('/response', (request) => {
-    body = JSON.stringify(request.body)
-    return null
+  let { headers, body }: Response = { headers: {}, body: '{}' }
+  app.put<{ Body: Response }>('/response', (request, reply) => {
+    ;({ headers, body } = request.body)
+    return reply.send('set')
   })
-  app.all('/*', (_request, reply) => reply.type('application/json; charset=utf-8').send(body))
+  app.all('/*', (_request, reply) =>
+    reply.headers(headers).type('application/json; charset=utf-8').send(body),
+  )
   await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT']) })
   await new Promise((resolve) => process.once('SIGTERM', resolve))
   await app.close()

@@ -1,13 +1,13 @@
 /**
  * The obvious implementation of baskets: get the product, then read, change and write the basket. Two
- * concurrent writers can lose an item.
+ * concurrent writers can lose an item. Logs and metrics as in observed.ts.
  */
 
 import { credentials } from '@grpc/grpc-js'
 import { createClient } from '@redis/client'
 import { type ProductResponse, ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
-import Fastify from 'fastify'
+import { createObservedApp } from './observed.ts'
 
 type Item = { product_id: number; name: string; price: number; quantity: number; category: string }
 type Basket = { user_id: string; items: Item[]; created_at: string; updated_at: string }
@@ -37,7 +37,7 @@ await run(async () => {
     return text === null ? undefined : (JSON.parse(text) as Basket)
   }
 
-  const app = Fastify()
+  const { app } = createObservedApp()
   app.get('/health', () => 'fine')
   app.get<ForUser>('/baskets/:user_id', async ({ params }, reply) => {
     const basket = await read(params.user_id)

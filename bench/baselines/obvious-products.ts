@@ -1,4 +1,4 @@
-/** The obvious implementation of the catalog: one query per request, without logs, metrics or limits. */
+/** The obvious implementation of the catalog: one query per request, without limits or checks; logs and metrics as in observed.ts. */
 
 import { callbackify } from 'node:util'
 import { type handleUnaryCall, Server, ServerCredentials, status } from '@grpc/grpc-js'
@@ -8,8 +8,8 @@ import {
   ProductServiceService,
 } from '@shop/contracts/product/product.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
-import Fastify from 'fastify'
 import { Pool } from 'pg'
+import { createObservedApp, type Observe } from './observed.ts'
 
 type Row = { price: string; created_at: Date; updated_at: Date } & Record<string, unknown>
 type Page = { Querystring: { limit?: string } }
@@ -26,11 +26,18 @@ const messageOf = (row: Row) =>
   }) as unknown as Product
 
 const unary = <Request, Response>(
+  observe: Observe | undefined,
   respond: (request: Request) => Promise<Response>,
 ): handleUnaryCall<Request, Response> => {
   const respondTo = callbackify(respond)
-  return ({ request }, callback) =>
-    respondTo(request, (error, response) => callback(error && { code: status.INTERNAL }, response))
+  return (call, callback) => {
+    const startTime = performance.now()
+    respondTo(call.request, (error, response) => {
+      callback(error && { code: status.INTERNAL }, response)
+      const fields = { route: call.getPath(), status: error ? status.INTERNAL : status.OK }
+      observe?.(fields, (performance.now() - startTime) / 1_000)
+    })
+  }
 }
 
 await run(async () => {
@@ -42,7 +49,7 @@ await run(async () => {
     return { products, count: products.length, next_cursor: null }
   }
 
-  const app = Fastify()
+  const { app, observe } = createObservedApp()
   app.get<{ Params: { id: string } }>('/products/:id', async ({ params }, reply) => {
     const [row] = await select('one', 'where id = $1', [params.id])
     return row ? productOf(row) : reply.code(404).send({ message: 'not found' })
@@ -87,11 +94,11 @@ await run(async () => {
 
   const grpc = new Server()
   const service = {
-    getProduct: unary(async ({ id }) => {
+    getProduct: unary(observe, async ({ id }) => {
       const [row] = await select('one', 'where id = $1', [id])
       return { product: row && messageOf(row) }
     }),
-    batchGetProducts: unary(async ({ ids }) => {
+    batchGetProducts: unary(observe, async ({ ids }) => {
       const rows = await select('many', 'where id = any($1)', [ids])
       return { products: rows.map(messageOf) }
     }),

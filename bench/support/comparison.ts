@@ -1,91 +1,90 @@
-import { throwIfInterrupted } from './interrupt.ts'
-import { drive, type HttpRequest, type Outcome } from './load.ts'
-import { processorSeconds, residentMegabytes, type Server } from './process.ts'
+import { drive, type HttpRequest, type Outcome } from './load/http-load.ts'
+import { residentMegabytes, secondsBetween, usageOf } from './processor-time.ts'
 import { type Spread, spreadOf } from './report.ts'
+import { measureInRounds } from './rounds.ts'
+
+/** The processes whose CPU time is measured: those of the measured service, of the services that it calls, and of the stores. */
+export type Processes = Readonly<{
+  service?: readonly number[]
+  called?: readonly number[]
+  store?: readonly number[]
+}>
 
 /** A subject of the comparison. `run` applies the same kind of load to every candidate, and measures it. */
-export type Candidate = Readonly<{
-  name: string
-  /** The process whose CPU time and memory are measured. */
-  server?: Server
-  run: () => Promise<Outcome>
-}>
+export type Candidate = Readonly<{ name: string; processes: Processes; run: () => Promise<Outcome> }>
+
+/** One comparison: a scenario at a number of connections. Its servers start when the candidates are created. */
+export type Row = Readonly<{ scenario: string; connections: number; candidates: () => Promise<Candidate[]> }>
 
 export const httpCandidate = (
   name: string,
-  server: Server,
+  server: Readonly<{ url: string; processes: Processes }>,
   load: Readonly<{ requests: readonly HttpRequest[]; connections: number; seconds: number }>,
   prepare?: () => Promise<void>,
 ): Candidate => ({
   name,
-  server,
+  processes: server.processes,
   run: async () => {
     await prepare?.()
     return drive({ url: server.url, ...load })
   },
 })
 
-type Measurement = Outcome & Readonly<{ microseconds: number; megabytes: number }>
+type Group = keyof Processes
+type Measurement = Outcome & Readonly<{ cpu: Partial<Record<Group, number>>; megabytes: number }>
 
-const measure = async ({ name, server, run }: Candidate): Promise<Measurement> => {
-  throwIfInterrupted()
-  const cpuBefore = server ? processorSeconds(server) : 0
-  const startTime = performance.now()
+/** Takes one measurement: the outcome, and what the processes used meanwhile. */
+export const measure = async ({ name, processes, run }: Candidate): Promise<Measurement> => {
+  const groups = Object.entries(processes).filter(([, pids]) => pids.length > 0)
+  const before = groups.map(([, pids]) => usageOf(pids))
   const outcome = await run()
-  const elapsed = (performance.now() - startTime) / 1_000
-  if (outcome.failed > 0) throw new Error(`${outcome.failed} requests to ${name} failed`)
-  const cpuUsed = server ? processorSeconds(server) - cpuBefore : 0
-  return {
-    ...outcome,
-    microseconds: (cpuUsed / (outcome.rate * elapsed)) * 1e6,
-    megabytes: server ? residentMegabytes(server) : 0,
-  }
+  if (outcome.rate === 0) throw new Error(`all requests to ${name} failed`)
+  const cpu = groups.map(([group, pids], index) => {
+    const seconds = secondsBetween(before[index] ?? new Map(), usageOf(pids))
+    return [group, (seconds / outcome.requests) * 1e6]
+  })
+  return { ...outcome, cpu: Object.fromEntries(cpu), megabytes: residentMegabytes(processes.service ?? []) }
 }
 
 export type Summary = Readonly<{
-  /** Requests per second. */
+  /** Requests per second that succeeded. */
   rate: Spread
   /** The first candidate's rate divided by this one's, computed per round. */
   ratio: Spread
-  p50: number
-  p99: number
-  /** The server's CPU time per request. */
-  microseconds: number
+  /** Percentiles of the duration, in ms. */
+  p50: Spread
+  p99: Spread
+  /** The CPU time per request, in µs. */
+  cpu: Readonly<Partial<Record<Group, Spread>>>
   megabytes: number
+  /** The requests of all rounds that failed. */
+  failed: number
 }>
 
-const medianOf = (measurements: readonly Measurement[], value: (one: Measurement) => number): number =>
-  spreadOf(measurements.map(value)).median
+const summarize = (own: readonly Measurement[], first: readonly Measurement[]): Summary => {
+  const spread = (value: (one: Measurement, round: number) => number) => spreadOf(own.map(value))
+  const groups = Object.keys(own[0]?.cpu ?? {}) as Group[]
+  return {
+    rate: spread(({ rate }) => rate),
+    ratio: spread(({ rate }, round) => (first[round]?.rate ?? Number.NaN) / rate),
+    p50: spread(({ p50 }) => p50),
+    p99: spread(({ p99 }) => p99),
+    cpu: Object.fromEntries(groups.map((group) => [group, spread(({ cpu }) => cpu[group] ?? Number.NaN)])),
+    megabytes: Math.max(...own.map(({ megabytes }) => megabytes)),
+    failed: own.reduce((sum, { failed }) => sum + failed, 0),
+  }
+}
 
-/**
- * Measures the candidates in rounds. Each round measures all of them one after the other and starts with a
- * different one, so that other load on the machine affects all alike. The first round is a warm-up and does
- * not count.
- */
+/** Measures the candidates in interleaved rounds, after a warm-up. Returns a summary of each, by name. */
 export const compareCandidates = async (
   candidates: readonly Candidate[],
   rounds: number,
 ): Promise<Record<string, Summary>> => {
-  const measurements = new Map(candidates.map(({ name }) => [name, [] as Measurement[]]))
-  for (let round = -1; round < rounds; round++) {
-    const first = (round + 1) % candidates.length
-    for (const candidate of [...candidates.slice(first), ...candidates.slice(0, first)]) {
-      const measurement = await measure(candidate)
-      if (round >= 0) measurements.get(candidate.name)?.push(measurement)
-    }
-  }
-  const ours = measurements.get(candidates[0]?.name ?? '') ?? []
+  const measurements = await measureInRounds(
+    candidates.map((candidate) => () => measure(candidate)),
+    rounds,
+  )
   return Object.fromEntries(
-    [...measurements].map(([name, own]) => [
-      name,
-      {
-        rate: spreadOf(own.map(({ rate }) => rate)),
-        ratio: spreadOf(own.map(({ rate }, round) => (ours[round]?.rate ?? Number.NaN) / rate)),
-        p50: medianOf(own, ({ p50 }) => p50),
-        p99: medianOf(own, ({ p99 }) => p99),
-        microseconds: medianOf(own, ({ microseconds }) => microseconds),
-        megabytes: Math.max(...own.map(({ megabytes }) => megabytes)),
-      },
-    ]),
+    candidates.map(({ name }, index) => [name, summarize(measurements[index] ?? [], measurements[0] ?? [])]),
   )
 }

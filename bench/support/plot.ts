@@ -1,3 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '@shop/testing/files.ts'
+
 /** A line of a plot, with one value for each tick of the horizontal axis. */
 type Line = Readonly<{ name: string; values: readonly number[] }>
 
@@ -11,7 +15,7 @@ type Plot = Readonly<{
 
 const size = { width: 640, height: 320 }
 const margin = { left: 56, right: 150, top: 40, bottom: 36 }
-const colors = ['#1f77b4', '#d62728', '#2ca02c', '#9467bd', '#ff7f0e']
+const colors = ['#1f77b4', '#d62728', '#2ca02c', '#9467bd', '#ff7f0e', '#8c564b']
 
 /** The smallest round number that is not less than `value`. */
 const roundUp = (value: number): number => {
@@ -61,4 +65,11 @@ export const plot = ({ title, unit, ticks, lines }: Plot): string => {
     '</svg>',
     '',
   ].join('\n')
+}
+
+/** Writes plots to docs/performance, by file name. */
+export const writePlots = (plots: Readonly<Record<string, string>>): void => {
+  const folder = join(root, 'docs/performance')
+  mkdirSync(folder, { recursive: true })
+  for (const [name, svg] of Object.entries(plots)) writeFileSync(join(folder, `${name}.svg`), svg)
 }

@@ -15,15 +15,14 @@ export const spreadOf = (values: readonly number[]): Spread => {
 export const ratioText = ({ median, min, max }: Spread): string =>
   `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`
 
-/** Formats rows of cells as aligned columns. */
-export const table = (rows: readonly (readonly string[])[]): string => {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+/** A table in Markdown. Its first row is the head. */
+export const markdownTable = ([head = [], ...rows]: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+
+/** Replaces what is between the comments `name: begin` and `name: end` of a Markdown text. */
+export const replaceSection = (text: string, name: string, content: string): string => {
+  const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`]
+  const [start, stop] = [text.indexOf(begin), text.indexOf(end)]
+  if (start < 0 || stop < start) throw new Error(`the text has no section ${name}`)
+  return `${text.slice(0, start + begin.length)}\n\n${content}\n\n${text.slice(stop)}`
 }

@@ -258,4 +258,34 @@ describe('batches of keys', () => {
     await Promise.all(Array.from({ length: 20 }, (_, item) => addThrice(item)))
     assert.equal(batches.isBusy('key'), false)
   })
+
+  it('fail an item that comes alone as they fail those of a batch', async () => {
+    const { add, isBusy } = keyedBatches<string, string, string>({
+      ...waiting,
+      maxBatchSize: 2,
+      run: async (key, items) => {
+        if (key === 'down') throw new Error('lost')
+        return key === 'none' ? [] : upperCase(items)
+      },
+    })
+    await assert.rejects(add('key', 'bad'), /^Error: this one$/)
+    await assert.rejects(add('down', 'a'), /^Error: lost$/)
+    await assert.rejects(add('none', 'a'), /one outcome per item/)
+    const signal = AbortSignal.abort(new AppError('unavailable', 'gone'))
+    await assert.rejects(
+      as({ signal }, () => add('key', 'a')),
+      hasCode('unavailable'),
+    )
+    assert.deepEqual(['key', 'down', 'none'].map(isBusy), [false, false, false])
+    assert.equal(await add('key', 'a'), 'A')
+  })
+
+  it('run an item that comes alone in the context of its caller', async () => {
+    const { add } = keyedBatches<string, string, unknown>({
+      ...waiting,
+      maxBatchSize: 2,
+      run: async (_key, items) => items.map(() => ({ value: requestContext.getStore()?.requestId })),
+    })
+    assert.equal(await as({ client: 'a' }, () => add('key', 'item')), 'of a')
+  })
 })

@@ -1,4 +1,4 @@
-import { arrayParameter, runText } from '@shop/postgres/statements/text.ts'
+import { runText } from '@shop/postgres/statements/text.ts'
 import type { Product } from '../domain/product.ts'
 import { byId, type ProductListing, type ProductReader, positionOf } from '../domain/product-reader.ts'
 import { type Database, productColumns, summaryColumns } from './products-table.ts'
@@ -38,7 +38,7 @@ const pageOf = (rows: Row[], listing: ProductListing): Readonly<{ rows: Row[]; i
 
 const byIds = (columns: readonly string[]): string => `
 select ${columns.map((column) => column.replace(/(\w+) as (\w+)/, '$1 as "$2"')).join(', ')} from "products"
-where id = any(${arrayParameter(1, 'integer')}) order by id`
+where id = any($1::integer[]) order by id`
 
 const productsByIds = byIds(productColumns)
 const summariesByIds = byIds(summaryColumns)

@@ -14,6 +14,8 @@ export const holdLocks = async (url: string, statement: string) => {
     blockedStatements: async (): Promise<string[]> =>
       (await query(blockedQuery, url)).map((row) => String(row['query'])),
     release: () => client.query('rollback'),
+    /** The statement takes effect. */
+    commit: () => client.query('commit'),
     [Symbol.asyncDispose]: () => client.end(),
   }
 }

@@ -26,7 +26,7 @@ const asFirst = <Result>(waiters: readonly Waiter[], run: () => Result): Result 
   within(waiters[0]?.span, () => onBehalfOf(waiters, run))
 
 /** Runs the batch in the context of its first caller, and settles each item. Calls `onEnd` before that. */
-const runBatch = async <Item, Result>(
+export const runBatch = async <Item, Result>(
   entries: readonly Entry<Item, Result>[],
   run: RunBatch<Item, Result>,
   onEnd: () => void,

@@ -1,20 +1,21 @@
-import { arrayParameter, runText } from '@shop/postgres/statements/text.ts'
+import { runText } from '@shop/postgres/statements/text.ts'
 import type { Product } from '../../domain/product.ts'
 import type { Database } from '../products-table.ts'
 import { arrayParameters, arraysOf, milliseconds, names, namesOf, parameters, valuesOf } from './columns.ts'
 
-const integers = (position: number): string => arrayParameter(position, 'integer')
-
 const updated = `products.id, ${milliseconds('products.updated_at')} as "writtenAt"`
 const deleted = `products.id, ${milliseconds('clock_timestamp()')} as "writtenAt"`
 
-/** Products with another version, and those that another transaction has locked, are missing in the result. */
+/**
+ * Products with another version, and those that another transaction has locked, are missing in the result. The lock is the one
+ * that an update takes: it does not wait for a transaction that has inserted a reference to the product, such as an order.
+ */
 const updateMany = `/* update products */
 with new as materialized (
   select new.* from "products"
-  join unnest(${integers(1)}, ${integers(2)}, ${integers(3)}, ${arrayParameters(4)}) as new (id, expected, next, ${names})
+  join unnest($1::integer[], $2::integer[], $3::integer[], ${arrayParameters(4)}) as new (id, expected, next, ${names})
     on products.id = new.id and products.version = new.expected
-  order by products.id for update of products skip locked
+  order by products.id for no key update of products skip locked
 )
 update "products" set (${names}) = row(${namesOf('new')}),
   version = new.next, updated_at = clock_timestamp()
@@ -27,11 +28,11 @@ update "products" set (${names}) = row(${parameters(4)}),
 where id = $1 and version = $2
 returning ${updated}`
 
-/** The same as for updates. */
+/** The same, but with the lock of a deletion, which waits for references. */
 const deleteMany = `/* delete products */
 with old as materialized (
   select products.id from "products"
-  join unnest(${integers(1)}, ${integers(2)}) as old (id, version) using (id, version)
+  join unnest($1::integer[], $2::integer[]) as old (id, version) using (id, version)
   order by products.id for update of products skip locked
 )
 delete from "products" using old where products.id = old.id

@@ -1,5 +1,4 @@
 import { decimalText } from '@shop/kernel/money.ts'
-import { arrayParameter } from '@shop/postgres/statements/text.ts'
 import type { ProductFields } from '../../domain/product.ts'
 import type { FieldColumn } from '../products-table.ts'
 
@@ -32,7 +31,7 @@ export const parameters = (first: number): string => columns.map((_, index) => `
 
 /** The parameters for the values of several products, one array for each column. */
 export const arrayParameters = (first: number): string =>
-  columns.map(({ type }, index) => arrayParameter(first + index, type)).join(', ')
+  columns.map(({ type }, index) => `$${first + index}::${type}[]`).join(', ')
 
 /** The values of `parameters`. */
 export const valuesOf = (fields: ProductFields): unknown[] => columns.map(({ valueOf }) => valueOf(fields))

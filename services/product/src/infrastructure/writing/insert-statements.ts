@@ -12,13 +12,14 @@ returning ${assignedId} as id, version, ${times}`
 
 /**
  * The ids come first, because the order of what an insert returns is not defined. A row that violates a unique key, or that a
- * trigger drops, is missing in the result. An id that a trigger has changed fails the statement.
+ * trigger drops, is missing in the result. An id that a trigger has changed fails the statement. A column that is generated
+ * always takes an id only if its system value is overridden.
  */
 const insertMany = `/* insert products */
 with new as materialized (
   select nextval($1::regclass) as id, * from unnest(${arrayParameters(2)}) with ordinality as fields (${names}, position)
 ), inserted as (
-  insert into "products" (id, ${names}) select id, ${names} from new on conflict do nothing
+  insert into "products" (id, ${names}) overriding system value select id, ${names} from new on conflict do nothing
   returning id, version, ${times}
 )
 select

@@ -7,26 +7,35 @@ import { productOf } from '../reading/product-row.ts'
 import { applyChanges, type Change, type WriteResult, writtenAt } from './apply-changes.ts'
 import { isRemoval, isUpdate, writeProduct } from './change-statements.ts'
 
+/**
+ * The lock of an update, or that of a deletion, which waits for transactions that have inserted a reference to the product. It
+ * must be taken first: to wait for it with the other one held deadlocks with a reference whose transaction then updates the product.
+ */
+type Lock = 'no key update' | 'update'
+
 /** Reads and locks the row: no other transaction can write it until this one ends. */
-const findLocked = async (transaction: Database, id: number): Promise<Product | undefined> => {
-  const row = await transaction
-    .selectFrom('products')
-    .select(productColumns)
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst()
+const findLocked = async (transaction: Database, id: number, lock: Lock): Promise<Product | undefined> => {
+  const query = transaction.selectFrom('products').select(productColumns).where('id', '=', id)
+  const row = await (lock === 'update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
   return row && productOf(row)
 }
 
-const write = (database: Database, id: number, changes: readonly Change[]) =>
-  database.transaction().execute(async (transaction): Promise<Outcome<WriteResult>[]> => {
-    const applied = applyChanges(await findLocked(transaction, id), changes)
+/** Resolves with undefined if the changes need the lock of a deletion. */
+const tryWrite = (database: Database, id: number, changes: readonly Change[], lock: Lock) =>
+  database.transaction().execute(async (transaction): Promise<Outcome<WriteResult>[] | undefined> => {
+    const applied = applyChanges(await findLocked(transaction, id, lock), changes)
     if (!isUpdate(applied) && !isRemoval(applied)) return [...applied.outcomes]
+    if (isRemoval(applied) && lock !== 'update') return undefined
     const time = await writeProduct(transaction, applied)
     if (time === undefined)
       throw new IgnoredWrite(`a trigger or rule of products has ignored a write of product ${id}`)
     return applied.outcomes.map((outcome) => writtenAt(outcome, time))
   })
+
+const write = async (database: Database, id: number, changes: readonly Change[]) =>
+  (await tryWrite(database, id, changes, 'no key update')) ??
+  (await tryWrite(database, id, changes, 'update')) ??
+  []
 
 /** Whether a foreign key of another table refuses the write. Another foreign key may be one of the table `products`. */
 const isReferenced = (error: unknown): boolean =>

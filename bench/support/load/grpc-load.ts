@@ -1,11 +1,11 @@
 /** Generates gRPC load in a child process: receives the load from the parent and sends the outcome back. */
 
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createHistogram } from 'node:perf_hooks'
 import { type ClientUnaryCall, credentials } from '@grpc/grpc-js'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
-import type { Outcome } from './load.ts'
+import { askChild } from './child.ts'
+import type { Outcome } from './http-load.ts'
 
 export type GrpcLoad = Readonly<{
   address: string
@@ -44,18 +44,11 @@ const generateLoad = async ({ address, calls, concurrency, seconds }: GrpcLoad):
   const elapsed = (performance.now() - startTime) / 1_000
   client.close()
   const [p50, p99] = [durations.percentile(50) / 1_000, durations.percentile(99) / 1_000]
-  return { rate: succeeded / elapsed, failed, p50, p99 }
+  return { requests: succeeded + failed, rate: succeeded / elapsed, failed, p50, p99 }
 }
 
 /** Generates the load in a child process and resolves with the outcome. */
-export const driveGrpc = async (load: GrpcLoad): Promise<Outcome> => {
-  const child = fork(import.meta.filename)
-  const exited = once(child, 'exit')
-  child.send(load)
-  const [outcome] = (await once(child, 'message')) as [Outcome]
-  await exited
-  return outcome
-}
+export const driveGrpc = (load: GrpcLoad): Promise<Outcome> => askChild(import.meta.filename, load)
 
 if (process.argv[1] === import.meta.filename && process.send !== undefined) {
   const [load] = (await once(process, 'message')) as [GrpcLoad]
