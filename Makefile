@@ -163,7 +163,7 @@ $(NEST)/node_modules/.installed: $(NEST)/package-lock.json $(INSTALLED)
 	cd $(NEST) && npm ci --loglevel=error
 	@touch $@
 
-bench: $(NEST)/node_modules/.installed ## Compare the services with obvious implementations, NestJS, and the limits of the machine (45 minutes, less with ONLY, CONNECTIONS, CANDIDATES, ROUNDS or SECONDS: docs/performance.md; needs PostgreSQL and Redis)
+bench: $(NEST)/node_modules/.installed ## Compare the services with others, such as NestJS, and with the limits of the machine (45 minutes; takes ONLY, CONNECTIONS, CANDIDATES, ROUNDS, SECONDS, RATES, PRODUCTS; needs PostgreSQL and Redis)
 	@tsc -p $(NEST)
 	@node bench/compare.ts
 	@[ -n "$${ONLY:-}$${CONNECTIONS:-}$${CANDIDATES:-}$${RATES:-}" ] || { node bench/overhead.ts; node bench/growth.ts; }

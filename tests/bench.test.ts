@@ -84,15 +84,15 @@ describe('CPU times', { skip: process.platform !== 'linux' && 'reads /proc' }, (
 
   it('of a process that has ended do not count', () => {
     assert.equal(usageOf([2 ** 30]).get(2 ** 30), 0)
-    const before = new Map([
+    const first = new Map([
       [1, 5],
       [2, 7],
     ])
-    const after = new Map([
+    const second = new Map([
       [1, 6],
       [3, 0.5],
     ])
-    assert.equal(secondsBetween(before, after), 1.5)
+    assert.equal(secondsBetween(first, second), 1.5)
   })
 })
 

@@ -5,8 +5,11 @@ import { linkToFirst, type Span, trace } from './tracing/api.ts'
 /** The current HTTP or gRPC request. Log lines and calls to other services carry its ids. */
 export type RequestContext = Readonly<{
   requestId: string
-  /** The ids of the other requests that wait for the same work. */
-  joinedIds?: readonly string[] | undefined
+  /**
+   * The ids of the other requests that wait for the same work. They are computed on demand: there may be many, and they
+   * are rarely read. A function, because to make an object with a getter takes 0.3 µs.
+   */
+  joinedIds?: (() => readonly string[] | undefined) | undefined
   /** Whose share of the limits the request uses, as found by `clientFinder`. */
   client?: string | undefined
   /** Aborted when the caller no longer waits for the response. */
@@ -15,22 +18,14 @@ export type RequestContext = Readonly<{
 
 export const requestContext = new AsyncLocalStorage<RequestContext | undefined>()
 
-/** The request with another signal. Its joined ids stay computed on demand: copying them took 2.7 % of the time of reads. */
-const withSignal = (request: RequestContext, signal: AbortSignal): RequestContext => ({
-  requestId: request.requestId,
-  client: request.client,
-  signal,
-  get joinedIds() {
-    return request.joinedIds
-  },
-})
-
 /** Runs `work` as a part of the current request. It stops when the signal aborts, also if nothing else may stop it. */
 export const stopOnAbort = <Result>(signal: AbortSignal, work: () => Result): Result => {
   const request = requestContext.getStore()
-  if (request === undefined) return requestContext.run({ requestId: randomUUID(), signal }, work)
-  const both = request.signal === undefined ? signal : AbortSignal.any([signal, request.signal])
-  return requestContext.run(withSignal(request, both), work)
+  const both = request?.signal === undefined ? signal : AbortSignal.any([signal, request.signal])
+  return requestContext.run(
+    request === undefined ? { requestId: randomUUID(), signal: both } : { ...request, signal: both },
+    work,
+  )
 }
 
 /** The header (HTTP) and metadata key (gRPC) that carries the request id. */
@@ -104,10 +99,7 @@ export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result
   const context = {
     requestId,
     client,
-    // Computed on demand: rarely read, and there may be many waiters.
-    get joinedIds() {
-      return otherIds(waiters, requestId)
-    },
+    joinedIds: () => otherIds(waiters, requestId),
     ...(signal && { signal }),
   }
   return requestContext.run(context, run)

@@ -8,7 +8,7 @@ describe('work that stops on abort', () => {
     const request = {
       requestId: 'req-1',
       client: 'a',
-      get joinedIds() {
+      joinedIds: () => {
         computed += 1
         return ['req-2']
       },
@@ -18,8 +18,8 @@ describe('work that stops on abort', () => {
       stopOnAbort(signal, () => {
         const context = requestContext.getStore()
         assert.equal(computed, 0)
-        assert.deepEqual({ ...context }, { ...request, signal })
-        assert.equal(computed, 2)
+        assert.deepEqual(context, { ...request, signal })
+        assert.deepEqual(context?.joinedIds?.(), ['req-2'])
       }),
     )
   })

@@ -33,9 +33,10 @@ const timestamp = (): string => {
 /** The ids of the current request, of those that joined it, and of its span. */
 const contextFields = (): PlainFields => {
   const context = requestContext.getStore()
+  const joinedIds = context?.joinedIds?.()
   return {
     ...(context && { request_id: context.requestId }),
-    ...(context?.joinedIds && { joined_request_ids: context.joinedIds }),
+    ...(joinedIds && { joined_request_ids: joinedIds }),
     ...traceIds(),
   }
 }

@@ -198,7 +198,7 @@ describe('batches', () => {
       run: async (items) => {
         await tick()
         const { requestId, joinedIds } = requestContext.getStore() ?? {}
-        seen.push([requestId, joinedIds])
+        seen.push([requestId, joinedIds?.()])
         return upperCase(items)
       },
     })

@@ -63,9 +63,9 @@ const open = (options: Partial<BulkheadOptions> = {}) => {
 }
 
 /** A task that runs although it should wait would never end. */
-const options = { timeout: 10_000 }
+const withDeadline = { timeout: 10_000 }
 
-describe('a bulkhead', options, () => {
+describe('a bulkhead', withDeadline, () => {
   it('runs as many tasks at a time as it has slots, and the next one when one ends, even by an error', async () => {
     await using opened = open({ slots: 2 })
     const { run, started, endFirst, bulkhead } = opened
@@ -185,7 +185,7 @@ describe('a bulkhead', options, () => {
   })
 })
 
-describe('calls that share a task of a bulkhead', options, () => {
+describe('calls that share a task of a bulkhead', withDeadline, () => {
   /** Lists go through one slot. `get` asks for one as a client. */
   const openShared = async (options: Partial<BulkheadOptions> = {}) => {
     const opened = open(options)
@@ -244,7 +244,7 @@ describe('calls that share a task of a bulkhead', options, () => {
   })
 })
 
-describe('the result of a task', options, () => {
+describe('the result of a task', withDeadline, () => {
   setFlagsFromString('--expose-gc')
   const collectGarbage: () => void = runInNewContext('gc')
 

@@ -95,7 +95,7 @@ describe('a plain line is the line that pino writes', () => {
   })
 
   it('with the ids of the request, of joined requests and of the span, unless the line has its own', async () => {
-    const context = { requestId: 'req-2', joinedIds: ['req-3', 'req-"4"'] }
+    const context = { requestId: 'req-2', joinedIds: () => ['req-3', 'req-"4"'] }
     const spans = await spansOf(async () => {
       const [line] = await assertEqualLines((log) => {
         requestContext.run(context, () => log.info({ rpc: 'Get' }, 'call'))

@@ -218,7 +218,7 @@ describe('writes of one basket in Redis', { skip: withoutRedis }, () => {
     const ids: unknown[] = []
     const { update } = open((...args) => {
       const { requestId, joinedIds } = requestContext.getStore() ?? {}
-      ids.push([requestId, joinedIds])
+      ids.push([requestId, joinedIds?.()])
       return redis.compareAndSet(...args)
     })
     const user = newUser()

@@ -30,7 +30,7 @@ export const postgresProductRepository = (
   const create = createBatches<Creation, Product>({
     ...creations,
     awaitsTurn: true,
-    run: sharedCreations(database, sequenceFinder(database, warn), lockedWrites),
+    run: sharedCreations(database, sequenceFinder(database, warn)),
   })
   const change = createBatches<ProductChange, WriteResult | undefined>({
     ...changes,

@@ -13,6 +13,7 @@ export const ownRole = async () => {
   return {
     role,
     url,
+    ownerUrl: schema.url,
     /** Runs the statement as the owner of the schema. */
     query: (statement: string) => query(statement, schema.url),
     migrate: async () => {

@@ -1,7 +1,13 @@
 import type { Database } from '../../src/infrastructure/products-table.ts'
 
-/** Returns the same database, and the texts of the statements that are sent through it, in their order. */
-export const recordStatements = (source: Database) => {
+/**
+ * Returns the same database, and the texts of the statements that are sent through it, in their order. A statement that is
+ * sent as text is sent after `before` has resolved.
+ */
+export const recordStatements = (
+  source: Database,
+  before: (text: string) => Promise<unknown> = () => Promise.resolve(),
+) => {
   const statements: string[] = []
   const compiler = source.getExecutor()
   const database = source.withPlugin({
@@ -12,10 +18,13 @@ export const recordStatements = (source: Database) => {
     transformResult: async ({ result }) => result,
   })
   // Statements that are sent as text do not pass a plugin.
-  const { executeQuery } = database
-  database.executeQuery = (query, ...rest: []) => {
-    if ('sql' in query) statements.push(query.sql)
-    return executeQuery.call(database, query, ...rest) as never
+  const executeQuery = database.executeQuery.bind(database)
+  database.executeQuery = async (query) => {
+    if ('sql' in query) {
+      statements.push(query.sql)
+      await before(query.sql)
+    }
+    return (await executeQuery(query)) as never
   }
   return {
     database,

@@ -49,9 +49,9 @@ export type Removal = Readonly<{ before: Product; after: undefined }>
 
 type State = Readonly<{ before: Product | undefined; after: Product | undefined }>
 
-export const isUpdate = <Product extends State>(product: Product): product is Product & Update =>
+export const isUpdate = <Value extends State>(product: Value): product is Value & Update =>
   product.before !== undefined && product.after !== undefined && product.after !== product.before
-export const isRemoval = <Product extends State>(product: Product): product is Product & Removal =>
+export const isRemoval = <Value extends State>(product: Value): product is Value & Removal =>
   product.before !== undefined && product.after === undefined
 
 type WrittenRow = Readonly<Record<'id' | 'writtenAt', number>>

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { hasCode } from '@shop/testing/asserts/has-code.ts'
-import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
-import { byId, lowestStockFirst, type ProductReader } from '../../../src/domain/product-reader.ts'
+import { lowestStockFirst, type ProductReader } from '../../../src/domain/product-reader.ts'
 import { batchedProductReader } from '../../../src/infrastructure/batched-product-reader.ts'
 import { poolShares } from '../../../src/infrastructure/limits/pool-shares.ts'
-import { migrations } from '../../../src/infrastructure/migrations.ts'
-import { postgresProductReader } from '../../../src/infrastructure/postgres-product-reader.ts'
-import { postgresProductRepository } from '../../../src/infrastructure/postgres-product-repository.ts'
-import { holdLocks } from '../../support/locks.ts'
-import { changeProduct, creationOf, openServerDatabase } from '../../support/store.ts'
 
 /** A reader whose lists and batches run until `end` is called. */
 const pendingReader = () => {

@@ -183,7 +183,9 @@ describe('writes of one moment that fail together', { skip: withoutPostgres }, (
         assert.deepEqual(await rows(), isWritten ? after : before)
         assert.equal(published.length, isWritten ? 24 : 0)
         assert.deepEqual(
-          [/insert products/, /update products/, /delete products/].map((pattern) => matching(pattern).length),
+          [/insert products/, /update products/, /delete products/].map(
+            (pattern) => matching(pattern).length,
+          ),
           [4, 3, 3],
         )
       })

@@ -13,6 +13,7 @@ import { openRepository } from '../../../src/infrastructure/postgres-ports.ts'
 import { postgresProductReader } from '../../../src/infrastructure/postgres-product-reader.ts'
 import { holdLocks } from '../../support/locks.ts'
 import { execute } from '../../support/schema.ts'
+import { recordStatements } from '../../support/statements.ts'
 import { changeProduct, creationOf, deleteProduct, openServerDatabase } from '../../support/store.ts'
 
 const timesOf = (count: number) => Array.from({ length: count }, (_, n) => n)
@@ -20,6 +21,7 @@ const timesOf = (count: number) => Array.from({ length: count }, (_, n) => n)
 describe('a product that another session has locked', { skip: withoutPostgres }, () => {
   let stack: AsyncDisposableStack
   let url: string
+  let matching: (pattern: RegExp) => string[]
   let products: ProductRepository
   let reader: ProductReader
   let added: readonly Product[]
@@ -29,7 +31,9 @@ describe('a product that another session has locked', { skip: withoutPostgres },
     ;({ url } = stack.use(await ownSchema()))
     opened = stack.use(openServerDatabase(url))
     await migrations.apply(opened.database)
-    products = openRepository(opened.database, () => {})
+    const recorded = recordStatements(opened.database)
+    ;({ matching } = recorded)
+    products = openRepository(recorded.database, () => {})
     reader = batchedProductReader(postgresProductReader(opened.database))
     added = await Promise.all(timesOf(20).map(() => products.add(creationOf({ stock: 0 }))))
   })
@@ -98,6 +102,7 @@ describe('a product that another session has locked', { skip: withoutPostgres },
     const started = performance.now()
     await Promise.all(added.map(add))
     assert.deepEqual(await order.blockedStatements(), [])
+    assert.deepEqual(matching(/^select .* for (no key )?update$/), [])
     assert.ok(performance.now() - started < 2_000)
     await order.release()
   })

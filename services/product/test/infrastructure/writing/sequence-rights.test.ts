@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { poolShares } from '../../../src/infrastructure/limits/pool-shares.ts'
 import { openRepository } from '../../../src/infrastructure/postgres-ports.ts'
+import { holdLocks } from '../../support/locks.ts'
 import { grantAll, ownRole } from '../../support/role.ts'
 import { recordStatements } from '../../support/statements.ts'
-import { creationOf, openServerDatabase } from '../../support/store.ts'
+import { creationOf, deleteProduct, openServerDatabase } from '../../support/store.ts'
 
 const timesOf = (count: number) => Array.from({ length: count }, (_, n) => n)
 
@@ -26,6 +28,7 @@ const open = async () => {
   )
   return {
     role,
+    products,
     warnings,
     matching,
     /** Adds this many products at the same moment. Resolves with the numbers of statements for many, and for one. */
@@ -47,8 +50,8 @@ test('without a right on the sequence, new products are stored one by one, and a
   assert.deepEqual(await addTogether(1), [0, 1])
   assert.deepEqual(warnings, [])
   for (const count of [20, 30]) assert.deepEqual(await addTogether(count), [0, count])
-  const { now } = performance
-  const later = (minutes: number) => t.mock.method(performance, 'now', () => now.call(performance) + minutes * 61_000)
+  const now = performance.now.bind(performance)
+  const later = (minutes: number) => t.mock.method(performance, 'now', () => now() + minutes * 61_000)
   later(1)
   assert.deepEqual(await addTogether(20), [0, 20])
   assert.deepEqual(warnings, [
@@ -66,18 +69,28 @@ test('without a right on the sequence, new products are stored one by one, and a
   assert.equal(warnings.length, 1)
 })
 
-test('without a right on the sequence, new products use few connections', { skip: withoutPostgres }, async () => {
+test('without a right on the sequence, new products use two connections, and do not wait for locked products', {
+  skip: withoutPostgres,
+}, async () => {
   await using opened = await open()
-  const { role, addTogether } = opened
+  const { role, products, addTogether } = opened
   await role.query(`
     create function count_sessions() returns trigger language plpgsql security definer as $$
       declare writing integer;
       begin
         perform pg_sleep(0.02);
-        select count(*) into writing from pg_stat_activity where usename = '${role.role}' and state = 'active';
-        if writing > 3 then raise '% connections', writing; end if;
+        select count(*) into writing from pg_stat_activity
+          where usename = '${role.role}' and state = 'active' and query ~ '^\\W*insert';
+        if writing > 2 then raise '% connections', writing; end if;
         return new;
       end $$;
     create trigger count_sessions before insert on products for each row execute function count_sessions()`)
+  assert.deepEqual(await addTogether(5), [0, 5])
+  await using locks = await holdLocks(role.ownerUrl, 'select from products for update')
+  const waiting = timesOf(5).map((n) => deleteProduct(products, n + 1))
+  await eventually(5_000, async () => assert.ok((await locks.blockedStatements()).length >= 3))
   assert.deepEqual(await addTogether(40), [0, 40])
+  assert.ok((await locks.blockedStatements()).length >= 3)
+  await locks.release()
+  await Promise.all(waiting)
 })

@@ -181,6 +181,8 @@ for (const { engine, open, skip } of engines)
       const names = (await storedProducts()).map(({ name }) => name)
       assert.deepEqual(names.toSorted(), ['a', 'b', 'c', 'taken', 'twice'])
       assert.equal(store.published.length, 4)
+      // It is not taken apart: what was not stored is tried alone.
+      assert.equal(matching(/insert products/).length, 1)
     })
 
     test('get the ids that a trigger gives them', async () => {
@@ -216,6 +218,7 @@ for (const { engine, open, skip } of engines)
       const ids = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.id : 0))
       assert.equal(new Set([...ids, ...imported]).size, 19)
       assert.equal((await storedProducts()).length, 19)
+      assert.equal(matching(/insert products/).length, 1)
     })
 
     for (const [sequence, change] of [

@@ -100,9 +100,15 @@ test('two processes that change the same products lose no acknowledged write, ap
     assert.ok(stored)
     assert.equal(stored.version, stored.stock + 1)
     assert.ok(stored.stock >= versions.length, `${stored.stock} of ${versions.length} acknowledged`)
-    assert.ok(stored.stock <= versions.length + (uncertain.get(id) ?? 0), `${stored.stock}, ${versions.length}`)
+    assert.ok(
+      stored.stock <= versions.length + (uncertain.get(id) ?? 0),
+      `${stored.stock}, ${versions.length}`,
+    )
     const events = published.filter(({ productId }) => productId === id).map(({ version }) => version)
-    assert.deepEqual(events.toSorted((one, other) => one - other), versions.toSorted((one, other) => one - other))
+    assert.deepEqual(
+      events.toSorted((one, other) => one - other),
+      versions.toSorted((one, other) => one - other),
+    )
   }
   assert.ok(stale > 0, 'no precondition failed')
   const extra = await query<{ count: string }>("select count(*) from products where name = 'extra'", own.url)
@@ -134,7 +140,9 @@ test('two processes that change and remove overlapping sets of products at the s
         ),
       ),
     )
-    const errors = outcomes.flat().flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+    const errors = outcomes
+      .flat()
+      .flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
     for (const error of errors) assert.equal(codeOf(error), 'not_found', `round ${round}`)
     const stored = await reader.findMany(added.map(({ id }) => id))
     for (const { id, stock, version } of stored) {
@@ -155,7 +163,9 @@ test('during a storm of writes by two processes, every acknowledged write is rea
   const { opened } = await openProcesses(own.url, stack)
   const [first] = opened
   assert.ok(first)
-  const added = await Promise.all(timesOf(16).map((n) => first.products.add(creationOf({ stock: 0, name: `p${n}` }))))
+  const added = await Promise.all(
+    timesOf(16).map((n) => first.products.add(creationOf({ stock: 0, name: `p${n}` }))),
+  )
   const end = performance.now() + durationMs
   let checked = 0
   const listed = async ({ reader }: (typeof opened)[number], id: number) => {
@@ -172,17 +182,20 @@ test('during a storm of writes by two processes, every acknowledged write is rea
         ...product,
         stock: product.stock + 1,
       }))
-      const reads = [writing, other].flatMap((process) => [process.reader.find(id), listed(process, id)])
+      const reads: Promise<Product | undefined>[] = [writing, other].flatMap((process) => [
+        process.reader.find(id),
+        listed(process, id),
+      ])
       for (const read of await Promise.all(reads)) {
         assert.ok(read !== undefined && read.version >= version, `${read?.version} was read after ${version}`)
         assert.ok(read.stock >= stock)
       }
       checked += 4
       if (round % 9 !== 0) continue
-      const { id: extra } = await writing.products.add(creationOf({ name: 'extra' }))
-      assert.equal((await other.reader.find(extra))?.version, 1)
-      await deleteProduct(other.products, extra)
-      assert.equal(await writing.reader.find(extra), undefined)
+      const created: Product = await writing.products.add(creationOf({ name: 'extra' }))
+      assert.equal((await other.reader.find(created.id))?.version, 1)
+      await deleteProduct(other.products, created.id)
+      assert.equal(await writing.reader.find(created.id), undefined)
     }
   }
   const readUntilEnd = async ({ reader }: (typeof opened)[number], reading: number) => {

@@ -44,7 +44,8 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
   })
   afterEach(() => stack.disposeAsync())
 
-  const addMany = (count: number) => Promise.all(timesOf(count).map(() => products.add(creationOf({ stock: 0 }))))
+  const addMany = (count: number) =>
+    Promise.all(timesOf(count).map(() => products.add(creationOf({ stock: 0 }))))
   const increment = ({ id }: Pick<Product, 'id'>) =>
     changeProduct(products, id, (product) => ({ ...product, stock: product.stock + 1 }))
   /** Blocks writes, and not reads. */
@@ -92,7 +93,9 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
       ...(await oneByOne(100, () => products.add(creationOf()))),
       ...(await oneByOne(100, (n) => increment(added[n] ?? assert.fail()))),
     ]
-    await eventually(5_000, async () => assert.equal((await locks.blockedStatements()).length, creations.slots + changes.slots))
+    await eventually(5_000, async () =>
+      assert.equal((await locks.blockedStatements()).length, creations.slots + changes.slots),
+    )
     await locks.release()
     await Promise.all(pending)
     const { length } = matching(/./)
@@ -115,16 +118,26 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
       const greedy = timesOf(251).map((n) => by('greedy', () => write(n)))
       const others = timesOf(750).map((n) => by(`client ${n % 10}`, () => write(n)))
       const [last, tooMany] = [greedy.pop(), by('late', () => write(0))]
-      await assert.rejects(last ?? assert.fail(), { code: 'rate_limited', message: /^too many writes from your/ })
+      await assert.rejects(last ?? assert.fail(), {
+        code: 'rate_limited',
+        message: /^too many writes from your/,
+      })
       await assert.rejects(tooMany, { code: 'unavailable', message: 'too many writes, try again later' })
-      const counts = (await metrics.refusals.get()).values.filter(({ labels }) => labels.reason === 'writes')
+      const counts = (await metrics.refusals.get()).values.filter(
+        ({ labels }) => 'reason' in labels && labels.reason === 'writes',
+      )
       assert.ok(counts.every(({ value }) => value >= 1))
       await locks.release()
       const outcomes = await Promise.allSettled([...running, ...greedy, ...others])
       const written = outcomes.filter(({ status }) => status === 'fulfilled').length
       assert.equal(written, 1_000 + slots)
       const { rows } = await countRows()
-      assert.deepEqual(rows, kind === 'changes' ? { products: 10, stock: written } : { products: 10 + written, stock: 5 * written })
+      assert.deepEqual(
+        rows,
+        kind === 'changes'
+          ? { products: 10, stock: written }
+          : { products: 10 + written, stock: 5 * written },
+      )
     })
 
   const countRows = async () => {
@@ -153,7 +166,9 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
 
   it('are refused after two seconds, and are never written', async () => {
     await using locks = await blockWrites()
-    const running = Promise.allSettled(await oneByOne(creations.slots, () => products.add(creationOf({ name: 'running' }))))
+    const running = Promise.allSettled(
+      await oneByOne(creations.slots, () => products.add(creationOf({ name: 'running' }))),
+    )
     const waiting = timesOf(20).map(() => products.add(creationOf({ name: 'waiting' })))
     const started = performance.now()
     for (const write of waiting)
