@@ -5,21 +5,27 @@ import { linkToFirst, type Span, trace } from './tracing/api.ts'
 /** The current HTTP or gRPC request. Log lines and calls to other services carry its ids. */
 export type RequestContext = Readonly<{
   requestId: string
-  /** The ids of the other requests that wait for the same work. */
-  joinedIds?: readonly string[] | undefined
+  /**
+   * The ids of the other requests that wait for the same work. They are computed on demand: there may be many, and they
+   * are rarely read. A function, because to make an object with a getter takes 0.3 µs.
+   */
+  joinedIds?: (() => readonly string[] | undefined) | undefined
   /** Whose share of the limits the request uses, as found by `clientFinder`. */
   client?: string | undefined
   /** Aborted when the caller no longer waits for the response. */
   signal?: AbortSignal | undefined
 }>
 
-export const requestContext = new AsyncLocalStorage<RequestContext>()
+export const requestContext = new AsyncLocalStorage<RequestContext | undefined>()
 
 /** Runs `work` as a part of the current request. It stops when the signal aborts, also if nothing else may stop it. */
 export const stopOnAbort = <Result>(signal: AbortSignal, work: () => Result): Result => {
   const request = requestContext.getStore()
-  const signals = [signal, ...(request?.signal === undefined ? [] : [request.signal])]
-  return requestContext.run({ requestId: randomUUID(), ...request, signal: AbortSignal.any(signals) }, work)
+  const both = request?.signal === undefined ? signal : AbortSignal.any([signal, request.signal])
+  return requestContext.run(
+    request === undefined ? { requestId: randomUUID(), signal: both } : { ...request, signal: both },
+    work,
+  )
 }
 
 /** The header (HTTP) and metadata key (gRPC) that carries the request id. */
@@ -42,14 +48,16 @@ export const requestIdFrom = (received: unknown): string =>
  * Returns a signal that aborts once all the signals have aborted. Returns undefined if a caller has no
  * signal: the work must then finish.
  */
-const allAborted = (signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
+const allAborted = (waiting: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
+  // Waiters may share a signal.
+  const signals = [...new Set(waiting)]
   if (signals.length === 1) return signals[0]
   if (signals.includes(undefined)) return undefined
   const controller = new AbortController()
-  let waiting = signals.length
+  let missing = signals.length
   const onAbort = (signal: AbortSignal) => {
-    waiting -= 1
-    if (waiting === 0) controller.abort(signal.reason)
+    missing -= 1
+    if (missing === 0) controller.abort(signal.reason)
   }
   for (const signal of signals) {
     if (signal?.aborted) onAbort(signal)
@@ -84,17 +92,14 @@ const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | u
 export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
   linkToFirst(waiters.map(({ span }) => span))
   const first = waiters[0]?.request
-  if (first === undefined) return run()
+  if (first === undefined) return requestContext.run(undefined, run)
   const { requestId, client } = first
   const signal = allAborted(waiters.map(({ request }) => request?.signal))
   signal?.throwIfAborted()
   const context = {
     requestId,
     client,
-    // Computed on demand: rarely read, and there may be many waiters.
-    get joinedIds() {
-      return otherIds(waiters, requestId)
-    },
+    joinedIds: () => otherIds(waiters, requestId),
     ...(signal && { signal }),
   }
   return requestContext.run(context, run)

@@ -9,7 +9,7 @@ import { CauseKeepingDialect } from './dialect.ts'
 import { withPrimaryFinder } from './hosts/primary-finder.ts'
 import { logPool, type PoolMetrics, registerPoolMetrics } from './pool-events.ts'
 import { PreparedStatementClient } from './prepared-statements.ts'
-import { maxSessionSeconds, startupOptions, verifySession, withoutTimeouts } from './session.ts'
+import { maxSessionSeconds, plannedOnce, startupOptions, verifySession, withoutTimeouts } from './session.ts'
 import { statementLog } from './statements/log.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -77,6 +77,7 @@ const requestOptions = ({ pgBouncer, poolSize }: PostgresConfig): PoolConfig =>
     : {
         max: poolSize,
         Client: PreparedStatementClient,
+        options: startupOptions(plannedOnce),
         query_timeout: queryTimeoutMs,
         statement_timeout: 3_000,
         idle_in_transaction_session_timeout: 10_000,

@@ -103,7 +103,7 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
     const joinedIds = joinedIdsIn(call.metadata)
     const context = { requestId, principal: anonymous, client, signal: signalOf(call) }
     return inServerSpan({ method: method.name, metadata: call.metadata, requestId }, () =>
-      requestContext.run(joinedIds ? { ...context, joinedIds } : context, () =>
+      requestContext.run(joinedIds ? { ...context, joinedIds: () => joinedIds } : context, () =>
         respond(call, callback, context),
       ),
     )

@@ -45,7 +45,8 @@ export const callUnary = <Request, Response>(
   const metadata = new Metadata()
   const context = requestContext.getStore()
   if (context !== undefined) metadata.set(requestIdHeader, context.requestId)
-  if (context?.joinedIds !== undefined) setJoinedIds(metadata, context.joinedIds)
+  const joinedIds = context?.joinedIds?.()
+  if (joinedIds !== undefined) setJoinedIds(metadata, joinedIds)
   return new Promise((resolve, reject) => {
     // The library's own timer also counts time in which this process was stalled, so it is only the last resort.
     const call = method(request, metadata, { deadline: Date.now() + 2 * deadlineMs }, (error, response) => {

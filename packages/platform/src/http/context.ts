@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Context } from '@shop/kernel/context.ts'
 import { anonymous } from '@shop/kernel/principal.ts'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RequestContext } from '../request-context.ts'
 import { callerGoneError } from '../transports.ts'
 import { clientOf } from './edge/client.ts'
@@ -39,19 +39,20 @@ const pendingOn = (socket: Socket): Set<PendingRequest> => {
  * routes treat both as gone. The signal depends on the connection, because the response's close event comes
  * too late.
  */
-const callerSignal = ({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): AbortSignal => {
+const callerSignal = (request: FastifyRequest): AbortSignal => {
+  const { raw, routeOptions } = request
   const { socket } = raw
   const stopsAtEndOfInput = routeOptions.config.stopsAtEndOfInput === true
   const controller = new AbortController()
   if (socket.destroyed || (stopsAtEndOfInput && socket.readableEnded)) controller.abort(callerGoneError)
   const pending = { controller, stopsAtEndOfInput }
-  const requests = pendingOn(socket)
-  requests.add(pending)
-  reply.raw.once('close', () => requests.delete(pending))
+  pendingOn(socket).add(pending)
+  request[pendingKey] = pending
   return controller.signal
 }
 
 const key = Symbol('context')
+const pendingKey = Symbol('pending request')
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -60,22 +61,30 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     [key]: Context | undefined
+    [pendingKey]: PendingRequest | undefined
   }
 }
 
-/** Declares the property that holds the context of each request. */
-export const decorateWithContext = (app: FastifyInstance): void => void app.decorateRequest(key, undefined)
+/** Declares the properties that hold the context of each request. */
+export const decorateWithContext = (app: FastifyInstance): void =>
+  void app.decorateRequest(key, undefined).decorateRequest(pendingKey, undefined)
 
 /** Creates the context of a request. Called once per request, after its body has been read. */
-export const makeContext = (request: FastifyRequest, reply: FastifyReply): Context & RequestContext => {
+export const makeContext = (request: FastifyRequest): Context & RequestContext => {
   const context = {
     requestId: request.id,
     principal: anonymous,
     client: clientOf(request),
-    signal: callerSignal(request, reply),
+    signal: callerSignal(request),
   }
   request[key] = context
   return context
+}
+
+/** Call this when the response is closed: the signal of the request then aborts no more, and the connection forgets it. */
+export const endContext = (request: FastifyRequest): void => {
+  const pending = request[pendingKey]
+  if (pending !== undefined) requestsOf.get(request.raw.socket)?.delete(pending)
 }
 
 /**
@@ -90,13 +99,3 @@ export const contextOf = (request: FastifyRequest): Context => {
 /** Whether the caller no longer waits for the response. */
 export const isAbandoned = (request: FastifyRequest): boolean =>
   request[key]?.signal?.aborted === true || request.raw.readableAborted
-
-/** Calls `report` when the response has been sent, or when the connection closes before that. */
-export const onceClosed = (reply: FastifyReply, report: (isSent: boolean) => void): void => {
-  // `writableEnded` is already true while the last bytes wait for a slow client, who may still leave.
-  let isSent = false
-  reply.raw.once('finish', () => {
-    isSent = true
-  })
-  reply.raw.once('close', () => report(isSent))
-}

@@ -3,7 +3,7 @@ import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { type Logger, withoutRedaction } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { parseRequestId, requestContext, requestIdHeader } from '../request-context.ts'
-import { decorateWithContext, isAbandoned, makeContext, onceClosed } from './context.ts'
+import { decorateWithContext, endContext, isAbandoned, makeContext } from './context.ts'
 import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
@@ -28,6 +28,14 @@ const clientRequestId = ({ id, headers }: FastifyRequest): string | undefined =>
   return clientId === id ? undefined : clientId
 }
 
+const isRecorded = Symbol('recorded')
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    [isRecorded]: boolean
+  }
+}
+
 type Recording = Readonly<{ logger: Logger; metrics: Metrics; unmatchedPath: UnmatchedPath }>
 
 /**
@@ -41,6 +49,7 @@ const requestRecorder = (
   const requestLogger = withoutRedaction(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
     inTraceOf(request, () => {
+      request[isRecorded] = true
       const { url = '*' } = request.routeOptions
       const route = url === '*' ? 'unmatched' : url
       const method = knownMethods.has(request.method) ? request.method : '_OTHER'
@@ -84,18 +93,21 @@ export const recordRequests = (
   const record = requestRecorder(recording, failures)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
-    onceClosed(reply, (isSent) => {
+    // The only listener of ours for each response: a second and a third one took 0.5 µs.
+    reply.raw.once('close', () => {
       metrics.httpActiveRequests.dec()
+      endContext(request)
       // If the connection closes before the response is complete, Fastify does not call onResponse.
-      if (!isSent) record(request, reply, clientClosedRequest)
+      if (!request[isRecorded]) record(request, reply, clientClosedRequest)
     })
     void reply.headers(fixedHeaders).header(requestIdHeader, request.id)
     done()
   })
   decorateWithContext(app)
+  app.decorateRequest(isRecorded, false)
   // Not in `onRequest`: reading the body would lose the asynchronous context.
-  app.addHook('preHandler', (request, reply, done) => {
-    requestContext.run(makeContext(request, reply), done)
+  app.addHook('preHandler', (request, _reply, done) => {
+    requestContext.run(makeContext(request), done)
   })
   app.addHook('onResponse', (request, reply, done) => {
     record(request, reply, isAbandoned(request) ? clientClosedRequest : reply.statusCode)

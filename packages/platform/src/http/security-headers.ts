@@ -1,11 +1,15 @@
 /** Security headers of every response. The values are helmet's; a test compares them with the installed helmet. */
 export const securityHeaders = Object.freeze({
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'SAMEORIGIN',
+})
+
+/** Further security headers of pages. They mean nothing for a response that opens no window and follows no link. */
+export const pageHeaders = Object.freeze({
+  'cross-origin-opener-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
 })
 
 /** The header that makes browsers use only HTTPS for this host; none for 0 seconds. */

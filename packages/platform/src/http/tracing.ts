@@ -9,7 +9,6 @@ import {
   startRequest,
   trace,
 } from '../tracing/api.ts'
-import { onceClosed } from './context.ts'
 import type { TrustedPeers } from './edge/trusted-peers.ts'
 import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { isOperational } from './operations/operation-routes.ts'
@@ -47,10 +46,14 @@ const attributesOf = (request: FastifyRequest, unmatchedPath: UnmatchedPath) => 
   }
 }
 
-const endWithResponse = (span: Span, reply: FastifyReply, abandonedStatus: number): void => {
-  onceClosed(reply, (isSent) => {
-    const status = isSent ? reply.statusCode : abandonedStatus
-    span.setAttribute('http.response.status_code', status)
+const endWithResponse = (span: Span, { raw }: FastifyReply, abandonedStatus: number): void => {
+  // `writableEnded` is already true while the last bytes wait for a slow client, who may still leave.
+  let isSent = false
+  raw.once('finish', () => {
+    isSent = true
+  })
+  raw.once('close', () => {
+    span.setAttribute('http.response.status_code', isSent ? raw.statusCode : abandonedStatus)
     span.end()
   })
 }

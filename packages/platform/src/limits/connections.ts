@@ -5,7 +5,7 @@ import type { Connection, Transport } from './connection.ts'
 import { idleConnectionCloser } from './idle-connections.ts'
 
 /**
- * Who has the connection: a client, which has a share, or a trusted peer, which has none. `refused` connections exceed a
+ * Whose connection it is: that of a client, which has a share, or of a trusted peer, which has none. `refused` connections exceed a
  * limit, and are open only until their client has been told so.
  */
 type ConnectionClass = 'client' | 'trusted' | 'refused'
@@ -14,7 +14,7 @@ type Counts = Record<ConnectionClass, number>
 
 /**
  * Connections over a limit that are still accepted, to be told so, and for health checks. One client has a tenth of
- * them: an attacker who has used up his share does not keep the health checks of others away.
+ * them: a client over its share does not keep the health checks of others away.
  */
 export const connectionReserve = { total: 100, share: 10 }
 

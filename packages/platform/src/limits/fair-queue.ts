@@ -48,6 +48,8 @@ export const fairQueue = <Item>() => {
         }
       return undefined
     },
+    /** The item that was added first. */
+    oldest: (): Item | undefined => clientsOf.keys().next().value,
     has: (client: Client, item: Item): boolean => queues.get(client)?.has(item) === true,
     length: (): number => clientsOf.size,
     lengthOf: (client: Client): number => queues.get(client)?.size ?? 0,

@@ -4,6 +4,7 @@ import { requestContext } from '../request-context.ts'
 import { traceIds } from '../tracing/api.ts'
 import { withoutUrlCredentials } from '../url-credentials.ts'
 import { type LogOutput, openOutput } from './output.ts'
+import { type PlainFields, type PlainLines, plainLines } from './plain-lines.ts'
 
 export type Logger = pino.Logger
 
@@ -29,6 +30,19 @@ const timestamp = (): string => {
   return lastTimestamp
 }
 
+/** The ids of the current request, of those that joined it, and of its span. */
+const contextFields = (): PlainFields => {
+  const context = requestContext.getStore()
+  const joinedIds = context?.joinedIds?.()
+  return {
+    ...(context && { request_id: context.requestId }),
+    ...(joinedIds && { joined_request_ids: joinedIds }),
+    ...traceIds(),
+  }
+}
+
+const plainLinesOf = new WeakMap<Logger, PlainLines>()
+
 /**
  * Creates a logger whose lines carry the `base` fields and, if there are any, the trace ids, the request id
  * and the ids of joined requests. Credentials are redacted in logged objects and in objects directly inside
@@ -49,17 +63,15 @@ export const createLogger = async (
       serializers: { err: errorSerializer({ stacks: output.format === 'json' || level === 'trace' }) },
       redact: [...credentials, ...secrets].flatMap((name) => [name, `*.${name}`]),
       hooks: { streamWrite: (line) => withoutUrlCredentials(line, 'json') },
-      mixin: () => {
-        const context = requestContext.getStore()
-        return {
-          ...(context && { request_id: context.requestId }),
-          ...(context?.joinedIds && { joined_request_ids: context.joinedIds }),
-          ...traceIds(),
-        }
-      },
+      mixin: contextFields,
     },
     // A single stream is passed directly, because multistream adds overhead.
     singleStream ?? multistream(destinations.map((stream) => ({ level, stream }))),
+  )
+  const parts = { base, timestamp, contextFields, destinations }
+  plainLinesOf.set(
+    logger,
+    plainLines(parts, (name) => logger.isLevelEnabled(name)),
   )
   if (failed !== undefined)
     logger.warn(expectedFailure(failed), 'the log file cannot be opened; logging to the console instead')
@@ -67,7 +79,8 @@ export const createLogger = async (
 }
 
 /**
- * Returns the logger without the redaction of fields. For lines without secrets: searching a line for them
+ * Returns a logger without the redaction of fields. For frequent lines without secrets: searching a line for them
  * costs more than writing it.
  */
-export const withoutRedaction = (logger: Logger): Logger => logger.child({}, { redact: [] })
+export const withoutRedaction = (logger: Logger): PlainLines =>
+  plainLinesOf.get(logger) ?? logger.child({}, { redact: [] })

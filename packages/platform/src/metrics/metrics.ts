@@ -1,8 +1,9 @@
 import { Counter, Registry } from '@prometheus-io/client'
 import { breakerGauge } from './breaker.ts'
 import { connectionGauges } from './connections.ts'
-import { histogramWithExemplars, openMetricsOf } from './exemplars.ts'
+import { createHistogram } from './histogram.ts'
 import { inFlightGauge } from './in-flight.ts'
+import { openMetricsOf } from './open-metrics.ts'
 import { collectProcessMetrics } from './process.ts'
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -16,12 +17,12 @@ const scrapeOne =
     return { contentType: source.contentType, text: await source.metrics() }
   }
 
-const createDurationHistograms = (registry: Registry) => {
+const createDurationHistograms = (registry: Registry, service: string) => {
   const durationHistogram = <Label extends string>(
     name: string,
     help: string,
     labelNames: readonly Label[],
-  ) => histogramWithExemplars<Label>({ name, help, labelNames, buckets }, registry)
+  ) => createHistogram<Label>({ name, help, labelNames, constantLabels: { service }, buckets }, registry)
   const rpcLabels = ['rpc_method', 'rpc_response_status_code'] as const
   return {
     httpRequestDuration: durationHistogram(
@@ -99,7 +100,7 @@ export const createMetrics = (
       scrapeText === undefined
         ? scrapeOne(registry, service)
         : async (): Promise<Scrape> => ({ contentType: registry.contentType, text: await scrapeText() }),
-    ...createDurationHistograms(registry),
+    ...createDurationHistograms(registry, service),
     httpActiveRequests: inFlightGauge('http_server_active_requests', 'Requests being served', registry),
     ...createCounters(registry),
     /** Adds a connection pool to the connection metrics. */

@@ -20,11 +20,13 @@ type HangGuardOptions = Readonly<{
   signal: AbortSignal
 }>
 
-type Call = Readonly<{ startedAt: number; abort: AbortController }>
+type Call = Readonly<{ startedAt: number; reject: (error: unknown) => void }>
 
 /** The calls in progress, and whether the server responds. */
 const createServerState = ({ onState, message }: Pick<HangGuardOptions, 'onState' | 'message'>) => {
   const calls = new Set<Call>()
+  /** Aborts the calls in progress. They share it, because a controller for each takes 2 µs. */
+  let abort = new AbortController()
   let isHung = false
   let respondedAt = performance.now()
   onState?.('closed')
@@ -37,6 +39,7 @@ const createServerState = ({ onState, message }: Pick<HangGuardOptions, 'onState
     new AppError('unavailable', message, { cause: new Error('the server does not respond') })
   return {
     calls,
+    signal: () => abort.signal,
     isHung: () => isHung,
     hangError,
     /** How long a call has been waiting without any response from the server. */
@@ -52,15 +55,13 @@ const createServerState = ({ onState, message }: Pick<HangGuardOptions, 'onState
     },
     noteHang: () => {
       enter(true)
-      for (const { abort } of calls) abort.abort(hangError())
+      const aborted = abort
+      abort = new AbortController()
+      aborted.abort(hangError())
+      for (const { reject } of calls) reject(hangError())
     },
   }
 }
-
-const untilAborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-  })
 
 /**
  * Protects callers from a server that hangs, as opposed to one where a call waits for a lock. If no call has
@@ -83,16 +84,22 @@ export const createHangGuard = (options: HangGuardOptions) => {
 
   return async <Result>(run: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
     if (server.isHung()) throw server.hangError()
-    const abort = new AbortController()
-    const call: Call = { startedAt: performance.now(), abort }
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
+    const call: Call = { startedAt: performance.now(), reject }
     server.calls.add(call)
-    const result = run(abort.signal)
-    // Noted even after the caller has been rejected. Errors of connections are not responses.
-    result.then(server.noteResponse, (error: unknown) => {
-      if (error instanceof AppError && error.kind !== 'unavailable') server.noteResponse()
-    })
     try {
-      return await Promise.race([result, untilAborted(abort.signal)])
+      // The response is noted even after the caller has been rejected. Errors of connections are not responses.
+      run(server.signal()).then(
+        (result) => {
+          server.noteResponse()
+          resolve(result)
+        },
+        (error: unknown) => {
+          if (error instanceof AppError && error.kind !== 'unavailable') server.noteResponse()
+          reject(error)
+        },
+      )
+      return await promise
     } finally {
       server.calls.delete(call)
     }

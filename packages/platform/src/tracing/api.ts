@@ -72,6 +72,12 @@ export const errorTypeOf = (error: unknown): string => {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
 
+/** Runs the function as part of this span, whatever the current one is. */
+export const within = <Result>(span: Span | undefined, run: () => Result): Result =>
+  tracer === undefined
+    ? run()
+    : context.with(span === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, span), run)
+
 const runInSpan = async <Result>(span: Span, call: () => Promise<Result>): Promise<Result> => {
   try {
     return await context.with(trace.setSpan(context.active(), span), call)

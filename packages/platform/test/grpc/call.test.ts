@@ -127,7 +127,7 @@ describe('a gRPC call', () => {
     const seen: unknown[] = []
     await using service = await startService(async () => {
       const { requestId, joinedIds } = requestContext.getStore() ?? {}
-      seen.push([requestId, joinedIds])
+      seen.push([requestId, joinedIds?.()])
       return noProduct
     }, trusting)
     using client = openClient(service.port)

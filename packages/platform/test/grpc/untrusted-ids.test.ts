@@ -29,7 +29,7 @@ const start = async (trustProxy?: string) => {
   const { logger, lines } = recordingLogger()
   const getProduct = async ({ id }: { id: number }) => {
     const { requestId, joinedIds } = requestContext.getStore() ?? {}
-    seen.push([requestId, joinedIds])
+    seen.push([requestId, joinedIds?.()])
     if (id === 0) throw new TypeError('bug')
     return { product: undefined }
   }

@@ -103,6 +103,9 @@ describe('the documentation page', async () => {
     const { headers, body } = await app.inject('/docs')
     const policy = String(headers['content-security-policy'])
     assert.match(policy, /^default-src 'none';/)
+    assert.equal(headers['cross-origin-opener-policy'], 'same-origin')
+    assert.equal(headers['referrer-policy'], 'no-referrer')
+    assert.equal(headers['x-content-type-options'], 'nosniff')
     assert.doesNotMatch(policy, /unsafe|https?:/)
     assert.doesNotMatch(body, /<script(?! src="\/docs\/static\/)|<style|style=|\son\w+=/)
     for (const [, url = ''] of body.matchAll(/(?:src|<link [^>]*href)="([^"]+)"/g)) {

@@ -128,3 +128,27 @@ describe('the request id', () => {
     )
   })
 })
+
+it('all requests share one logger, which writes requests without their headers', async () => {
+  const loggers = new Set<unknown>()
+  await using server = await startServer({
+    routes: async (app) =>
+      void app.get('/logs', (request) => {
+        loggers.add(request.log)
+        request.log.info({ req: request }, 'logged')
+        return {}
+      }),
+  })
+  for (let count = 0; count < 2; count += 1)
+    await server.app.inject({ url: '/logs', headers: { 'x-secret': 'hunter2' } })
+  assert.equal(loggers.size, 1)
+  const lines = server.lines.filter(({ msg }) => msg === 'logged')
+  assert.deepEqual(
+    lines.map(({ req }) => Object.keys(req as object).slice(0, 2)),
+    [
+      ['method', 'url'],
+      ['method', 'url'],
+    ],
+  )
+  assert.doesNotMatch(JSON.stringify(lines), /hunter2/)
+})

@@ -3,9 +3,9 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import helmet from 'helmet'
-import { securityHeaders } from '../../src/http/security-headers.ts'
+import { pageHeaders, securityHeaders } from '../../src/http/security-headers.ts'
 
-/** Returns the headers that helmet sets for an API: without those for HTML pages and for obsolete browsers. */
+/** Returns the headers that helmet sets, without those for pages with content of others and for obsolete browsers. */
 const helmetHeaders = () => {
   const request = new IncomingMessage(new Socket())
   const response = new ServerResponse(request)
@@ -27,7 +27,7 @@ const helmetHeaders = () => {
 }
 
 describe('the security headers', () => {
-  it('are the headers that helmet sets for an API', () => {
-    assert.deepEqual({ ...securityHeaders }, helmetHeaders())
+  it('are, together with those of pages, the headers that helmet sets', () => {
+    assert.deepEqual({ ...securityHeaders, ...pageHeaders }, helmetHeaders())
   })
 })

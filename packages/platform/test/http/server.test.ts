@@ -89,11 +89,14 @@ describe('the HTTP server', async () => {
       const { headers } = await app.inject(url)
       assert.equal(headers['x-content-type-options'], 'nosniff')
       assert.equal(headers['x-frame-options'], 'SAMEORIGIN')
-      assert.equal(headers['referrer-policy'], 'no-referrer')
+      assert.equal(headers['cross-origin-resource-policy'], 'same-origin')
       assert.equal(headers['content-security-policy'], "default-src 'none';frame-ancestors 'none'")
       assert.equal(headers['x-powered-by'], undefined)
       assert.equal(headers['server'], undefined)
       assert.equal(headers['strict-transport-security'], undefined)
+      // These are for pages.
+      assert.equal(headers['referrer-policy'], undefined)
+      assert.equal(headers['cross-origin-opener-policy'], undefined)
     }
   })
 

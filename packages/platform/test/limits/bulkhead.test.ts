@@ -6,7 +6,6 @@ import { runInNewContext } from 'node:vm'
 import { AppError } from '@shop/kernel/errors.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { type BulkheadOptions, createBulkhead } from '../../src/limits/bulkhead.ts'
-import { keyedBulkhead } from '../../src/limits/keyed-bulkhead.ts'
 import { countedRefusals } from '../../src/limits/refusals.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 import { requestContext } from '../../src/request-context.ts'
@@ -63,7 +62,10 @@ const open = (options: Partial<BulkheadOptions> = {}) => {
   }
 }
 
-describe('a bulkhead', () => {
+/** A task that runs although it should wait would never end. */
+const withDeadline = { timeout: 10_000 }
+
+describe('a bulkhead', withDeadline, () => {
   it('runs as many tasks at a time as it has slots, and the next one when one ends, even by an error', async () => {
     await using opened = open({ slots: 2 })
     const { run, started, endFirst, bulkhead } = opened
@@ -183,7 +185,7 @@ describe('a bulkhead', () => {
   })
 })
 
-describe('calls that share a task of a bulkhead', () => {
+describe('calls that share a task of a bulkhead', withDeadline, () => {
   /** Lists go through one slot. `get` asks for one as a client. */
   const openShared = async (options: Partial<BulkheadOptions> = {}) => {
     const opened = open(options)
@@ -242,7 +244,7 @@ describe('calls that share a task of a bulkhead', () => {
   })
 })
 
-describe('the result of a task', () => {
+describe('the result of a task', withDeadline, () => {
   setFlagsFromString('--expose-gc')
   const collectGarbage: () => void = runInNewContext('gc')
 
@@ -269,31 +271,5 @@ describe('the result of a task', () => {
     collectGarbage()
     assert.equal(page.deref(), undefined)
     assert.equal(signal.aborted, false)
-  })
-})
-
-describe('a bulkhead for each key', () => {
-  const create = () => keyedBulkhead({ ...defaults, maxWaiting: 2 })
-
-  it('runs the tasks of one key one at a time, and those of other keys at the same time', async () => {
-    const run = create()
-    const { task, started, endFirst } = pendingTasks()
-    const results = [run(7, task('first')), run(7, task('second')), run(8, task('other'))]
-    assert.deepEqual(started, ['first', 'other'])
-    await endFirst()
-    assert.deepEqual(started, ['first', 'other', 'second'])
-    await endFirst()
-    await endFirst()
-    assert.deepEqual(await Promise.all(results), ['first', 'second', 'other'])
-  })
-
-  it('refuses what is too much for one key', async () => {
-    const run = create()
-    const { task, endFirst } = pendingTasks()
-    const accepted = ['a', 'b', 'c'].map((name) => run(7, task(name)))
-    await assert.rejects(run(7, task('d')), hasCode('unavailable'))
-    void run(8, task('other'))
-    for (let ends = 0; ends < 4; ends++) await endFirst()
-    assert.deepEqual(await Promise.all(accepted), ['a', 'b', 'c'])
   })
 })

@@ -105,7 +105,9 @@ describe('a log line', () => {
 
   it('has the ids of other requests that wait for the same result', async () => {
     const lines = await linesOf({}, (logger) => {
-      requestContext.run({ requestId: 'req-1', joinedIds: ['req-2', 'req-3'] }, () => logger.info('several'))
+      requestContext.run({ requestId: 'req-1', joinedIds: () => ['req-2', 'req-3'] }, () =>
+        logger.info('several'),
+      )
       requestContext.run({ requestId: 'req-4', joinedIds: undefined }, () => logger.info('one'))
     })
     assert.deepEqual(

@@ -46,5 +46,32 @@ export const proxyOn = (port: number, target: Address, cutOn?: string) =>
     socket.pipe(upstream).pipe(socket)
   })
 
+/**
+ * Creates a TCP proxy from this port to the target. After `mute`, what clients send still arrives, but they get no response.
+ * Starting it again ends that.
+ */
+export const mutableProxyOn = (port: number, target: Address) => {
+  let isMuted = false
+  const { start, ...listener } = createListener(port, (socket) => {
+    const upstream = connect(target)
+    upstream.on('error', () => {}).once('close', () => socket.destroy())
+    socket.once('close', () => upstream.destroy())
+    socket.pipe(upstream)
+    upstream.on('data', (bytes) => {
+      if (!isMuted) socket.write(bytes)
+    })
+  })
+  return {
+    ...listener,
+    start: () => {
+      isMuted = false
+      return start()
+    },
+    mute: () => {
+      isMuted = true
+    },
+  }
+}
+
 /** Creates a server that accepts connections on this port and never responds. */
 export const silentServerOn = (port: number) => createListener(port, () => {})

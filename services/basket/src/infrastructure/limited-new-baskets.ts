@@ -13,7 +13,7 @@ import { tooManyNewBaskets } from '../domain/errors.ts'
 const mayBeStored = (error: unknown): boolean =>
   kindOf(error) === 'unavailable' && error instanceof AppError && errorCodeOf(error.cause) === undefined
 
-/** What each client may create per hour. `take` throws if the client has used it up. */
+/** What each client may create per hour. `take` returns the refusal if the client has used it up. */
 const createShares = (perHour: number, { refusals }: Pick<Metrics, 'refusals'>) => {
   const { take, giveBack } = createRate({ amount: perHour, periodSeconds: 3_600 })
   const labels = { reason: 'new_baskets', scope: 'client' } as const
@@ -22,15 +22,15 @@ const createShares = (perHour: number, { refusals }: Pick<Metrics, 'refusals'>) 
   /** By their seconds, at most 3,600: an attack produces many of these errors, and each would capture its own stack trace. */
   const errors = new Map<number, AppError>()
   return {
-    take: (client: string): void => {
+    take: (client: string): AppError | undefined => {
       const seconds = take(client)
-      if (seconds === undefined) return
-      refusals.inc(labels)
+      if (seconds === undefined) return undefined
       const error = errors.get(seconds) ?? tooManyNewBaskets(seconds)
       errors.set(seconds, error)
-      throw error
+      return error
     },
     giveBack,
+    countRefusal: (): void => refusals.inc(labels),
   }
 }
 
@@ -54,13 +54,15 @@ export const limitNewBaskets = (
       if (client === undefined) return baskets.update(userId, change)
       let isTaken = false
       let isNew = false
+      let refusal: AppError | undefined
       const changeAndTake: typeof change = (basket) => {
         // After a conflicting write, this is called again, and the basket may exist.
         isNew = false
         const changed = change(basket)
         isNew = basket === undefined && changed !== undefined
         if (isNew && !isTaken) {
-          shares.take(client)
+          refusal = shares.take(client)
+          if (refusal !== undefined) throw refusal
           isTaken = true
         }
         return changed
@@ -70,6 +72,7 @@ export const limitNewBaskets = (
         if (isTaken && !isNew) shares.giveBack(client)
         return stored
       } catch (error) {
+        if (error === refusal) shares.countRefusal()
         if (isTaken && !(isNew && mayBeStored(error))) shares.giveBack(client)
         throw error
       }

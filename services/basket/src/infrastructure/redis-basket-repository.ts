@@ -1,40 +1,84 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { keyedBulkhead } from '@shop/platform/limits/keyed-bulkhead.ts'
+import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
 import { countedRefusals } from '@shop/platform/limits/refusals.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
-import { nextVersion } from '../domain/basket.ts'
+import { type Basket, nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
+import { applyChanges, type Change } from './apply-changes.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
+import { rememberedRecords } from './remembered-records.ts'
 
 /** The keys of baskets begin with this. User ids contain no braces, so a key with `{` after it is not a basket. */
 export const keyPrefix = 'basket:'
 
-/** The queue of each basket. A thousand writes take about half a second. */
+/** The queue of each basket. */
 const queue = { maxWaiting: 1_000, maxWaitingPerClient: 500, maxWaitMs: 5_000 } as const
+/** The changes of a batch take about 1 µs each, but all its responses are made in one turn of the event loop: 5 ms. */
+const maxBatchSize = 100
+/** For 7,000 to 15,000 baskets of three lines. A basket that is forgotten costs its next write a GET, and no more. */
+const rememberedBytes = 16 * 1_024 * 1_024
 const maxAttempts = 100
 
-/**
- * Pauses for a random time, so that competing processes stop colliding. The maximum grows by 1 ms per attempt,
- * up to 20 ms.
- */
-const pause = (attempt: number) => delay(Math.random() * Math.min(attempt, 20))
+type Redis = Pick<RedisStore, 'get' | 'compareAndSet'>
 
 /**
- * Stores baskets in Redis, one key each. A write is a compare-and-set of the whole value, retried if another
- * process wrote first. Within this process, writes to the same basket are queued.
+ * Returns a function that applies changes to the basket of a key, and stores the result with one compare-and-set, repeated
+ * at once if another process wrote first: a pause would make what was found outdated, and did starve processes. The first
+ * attempt is made with the record that this process stored last, which saves a GET. Outcomes are returned only if they
+ * were found from what Redis holds. After an error, the record is forgotten: it is unknown what Redis holds.
+ */
+const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
+  const remembered = rememberedRecords(rememberedBytes)
+  const next = (changed: Basket) => nextVersion(changed, ttlSeconds, clock())
+
+  return async (key: string, changes: readonly Change[]) => {
+    const guess = remembered.take(key)
+    let isVerified = guess === undefined
+    let current = guess ?? (await redis.get(key))
+    const keep = (record: string | null) => {
+      if (record !== null) remembered.remember(key, record)
+    }
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const stored = current === null ? undefined : decodeBasket(current)
+      const { basket, outcomes } = applyChanges(stored, changes, next)
+      if (basket === stored) {
+        const actual = isVerified ? current : await redis.get(key)
+        if (actual === current) {
+          keep(current)
+          return outcomes
+        }
+        current = actual
+      } else {
+        const record = basket === undefined ? null : encodeBasket(basket)
+        const { done, found } = await redis.compareAndSet(key, current, record, ttlSeconds)
+        if (done) {
+          keep(record)
+          return outcomes
+        }
+        current = found
+      }
+      isVerified = true
+    }
+    throw new AppError('unavailable', 'too many concurrent writes to this basket')
+  }
+}
+
+/**
+ * Stores baskets in Redis, one key each. A write is a compare-and-set of the whole value. Within this process, writes to the
+ * same basket that wait are stored together.
  */
 export const redisBasketRepository = (
-  redis: Pick<RedisStore, 'get' | 'compareAndSet'>,
+  redis: Redis,
   ttlSeconds: number,
   prefix = keyPrefix,
   clock: Clock = systemClock,
   metrics?: Pick<Metrics, 'refusals'>,
 ): BasketRepository => {
   const refuse = countedRefusals('basket_writes', 'writes of this basket', metrics)
-  const enqueue = keyedBulkhead({ ...queue, refuse })
+  const run = sharedUpdate(redis, ttlSeconds, clock)
+  const { add } = keyedBatches<string, Change, Basket | undefined>({ ...queue, maxBatchSize, refuse, run })
 
   return {
     find: async (userId) => {
@@ -42,27 +86,7 @@ export const redisBasketRepository = (
       return record === null ? undefined : decodeBasket(record)
     },
 
-    update: (userId, change) =>
-      enqueue(userId, async () => {
-        const key = `${prefix}${userId}`
-        let current = await redis.get(key)
-        for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-          const stored = current === null ? undefined : decodeBasket(current)
-          const changed = change(stored)
-          if (changed === stored) return changed
-          const next = changed && nextVersion(changed, ttlSeconds, clock())
-          const { done, found } = await redis.compareAndSet(
-            key,
-            current,
-            next ? encodeBasket(next) : null,
-            ttlSeconds,
-          )
-          // The cast is safe: `next` is a basket if `changed` is one, otherwise `undefined`.
-          if (done) return next as typeof changed
-          current = found
-          await pause(attempt)
-        }
-        throw new AppError('unavailable', 'too many concurrent writes to this basket')
-      }),
+    // The cast is safe: the outcome is a basket if `change` returned one, otherwise undefined.
+    update: (userId, change) => add(`${prefix}${userId}`, change) as Promise<ReturnType<typeof change>>,
   }
 }

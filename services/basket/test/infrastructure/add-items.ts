@@ -1,6 +1,7 @@
 /**
  * The script of the processes that `two-processes.test.ts` starts. It sends `ready` when the configured storage
- * can be read, waits for a message, and adds the items.
+ * can be read, waits for a message, adds the items, `clients` of them at a time, and sends the versions that the adds
+ * resulted in.
  */
 
 import { once } from 'node:events'
@@ -11,7 +12,7 @@ import { readConfig } from '../../src/config.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { aProduct } from '../support/baskets.ts'
 
-const [userId = '', additions = ''] = process.argv.slice(2)
+const [userId = '', additions = '', clients = ''] = process.argv.slice(2)
 
 await using adapters = await openAdapters({ config: readConfig(process.env), logger: silentLogger })
 const catalog = { find: async (id: number) => aProduct({ id, stock: 100_000 }) }
@@ -20,6 +21,16 @@ await eventually(20_000, () => adapters.ports.baskets.find(userId))
 
 process.send?.('ready')
 await once(process, 'message')
-for (let remaining = Number(additions); remaining > 0; remaining--)
-  await add({ userId, productId: 1, quantity: 1, expected: 'anything' })
+const versions: number[] = []
+let remaining = Number(additions)
+const addAll = async (_: unknown, productId: number) => {
+  while (remaining > 0) {
+    remaining -= 1
+    versions.push(
+      (await add({ userId, productId: productId + 1, quantity: 1, expected: 'anything' })).version,
+    )
+  }
+}
+await Promise.all(Array.from({ length: Number(clients) }, addAll))
+process.send?.(versions)
 process.disconnect?.()

@@ -140,6 +140,39 @@ describe('a basket repository', { concurrency: true }, () => {
         assert.equal(stored && pieceCount(stored), 200)
       })
 
+      test('gives each update of a burst its own version or its own error', async () => {
+        const user = newUser()
+        const failures = Array.from({ length: 60 }, (_, index) => new Error(`change ${index} failed`))
+        const changeOf = (index: number) => (current: Basket | undefined) => {
+          if (index % 3 === 1) throw failures[index]
+          return index % 3 === 2 ? current : addOne(current)
+        }
+        const updates = failures.map((_, index) => baskets.update(user, changeOf(index)))
+        const results = await Promise.allSettled(updates)
+        assert.deepEqual(
+          results.map((result) => (result.status === 'fulfilled' ? result.value?.version : result.reason)),
+          failures.map((failure, index) => (index % 3 === 1 ? failure : Math.floor(index / 3) + 1)),
+        )
+        const stored = await baskets.find(user)
+        assert.deepEqual([stored?.version, stored && pieceCount(stored)], [20, 20])
+      })
+
+      test('creates a new basket if it is added to after a removal in the same burst', async () => {
+        const user = newUser()
+        const add = () => baskets.update(user, addOne)
+        const first = await add()
+        const [second, removed, created, last] = await Promise.all([
+          add(),
+          baskets.update(user, () => undefined),
+          add(),
+          add(),
+        ])
+        assert.deepEqual([second.id, second.version, removed], [first.id, 2, undefined])
+        assert.notEqual(created.id, first.id)
+        assert.deepEqual([created.version, last.version, last.id], [1, 2, created.id])
+        assert.deepEqual(await baskets.find(user), last)
+      })
+
       test('lets only one of ten concurrent updates through two connections succeed that expect no basket', async () => {
         const user = newUser()
         const other = await store.connect()

@@ -5,6 +5,7 @@ import { createMetrics } from '@shop/platform/metrics/metrics.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
 import { openRedis, type RedisStore } from '@shop/redis/store.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
@@ -51,8 +52,10 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     await eventually(20_000, store.ping)
     return store
   }
-  const limited = (store: Pick<RedisStore, 'get' | 'compareAndSet'>) =>
-    limitNewBaskets(redisBasketRepository(store, longTtl), limit, createMetrics('basket-service', '0'))
+  const limited = (
+    store: Pick<RedisStore, 'get' | 'compareAndSet'>,
+    metrics = createMetrics('basket-service', '0'),
+  ) => limitNewBaskets(redisBasketRepository(store, longTtl), limit, metrics)
 
   test('does not count baskets that Redis refuses', async () => {
     await using store = await open()
@@ -96,5 +99,43 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     }
     assert.equal((await write(baskets, user)).version, 1)
     assert.deepEqual(await createAll(baskets), [limit - 1, 'rate_limited'])
+  })
+
+  test('counts each basket of a burst once, whoever else writes to it, and refuses no change of it', async () => {
+    await using store = await open()
+    const baskets = limited(store)
+    const burst = (user: string) => Promise.all(Array.from({ length: 20 }, () => write(baskets, user)))
+    const remove = () => baskets.update('burst', () => undefined)
+    assert.equal((await burst('burst')).at(-1)?.version, 20)
+    const [, , recreated] = await Promise.all([write(baskets, 'burst'), remove(), write(baskets, 'burst')])
+    assert.equal(recreated.version, 1)
+    assert.deepEqual(await createAll(baskets), [limit - 2, 'rate_limited'])
+    assert.equal((await burst('burst')).at(-1)?.version, 21)
+  })
+
+  test('counts a refusal once, even if it was found again after a conflict', async () => {
+    await using store = await open()
+    const others = redisBasketRepository(store, longTtl)
+    const metrics = createMetrics('basket-service', '0')
+    let attempts = 0
+    const compareAndSet: typeof store.compareAndSet = async (...args) => {
+      attempts += 1
+      if (attempts === limit + 2) await others.update('removed', (basket) => basket && { ...basket })
+      return store.compareAndSet(...args)
+    }
+    const baskets = limited({ ...store, compareAndSet }, metrics)
+    await createAll(baskets)
+    const user = 'removed'
+    await others.update(user, () => aBasket(user))
+    const running = write(baskets, user)
+    // Stored together, at the second attempt.
+    const removal = baskets.update(user, () => undefined)
+    const refused = assert.rejects(write(baskets, user), hasCode('rate_limited'))
+    await Promise.all([running, removal, refused])
+    assert.equal(attempts, limit + 3)
+    assert.match(
+      await metrics.registry.getSingleMetricAsString('requests_refused_total'),
+      /reason="new_baskets"\S* 2$/m,
+    )
   })
 })

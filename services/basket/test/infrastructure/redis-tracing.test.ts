@@ -51,3 +51,24 @@ test('creates a span for each command of a request, with the error and without t
     ['write', 'fail'],
   )
 })
+
+test('links the requests whose writes are stored together to the one whose trace has the command', {
+  skip: withoutRedis,
+}, async () => {
+  const user = `${ownPrefix()}ann`
+  const spans = await spansOf(async () => {
+    const config = readConfig({ REDIS_URL: redisUrl })
+    await using adapters = await openAdapters({ config, logger: silentLogger })
+    const { baskets } = adapters.ports
+    await eventually(20_000, () => baskets.find(user))
+    const write = (name: string) =>
+      inRequest(name, () => baskets.update(user, (basket) => (basket ? { ...basket } : aBasket(user))))
+    await Promise.all(['alone', 'first', 'second', 'third'].map(write))
+  })
+  await removeKeys(`basket:${user}`)
+  const spanOf = (request: string) => spans.find(({ name }) => name === request)
+  const evalshas = spans.filter(({ name }) => name === 'EVALSHA').map(({ parentId }) => parentId)
+  // Unless the script had to be loaded, which takes the first write a second one.
+  assert.deepEqual(new Set(evalshas), new Set([spanOf('alone')?.id, spanOf('first')?.id]))
+  for (const joined of ['second', 'third']) assert.deepEqual(spanOf(joined)?.links, [spanOf('first')?.id])
+})

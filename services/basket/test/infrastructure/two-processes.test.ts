@@ -14,44 +14,67 @@ type Environment = Readonly<Record<string, string>>
 
 const script = new URL('./add-items.ts', import.meta.url)
 
+type Load = Readonly<{ processes: number; clients: number; adds: number }>
+
 /**
- * Starts a process for each entry of `additions`. Each adds that number of pieces to the user's basket, one at
- * a time and concurrently with the others. Returns the resulting number of pieces.
+ * Starts processes whose clients each add one piece to the user's basket again and again, until each process has added
+ * `adds` pieces. Returns the versions that each process got, and the resulting number of pieces.
  */
-const piecesAfter = async (userId: string, environment: Environment, additions: readonly number[]) => {
-  const processes = additions.map((count) =>
-    fork(script, [userId, String(count)], { env: { ...process.env, ...environment } }),
+const addConcurrently = async (userId: string, environment: Environment, load: Load) => {
+  const args = [userId, String(load.adds), String(load.clients)]
+  const processes = Array.from({ length: load.processes }, () =>
+    fork(script, args, { env: { ...process.env, ...environment } }),
   )
   const exits = processes.map((process) => once(process, 'exit'))
+  const messageOf = async (index: number): Promise<unknown> => {
+    const message = processes[index] && once(processes[index], 'message')
+    return (await Promise.race([message, exits[index]]))?.[0]
+  }
+  const allMessages = () => Promise.all(processes.map((_, index) => messageOf(index)))
+  let versions: number[][]
   try {
-    await Promise.all(
-      processes.map((process, index) => Promise.race([once(process, 'message'), exits[index]])),
-    )
+    await allMessages()
+    const results = allMessages()
     for (const process of processes) if (process.connected) process.send('go')
-    assert.deepEqual(
-      (await Promise.all(exits)).map(([code]) => code),
-      additions.map(() => 0),
-    )
+    versions = (await results) as number[][]
+    const codes = (await Promise.all(exits)).map(([code]) => code)
+    assert.deepEqual(new Set(codes), new Set([0]))
   } finally {
     for (const process of processes) process.kill('SIGKILL')
   }
   await using adapters = await openAdapters({ config: readConfig(environment), logger: silentLogger })
   const basket = await eventually(20_000, () => adapters.ports.baskets.find(userId))
-  return basket && pieceCount(basket)
+  return { versions, pieces: basket && pieceCount(basket) }
+}
+
+/** Asserts that every add had a version of its own. */
+const assertAllTakeEffect = async (userId: string, environment: Environment, load: Load) => {
+  const { versions, pieces } = await addConcurrently(userId, environment, load)
+  const total = load.processes * load.adds
+  assert.equal(pieces, total)
+  assert.deepEqual(
+    versions.flat().toSorted((a, b) => a - b),
+    Array.from({ length: total }, (_, index) => index + 1),
+  )
 }
 
 describe('concurrent writes of several processes to one basket', () => {
   test('all take effect in SQLite', async () => {
     await using folder = await ownFolder()
-    assert.equal(await piecesAfter('user123', { DATA_DIR: folder.path }, [100, 100]), 200)
+    const load = { processes: 2, clients: 1, adds: 100 }
+    await assertAllTakeEffect('user123', { DATA_DIR: folder.path }, load)
   })
 
-  test('all take effect in Redis', { skip: withoutRedis }, async () => {
-    const userId = `${ownPrefix()}user`
-    try {
-      assert.equal(await piecesAfter(userId, { REDIS_URL: redisUrl }, [100, 100]), 200)
-    } finally {
-      await removeKeys(`basket:${userId}`)
-    }
-  })
+  for (const clients of [1, 32])
+    test(`all take effect in Redis, with ${clients} at a time in each process`, {
+      skip: withoutRedis,
+    }, async () => {
+      const userId = `${ownPrefix()}user`
+      try {
+        const load = { processes: 2, clients, adds: 100 * clients }
+        await assertAllTakeEffect(userId, { REDIS_URL: redisUrl }, load)
+      } finally {
+        await removeKeys(`basket:${userId}`)
+      }
+    })
 })

@@ -1,10 +1,10 @@
-import { decimalText } from '@shop/kernel/money.ts'
-import { sql } from 'kysely'
+import { runText } from '@shop/postgres/statements/text.ts'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { newProduct, type ProductFields } from '../domain/product.ts'
 import { withFreeIds } from './postgres-product-ids.ts'
 import type { Database } from './products-table.ts'
+import { arrayParameters, arraysOf, names } from './writing/columns.ts'
 
 const qualities = [
   'Classic',
@@ -59,6 +59,7 @@ export function* generateProducts(seed: number): Generator<ProductFields, never>
 }
 
 const batchSize = 5_000
+const insertBatch = `insert into products (${names}) select * from unnest(${arrayParameters(1)})`
 
 /** Stores `count` generated products, in batches. `onProgress` receives the number stored so far. */
 export const seedGenerated = async (
@@ -72,18 +73,7 @@ export const seedGenerated = async (
   const products = generateProducts(seed)
   for (let stored = 0; stored < count; ) {
     const batch = Array.from({ length: Math.min(batchSize, count - stored) }, () => products.next().value)
-    const insert = sql`
-      insert into products (name, description, price, stock, category, group_id)
-      select * from unnest(
-        ${batch.map(({ name }) => name)}::text[],
-        ${batch.map(({ description }) => description)}::text[],
-        ${batch.map(({ price }) => decimalText(price))}::numeric[],
-        ${batch.map(({ stock }) => stock)}::integer[],
-        ${batch.map(({ category }) => category)}::text[],
-        ${batch.map(({ groupId }) => groupId)}::text[]
-      )
-    `
-    await withFreeIds(database, () => insert.execute(database))
+    await withFreeIds(database, () => runText(database, insertBatch, arraysOf(batch)))
     stored += batch.length
     onProgress(stored)
   }

@@ -19,7 +19,8 @@ export const openRepository = (
   database: Database,
   publish: (events: readonly PublishedProductEvent[]) => void,
   shares?: PoolShares,
-): ProductRepository => mapStoreErrors(postgresProductRepository(database, publish, shares), outage)
+  warn?: (message: string) => void,
+): ProductRepository => mapStoreErrors(postgresProductRepository(database, publish, shares, warn), outage)
 
 export const openReader = (database: Database): ProductReader =>
   mapStoreErrors(postgresProductReader(database), outage)

@@ -74,11 +74,11 @@ export const isTakenId = (error: unknown): boolean =>
 const outOfRange = 'the id is out of range'
 
 /**
- * What an insert returns as the id. Out of range, which a column of type bigint or a descending sequence allows,
- * it fails the insert (22P02), which then stores nothing: the contract has no such id, so it could never be read.
+ * SQL for the id of a stored product. Out of range, which a column of type bigint or a descending sequence allows, it fails
+ * the statement (22P02), which then stores nothing: the contract has no such id, so it could never be read.
  */
-export const assignedId = sql<number>`case when id between 1 and ${sql.lit(limits.integer)} then id
-  else (${sql.lit(`${outOfRange}: `)} || id)::integer end`.as('id')
+export const assignedId = `case when id between 1 and ${limits.integer} then id
+  else ('${outOfRange}: ' || id)::integer end`
 
 /**
  * Whether an insert failed because the sequence of the ids has reached its end (2200H), or the end of the range. The

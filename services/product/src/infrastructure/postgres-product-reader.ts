@@ -1,9 +1,9 @@
-import { sql } from 'kysely'
+import { runText } from '@shop/postgres/statements/text.ts'
 import type { Product } from '../domain/product.ts'
 import { byId, type ProductListing, type ProductReader, positionOf } from '../domain/product-reader.ts'
 import { type Database, productColumns, summaryColumns } from './products-table.ts'
 import { byteLimitOf, pageQuery } from './reading/page-query.ts'
-import { productOf, summaryOf } from './reading/product-row.ts'
+import { type ProductRow, productOf, type SummaryRow, summaryOf } from './reading/product-row.ts'
 
 /**
  * Reads the first ten products by the statement of lists, and returns one of them; undefined if there is none. Throws
@@ -36,8 +36,29 @@ const pageOf = (rows: Row[], listing: ProductListing): Readonly<{ rows: Row[]; i
     : { rows: rows.slice(0, Math.max(1, rows.length - 1)), isLast: false }
 }
 
-const selectByIds = (database: Database, ids: readonly number[]) =>
-  database.selectFrom('products').where('id', '=', sql<number>`any(${ids}::integer[])`).orderBy('id')
+const byIds = (columns: readonly string[]): string => `
+select ${columns.map((column) => column.replace(/(\w+) as (\w+)/, '$1 as "$2"')).join(', ')} from "products"
+where id = any($1::integer[]) order by id`
+
+const productsByIds = byIds(productColumns)
+const summariesByIds = byIds(summaryColumns)
+
+/** Returns the products that exist; instead of one that cannot be read, the error. */
+export const findEach = async (
+  database: Database,
+  ids: readonly number[],
+): Promise<Map<number, Product | Error>> => {
+  const rows = await runText<ProductRow>(database, productsByIds, [ids])
+  return new Map(
+    rows.map((row): [number, Product | Error] => {
+      try {
+        return [row.id, productOf(row)]
+      } catch (error) {
+        return [row.id, error instanceof Error ? error : new Error('unreadable', { cause: error })]
+      }
+    }),
+  )
+}
 
 /**
  * Reads products from PostgreSQL or PGlite. Every listing that the routes offer reads a range of one index.
@@ -52,10 +73,9 @@ export const postgresProductReader = (database: Database): ProductReader => ({
     return row && productOf(row)
   },
 
-  findMany: async (ids) => (await selectByIds(database, ids).select(productColumns).execute()).map(productOf),
+  findMany: async (ids) => (await runText<ProductRow>(database, productsByIds, [ids])).map(productOf),
 
-  findSummaries: async (ids) =>
-    (await selectByIds(database, ids).select(summaryColumns).execute()).map(summaryOf),
+  findSummaries: async (ids) => (await runText<SummaryRow>(database, summariesByIds, [ids])).map(summaryOf),
 
   list: async (listing) => {
     const { rows, isLast } = pageOf(await pageQuery(database, listing).execute(), listing)

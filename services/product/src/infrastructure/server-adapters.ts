@@ -124,10 +124,12 @@ export const openServerAdapters = (
   const writes = createWriteCheck(attemptWriteOf(database))
   // A replica has a pool of the same size.
   const shares = poolShares(postgres.poolSize, metrics)
+  const warn = (message: string) => logger.warn(message)
+  const repository = openRepository(database, events.publish, shares, warn)
   const { done, onceMigrated } = prepare(config, options, stop.signal)
   return {
     ports: {
-      products: guardAll(writes.observe(openRepository(database, events.publish, shares)), guard),
+      products: guardAll(writes.observe(repository), guard),
       events,
       reader: batchedProductReader(reader, shares),
       statistics: openStatistics(forStatistics, stop.signal),

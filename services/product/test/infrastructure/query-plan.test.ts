@@ -8,7 +8,9 @@ import { seedGenerated } from '../../src/infrastructure/generated-products.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
+import { deleteProducts, updateProducts } from '../../src/infrastructure/writing/change-statements.ts'
 import { sortEntries } from '../support/sorts.ts'
+import { openServerDatabase } from '../support/store.ts'
 
 type Plan = Readonly<{ 'Node Type': string; Filter?: string; 'Index Name'?: string; Plans?: readonly Plan[] }>
 
@@ -25,11 +27,11 @@ const planOf = async (
   mode: (typeof planModes)[number],
   { sql: text, parameters }: CompiledQuery,
 ): Promise<Plan[]> => {
-  const literals = parameters.map((value) =>
-    typeof value === 'number'
-      ? String(value)
-      : `'${value instanceof Date ? value.toISOString() : String(value)}'`,
-  )
+  const literals = parameters.map((value) => {
+    if (typeof value === 'number') return String(value)
+    if (value instanceof Date) return `'${value.toISOString()}'`
+    return Array.isArray(value) ? `'{${value.join()}}'` : `'${String(value)}'`
+  })
   await sql`set plan_cache_mode = ${sql.raw(mode)}`.execute(database)
   await sql`prepare tested as ${sql.raw(text)}`.execute(database)
   const { rows } = await sql<{
@@ -41,10 +43,16 @@ const planOf = async (
   return nodesOf(plan)
 }
 
-describe('every page, first or deep, is a single index range scan', { skip: withoutPostgres }, () => {
+const isSequentialScan = ({ 'Node Type': type }: Plan): boolean => type === 'Seq Scan'
+
+describe('plans of statements: every page, first or deep, is a single index range scan', {
+  skip: withoutPostgres,
+}, () => {
   let schema: Awaited<ReturnType<typeof ownSchema>>
   let database: Database
   const statements: CompiledQuery[] = []
+  /** Every statement that was planned. */
+  const everyStatement: CompiledQuery[] = []
 
   before(async () => {
     schema = await ownSchema()
@@ -98,6 +106,7 @@ describe('every page, first or deep, is a single index range scan', { skip: with
     await postgresProductReader(database).list(listing)
     const [statement] = statements
     assert.ok(statement)
+    everyStatement.push(statement)
     return planOf(database, mode, statement)
   }
 
@@ -150,5 +159,62 @@ describe('every page, first or deep, is a single index range scan', { skip: with
             ['products_group_id_id'],
           )
         }
+  })
+
+  const productAt = async (id: number) => {
+    const [product] = await postgresProductReader(database).findMany([id])
+    assert.ok(product)
+    return product
+  }
+  const byIds: Record<string, (on: Database) => Promise<unknown>> = {
+    'a read by ids': (on) => postgresProductReader(on).findMany([1]),
+    'an update': async (on) =>
+      updateProducts(on, [{ before: await productAt(1), after: await productAt(1) }]),
+    'a removal': async (on) =>
+      deleteProducts(on, [{ before: { ...(await productAt(1)), version: 99 }, after: undefined }]),
+  }
+
+  for (const [name, run] of Object.entries(byIds)) {
+    it(`${name} reads products by their primary key only`, async () => {
+      statements.length = 0
+      await run(database)
+      const statement = statements.at(-1)
+      assert.ok(statement)
+      everyStatement.push(statement)
+      for (const mode of planModes) {
+        const nodes = await planOf(database, mode, statement)
+        const scans = nodes.filter(({ 'Node Type': type }) => type.includes('Scan'))
+        assert.ok(scans.some((node) => node['Index Name'] === 'products_pkey'))
+        assert.ok(!scans.some(isSequentialScan))
+      }
+    })
+  }
+
+  it('a session plans each statement once, whatever its values are', async () => {
+    await using opened = openServerDatabase(schema.url)
+    const lists = Object.values(listings)
+    const plans = await opened.database.connection().execute(async (connection) => {
+      for (let executed = 0; executed < 7; executed++) {
+        for (const run of Object.values(byIds)) await run(connection)
+        for (const listing of lists) await postgresProductReader(connection).list(listing)
+      }
+      const { rows } = await sql<{ custom: number; generic: number }>`
+        select custom_plans::integer as custom, generic_plans::integer as generic from pg_prepared_statements
+      `.execute(connection)
+      return rows
+    })
+    assert.ok(plans.length > 10)
+    for (const { custom, generic } of plans) assert.ok(custom === 0 && generic > 0, `${custom}, ${generic}`)
+  })
+
+  it('a plan that was made for an empty table reads an index, too', async () => {
+    await using empty = await ownSchema()
+    await using opened = openServerDatabase(empty.url)
+    await migrations.apply(opened.database)
+    assert.ok(everyStatement.length > 20)
+    await opened.database.connection().execute(async (connection) => {
+      for (const statement of everyStatement)
+        assert.ok(!(await planOf(connection, 'force_generic_plan', statement)).some(isSequentialScan))
+    })
   })
 })

@@ -3,15 +3,12 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { createWriteCheck } from '@shop/postgres/availability/write-check.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { ownDatabase, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
-import { sql } from 'kysely'
 import type { Product } from '../../src/domain/product.ts'
 import type { ProductRepository } from '../../src/domain/product-repository.ts'
 import { openRepository } from '../../src/infrastructure/postgres-ports.ts'
+import { execute, trigger } from '../support/schema.ts'
 import { openService } from '../support/service.ts'
 import { casesFor, changeProduct, creationOf, deleteProduct, engines, type Store } from '../support/store.ts'
-
-const trigger = (operation: string, body: string) => `
-  create function intervene() returns trigger language plpgsql as $$ begin ${body};end $$; create trigger intervene before ${operation} on products for each row execute function intervene()`
 
 type Write = (products: ProductRepository, product: Product) => Promise<unknown>
 
@@ -77,9 +74,6 @@ for (const { engine, open, skip } of engines)
     let products: ProductRepository
     let product: Product
     const writes = createWriteCheck(async () => {})
-    const execute = async (statements: string) => {
-      for (const statement of statements.split('; ')) await sql.raw(statement).execute(store.database)
-    }
 
     beforeEach(async () => {
       store = await open()
@@ -91,7 +85,7 @@ for (const { engine, open, skip } of engines)
     for (const [title, schema, write, code] of casesFor(engine, cases))
       test(`because of ${title} is unavailable with the cause, and degrades the service until one succeeds`, async () => {
         await writes.probe(signal)
-        await execute(schema)
+        await execute(store.database, schema)
         await assert.rejects(
           write(products, product),
           (error: Error & { code?: string; cause?: Error & { code?: string } }) => {
@@ -112,6 +106,7 @@ for (const { engine, open, skip } of engines)
 
     test('because another table references the product is a conflict, and does not degrade the service', async () => {
       await execute(
+        store.database,
         `create table orders (product integer references products); insert into orders values (${product.id})`,
       )
       await assert.rejects(deleteProduct(products, product.id), {
@@ -120,7 +115,7 @@ for (const { engine, open, skip } of engines)
         message: `product ${product.id} is referenced by another table`,
       })
       await writes.probe(signal)
-      await execute('delete from orders')
+      await execute(store.database, 'delete from orders')
       await deleteProduct(products, product.id)
     })
   })

@@ -10,6 +10,7 @@ import { readConfig } from '../../src/config.ts'
 import { byId } from '../../src/domain/product-reader.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
+import { grantAll, ownRole } from '../support/role.ts'
 import { fieldsOf, openServerDatabase } from '../support/store.ts'
 import { context, useCasesOf } from '../support/use-cases.ts'
 
@@ -41,35 +42,6 @@ const assertRefused = async (url: string, message: RegExp, variables: Record<str
   assert.match(String(service.lines.find(({ level }) => level === 60)?.['msg']), message)
   assert.equal(await service.status(), 'unhealthy')
 }
-
-/** Creates a schema and a role that may use it. `migrate` applies the migrations as the owner. */
-const ownRole = async () => {
-  const schema = await ownSchema()
-  const name = new URL(schema.url).searchParams.get('options')?.split('=')[1] ?? ''
-  const role = `${name}_role`
-  await query(`create role ${role} login`)
-  await query(`grant usage on schema ${name} to ${role}`)
-  const url = Object.assign(new URL(schema.url), { username: role, password: '' }).href
-  return {
-    role,
-    url,
-    /** Runs the statement as the owner of the schema. */
-    query: (statement: string) => query(statement, schema.url),
-    migrate: async () => {
-      await using owner = openServerDatabase(schema.url)
-      await migrations.apply(owner.database)
-    },
-    [Symbol.asyncDispose]: async () => {
-      await query(`drop owned by ${role}`)
-      await query(`drop role ${role}`)
-      await schema[Symbol.asyncDispose]()
-    },
-  }
-}
-
-/** The rights in docs/operations.md, apart from those that only an import requires. */
-const grantAll = (role: string) =>
-  `grant select on kysely_migration to ${role}; grant select, insert, update, delete on products to ${role}`
 
 describe('the service refuses to start', { skip: withoutPostgres }, () => {
   for (const encoding of ['LATIN1', 'SQL_ASCII'])

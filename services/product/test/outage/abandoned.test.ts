@@ -186,6 +186,32 @@ describe('requests and closed connections', { skip: withoutPostgres }, () => {
     assertNoWarnings()
   })
 
+  it('writes that wait for others take effect if their clients reset the connections, and so do those of the same moment', async () => {
+    const lamps = [lamp]
+    while (lamps.length < 20) lamps.push(await shop.products.add(creationOf()))
+    await using locks = await holdLocks(shop.url, 'lock table products in exclusive mode')
+    const clients: ReturnType<typeof sendRequest>[] = []
+    for (const { id } of lamps) {
+      clients.push(sendRequest(shop.port, requestText('PATCH', `/products/${id}`, payload)))
+      await delay(5)
+    }
+    await eventually(2_000, async () => assert.ok((await locks.blockedStatements()).length >= 1))
+    const kept = clients.splice(9, 2)
+    for (const client of clients) client.reset()
+    const responses = kept.map((client) => client.halfClose())
+    await delay(200)
+    await locks.release()
+    for (const response of responses) assert.equal(parseResponse(await response).status, 200)
+    await eventually(2_000, async () => {
+      const stored = await shop.reader.findMany(lamps.map(({ id }) => id))
+      assert.deepEqual(
+        stored.map(({ name, version }) => [name, version]),
+        lamps.map(() => ['Floor Lamp', 2]),
+      )
+    })
+    assertNoWarnings()
+  })
+
   /** Sends the request, half-closes the connection and waits for the response. */
   const sendAndHalfClose = async (text: string) =>
     parseResponse(await sendRequest(shop.port, text).halfClose())

@@ -83,6 +83,44 @@ test('an update that was refused because the server hangs does not take effect l
   assert.deepEqual({ stock, version }, { stock: 4, version: 2 })
 })
 
+test('writes that wait in a queue when they are refused because the server hangs do not take effect later', {
+  skip: withoutPostgresPrograms,
+}, async () => {
+  await using server = await startPostgresServer()
+  await using service = await openService({ DATABASE_URL: server.url })
+  await eventually(20_000, async () => assert.ok(await service.isReady()))
+  for (let id = 1; id <= 10; id++)
+    assert.equal((await service.send({ method: 'POST', url: '/products', payload })).statusCode, 201)
+  const update = (id: number, stock: number) =>
+    service.send({ method: 'PATCH', url: `/products/${id}`, payload: { stock } })
+
+  // The lock fills the slots, so that the others wait.
+  const lock = await holdLocks(server.url, 'lock table products in exclusive mode')
+  const writes: ReturnType<typeof update>[] = []
+  for (let id = 1; id <= 10; id++) {
+    writes.push(
+      update(id, 3),
+      service.send({ method: 'POST', url: '/products', payload: { ...payload, name: 'late' } }),
+    )
+    await delay(10)
+  }
+  await eventually(5_000, async () => assert.equal((await lock.blockedStatements()).length, 4))
+  server.hang()
+  for (const write of writes) assert.equal((await write).statusCode, 503)
+  server.resume()
+  await lock.release()
+  await lock[Symbol.asyncDispose]()
+  await eventually(5_000, async () => assert.equal((await update(10, 4)).statusCode, 200))
+  await delay(500)
+  const { products } = (await service.send({ url: '/products' })).json()
+  // Two updates and two new products had been sent, and the server may have run them before it received their cancellation.
+  const changed = products.filter(({ stock }: { stock: number }) => stock === 3)
+  const late = products.filter(({ name }: { name: string }) => name === 'late')
+  assert.ok(changed.length <= 2 && late.length <= 2, `${changed.length} and ${late.length}`)
+  const last = products.find(({ id }: { id: number }) => id === 10)
+  assert.deepEqual([last.stock, last.version], [4, 2])
+})
+
 test('a wait for a lock does not refuse other requests, even if logins take longer than the limit of a ping', {
   skip: withoutPostgresPrograms,
 }, async () => {

@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import { lowestStockFirst, type ProductReader } from '../../src/domain/product-reader.ts'
 import { batchedProductReader } from '../../src/infrastructure/batched-product-reader.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
-import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
-import { changeProduct, creationOf, deleteProduct, engines } from '../support/store.ts'
+import { changeProduct, creationOf, engines } from '../support/store.ts'
 
 const writes = 300
 
@@ -48,32 +47,4 @@ for (const { engine, open, skip } of engines)
     stop.abort()
     await Promise.all(readers)
     assert.ok(queries < reads / 2, `${queries} queries for ${reads} reads`)
-  })
-
-for (const { engine, open, skip } of engines)
-  test(`concurrent writes read their products in one query and write them one by one, in ${engine}`, {
-    skip,
-  }, async () => {
-    await using store = await open()
-    const statements = { SelectQueryNode: 0, UpdateQueryNode: 0, DeleteQueryNode: 0 }
-    const countingDatabase = store.database.withPlugin({
-      transformQuery: ({ node }) => {
-        if (Object.hasOwn(statements, node.kind)) statements[node.kind as keyof typeof statements] += 1
-        return node
-      },
-      transformResult: async ({ result }) => result,
-    })
-    const products = postgresProductRepository(countingDatabase, () => {})
-    const added = await Promise.all(Array.from({ length: 60 }, () => products.add(creationOf())))
-    const [updated, removed] = [added.slice(0, 40), added.slice(40)]
-    await Promise.all([
-      ...updated.map(({ id }) => changeProduct(products, id, (product) => ({ ...product, stock: id }))),
-      ...removed.map(({ id }) => deleteProduct(products, id)),
-    ])
-    const stored = await store.reader.findMany(added.map(({ id }) => id))
-    assert.deepEqual(
-      stored.map(({ id, stock, version }) => [id, stock, version]),
-      updated.map(({ id }) => [id, id, 2]).toSorted(([one = 0], [other = 0]) => one - other),
-    )
-    assert.deepEqual(statements, { SelectQueryNode: 1, UpdateQueryNode: 40, DeleteQueryNode: 20 })
   })

@@ -8,12 +8,16 @@ export const holdLocks = async (url: string, statement: string) => {
   await client.query('begin')
   await client.query(statement)
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
-  const blockedQuery = `select query from pg_stat_activity where ${rows[0]?.pid} = any(pg_blocking_pids(pid))`
+  const blocked = `from pg_stat_activity where ${rows[0]?.pid} = any(pg_blocking_pids(pid))`
   return {
     /** The statements that wait for these locks, according to `pg_stat_activity`. */
     blockedStatements: async (): Promise<string[]> =>
-      (await query(blockedQuery, url)).map((row) => String(row['query'])),
+      (await query(`select query ${blocked}`, url)).map((row) => String(row['query'])),
+    /** Ends the sessions that wait for these locks. */
+    terminateBlocked: () => query(`select pg_terminate_backend(pid) ${blocked}`, url),
     release: () => client.query('rollback'),
+    /** The statement takes effect. */
+    commit: () => client.query('commit'),
     [Symbol.asyncDispose]: () => client.end(),
   }
 }

@@ -12,8 +12,8 @@ type OpenCall = Readonly<{
 }>
 
 /**
- * Health checks that are served although all calls are in use. They end as soon as they have arrived, so that the oldest
- * of so many is an attack.
+ * Health checks that are served although all calls are in use. A genuine one ends within a millisecond, so the oldest of
+ * so many is not genuine.
  */
 const reservedHealthChecks = 100
 

@@ -5,7 +5,7 @@ const notEncoded = Buffer.alloc(0)
 const encodings = new WeakMap<object, Buffer>()
 
 /**
- * Marks a response that several callers receive: it is encoded once, for all of them. It must not change any more. Without
+ * Marks a response that several callers receive: it is encoded once, for all of them. Do not change it after this call. Without
  * this, 40 callers of a page of long texts blocked the event loop for 90 ms each.
  */
 export const shareEncoding = <Response extends object>(response: Response): Response => {

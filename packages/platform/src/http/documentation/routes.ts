@@ -4,6 +4,7 @@ import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import { type Documentation, describeApi } from '../openapi.ts'
 import { addVary, preferredType } from '../responses/negotiation.ts'
+import { pageHeaders } from '../security-headers.ts'
 import { documentationPage, icon, type Service } from './page.ts'
 
 /** The package contains the files of Swagger UI. Its plugin is not used: docs/decisions/0042-swagger-ui-stays.md. */
@@ -60,9 +61,10 @@ const registerPage = async (
   { title, operations = {} }: Documentation,
   related: Service | undefined,
 ): Promise<void> => {
+  const headers = { ...pageHeaders, 'content-security-policy': pagePolicy }
   const page = Buffer.from(documentationPage({ title, related, operationIds: Object.keys(operations) }))
   app.get('/docs', options, (_request, reply) =>
-    reply.header('content-security-policy', pagePolicy).type('text/html; charset=utf-8').send(page),
+    reply.headers(headers).type('text/html; charset=utf-8').send(page),
   )
   const ownIcon = icon(title)
   app.get('/favicon.ico', options, (_request, reply) => reply.type('image/svg+xml').send(ownIcon))

@@ -27,6 +27,7 @@ export const acceptHeader = (method: string, mediaTypes: readonly string[]): Rec
 
 /** Whether the body is not compressed: every content coding, if there is any, is `identity`. */
 export const isUncompressed = ({ headers }: FastifyRequest): boolean =>
-  (headers['content-encoding'] ?? '')
+  headers['content-encoding'] === undefined ||
+  headers['content-encoding']
     .split(',')
     .every((coding) => ['', 'identity'].includes(coding.trim().toLowerCase()))

@@ -1,5 +1,4 @@
 import { type BulkheadOptions, createBulkhead } from '@shop/platform/limits/bulkhead.ts'
-import { keyedBulkhead } from '@shop/platform/limits/keyed-bulkhead.ts'
 import { countedRefusals } from '@shop/platform/limits/refusals.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 
@@ -29,8 +28,11 @@ const listQueue: Queue = { maxWaiting: 256, maxWaitingPerClient: 64, maxWaitMs: 
 /** A process of the basket service sends two at a time. */
 const batchQueue: Queue = { maxWaiting: 128, maxWaitingPerClient: 64, maxWaitMs: connectionWaitMs }
 
-/** Some 2,000 writes a second pass, so a whole queue is served in time. Waiting writes take little but their bodies. */
+/** Some 10,000 writes a second pass, so a whole queue is served in time. Waiting writes take little but their bodies. */
 const writeQueue: Queue = { maxWaiting: 1_000, maxWaitingPerClient: 250, maxWaitMs: connectionWaitMs }
+
+/** More do not make a write cheaper, but delay the first of them. */
+const maxWritesPerBatch = 128
 
 const productQueue: Queue = { maxWaiting: 400, maxWaitingPerClient: 200, maxWaitMs: productWaitMs }
 
@@ -40,16 +42,18 @@ export const smallPage = 100
 /**
  * How many of the connections each kind of work may use at a time. The rest waits here, not in the queue of the pool, in
  * front of single reads, health probes and the batch reads of the basket service. Of ten connections, lists get three, large
- * lists two, and batch reads three. Of writes, four times as many may begin: at most 38 of all wait in the pool before a read,
- * and ten run, each for milliseconds. Statistics have a connection of their own.
+ * lists two, batch reads three, creates two, changes two, and changes of locked products three. Statistics have a connection
+ * of their own.
  */
 export const poolShares = (connections = defaultConnections, metrics?: Pick<Metrics, 'refusals'>) => {
+  const slotsOf = (ratio: number) => Math.max(1, Math.floor(connections * ratio))
   const bulkhead = (ratio: number, queue: Queue, reason: string, what: string) =>
-    createBulkhead({
-      ...queue,
-      slots: Math.max(1, Math.floor(connections * ratio)),
-      refuse: countedRefusals(reason, what, metrics),
-    })
+    createBulkhead({ ...queue, slots: slotsOf(ratio), refuse: countedRefusals(reason, what, metrics) })
+  const writes = {
+    ...writeQueue,
+    maxBatchSize: maxWritesPerBatch,
+    refuse: countedRefusals('writes', 'writes', metrics),
+  }
   return {
     lists: bulkhead(0.3, listQueue, 'lists', 'lists'),
     /**
@@ -58,16 +62,16 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
      */
     largeLists: bulkhead(0.2, listQueue, 'large_lists', 'large lists'),
     batches: bulkhead(0.3, batchQueue, 'batches', 'batch reads'),
-    /**
-     * More than there are connections: with 40 at a time, 30 wait in the pool, which costs nothing, and delay a read by some
-     * 15 ms. To wait here takes 10 µs of CPU for each. With half of the connections, creates were a third slower.
-     */
-    writes: bulkhead(4, writeQueue, 'writes', 'writes'),
-    /** Writers of one product take turns before they use a connection: its row lets only one of them write. */
-    writesOfProduct: keyedBulkhead({
+    creations: { ...writes, slots: slotsOf(Number(process.env['CSLOTS'] ?? 0.2)) },
+    changes: { ...writes, slots: slotsOf(Number(process.env['USLOTS'] ?? 0.2)) },
+    /** Changes of a product that is locked by another transaction, and what cannot be written together with others. */
+    lockedWrites: createBulkhead({ ...productQueue, slots: slotsOf(0.3), refuse: writes.refuse }),
+    /** The changes of one such product: its row lets only one transaction write. */
+    writesOfProduct: {
       ...productQueue,
+      maxBatchSize: maxWritesPerBatch,
       refuse: countedRefusals('product_writes', 'writes of this product', metrics),
-    }),
+    },
   }
 }
 

@@ -6,7 +6,9 @@ import type { ProductSummary } from '../../domain/product-reader.ts'
 import { columns } from '../products-table.ts'
 
 /** A row selected with `productColumns`. */
-type Row = Omit<Product, 'price'> & { price: string }
+export type ProductRow = Omit<Product, 'price'> & { price: string }
+/** A row selected with `summaryColumns`. */
+export type SummaryRow = Omit<ProductRow, 'description'>
 
 /** The times that RFC 3339 and the protocol buffers can represent. */
 const times = { first: Date.parse('0001-01-01T00:00:00Z'), last: Date.parse('9999-12-31T23:59:59.999Z') }
@@ -36,10 +38,10 @@ const isHeld = {
   version: (version) => isInteger(version, 1),
   createdAt: isTime,
   updatedAt: isTime,
-} as const satisfies Record<keyof Row, (value: unknown) => boolean>
+} as const satisfies Record<keyof ProductRow, (value: unknown) => boolean>
 
 /** Written out, because a loop over the fields takes three times as long. */
-const isReadable = (row: Row): boolean =>
+const isReadable = (row: ProductRow): boolean =>
   isHeld.id(row.id) &&
   isHeld.name(row.name) &&
   isHeld.description(row.description) &&
@@ -51,14 +53,14 @@ const isReadable = (row: Row): boolean =>
   isHeld.createdAt(row.createdAt) &&
   isHeld.updatedAt(row.updatedAt)
 
-const unreadableRow = (row: Row, cause?: unknown): UnreadableRow => {
-  const fields = Object.keys(isHeld) as (keyof Row)[]
+const unreadableRow = (row: ProductRow, cause?: unknown): UnreadableRow => {
+  const fields = Object.keys(isHeld) as (keyof ProductRow)[]
   const field = fields.find((name) => !isHeld[name](row[name])) ?? 'price'
   const [column] = columns[field].split(' ')
   return new UnreadableRow(`the column ${column} of product ${row.id} cannot be read`, { cause })
 }
 
-const centsOf = (row: Row): Cents => {
+const centsOf = (row: ProductRow): Cents => {
   try {
     return centsFromText(row.price)
   } catch (cause) {
@@ -67,7 +69,7 @@ const centsOf = (row: Row): Cents => {
 }
 
 /** Throws `UnreadableRow` if a value is not one that the migrated table can hold, so prices are never misread. */
-export const productOf = (row: Row): Product => {
+export const productOf = (row: ProductRow): Product => {
   if (!isReadable(row)) throw unreadableRow(row)
   const price = centsOf(row)
   if (price < 0n || price > maxCents) throw unreadableRow(row)
@@ -75,7 +77,7 @@ export const productOf = (row: Row): Product => {
 }
 
 /** Like `productOf`, for a row selected with `summaryColumns`. */
-export const summaryOf = (row: Omit<Row, 'description'>): ProductSummary => {
+export const summaryOf = (row: SummaryRow): ProductSummary => {
   const { description: _, ...summary } = productOf({ ...row, description: '' })
   return summary
 }

@@ -36,10 +36,11 @@ const fromPatch: {
  * Returns the fields that a patch or a replacement changes, with their new values. In a replacement, validation
  * has added the defaults of all fields but those that are kept if they are left out.
  */
-export const productChanges = (input: Patch | Body): Partial<ProductFields> =>
-  Object.fromEntries(
-    fieldNames.flatMap((field) => {
-      const value = input[memberNames[field]]
-      return value === undefined ? [] : [[field, (fromPatch[field] as (value: unknown) => unknown)(value)]]
-    }),
-  )
+export const productChanges = (input: Patch | Body): Partial<ProductFields> => {
+  const changes: Record<string, unknown> = {}
+  for (const field of fieldNames) {
+    const value = input[memberNames[field]]
+    if (value !== undefined) changes[field] = (fromPatch[field] as (value: unknown) => unknown)(value)
+  }
+  return changes
+}

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { hasCode } from '@shop/testing/asserts/has-code.ts'
-import { ownSchema, withoutPostgres } from '@shop/testing/stores/postgres.ts'
-import { byId, lowestStockFirst, type ProductReader } from '../../../src/domain/product-reader.ts'
+import { lowestStockFirst, type ProductReader } from '../../../src/domain/product-reader.ts'
 import { batchedProductReader } from '../../../src/infrastructure/batched-product-reader.ts'
 import { poolShares } from '../../../src/infrastructure/limits/pool-shares.ts'
-import { migrations } from '../../../src/infrastructure/migrations.ts'
-import { postgresProductReader } from '../../../src/infrastructure/postgres-product-reader.ts'
-import { postgresProductRepository } from '../../../src/infrastructure/postgres-product-repository.ts'
-import { holdLocks } from '../../support/locks.ts'
-import { changeProduct, creationOf, openServerDatabase } from '../../support/store.ts'
 
 /** A reader whose lists and batches run until `end` is called. */
 const pendingReader = () => {
@@ -62,36 +55,4 @@ describe('shares of the connections', () => {
       await Promise.all(calls)
       assert.deepEqual(running, { small: 20, large: 20, batches: 20 })
     })
-})
-
-describe('writes that wait for a locked product', { skip: withoutPostgres }, () => {
-  it('wait in a queue of their own, which refuses more than it holds, and are written once each unless refused', async () => {
-    await using schema = await ownSchema()
-    await using opened = openServerDatabase(schema.url)
-    const { database } = opened
-    await migrations.apply(database)
-    const products = postgresProductRepository(database, () => {})
-    const reader = batchedProductReader(postgresProductReader(database))
-    const [hot, other] = [await products.add(creationOf({ stock: 0 })), await products.add(creationOf())]
-    await using locks = await holdLocks(schema.url, `select from products where id = ${hot.id} for update`)
-    const increment = (product: typeof hot) => ({ ...product, stock: product.stock + 1 })
-    const accepted = Array.from({ length: 401 }, () => changeProduct(products, hot.id, increment))
-    await assert.rejects(changeProduct(products, hot.id, increment), hasCode('unavailable'))
-    await eventually(5_000, async () => assert.equal((await locks.blockedStatements()).length, 1))
-    // One connection waits for the lock: the others serve everybody else.
-    await Promise.all([
-      changeProduct(products, other.id, increment),
-      products.add(creationOf()),
-      reader.find(hot.id),
-      reader.list({ sort: byId, limit: 10 }),
-    ])
-    assert.equal((await locks.blockedStatements()).length, 1)
-    await locks.release()
-    // On a busy machine, the last ones may have waited too long. Then they were not written.
-    const outcomes = await Promise.allSettled(accepted)
-    const written = outcomes.filter(({ status }) => status === 'fulfilled').length
-    assert.ok(written >= 20, `${written} were written`)
-    const stored = await reader.find(hot.id)
-    assert.deepEqual([stored?.stock, stored?.version], [written, 1 + written])
-  })
 })

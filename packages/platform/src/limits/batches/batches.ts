@@ -1,0 +1,96 @@
+import { onBehalfOf, type Waiter } from '../../request-context.ts'
+import { within } from '../../tracing/api.ts'
+import type { WaitingOptions } from '../waiting-tasks.ts'
+import { type Entry, waitingItems } from './waiting-items.ts'
+
+/** What became of one item of a batch. */
+export type Outcome<Result> = Readonly<{ value: Result }> | Readonly<{ error: unknown }>
+
+type RunBatch<Item, Result> = (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>
+
+export type BatchesOptions<Item, Result> = WaitingOptions &
+  Readonly<{
+    /** Resolves with the outcome of each item, in their order. If it rejects, all items fail with its error. */
+    run: RunBatch<Item, Result>
+    /** At most this many batches run at a time. */
+    slots: number
+    maxBatchSize: number
+    /** Whether a batch begins after the current turn of the event loop, so that all items of this turn share it. */
+    awaitsTurn: boolean
+    /** Called when no item waits or runs any more. */
+    onIdle?: () => void
+  }>
+
+/** Not in the context of the caller whose batch has made room. */
+const asFirst = <Result>(waiters: readonly Waiter[], run: () => Result): Result =>
+  within(waiters[0]?.span, () => onBehalfOf(waiters, run))
+
+/** Runs the batch in the context of its first caller, and settles each item. Calls `onEnd` before that. */
+export const runBatch = async <Item, Result>(
+  entries: readonly Entry<Item, Result>[],
+  run: RunBatch<Item, Result>,
+  onEnd: () => void,
+): Promise<void> => {
+  const items = entries.map(({ item }) => item)
+  const waiters = entries.map(({ waiter }) => waiter)
+  try {
+    const outcomes = await asFirst(waiters, () => run(items))
+    if (outcomes.length !== items.length) throw new Error('run() must return one outcome per item')
+    onEnd()
+    for (const [index, outcome] of outcomes.entries())
+      if ('error' in outcome) entries[index]?.reject(outcome.error)
+      else entries[index]?.resolve(outcome.value)
+  } catch (error) {
+    onEnd()
+    for (const { reject } of entries) reject(error)
+  }
+}
+
+/**
+ * Works off items in batches: all that arrive while the slots are busy share the next one. They wait in a bounded queue
+ * that takes the clients in turn. An item that arrives alone is not delayed.
+ */
+export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result>) => {
+  const { run, slots, maxBatchSize, awaitsTurn, onIdle } = options
+  const waiting = waitingItems<Item, Result>(options)
+  let busy = 0
+
+  /** Runs the next batch in a slot that has been taken. */
+  const runNext = (): void => {
+    const entries = waiting.take(maxBatchSize)
+    if (entries.length > 0) return void runBatch(entries, run, runNext)
+    busy -= 1
+    if (busy === 0) onIdle?.()
+  }
+
+  const begin = (): void => {
+    while (busy < slots && waiting.length() > 0) {
+      busy += 1
+      runNext()
+    }
+  }
+
+  let isScheduled = false
+  const beginAfterTurn = (): void => {
+    if (isScheduled || busy >= slots) return
+    isScheduled = true
+    setImmediate(() => {
+      isScheduled = false
+      begin()
+    })
+  }
+
+  return {
+    /** Rejects with `rate_limited` or `unavailable`, and then the item is in no batch. */
+    add: (item: Item): Promise<Result> => {
+      const result = waiting.add(item)
+      if (awaitsTurn) beginAfterTurn()
+      else begin()
+      return result
+    },
+    /** How many items wait. */
+    waiting: waiting.length,
+  }
+}
+
+export type Batches<Item, Result> = ReturnType<typeof createBatches<Item, Result>>

@@ -1,0 +1,68 @@
+import { currentWaiter, type Waiter } from '../../request-context.ts'
+import { fairQueue } from '../fair-queue.ts'
+import type { WaitingOptions } from '../waiting-tasks.ts'
+
+export type Entry<Item, Result> = Readonly<{
+  item: Item
+  waiter: Waiter
+  addedAt: number
+  resolve: (result: Result) => void
+  reject: (error: unknown) => void
+}>
+
+/** The items that wait for a batch. One timer refuses those that wait for too long. */
+export const waitingItems = <Item, Result>({
+  maxWaiting,
+  maxWaitingPerClient,
+  maxWaitMs,
+  refuse,
+}: WaitingOptions) => {
+  const queue = fairQueue<Entry<Item, Result>>()
+  let timer: NodeJS.Timeout | undefined
+
+  const refuseOverdue = (): void => {
+    timer = undefined
+    const limit = performance.now() - maxWaitMs
+    for (let entry = queue.oldest(); entry !== undefined; entry = queue.oldest()) {
+      // A timer may fire up to a millisecond early.
+      if (entry.addedAt > limit + 1) {
+        timer = setTimeout(refuseOverdue, entry.addedAt - limit)
+        return
+      }
+      queue.remove(entry)
+      entry.reject(refuse('total'))
+    }
+  }
+
+  return {
+    /** Rejects with `rate_limited` or `unavailable` if the item cannot wait, or has waited for too long. */
+    add: (item: Item): Promise<Result> => {
+      const waiter = currentWaiter()
+      const client = waiter.request?.client
+      if (client !== undefined && queue.lengthOf(client) >= maxWaitingPerClient)
+        return Promise.reject(refuse('client'))
+      if (queue.length() >= maxWaiting) return Promise.reject(refuse('total'))
+      const { promise, resolve, reject } = Promise.withResolvers<Result>()
+      queue.add(client, { item, waiter, addedAt: performance.now(), resolve, reject })
+      timer ??= setTimeout(refuseOverdue, maxWaitMs)
+      return promise
+    },
+    /** Removes and returns up to `max` items, of the clients in turn. Those whose callers have gone are dropped. */
+    take: (max: number): Entry<Item, Result>[] => {
+      const entries: Entry<Item, Result>[] = []
+      while (entries.length < max) {
+        const entry = queue.shift()
+        if (entry === undefined) break
+        const signal = entry.waiter.request?.signal
+        if (signal?.aborted) entry.reject(signal.reason)
+        else entries.push(entry)
+      }
+      if (queue.length() === 0) {
+        clearTimeout(timer)
+        timer = undefined
+      }
+      return entries
+    },
+    length: queue.length,
+  }
+}

@@ -1,0 +1,25 @@
+import type { Outcome } from '@shop/platform/limits/batches/batches.ts'
+import { schemaRefusal } from '@shop/postgres/errors.ts'
+
+/**
+ * Writes the items by one statement. If the schema refuses it, because of one of them, writes each half, so that the others
+ * are written: one bad item among 64 takes 13 statements. Resolves with what `write` returns for each item, undefined for
+ * one that is refused alone, or with the error of its statement.
+ */
+export const writeOrHalve = async <Item, Result>(
+  items: readonly Item[],
+  write: (items: readonly Item[]) => Promise<(Result | undefined)[]>,
+): Promise<Outcome<Result | undefined>[]> => {
+  if (items.length === 0) return []
+  try {
+    return (await write(items)).map((value) => ({ value }))
+  } catch (error) {
+    if (schemaRefusal(error) === undefined) return items.map(() => ({ error }))
+    if (items.length === 1) return [{ value: undefined }]
+    const middle = Math.floor(items.length / 2)
+    return [
+      ...(await writeOrHalve(items.slice(0, middle), write)),
+      ...(await writeOrHalve(items.slice(middle), write)),
+    ]
+  }
+}
