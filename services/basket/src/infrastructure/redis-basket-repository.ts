@@ -1,12 +1,12 @@
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { AppError } from '@shop/kernel/errors.ts'
+import { applyInOrder } from '@shop/platform/limits/batches/apply-in-order.ts'
 import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
 import { countedRefusals } from '@shop/platform/limits/refusals.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
 import { type Basket, nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
-import { applyChanges, type Change } from './apply-changes.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
 import { rememberedRecords } from './remembered-records.ts'
 
@@ -23,6 +23,9 @@ const maxAttempts = 100
 
 type Redis = Pick<RedisStore, 'get' | 'compareAndSet'>
 
+/** Returns the changed basket, its argument for no change, or undefined to remove it. Must be pure; may throw. */
+type Change = (basket: Basket | undefined) => Basket | undefined
+
 /**
  * Returns a function that applies changes to the basket of a key, and stores the result with one compare-and-set, repeated
  * at once if another process wrote first: a pause would make what was found outdated, and did starve processes. The first
@@ -31,7 +34,10 @@ type Redis = Pick<RedisStore, 'get' | 'compareAndSet'>
  */
 const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
   const remembered = rememberedRecords(rememberedBytes)
-  const next = (changed: Basket) => nextVersion(changed, ttlSeconds, clock())
+  const applyOne = (basket: Basket | undefined, change: Change): Basket | undefined => {
+    const changed = change(basket)
+    return changed === basket ? basket : changed && nextVersion(changed, ttlSeconds, clock())
+  }
 
   return async (key: string, changes: readonly Change[]) => {
     const guess = remembered.take(key)
@@ -42,7 +48,7 @@ const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
     }
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const stored = current === null ? undefined : decodeBasket(current)
-      const { basket, outcomes } = applyChanges(stored, changes, next)
+      const { state: basket, outcomes } = applyInOrder(stored, changes, applyOne)
       if (basket === stored) {
         const actual = isVerified ? current : await redis.get(key)
         if (actual === current) {

@@ -1,3 +1,4 @@
+import { applyInOrder } from '@shop/platform/limits/batches/apply-in-order.ts'
 import type { Outcome } from '@shop/platform/limits/batches/batches.ts'
 import { noVersionLeft } from '../../domain/errors.ts'
 import { limits, type Product, type Removal, type Revision } from '../../domain/product.ts'
@@ -40,17 +41,11 @@ export type Applied = Readonly<{
 
 /** Applies the changes one after the other. One that throws changes nothing. */
 export const applyChanges = (before: Product | undefined, changes: readonly Change[]): Applied => {
-  let after = before
-  const outcomes = changes.map((change): Outcome<WriteResult> => {
-    try {
-      const value = applyOne(after, change)
-      after = value.product
-      return { value }
-    } catch (error) {
-      return { error }
-    }
-  })
-  return { before, after, outcomes }
+  const unchanged: WriteResult = { product: before, events: [] }
+  const { state, outcomes } = applyInOrder(unchanged, changes, ({ product }, change) =>
+    applyOne(product, change),
+  )
+  return { before, after: state.product, outcomes }
 }
 
 /** Changes of a product that cannot be read. */
