@@ -105,6 +105,14 @@ export const isUnavailable = (error: unknown): boolean =>
   (error instanceof Error && unsuitable.test(sqlState(error)))
 
 /**
+ * Whether the server refuses the statement because of what it writes, and not because of an outage, a timeout, a conflict or a
+ * missing right: without the row that it refuses, it may succeed. It has written nothing.
+ */
+export const isRefusedWrite = (error: unknown): boolean =>
+  schemaRefusal(error) !== undefined ||
+  (error instanceof Error && /^[0-9A-Z]{5}$/.test(sqlState(error)) && !isUnavailable(error))
+
+/**
  * Whether the server has rolled back the statement and its transaction through no fault of theirs, so that they
  * may succeed at once: 40001 (serialization failure), 40P01 (deadlock), an outdated statement.
  */

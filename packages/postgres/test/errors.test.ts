@@ -4,7 +4,7 @@ import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { ownSchema, postgresConfig, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { type Kysely, sql } from 'kysely'
 import { openPostgres } from '../src/database.ts'
-import { mapStoreErrors } from '../src/errors.ts'
+import { isRefusedWrite, mapStoreErrors, UnreadableRow } from '../src/errors.ts'
 
 type Things = Kysely<{ things: { id: number; count: number } }>
 
@@ -95,4 +95,17 @@ describe('a call of a wrapped adapter', { skip: withoutPostgres }, () => {
       await assert.rejects(mapStoreErrors({ fail }, 'the store is unavailable').fail(), { code: expected })
       assert.equal(count, calls)
     })
+})
+
+describe('an error refuses what a statement writes', () => {
+  const withCode = (code: string) => Object.assign(new Error('refused'), { code })
+  for (const code of ['22003', '23505', 'P0001', '42804', '0A000', '54000', '44000', 'SHOP1'])
+    it(`if its code is ${code}`, () => assert.equal(isRefusedWrite(withCode(code)), true))
+  const others = '08006 53100 57014 57P01 55P03 40001 40P01 25006 42501 42P01 58030 XX001 EPIPE ECONNRESET'
+  for (const code of ['', ...others.split(' ')])
+    it(`but not if its code is "${code}"`, () => assert.equal(isRefusedWrite(withCode(code)), false))
+  it('but not if a row cannot be read, or the connection is lost', () => {
+    assert.equal(isRefusedWrite(new UnreadableRow('damaged')), false)
+    assert.equal(isRefusedWrite(new Error('Connection terminated unexpectedly')), false)
+  })
 })

@@ -15,6 +15,8 @@ export const holdLocks = async (url: string, statement: string) => {
       (await query(`select query ${blocked}`, url)).map((row) => String(row['query'])),
     /** Ends the sessions that wait for these locks. */
     terminateBlocked: () => query(`select pg_terminate_backend(pid) ${blocked}`, url),
+    /** Runs another statement in the transaction. */
+    execute: (next: string) => client.query(next),
     release: () => client.query('rollback'),
     /** The statement takes effect. */
     commit: () => client.query('commit'),

@@ -1,5 +1,5 @@
 import type { Outcome } from '@shop/platform/limits/batches/batches.ts'
-import { hasSqlState, IgnoredWrite, schemaRefusal } from '@shop/postgres/errors.ts'
+import { hasSqlState, IgnoredWrite, isRefusedWrite } from '@shop/postgres/errors.ts'
 import { productReferenced } from '../../domain/errors.ts'
 import type { Product } from '../../domain/product.ts'
 import { type Database, productColumns } from '../products-table.ts'
@@ -42,7 +42,7 @@ const isReferenced = (error: unknown): boolean =>
   hasSqlState(error, '23503') && (error as { table?: unknown }).table !== 'products'
 
 /**
- * Applies the changes to one product with its row locked, and stores the result. If the schema refuses it, each change is
+ * Applies the changes to one product with its row locked, and stores the result. If the server refuses it, each change is
  * written alone, because it may refuse only one of them.
  */
 export const writeLocked = async (
@@ -53,7 +53,7 @@ export const writeLocked = async (
   try {
     return await write(database, id, changes)
   } catch (error) {
-    if (schemaRefusal(error) === undefined || changes.length === 1)
+    if (!isRefusedWrite(error) || changes.length === 1)
       return changes.map(() => ({ error: isReferenced(error) ? productReferenced(id, error) : error }))
     const outcomes: Outcome<WriteResult>[] = []
     for (const change of changes) outcomes.push(...(await writeLocked(database, id, [change])))

@@ -4,8 +4,8 @@ import {
   hasSqlState,
   IgnoredWrite,
   insufficientPrivilege,
+  isRefusedWrite,
   missingTable,
-  schemaRefusal,
 } from '@shop/postgres/errors.ts'
 import { idTaken, noIdLeft } from '../../domain/errors.ts'
 import type { Creation, Product } from '../../domain/product.ts'
@@ -32,8 +32,7 @@ const isSequenceLost = (outcome: Outcome<unknown>): boolean =>
   (hasSqlState(outcome.error, missingTable) || hasSqlState(outcome.error, insufficientPrivilege))
 
 /** Whether the error is not about one product: then it befalls the others too, such as an outage. */
-const isCommon = (error: unknown): boolean =>
-  !(error instanceof AppError) && schemaRefusal(error) === undefined
+const isCommon = (error: unknown): boolean => !(error instanceof AppError) && !isRefusedWrite(error)
 
 type SharedOutcome = Outcome<Product | undefined>
 

@@ -1,8 +1,8 @@
 import type { Outcome } from '@shop/platform/limits/batches/batches.ts'
-import { schemaRefusal } from '@shop/postgres/errors.ts'
+import { isRefusedWrite } from '@shop/postgres/errors.ts'
 
 /**
- * Writes the items by one statement. If the schema refuses it, because of one of them, writes each half, so that the others
+ * Writes the items by one statement. If the server refuses it, because of one of them, writes each half, so that the others
  * are written: one bad item among 64 takes 13 statements. Resolves with what `write` returns for each item, undefined for
  * one that is refused alone, or with the error of its statement.
  */
@@ -14,7 +14,7 @@ export const writeOrHalve = async <Item, Result>(
   try {
     return (await write(items)).map((value) => ({ value }))
   } catch (error) {
-    if (schemaRefusal(error) === undefined) return items.map(() => ({ error }))
+    if (!isRefusedWrite(error)) return items.map(() => ({ error }))
     if (items.length === 1) return [{ value: undefined }]
     const middle = Math.floor(items.length / 2)
     return [

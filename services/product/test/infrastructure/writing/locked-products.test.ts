@@ -123,8 +123,13 @@ describe('a product that another session has locked', { skip: withoutPostgres },
     // A removal waits for the order, and is refused because of it.
     const removal = assert.rejects(deleteProduct(products, ordered.id), hasCode('product_referenced'))
     await untilBlocked(order)
+    // It holds no lock meanwhile, so the order may still change the product.
+    await order.execute(
+      `set local lock_timeout = '300ms'; update products set stock = 3 where id = ${ordered.id}`,
+    )
     await order.commit()
     await removal
+    assert.equal((await reader.find(ordered.id))?.stock, 3)
   })
 
   it('has been changed meanwhile by the other session: its changes apply to that, and their versions are checked', async () => {

@@ -12,12 +12,12 @@ import { creationOf, deleteProduct, openServerDatabase } from '../../support/sto
 const timesOf = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 /** Opens a repository as a role without a right on the sequence of the ids. */
-const open = async () => {
+const open = async (parameters = '') => {
   const stack = new AsyncDisposableStack()
   const role = stack.use(await ownRole())
   await role.migrate()
   await role.query(grantAll(role.role))
-  const { database } = stack.use(openServerDatabase(role.url))
+  const { database } = stack.use(openServerDatabase(role.url + parameters))
   const { database: recorded, matching, clear } = recordStatements(database)
   const warnings: string[] = []
   const products = openRepository(
@@ -93,4 +93,19 @@ test('without a right on the sequence, new products use two connections, and do 
   assert.ok((await locks.blockedStatements()).length >= 3)
   await locks.release()
   await Promise.all(waiting)
+})
+
+test('without a right on the sequence, an outage fails all new products of the moment alike, after one attempt', {
+  skip: withoutPostgres,
+}, async () => {
+  await using opened = await open('&statement_timeout=300')
+  const { role, products, matching, addTogether } = opened
+  assert.deepEqual(await addTogether(2), [0, 2])
+  await using locks = await holdLocks(role.ownerUrl, 'lock table products in exclusive mode')
+  const outcomes = await Promise.allSettled(timesOf(30).map(() => products.add(creationOf())))
+  for (const outcome of outcomes)
+    assert.equal(outcome.status === 'rejected' && outcome.reason.cause.code, '57014')
+  assert.equal(matching(/^insert/).length, 3)
+  await locks.release()
+  assert.deepEqual(await addTogether(2), [0, 2])
 })

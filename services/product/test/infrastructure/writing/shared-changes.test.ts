@@ -205,6 +205,11 @@ for (const { engine, open, skip } of engines)
         '22012',
       ],
       [
+        'an error of another class',
+        trigger('update', "if new.stock = 13 then raise 'no' using errcode = '54000';end if;return new"),
+        '54000',
+      ],
+      [
         'a trigger that drops them',
         trigger('update', 'if new.stock = 13 then return null;end if;return new'),
         'undefined',
@@ -331,6 +336,20 @@ for (const { engine, open, skip } of engines)
       const stored = await store.reader.findMany(added.map(({ id }) => id))
       assert.deepEqual(stored, ordered)
       assert.equal(outcomes.filter(({ status }) => status === 'rejected').length, 3)
+    })
+
+    test('of one product are written without one that is refused by an error of another class', async () => {
+      await execute(
+        store.database,
+        trigger('update', "if new.stock = 13 then raise 'no' using errcode = '54000';end if;return new"),
+      )
+      const [one, other] = (await addMany(2)) as [Product, Product]
+      const outcomes = await Promise.allSettled([
+        set(one.id, { name: 'kept' }),
+        set(one.id, { stock: 13 }),
+        set(other.id, { stock: 21 }),
+      ])
+      assert.deepEqual(codesOf(outcomes), [2, '54000', 2])
     })
 
     test('are written once each if a rule of the table logs them', async () => {

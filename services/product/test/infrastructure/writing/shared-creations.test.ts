@@ -135,6 +135,15 @@ for (const { engine, open, skip } of engines)
         '22003',
       ],
       [
+        'an error of another class',
+        trigger(
+          'insert',
+          "if new.name like 'bad%' then raise 'no' using errcode = 'SHOP1';end if;return new",
+        ),
+        'bad',
+        'SHOP1',
+      ],
+      [
         'a trigger that drops it',
         trigger('insert', "if new.name like 'bad%' then return null;end if;return new"),
         'bad',
