@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ownPrefix, removeKeys } from '@shop/testing/stores/redis.ts'
 import { openCatalog } from './catalog.ts'
 import { throwIfInterrupted } from './interrupt.ts'
@@ -9,14 +10,22 @@ import { createServers } from './servers.ts'
 const userCount = 2_000
 const parallelPosts = 16
 
+const postAttempts = 5
+
+/** A service that has just started may be slower than the deadlines of its callers, so a 503 is tried again. */
 const post = async (url: string, body: unknown): Promise<void> => {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  if (!response.ok) throw new Error(`${url} responded with ${response.status}`)
-  await response.arrayBuffer()
+  for (let attempt = 1; ; attempt++) {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    await response.arrayBuffer()
+    if (response.ok) return
+    if (response.status !== 503 || attempt === postAttempts)
+      throw new Error(`${url} responded with ${response.status}`)
+    await delay(1_000)
+  }
 }
 
 /** Adds the products to the baskets of all users. */

@@ -23,7 +23,7 @@ type Options = Readonly<{ url: string; connections: number; seconds: number }>
 const outcomeOf = (rate: number, requests: number): Outcome => ({ requests, rate, failed: 0, p50: 0, p99: 0 })
 
 /** PostgreSQL allows 100 connections, and the candidates have some sixty. */
-const maxConnections = 32
+const maxConnections = 24
 
 /** Runs pgbench with prepared selects of one product by primary key. */
 export const pgbench = async ({ url, connections, seconds }: Options, products: number): Promise<Outcome> => {

@@ -127,18 +127,23 @@ export const ProductPatch = Type.Partial(
   { title: 'PatchProduct', examples: [{ price: 12.5, group_id: null }] },
 )
 
-export const productJson = (product: Product): Static<typeof ProductJson> => ({
-  id: product.id,
-  name: product.name,
-  description: product.description,
-  price: decimalFromCents(product.price),
-  stock: product.stock,
-  category: product.category,
-  group_id: product.groupId,
-  version: product.version,
-  created_at: product.createdAt.toISOString(),
-  updated_at: product.updatedAt.toISOString(),
-})
+export const productJson = (product: Product): Static<typeof ProductJson> => {
+  const { createdAt, updatedAt } = product
+  // The text of a time takes 0.4 µs, and the two of a product that has not changed yet are the same.
+  const created = createdAt.toISOString()
+  return {
+    id: product.id,
+    name: product.name,
+    description: product.description,
+    price: decimalFromCents(product.price),
+    stock: product.stock,
+    category: product.category,
+    group_id: product.groupId,
+    version: product.version,
+    created_at: created,
+    updated_at: updatedAt.getTime() === createdAt.getTime() ? created : updatedAt.toISOString(),
+  }
+}
 
 /** The strong ETag of a product. The version suffices, because the id is in the path. */
 export const productTag = ({ version }: ProductState): string => `"${version}"`
