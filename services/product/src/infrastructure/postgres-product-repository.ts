@@ -29,12 +29,10 @@ export const postgresProductRepository = (
 ): ProductRepository => {
   const create = createBatches<Creation, Product>({
     ...creations,
-    awaitsTurn: true,
     run: sharedCreations(database, sequenceFinder(database, warn)),
   })
   const change = createBatches<ProductChange, WriteResult | undefined>({
     ...changes,
-    awaitsTurn: true,
     run: (items) => writeChanges(database, items),
   })
   const changeLocked = keyedBatches<number, Change, WriteResult>({
@@ -57,8 +55,7 @@ export const postgresProductRepository = (
       const shared = changeLocked.isBusy(id) ? undefined : await change.add({ id, change: changeOne })
       const { product, events } = shared ?? (await changeLocked.add(id, changeOne))
       publish(events)
-      // The cast is safe: a `Revision` yields a product, a `Removal` yields `undefined`.
-      return product as Result['product']
+      return product
     },
   }
 }
