@@ -62,8 +62,8 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
      */
     largeLists: bulkhead(0.2, listQueue, 'large_lists', 'large lists'),
     batches: bulkhead(0.3, batchQueue, 'batches', 'batch reads'),
-    creations: { ...writes, slots: slotsOf(Number(process.env['CSLOTS'] ?? 0.2)) },
-    changes: { ...writes, slots: slotsOf(Number(process.env['USLOTS'] ?? 0.2)) },
+    creations: { ...writes, slots: slotsOf(0.2) },
+    changes: { ...writes, slots: slotsOf(0.2) },
     /** Changes of a product that is locked by another transaction, and what cannot be written together with others. */
     lockedWrites: createBulkhead({ ...productQueue, slots: slotsOf(0.3), refuse: writes.refuse }),
     /** The changes of one such product: its row lets only one transaction write. */
