@@ -10,6 +10,7 @@ import { writeLocked } from './writing/locked-changes.ts'
 import { sequenceFinder } from './writing/sequence-finder.ts'
 import { type ProductChange, writeChanges } from './writing/shared-changes.ts'
 import { sharedCreations } from './writing/shared-creations.ts'
+import { sharingPause } from './writing/sharing-pause.ts'
 
 type WriteShares = Pick<PoolShares, 'creations' | 'changes' | 'writesOfProduct' | 'lockedWrites'>
 
@@ -27,13 +28,14 @@ export const postgresProductRepository = (
   { creations, changes, writesOfProduct, lockedWrites }: WriteShares = poolShares(),
   warn: (message: string) => void = () => {},
 ): ProductRepository => {
+  const pause = sharingPause(warn)
   const create = createBatches<Creation, Product>({
     ...creations,
-    run: sharedCreations(database, sequenceFinder(database, warn)),
+    run: sharedCreations(database, sequenceFinder(database, warn), pause),
   })
   const change = createBatches<ProductChange, WriteResult | undefined>({
     ...changes,
-    run: (items) => writeChanges(database, items),
+    run: (items) => writeChanges(database, items, pause),
   })
   const changeLocked = keyedBatches<number, Change, WriteResult>({
     ...writesOfProduct,

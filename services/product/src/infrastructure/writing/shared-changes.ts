@@ -10,6 +10,7 @@ import {
   writtenAt,
 } from './apply-changes.ts'
 import { deleteProducts, isRemoval, isUpdate, updateProducts } from './change-statements.ts'
+import type { SharingPause } from './sharing-pause.ts'
 import { writeOrHalve } from './write-or-halve.ts'
 
 export type ProductChange = Readonly<{ id: number; change: Change }>
@@ -40,11 +41,15 @@ const applyToStored = async (database: Database, groups: ReadonlyMap<number, rea
 type Written = ReadonlyMap<Applied, Outcome<Date | undefined>>
 
 /** Writes by one statement for all updates, and one for all removals, at the same time. */
-const writeAll = async (database: Database, products: readonly Applied[]): Promise<Written> => {
+const writeAll = async (
+  database: Database,
+  products: readonly Applied[],
+  pause: SharingPause,
+): Promise<Written> => {
   const [updates, removals] = [products.filter(isUpdate), products.filter(isRemoval)]
   const [updated, removed] = await Promise.all([
-    writeOrHalve(updates, (part) => updateProducts(database, part)),
-    writeOrHalve(removals, (part) => deleteProducts(database, part)),
+    writeOrHalve(updates, (part) => updateProducts(database, part), pause),
+    writeOrHalve(removals, (part) => deleteProducts(database, part), pause),
   ])
   const outcomes = [...updated, ...removed]
   return new Map(
@@ -70,10 +75,12 @@ const outcomesOf = (
 export const writeChanges = async (
   database: Database,
   items: readonly ProductChange[],
+  pause: SharingPause,
 ): Promise<Outcome<WriteResult | undefined>[]> => {
   const { groups, positions } = groupByProduct(items)
+  if (groups.size > 1 && pause.isOn()) return items.map(() => ({ value: undefined }))
   const products = await applyToStored(database, groups)
-  const written = await writeAll(database, [...products.values()])
+  const written = await writeAll(database, [...products.values()], pause)
   const outcomes = new Map(
     [...products].map(([id, applied]) => [id, outcomesOf(applied, written.get(applied))]),
   )

@@ -13,6 +13,7 @@ import { isNoIdLeft, isTakenId, withFreeIds } from '../postgres-product-ids.ts'
 import type { Database } from '../products-table.ts'
 import { insertProduct, insertProducts } from './insert-statements.ts'
 import type { SequenceFinder } from './sequence-finder.ts'
+import type { SharingPause } from './sharing-pause.ts'
 import { writeOrHalve } from './write-or-halve.ts'
 
 /** Inserts one product. An id that is taken is replaced, and an error tells why the product cannot be stored. */
@@ -59,11 +60,12 @@ const insertRest = async (
 /**
  * Returns a function that inserts products by one statement. What it does not store is inserted alone, as is a single product.
  */
-export const sharedCreations = (database: Database, sequences: SequenceFinder) => {
+export const sharedCreations = (database: Database, sequences: SequenceFinder, pause: SharingPause) => {
   const insertTogether = async (creations: readonly Creation[]): Promise<SharedOutcome[]> => {
-    const sequence = creations.length > 1 ? await sequences.find() : undefined
+    const sequence = creations.length > 1 && !pause.isOn() ? await sequences.find() : undefined
     if (sequence === undefined) return creations.map(() => ({ value: undefined }))
-    const outcomes = await writeOrHalve(creations, (part) => insertProducts(database, sequence, part))
+    const insert = (part: readonly Creation[]) => insertProducts(database, sequence, part)
+    const outcomes = await writeOrHalve(creations, insert, pause)
     if (!outcomes.some(isSequenceLost)) return outcomes
     sequences.forget()
     return outcomes.map((outcome) => (isSequenceLost(outcome) ? { value: undefined } : outcome))
