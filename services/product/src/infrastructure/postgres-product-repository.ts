@@ -1,6 +1,6 @@
 import { createBatches } from '@shop/platform/limits/batches/batches.ts'
 import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
-import type { Creation, Product, Removal, Revision } from '../domain/product.ts'
+import type { Creation, Product } from '../domain/product.ts'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { type PoolShares, poolShares } from './limits/pool-shares.ts'
@@ -49,10 +49,7 @@ export const postgresProductRepository = (
       return product
     },
 
-    update: async <Result extends Revision | Removal>(
-      id: number,
-      changeOne: (stored: Product | undefined) => Result,
-    ) => {
+    update: async (id: number, changeOne: Change) => {
       // While a product is locked, its changes wait for each other, not in front of those of other products.
       const shared = changeLocked.isBusy(id) ? undefined : await change.add({ id, change: changeOne })
       const { product, events } = shared ?? (await changeLocked.add(id, changeOne))
