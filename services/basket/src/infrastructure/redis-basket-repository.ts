@@ -28,7 +28,7 @@ type Change = (basket: Basket | undefined) => Basket | undefined
 
 /**
  * Returns a function that applies changes to the basket of a key, and stores the result with one compare-and-set, repeated
- * at once if another process wrote first: a pause would make what was found outdated, and did starve processes. The first
+ * at once if another process wrote first: after a pause, what was found is outdated, and one of two processes starved. The first
  * attempt is made with the record that this process stored last, which saves a GET. Outcomes are returned only if they
  * were found from what Redis holds. After an error, the record is forgotten: it is unknown what Redis holds.
  */

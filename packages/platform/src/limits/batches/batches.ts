@@ -43,7 +43,7 @@ export const runBatch = async <Item, Result>(
 }
 
 /**
- * Works off items in batches: all that arrive while the slots are busy share the next one. They wait in a bounded queue
+ * Processes items in batches: all that arrive while the slots are busy share the next one. They wait in a bounded queue
  * that takes the clients in turn. A batch begins after the current turn of the event loop, so that all items of this turn
  * share it; an item that arrives alone waits no longer than that.
  */

@@ -19,7 +19,7 @@ const resultOf = <Result>(outcomes: readonly Outcome<Result>[]): Result => {
 }
 
 /**
- * Works off the items of each key in batches, one batch at a time; other keys do not wait for it. An item whose key is idle
+ * Processes the items of each key in batches, one batch at a time; other keys do not wait for it. An item whose key is idle
  * is a batch of its own, at once. Every key has a queue of its own.
  */
 export const keyedBatches = <Key, Item, Result>({

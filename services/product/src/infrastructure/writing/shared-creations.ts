@@ -32,7 +32,7 @@ const isSequenceLost = (outcome: Outcome<unknown>): boolean =>
   'error' in outcome &&
   (hasSqlState(outcome.error, missingTable) || hasSqlState(outcome.error, insufficientPrivilege))
 
-/** Whether the error is not about one product: then it befalls the others too, such as an outage. */
+/** Whether the error is not about one product, such as an outage: the others then fail with it too. */
 const isCommon = (error: unknown): boolean => !(error instanceof AppError) && !isRefusedWrite(error)
 
 type SharedOutcome = Outcome<Product | undefined>
