@@ -49,7 +49,7 @@ const ignore = () => {}
 /**
  * Returns a signal that aborts once all the signals have aborted. It is undefined if a caller has no signal: the work must
  * then finish. Call `release` after the work: a signal of `AbortSignal.any` that still has a listener is kept as long as its
- * sources, and one of a hang guard is kept for hours. That took 1.2 kB for each write.
+ * sources, 1.2 kB for each caller, and that of a hang guard lives as long as the process.
  */
 const allAborted = (waiting: readonly (AbortSignal | undefined)[]) => {
   // Waiters may share a signal.
