@@ -29,16 +29,10 @@ export const postgresProductRepository = (
   warn: (message: string) => void = () => {},
 ): ProductRepository => {
   const pause = sharingPause(warn)
-  const create = createBatches<Creation, Product>({
-    ...creations,
-    awaitsTurn: true,
-    run: sharedCreations(database, sequenceFinder(database, warn), pause),
-  })
-  const change = createBatches<ProductChange, WriteResult | undefined>({
-    ...changes,
-    awaitsTurn: true,
-    run: (items) => writeChanges(database, items, pause),
-  })
+  const runCreations = sharedCreations(database, sequenceFinder(database, warn), pause)
+  const create = createBatches({ ...creations, awaitsTurn: true, run: runCreations })
+  const runChanges = (items: readonly ProductChange[]) => writeChanges(database, items, pause)
+  const change = createBatches({ ...changes, awaitsTurn: true, run: runChanges })
   const changeLocked = keyedBatches<number, Change, WriteResult>({
     ...writesOfProduct,
     run: (id, items) => lockedWrites.runAnyway(() => writeLocked(database, id, items)),
@@ -59,8 +53,8 @@ export const postgresProductRepository = (
       const shared = changeLocked.isBusy(id) ? undefined : await change.add({ id, change: changeOne })
       const { product, events } = shared ?? (await changeLocked.add(id, changeOne))
       publish(events)
-      // The cast is safe: a `Revision` yields a product, a `Removal` yields `undefined`.
-      return product as Result['product']
+      // A `Revision` yields a product, a `Removal` yields `undefined`.
+      return product
     },
   }
 }
