@@ -12,6 +12,7 @@ const tellers = [
   'packages/platform/src/health/health.ts',
   'packages/platform/src/logging/logger.ts',
   'packages/platform/src/metrics/business-metrics.ts',
+  'packages/platform/src/metrics/histogram.ts',
   'packages/postgres/src/statements/tracing.ts',
   'packages/testing/src/observability/prometheus.ts',
   'services/product/src/admin/backup.ts',

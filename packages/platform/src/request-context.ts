@@ -44,26 +44,33 @@ export const parseRequestId = (text: string): string | undefined => requestIdFor
 export const requestIdFrom = (received: unknown): string =>
   (typeof received === 'string' ? parseRequestId(received) : undefined) ?? randomUUID()
 
+const ignore = () => {}
+
 /**
- * Returns a signal that aborts once all the signals have aborted. Returns undefined if a caller has no
- * signal: the work must then finish.
+ * Returns a signal that aborts once all the signals have aborted. It is undefined if a caller has no signal: the work must
+ * then finish. Call `release` after the work: a signal of `AbortSignal.any` that still has a listener is kept as long as its
+ * sources, and one of a hang guard is kept for hours. That took 1.2 kB for each write.
  */
-const allAborted = (waiting: readonly (AbortSignal | undefined)[]): AbortSignal | undefined => {
+const allAborted = (waiting: readonly (AbortSignal | undefined)[]) => {
   // Waiters may share a signal.
-  const signals = [...new Set(waiting)]
-  if (signals.length === 1) return signals[0]
-  if (signals.includes(undefined)) return undefined
+  const signals = new Set(waiting)
+  const [first] = signals
+  if (signals.size === 1 || signals.has(undefined))
+    return { signal: signals.size === 1 ? first : undefined, release: ignore }
   const controller = new AbortController()
-  let missing = signals.length
-  const onAbort = (signal: AbortSignal) => {
+  let missing = signals.size
+  const onAbort = ({ target }: Pick<Event, 'target'>) => {
     missing -= 1
-    if (missing === 0) controller.abort(signal.reason)
+    if (missing === 0) controller.abort((target as AbortSignal).reason)
   }
   for (const signal of signals) {
-    if (signal?.aborted) onAbort(signal)
-    else signal?.addEventListener('abort', () => onAbort(signal), { once: true })
+    if (signal?.aborted) onAbort({ target: signal })
+    else signal?.addEventListener('abort', onAbort)
   }
-  return controller.signal
+  const release = () => {
+    for (const signal of signals) signal?.removeEventListener('abort', onAbort)
+  }
+  return { signal: controller.signal, release }
 }
 
 /** A caller that waits for shared work: its request and its span. */
@@ -86,15 +93,18 @@ const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | u
 
 /**
  * Runs work that several callers wait for, with the request id and in the trace of the first. The signal of
- * the work aborts when the last caller stops waiting. Throws the abort reason if all have already stopped
+ * the work aborts when the last caller stops waiting. Rejects with the abort reason if all have already stopped
  * waiting.
  */
-export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result): Result => {
+export const onBehalfOf = async <Result>(
+  waiters: readonly Waiter[],
+  run: () => Promise<Result>,
+): Promise<Result> => {
   linkToFirst(waiters.map(({ span }) => span))
   const first = waiters[0]?.request
   if (first === undefined) return requestContext.run(undefined, run)
   const { requestId, client } = first
-  const signal = allAborted(waiters.map(({ request }) => request?.signal))
+  const { signal, release } = allAborted(waiters.map(({ request }) => request?.signal))
   signal?.throwIfAborted()
   const context = {
     requestId,
@@ -102,5 +112,9 @@ export const onBehalfOf = <Result>(waiters: readonly Waiter[], run: () => Result
     joinedIds: () => otherIds(waiters, requestId),
     ...(signal && { signal }),
   }
-  return requestContext.run(context, run)
+  try {
+    return await requestContext.run(context, run)
+  } finally {
+    release()
+  }
 }

@@ -11,8 +11,7 @@ export type BulkheadOptions = WaitingOptions &
 const ignore = () => {}
 
 const createSlots = ({ slots, ...options }: BulkheadOptions) => {
-  /** Created for the first task that waits: most bulkheads of a key never have one. */
-  let waiting: ReturnType<typeof waitingTasks> | undefined
+  const waiting = waitingTasks(options)
   let running = 0
 
   /** Runs the task in a slot that has been taken. The next task takes over the slot. */
@@ -20,7 +19,7 @@ const createSlots = ({ slots, ...options }: BulkheadOptions) => {
     try {
       return await task()
     } finally {
-      if (waiting?.startNext() !== true) running -= 1
+      if (!waiting.startNext()) running -= 1
     }
   }
 
@@ -36,14 +35,13 @@ const createSlots = ({ slots, ...options }: BulkheadOptions) => {
     task: () => Promise<Result>,
     anyway = false,
   ): Turn<Result> => {
-    waiting ??= waitingTasks(options)
     const exceeded = anyway ? undefined : waiting.refusalOf(requests)
     return exceeded === undefined
       ? waiting.add(requests, () => runInSlot(task), anyway)
       : { result: Promise.reject(options.refuse(exceeded)), join: ignore }
   }
 
-  return { runAtOnce, wait, isIdle: () => running === 0, waiting: () => waiting?.length() ?? 0 }
+  return { runAtOnce, wait, isIdle: () => running === 0, waiting: waiting.length }
 }
 
 /**

@@ -35,17 +35,41 @@ const childOf = ({ children }: Node, value: string | number): Node => {
   return child
 }
 
+/** The series of a histogram, and a function that finds or adds the one with these labels. */
+const createSeries = <Label extends string>({
+  labelNames,
+  constantLabels,
+  buckets,
+}: Configuration<Label>) => {
+  const root: Node = { children: new Map() }
+  const all: Series[] = []
+  const add = (labels: Labels<Label>): Series => {
+    const counts = [...buckets, Number.POSITIVE_INFINITY].map(() => 0)
+    const series = { labels: { ...constantLabels, ...labels }, counts, exemplars: [], sum: 0 }
+    all.push(series)
+    return series
+  }
+  const seriesOf = (labels: Labels<Label>): Series => {
+    let node = root
+    for (const label of labelNames) node = childOf(node, labels[label])
+    node.series ??= add(labels)
+    return node.series
+  }
+  return { all, seriesOf }
+}
+
 /** The samples of one series, in the form that the registry writes. */
 const samplesOf = (name: string, buckets: readonly number[], series: Series) => {
   const { labels, counts, exemplars, sum } = series
   let count = 0
   const cumulative = counts.map((observations, index) => {
     count += observations
+    const le = buckets[index] ?? '+Inf'
     return {
       metricName: `${name}_bucket`,
-      labels: { le: buckets[index] ?? '+Inf', ...labels },
+      labels: Object.assign({ le }, labels),
       value: count,
-      ...(exemplars[index] && { exemplar: exemplars[index] }),
+      exemplar: exemplars[index],
     }
   })
   return [
@@ -60,37 +84,18 @@ const samplesOf = (name: string, buckets: readonly number[], series: Series) => 
  * labels and makes a text of their values each time. With tracing, the buckets link to example traces.
  */
 export const createHistogram = <Label extends string>(
-  { name, help, labelNames, constantLabels, buckets }: Configuration<Label>,
+  configuration: Configuration<Label>,
   registry: Registry,
 ) => {
+  const { name, help, buckets } = configuration
   // Without tracing there are no trace ids, and looking for them takes time.
   const hasExemplars = isTracing()
-  const root: Node = { children: new Map() }
-  const all: Series[] = []
-
-  const addSeries = (labels: Labels<Label>): Series => {
-    const counts = [...buckets, Number.POSITIVE_INFINITY].map(() => 0)
-    const series = { labels: { ...constantLabels, ...labels }, counts, exemplars: [], sum: 0 }
-    all.push(series)
-    return series
-  }
-  const seriesOf = (labels: Labels<Label>): Series => {
-    let node = root
-    for (const label of labelNames) node = childOf(node, labels[label])
-    node.series ??= addSeries(labels)
-    return node.series
-  }
-
+  const { all, seriesOf } = createSeries(configuration)
+  const description = { name, help, type: 'histogram', aggregator: 'sum' }
   const metric = {
-    name,
-    help,
-    type: 'histogram',
-    aggregator: 'sum',
+    ...description,
     get: async () => ({
-      name,
-      help,
-      type: 'histogram',
-      aggregator: 'sum',
+      ...description,
       values: all.flatMap((series) => samplesOf(name, buckets, series)),
     }),
   }

@@ -87,18 +87,19 @@ export const createHangGuard = (options: HangGuardOptions) => {
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
     const call: Call = { startedAt: performance.now(), reject }
     server.calls.add(call)
-    try {
+    const settle = async () => {
       // The response is noted even after the caller has been rejected. Errors of connections are not responses.
-      run(server.signal()).then(
-        (result) => {
-          server.noteResponse()
-          resolve(result)
-        },
-        (error: unknown) => {
-          if (error instanceof AppError && error.kind !== 'unavailable') server.noteResponse()
-          reject(error)
-        },
-      )
+      try {
+        const result = await run(server.signal())
+        server.noteResponse()
+        resolve(result)
+      } catch (error) {
+        if (error instanceof AppError && error.kind !== 'unavailable') server.noteResponse()
+        reject(error)
+      }
+    }
+    void settle()
+    try {
       return await promise
     } finally {
       server.calls.delete(call)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as delay, setImmediate as tick } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
@@ -25,18 +26,12 @@ type Options = Partial<Omit<BatchesOptions<string, string>, 'run'>>
 const open = (options: Options = {}) => {
   const started: (readonly string[])[] = []
   const ends: ((error?: Error) => void)[] = []
-  let isIdle = true
   const { add } = createBatches<string, string>({
     slots: 1,
     maxBatchSize: 100,
-    awaitsTurn: true,
     ...waiting,
     ...options,
-    onIdle: () => {
-      isIdle = true
-    },
     run: (items) => {
-      isIdle = false
       started.push(items)
       return new Promise((resolve, reject) =>
         ends.push((error) => (error === undefined ? resolve(upperCase(items)) : reject(error))),
@@ -45,7 +40,6 @@ const open = (options: Options = {}) => {
   })
   return {
     started,
-    isIdle: () => isIdle,
     add: (item: string, from: From = {}) => as(from, () => add(item)),
     end: async (error?: Error) => {
       ends.shift()?.(error)
@@ -56,7 +50,7 @@ const open = (options: Options = {}) => {
 
 describe('batches', () => {
   it('hold all items of a turn, in their order, and settle each with its own outcome', async () => {
-    const { add, started, end, isIdle } = open()
+    const { add, started, end } = open()
     const results = Promise.allSettled(['a', 'bad', 'c'].map((item) => add(item)))
     await tick()
     assert.deepEqual(started, [['a', 'bad', 'c']])
@@ -65,21 +59,10 @@ describe('batches', () => {
       (await results).map((result) => (result.status === 'fulfilled' ? result.value : result.reason.message)),
       ['A', 'this one', 'C'],
     )
-    assert.equal(isIdle(), true)
-  })
-
-  it('hold at once what arrives alone, unless they await the turn', async () => {
-    const { add, started, end } = open({ awaitsTurn: false })
-    const results = ['a', 'b', 'c'].map((item) => add(item))
-    assert.deepEqual(started, [['a']])
-    await end()
-    assert.deepEqual(started, [['a'], ['b', 'c']])
-    await end()
-    assert.deepEqual(await Promise.all(results), ['A', 'B', 'C'])
   })
 
   it('begin when a slot is free, with what has come meanwhile, at most the maximum', async () => {
-    const { add, started, end, isIdle } = open({ slots: 2, maxBatchSize: 2 })
+    const { add, started, end } = open({ slots: 2, maxBatchSize: 2 })
     const results = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((item) => add(item))
     await tick()
     assert.deepEqual(started, [
@@ -92,7 +75,12 @@ describe('batches', () => {
     for (let left = 3; left > 0; left--) await end()
     assert.deepEqual(await Promise.all(results), ['A', 'B', 'C', 'D', 'E', 'F', 'G'])
     assert.equal(started.length, 4)
-    assert.equal(isIdle(), true)
+    // Both slots are free again.
+    const more = ['h', 'i', 'j'].map((item) => add(item))
+    await tick()
+    assert.deepEqual(started.slice(4), [['h', 'i'], ['j']])
+    for (let left = 2; left > 0; left--) await end()
+    await Promise.all(more)
   })
 
   it('fail all their items if they fail as a whole, and the next one begins', async () => {
@@ -112,8 +100,7 @@ describe('batches', () => {
       ...waiting,
       slots: 1,
       maxBatchSize: 10,
-      awaitsTurn: true,
-      run: async (items) => upperCase(items).slice(1),
+        run: async (items) => upperCase(items).slice(1),
     })
     await Promise.all(['a', 'b'].map((item) => assert.rejects(add(item), /one outcome per item/)))
   })
@@ -188,13 +175,24 @@ describe('batches', () => {
     assert.deepEqual(await Promise.all([running, kept]), ['RUNNING', 'KEPT'])
   })
 
+  it('leave no listeners on the signals of their callers', async () => {
+    const { add, end } = open()
+    const signals = ['a', 'b', 'c'].map(() => new AbortController().signal)
+    const results = signals.map((signal) => add('item', { signal }))
+    await tick()
+    const listeners = () => signals.map((signal) => getEventListeners(signal, 'abort').length)
+    assert.deepEqual(listeners(), [1, 1, 1])
+    await end()
+    await Promise.all(results)
+    assert.deepEqual(listeners(), [0, 0, 0])
+  })
+
   it('run in the context of their first caller', async () => {
     const seen: unknown[] = []
     const { add } = createBatches<string, string>({
       ...waiting,
       slots: 1,
       maxBatchSize: 10,
-      awaitsTurn: false,
       run: async (items) => {
         await tick()
         const { requestId, joinedIds } = requestContext.getStore() ?? {}
@@ -202,10 +200,9 @@ describe('batches', () => {
         return upperCase(items)
       },
     })
-    await Promise.all([
-      as({ client: 'x' }, () => add('a')),
-      ...['b', 'c'].map((item) => as({ client: item }, () => add(item))),
-    ])
+    const first = as({ client: 'x' }, () => add('a'))
+    await tick()
+    await Promise.all([first, ...['b', 'c'].map((item) => as({ client: item }, () => add(item)))])
     await add('d')
     assert.deepEqual(seen, [
       ['of x', undefined],

@@ -116,22 +116,29 @@ describe('concurrent calls', () => {
 
   it('are aborted when all callers have aborted, but not before', async () => {
     const signals: (AbortSignal | undefined)[] = []
+    const ends: (() => void)[] = []
     const load = async (keys: readonly number[]) => {
       signals.push(requestContext.getStore()?.signal)
+      await new Promise<void>((resolve) => ends.push(resolve))
       return [...keys]
     }
-    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const find = batchByKey({ load, slots: 2, maxBatchSize: 100 })
     const callers = [new AbortController(), new AbortController()]
     const from = (signal?: AbortSignal) =>
       requestContext.run({ requestId: 'a', ...(signal && { signal }) }, () => find(1))
-    await Promise.all(callers.map(({ signal }) => from(signal)))
-    await Promise.all([from(callers[0]?.signal), from()])
+    const first = callers.map(({ signal }) => from(signal))
+    await tick()
+    const second = [from(callers[0]?.signal), from()]
+    await tick()
     callers[0]?.abort()
     assert.equal(signals[0]?.aborted, false)
     callers[1]?.abort(new Error('gone'))
     assert.equal(signals[0]?.aborted, true)
     assert.equal(signals[0]?.reason.message, 'gone')
+    assert.equal(signals.length, 2)
     assert.equal(signals[1], undefined, 'a caller without a signal waits until the end')
+    for (const end of ends) end()
+    await Promise.all([...first, ...second])
   })
 
   it('are loaded in the request context of the first call', async () => {

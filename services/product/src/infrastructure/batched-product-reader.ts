@@ -29,7 +29,7 @@ const keyOf = (listing: ProductListing): string => {
 }
 
 /** Returns a `find` that batches concurrent calls into one query. */
-export const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): ProductReader['find'] => {
+const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): ProductReader['find'] => {
   const load = async (ids: readonly number[]): Promise<(Product | undefined)[]> => {
     const products = new Map((await findMany(ids)).map((product) => [product.id, product]))
     return ids.map((id) => products.get(id))

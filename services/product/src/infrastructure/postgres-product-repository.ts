@@ -1,6 +1,6 @@
 import { createBatches } from '@shop/platform/limits/batches/batches.ts'
 import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
-import type { Creation, Product, Removal, Revision } from '../domain/product.ts'
+import type { Creation, Product } from '../domain/product.ts'
 import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import { type PoolShares, poolShares } from './limits/pool-shares.ts'
@@ -29,10 +29,14 @@ export const postgresProductRepository = (
   warn: (message: string) => void = () => {},
 ): ProductRepository => {
   const pause = sharingPause(warn)
-  const runCreations = sharedCreations(database, sequenceFinder(database, warn), pause)
-  const create = createBatches({ ...creations, awaitsTurn: true, run: runCreations })
-  const runChanges = (items: readonly ProductChange[]) => writeChanges(database, items, pause)
-  const change = createBatches({ ...changes, awaitsTurn: true, run: runChanges })
+  const create = createBatches<Creation, Product>({
+    ...creations,
+    run: sharedCreations(database, sequenceFinder(database, warn), pause),
+  })
+  const change = createBatches<ProductChange, WriteResult | undefined>({
+    ...changes,
+    run: (items) => writeChanges(database, items, pause),
+  })
   const changeLocked = keyedBatches<number, Change, WriteResult>({
     ...writesOfProduct,
     run: (id, items) => lockedWrites.runAnyway(() => writeLocked(database, id, items)),
@@ -45,15 +49,11 @@ export const postgresProductRepository = (
       return product
     },
 
-    update: async <Result extends Revision | Removal>(
-      id: number,
-      changeOne: (stored: Product | undefined) => Result,
-    ) => {
+    update: async (id: number, changeOne: Change) => {
       // While a product is locked, its changes wait for each other, not in front of those of other products.
       const shared = changeLocked.isBusy(id) ? undefined : await change.add({ id, change: changeOne })
       const { product, events } = shared ?? (await changeLocked.add(id, changeOne))
       publish(events)
-      // A `Revision` yields a product, a `Removal` yields `undefined`.
       return product
     },
   }

@@ -15,14 +15,10 @@ export type BatchesOptions<Item, Result> = WaitingOptions &
     /** At most this many batches run at a time. */
     slots: number
     maxBatchSize: number
-    /** Whether a batch begins after the current turn of the event loop, so that all items of this turn share it. */
-    awaitsTurn: boolean
-    /** Called when no item waits or runs any more. */
-    onIdle?: () => void
   }>
 
 /** Not in the context of the caller whose batch has made room. */
-const asFirst = <Result>(waiters: readonly Waiter[], run: () => Result): Result =>
+const asFirst = <Result>(waiters: readonly Waiter[], run: () => Promise<Result>): Promise<Result> =>
   within(waiters[0]?.span, () => onBehalfOf(waiters, run))
 
 /** Runs the batch in the context of its first caller, and settles each item. Calls `onEnd` before that. */
@@ -48,49 +44,39 @@ export const runBatch = async <Item, Result>(
 
 /**
  * Works off items in batches: all that arrive while the slots are busy share the next one. They wait in a bounded queue
- * that takes the clients in turn. An item that arrives alone is not delayed.
+ * that takes the clients in turn. A batch begins after the current turn of the event loop, so that all items of this turn
+ * share it; an item that arrives alone waits no longer than that.
  */
 export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result>) => {
-  const { run, slots, maxBatchSize, awaitsTurn, onIdle } = options
+  const { run, slots, maxBatchSize } = options
   const waiting = waitingItems<Item, Result>(options)
   let busy = 0
+  let isScheduled = false
 
   /** Runs the next batch in a slot that has been taken. */
   const runNext = (): void => {
     const entries = waiting.take(maxBatchSize)
-    if (entries.length > 0) return void runBatch(entries, run, runNext)
-    busy -= 1
-    if (busy === 0) onIdle?.()
+    if (entries.length > 0) void runBatch(entries, run, runNext)
+    else busy -= 1
   }
 
   const begin = (): void => {
+    isScheduled = false
     while (busy < slots && waiting.length() > 0) {
       busy += 1
       runNext()
     }
   }
 
-  let isScheduled = false
-  const beginAfterTurn = (): void => {
-    if (isScheduled || busy >= slots) return
-    isScheduled = true
-    setImmediate(() => {
-      isScheduled = false
-      begin()
-    })
-  }
-
   return {
     /** Rejects with `rate_limited` or `unavailable`, and then the item is in no batch. */
     add: (item: Item): Promise<Result> => {
       const result = waiting.add(item)
-      if (awaitsTurn) beginAfterTurn()
-      else begin()
+      if (!isScheduled && busy < slots) {
+        isScheduled = true
+        setImmediate(begin)
+      }
       return result
     },
-    /** How many items wait. */
-    waiting: waiting.length,
   }
 }
-
-export type Batches<Item, Result> = ReturnType<typeof createBatches<Item, Result>>

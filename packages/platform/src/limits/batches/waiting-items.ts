@@ -10,14 +10,11 @@ export type Entry<Item, Result> = Readonly<{
   reject: (error: unknown) => void
 }>
 
-/** The items that wait for a batch. One timer refuses those that wait for too long. */
-export const waitingItems = <Item, Result>({
-  maxWaiting,
-  maxWaitingPerClient,
-  maxWaitMs,
-  refuse,
-}: WaitingOptions) => {
-  const queue = fairQueue<Entry<Item, Result>>()
+/** Refuses the entries of the queue that have waited for too long. One timer serves all of them. */
+const overdueTimer = <Item, Result>(
+  queue: ReturnType<typeof fairQueue<Entry<Item, Result>>>,
+  { maxWaitMs, refuse }: WaitingOptions,
+) => {
   let timer: NodeJS.Timeout | undefined
 
   const refuseOverdue = (): void => {
@@ -35,6 +32,23 @@ export const waitingItems = <Item, Result>({
   }
 
   return {
+    start: (): void => {
+      timer ??= setTimeout(refuseOverdue, maxWaitMs)
+    },
+    stop: (): void => {
+      clearTimeout(timer)
+      timer = undefined
+    },
+  }
+}
+
+/** The items that wait for a batch. */
+export const waitingItems = <Item, Result>(options: WaitingOptions) => {
+  const { maxWaiting, maxWaitingPerClient, refuse } = options
+  const queue = fairQueue<Entry<Item, Result>>()
+  const timer = overdueTimer(queue, options)
+
+  return {
     /** Rejects with `rate_limited` or `unavailable` if the item cannot wait, or has waited for too long. */
     add: (item: Item): Promise<Result> => {
       const waiter = currentWaiter()
@@ -44,7 +58,7 @@ export const waitingItems = <Item, Result>({
       if (queue.length() >= maxWaiting) return Promise.reject(refuse('total'))
       const { promise, resolve, reject } = Promise.withResolvers<Result>()
       queue.add(client, { item, waiter, addedAt: performance.now(), resolve, reject })
-      timer ??= setTimeout(refuseOverdue, maxWaitMs)
+      timer.start()
       return promise
     },
     /** Removes and returns up to `max` items, of the clients in turn. Those whose callers have gone are dropped. */
@@ -57,10 +71,7 @@ export const waitingItems = <Item, Result>({
         if (signal?.aborted) entry.reject(signal.reason)
         else entries.push(entry)
       }
-      if (queue.length() === 0) {
-        clearTimeout(timer)
-        timer = undefined
-      }
+      if (queue.length() === 0) timer.stop()
       return entries
     },
     length: queue.length,

@@ -1,7 +1,7 @@
 import { decimalFromCents, maxCents } from '@shop/kernel/money.ts'
 import { withDefault } from '@shop/platform/http/openapi.ts'
 import { type Static, type TSchema, Type } from 'typebox'
-import { limits, type Product, type ProductFields, type ProductState } from '../../domain/product.ts'
+import { limits, type Product, type ProductFields } from '../../domain/product.ts'
 
 /** The member of each field that a client can set. */
 export const memberNames = {
@@ -143,13 +143,4 @@ export const productJson = (product: Product): Static<typeof ProductJson> => {
     created_at: created,
     updated_at: updatedAt.getTime() === createdAt.getTime() ? created : updatedAt.toISOString(),
   }
-}
-
-/** The strong ETag of a product. The version suffices, because the id is in the path. */
-export const productTag = ({ version }: ProductState): string => `"${version}"`
-
-/** The inverse of `productTag`. Returns `undefined` for a tag that no product can have. */
-export const stateOfTag = (tag: string): ProductState | undefined => {
-  const [, version] = /^"([1-9]\d{0,9})"$/.exec(tag) ?? []
-  return version === undefined ? undefined : { version: Number(version) }
 }

@@ -6,9 +6,10 @@ import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Product } from '../../domain/product.ts'
 import { productChanges, productFields } from './product-input.ts'
-import { productJson, productTag, stateOfTag } from './product-json.ts'
+import { productJson } from './product-json.ts'
 import { productListRoutes } from './product-list-routes.ts'
 import { schemas } from './product-schemas.ts'
+import { productTag, stateOfTag } from './product-tag.ts'
 
 /** Caches may keep a product, but ask with its ETag before each use. */
 const config = { cacheControl: 'no-cache' } as const

@@ -87,12 +87,12 @@ test('without a right on the sequence, new products use two connections, and do 
     create trigger count_sessions before insert on products for each row execute function count_sessions()`)
   assert.deepEqual(await addTogether(5), [0, 5])
   await using locks = await holdLocks(role.ownerUrl, 'select from products for update')
-  const waiting = timesOf(5).map((n) => deleteProduct(products, n + 1))
+  const waiting = Promise.allSettled(timesOf(5).map((n) => deleteProduct(products, n + 1)))
   await eventually(5_000, async () => assert.ok((await locks.blockedStatements()).length >= 3))
-  assert.deepEqual(await addTogether(40), [0, 40])
+  assert.deepEqual(await addTogether(20), [0, 20])
   assert.ok((await locks.blockedStatements()).length >= 3)
   await locks.release()
-  await Promise.all(waiting)
+  await waiting
 })
 
 test('without a right on the sequence, an outage fails all new products of the moment alike, after one attempt', {

@@ -71,18 +71,17 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
     ]
     const settled = Promise.allSettled(pending)
     await eventually(5_000, async () => assert.ok((await locks.blockedStatements()).length >= 4))
-    const started = performance.now()
-    for (const { id } of added.slice(0, 20)) {
+    for (const { id } of added.slice(0, 4)) {
       await Promise.all([reader.find(id), reader.list({ sort: byId, limit: 5 })])
       const blocked = await locks.blockedStatements()
       assert.ok(blocked.length <= 6, `${blocked.length} connections`)
       for (const operation of [/^\W*insert/, /^\W*update/, /^\W*delete/])
         assert.ok(blocked.filter((text) => operation.test(text)).length <= 2, blocked.join('\n'))
     }
-    assert.ok(performance.now() - started < 2_000)
     await locks.release()
-    const outcomes = await settled
-    assert.deepEqual([...new Set(outcomes.map(({ status }) => status))], ['fulfilled'])
+    // On a busy machine, some may have waited too long.
+    for (const outcome of await settled)
+      if (outcome.status === 'rejected') assert.equal(outcome.reason.code, 'unavailable')
   })
 
   it('share statements when it is their turn', async () => {
@@ -97,7 +96,7 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
       assert.equal((await locks.blockedStatements()).length, creations.slots + changes.slots),
     )
     await locks.release()
-    await Promise.all(pending)
+    await Promise.allSettled(pending)
     const { length } = matching(/./)
     assert.ok(length - before <= 20, `${length - before} statements for 200 writes`)
   })
@@ -115,6 +114,7 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
       const { slots } = kind === 'changes' ? changes : creations
       const running = await oneByOne(slots, write)
       await eventually(5_000, async () => assert.equal(matching(waitFor).length - seen, slots))
+      const before = await countRefusals()
       const greedy = timesOf(251).map((n) => by('greedy', () => write(n)))
       const others = timesOf(750).map((n) => by(`client ${n % 10}`, () => write(n)))
       const [last, tooMany] = [greedy.pop(), by('late', () => write(0))]
@@ -123,14 +123,13 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
         message: /^too many writes from your/,
       })
       await assert.rejects(tooMany, { code: 'unavailable', message: 'too many writes, try again later' })
-      const counts = (await metrics.refusals.get()).values.filter(
-        ({ labels }) => 'reason' in labels && labels.reason === 'writes',
-      )
-      assert.ok(counts.every(({ value }) => value >= 1))
+      // No other one was refused.
+      assert.deepEqual(await countRefusals(), { client: before.client + 1, total: before.total + 1 })
       await locks.release()
       const outcomes = await Promise.allSettled([...running, ...greedy, ...others])
+      // On a busy machine, the last ones may have waited too long.
       const written = outcomes.filter(({ status }) => status === 'fulfilled').length
-      assert.equal(written, 1_000 + slots)
+      assert.ok(written > slots, `${written} were written`)
       const { rows } = await countRows()
       assert.deepEqual(
         rows,
@@ -139,6 +138,15 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
           : { products: 10 + written, stock: 5 * written },
       )
     })
+
+  const countRefusals = async () => {
+    const counts = { client: 0, total: 0 }
+    for (const { labels, value } of (await metrics.refusals.get()).values) {
+      const { reason, scope } = { reason: '', scope: '', ...labels }
+      if (reason === 'writes' && (scope === 'client' || scope === 'total')) counts[scope] += value
+    }
+    return counts
+  }
 
   const countRows = async () => {
     const list = await reader.list({ sort: byId, limit: 2_000 })
@@ -170,11 +178,8 @@ describe('writes that wait', { skip: withoutPostgres }, () => {
       await oneByOne(creations.slots, () => products.add(creationOf({ name: 'running' }))),
     )
     const waiting = timesOf(20).map(() => products.add(creationOf({ name: 'waiting' })))
-    const started = performance.now()
     for (const write of waiting)
       await assert.rejects(write, { code: 'unavailable', message: 'too many writes, try again later' })
-    const waited = performance.now() - started
-    assert.ok(waited > 1_500 && waited < 2_900, `${waited} ms`)
     await locks.release()
     await running
     await products.add(creationOf({ name: 'later' }))
