@@ -172,26 +172,40 @@ describe('writes of one moment that fail together', { skip: withoutPostgres }, (
     assert.deepEqual(await rows(), after)
   })
 
-  for (const code of ['40001', '40P01'])
-    for (const [failures, isWritten] of [
-      [2, true],
-      [3, false],
-    ] as const)
-      it(`because of ${code}, ${failures} times, are ${isWritten ? 'repeated and written once' : 'unavailable'}`, async () => {
-        const stored = await addMany(6)
-        const body = (operation: string) =>
-          `create sequence tries_${operation}; create function fail_${operation}() returns trigger language plpgsql as $$ begin if nextval('tries_${operation}') <= ${failures} then raise 'try again' using errcode = '${code}';end if;return null;end $$; create trigger fail_${operation} before ${operation} on products for each statement execute function fail_${operation}()`
-        for (const operation of ['insert', 'update', 'delete']) await execute(database, body(operation))
-        const outcomes = await writeAll(stored)
-        if (isWritten) assert.deepEqual([...new Set(outcomes.map(({ status }) => status))], ['fulfilled'])
-        else assertUnavailable(outcomes, new RegExp(code))
-        assert.deepEqual(await rows(), isWritten ? after : before)
-        assert.equal(published.length, isWritten ? 24 : 0)
-        assert.deepEqual(
-          [/insert products/, /update products/, /delete products/].map(
-            (pattern) => matching(pattern).length,
-          ),
-          [4, 3, 3],
-        )
-      })
+  /** Makes this many statements of each kind fail. */
+  const failStatements = async (code: string, failures: number) => {
+    const body = (operation: string) =>
+      `create sequence tries_${operation}; create function fail_${operation}() returns trigger language plpgsql as $$ begin if nextval('tries_${operation}') <= ${failures} then raise 'try again' using errcode = '${code}';end if;return null;end $$; create trigger fail_${operation} before ${operation} on products for each statement execute function fail_${operation}()`
+    for (const operation of ['insert', 'update', 'delete']) await execute(database, body(operation))
+  }
+
+  for (const [failures, isWritten] of [
+    [2, true],
+    [3, false],
+  ] as const)
+    it(`because of a conflict, ${failures} times, are ${isWritten ? 'repeated and written once' : 'unavailable'}`, async () => {
+      const stored = await addMany(6)
+      await failStatements('40001', failures)
+      const outcomes = await writeAll(stored)
+      if (isWritten) assert.deepEqual([...new Set(outcomes.map(({ status }) => status))], ['fulfilled'])
+      else assertUnavailable(outcomes, /40001/)
+      assert.deepEqual(await rows(), isWritten ? after : before)
+      assert.equal(published.length, isWritten ? 24 : 0)
+      assert.deepEqual(
+        [/insert products/, /update products/, /delete products/].map((pattern) => matching(pattern).length),
+        [4, 3, 3],
+      )
+    })
+
+  for (const failures of [1, 2, 3])
+    it(`because of a deadlock, ${failures} times, are repeated alone and written once`, async () => {
+      const stored = await addMany(6)
+      await failStatements('40P01', failures)
+      const outcomes = await writeAll(stored)
+      assert.deepEqual([...new Set(outcomes.map(({ status }) => status))], ['fulfilled'])
+      assert.deepEqual((await rows()).toSorted(), after.toSorted())
+      assert.equal(published.length, 24)
+      // That of `addMany`, and one that has failed.
+      assert.equal(matching(/insert products/).length, 2)
+    })
 })
