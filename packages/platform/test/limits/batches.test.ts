@@ -100,7 +100,7 @@ describe('batches', () => {
       ...waiting,
       slots: 1,
       maxBatchSize: 10,
-        run: async (items) => upperCase(items).slice(1),
+      run: async (items) => upperCase(items).slice(1),
     })
     await Promise.all(['a', 'b'].map((item) => assert.rejects(add(item), /one outcome per item/)))
   })
