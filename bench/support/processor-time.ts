@@ -57,7 +57,7 @@ export const residentMegabytes = (pids: readonly number[]): number =>
     }),
   )
 
-/** The parent of a process whose command line starts with `program`; undefined if there is none on this machine. */
+/** The id of the parent of process `pid`. Undefined unless `pid` is a process on this machine whose command line starts with `program`. */
 export const parentOf = (pid: number, program: string): number | undefined => {
   if (!read(`/proc/${pid}/cmdline`).startsWith(program)) return undefined
   const [, parent] = /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`)) ?? []

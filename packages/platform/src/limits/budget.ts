@@ -29,7 +29,7 @@ export const createBudget = ({ total, share }: Readonly<{ total: number; share: 
       add(client, amount)
       return undefined
     },
-    /** Takes the amount whatever the limits are, for what has already been accepted. */
+    /** Takes the amount even if that exceeds the limits, for work that has already been accepted. */
     takeAnyway: (client: Client, amount = 1): void => add(client, amount),
     giveBack: (client: Client, amount = 1): void => add(client, -amount),
     used: (): number => used,

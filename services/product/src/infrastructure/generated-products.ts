@@ -4,7 +4,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { newProduct, type ProductFields } from '../domain/product.ts'
 import { withFreeIds } from './postgres-product-ids.ts'
 import type { Database } from './products-table.ts'
-import { arrayParameters, arraysOf, names } from './writing/columns.ts'
+import { arrayParameters, arraysOf, columnNames } from './writing/columns.ts'
 
 const qualities = [
   'Classic',
@@ -59,7 +59,7 @@ export function* generateProducts(seed: number): Generator<ProductFields, never>
 }
 
 const batchSize = 5_000
-const insertBatch = `insert into products (${names}) select * from unnest(${arrayParameters(1)})`
+const insertBatch = `insert into products (${columnNames}) select * from unnest(${arrayParameters(1)})`
 
 /** Stores `count` generated products, in batches. `onProgress` receives the number stored so far. */
 export const seedGenerated = async (

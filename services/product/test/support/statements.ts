@@ -1,3 +1,4 @@
+import type { KyselyPlugin } from 'kysely'
 import type { Database } from '../../src/infrastructure/products-table.ts'
 
 /**
@@ -10,21 +11,21 @@ export const recordStatements = (
 ) => {
   const statements: string[] = []
   const compiler = source.getExecutor()
-  const database = source.withPlugin({
+  const plugin: KyselyPlugin = {
     transformQuery: ({ node, queryId }) => {
       statements.push(compiler.compileQuery(node, queryId).sql)
       return node
     },
     transformResult: async ({ result }) => result,
-  })
+  }
+  const [database, sender] = [source.withPlugin(plugin), source.withPlugin(plugin)]
   // Statements that are sent as text do not pass a plugin.
-  const executeQuery = database.executeQuery.bind(database)
   database.executeQuery = async (query) => {
     if ('sql' in query) {
       statements.push(query.sql)
       await before(query.sql)
     }
-    return (await executeQuery(query)) as never
+    return sender.executeQuery(query)
   }
   return {
     database,

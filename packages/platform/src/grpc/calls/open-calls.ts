@@ -12,8 +12,8 @@ type OpenCall = Readonly<{
 }>
 
 /**
- * Health checks that are served although all calls are in use. A genuine one ends within a millisecond, so the oldest of
- * so many is not genuine.
+ * Health checks that are served although all calls are in use. A normal one ends within a millisecond. If this many are
+ * open, the oldest is not a normal one.
  */
 const reservedHealthChecks = 100
 

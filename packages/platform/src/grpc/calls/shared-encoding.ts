@@ -5,8 +5,8 @@ const notEncoded = Buffer.alloc(0)
 const encodings = new WeakMap<object, Buffer>()
 
 /**
- * Marks a response that several callers receive: it is encoded once, for all of them. Do not change it after this call. Without
- * this, 40 callers of a page of long texts blocked the event loop for 90 ms each.
+ * Marks a response that several callers receive, so that it is encoded only once. The response must not be changed after this
+ * call. Without it, 40 callers of a page of long texts blocked the event loop for 90 ms each.
  */
 export const shareEncoding = <Response extends object>(response: Response): Response => {
   encodings.set(response, notEncoded)

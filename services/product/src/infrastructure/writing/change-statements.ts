@@ -1,7 +1,15 @@
 import { runText } from '@shop/postgres/statements/text.ts'
 import type { Product } from '../../domain/product.ts'
 import type { Database } from '../products-table.ts'
-import { arrayParameters, arraysOf, milliseconds, names, namesOf, parameters, valuesOf } from './columns.ts'
+import {
+  arrayParameters,
+  arraysOf,
+  columnNames,
+  columnNamesOf,
+  milliseconds,
+  parameters,
+  valuesOf,
+} from './columns.ts'
 
 const updated = `products.id, ${milliseconds('products.updated_at')} as "writtenAt"`
 const deleted = `products.id, ${milliseconds('clock_timestamp()')} as "writtenAt"`
@@ -13,17 +21,17 @@ const deleted = `products.id, ${milliseconds('clock_timestamp()')} as "writtenAt
 const updateMany = `/* update products */
 with new as materialized (
   select new.* from "products"
-  join unnest($1::integer[], $2::integer[], $3::integer[], ${arrayParameters(4)}) as new (id, expected, next, ${names})
+  join unnest($1::integer[], $2::integer[], $3::integer[], ${arrayParameters(4)}) as new (id, expected, next, ${columnNames})
     on products.id = new.id and products.version = new.expected
   order by products.id for no key update of products skip locked
 )
-update "products" set (${names}) = row(${namesOf('new')}),
+update "products" set (${columnNames}) = row(${columnNamesOf('new')}),
   version = new.next, updated_at = clock_timestamp()
 from new where products.id = new.id
 returning ${updated}`
 
 const updateOne = `
-update "products" set (${names}) = row(${parameters(4)}),
+update "products" set (${columnNames}) = row(${parameters(4)}),
   version = $3, updated_at = clock_timestamp()
 where id = $1 and version = $2
 returning ${updated}`

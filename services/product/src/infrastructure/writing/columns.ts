@@ -21,10 +21,11 @@ const written = {
 const columns: readonly WrittenColumn[] = Object.values(written)
 
 /** The names of the columns, for the texts of statements. */
-export const names = columns.map(({ column }) => column).join(', ')
+export const columnNames = columns.map(({ column }) => column).join(', ')
 
 /** The same names as columns of a table. */
-export const namesOf = (table: string): string => columns.map(({ column }) => `${table}.${column}`).join(', ')
+export const columnNamesOf = (table: string): string =>
+  columns.map(({ column }) => `${table}.${column}`).join(', ')
 
 /** The parameters for the values of one product, the first at this position. */
 export const parameters = (first: number): string => columns.map((_, index) => `$${first + index}`).join(', ')

@@ -2,12 +2,12 @@ import { runText } from '@shop/postgres/statements/text.ts'
 import type { Creation, Product } from '../../domain/product.ts'
 import { assignedId } from '../postgres-product-ids.ts'
 import type { Database } from '../products-table.ts'
-import { arrayParameters, arraysOf, milliseconds, names, parameters, valuesOf } from './columns.ts'
+import { arrayParameters, arraysOf, columnNames, milliseconds, parameters, valuesOf } from './columns.ts'
 
 const times = `${milliseconds('created_at')} as "createdAt", ${milliseconds('updated_at')} as "updatedAt"`
 
 const insertOne = `
-insert into "products" (${names}) values (${parameters(1)})
+insert into "products" (${columnNames}) values (${parameters(1)})
 returning ${assignedId} as id, version, ${times}`
 
 /**
@@ -17,9 +17,9 @@ returning ${assignedId} as id, version, ${times}`
  */
 const insertMany = `/* insert products */
 with new as materialized (
-  select nextval($1::regclass) as id, * from unnest(${arrayParameters(2)}) with ordinality as fields (${names}, position)
+  select nextval($1::regclass) as id, * from unnest(${arrayParameters(2)}) with ordinality as fields (${columnNames}, position)
 ), inserted as (
-  insert into "products" (id, ${names}) overriding system value select id, ${names} from new on conflict do nothing
+  insert into "products" (id, ${columnNames}) overriding system value select id, ${columnNames} from new on conflict do nothing
   returning id, version, ${times}
 )
 select

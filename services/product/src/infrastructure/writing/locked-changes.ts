@@ -20,7 +20,7 @@ const findLocked = async (transaction: Database, id: number, lock: Lock): Promis
   return row && productOf(row)
 }
 
-/** Resolves with undefined if the changes need the lock of a deletion. */
+/** Resolves with undefined if the changes need the lock `update`. */
 const tryWrite = (database: Database, id: number, changes: readonly Change[], lock: Lock) =>
   database.transaction().execute(async (transaction): Promise<Outcome<WriteResult>[] | undefined> => {
     const applied = applyChanges(await findLocked(transaction, id, lock), changes)
@@ -32,10 +32,13 @@ const tryWrite = (database: Database, id: number, changes: readonly Change[], lo
     return applied.outcomes.map((outcome) => writtenAt(outcome, time))
   })
 
-const write = async (database: Database, id: number, changes: readonly Change[]) =>
-  (await tryWrite(database, id, changes, 'no key update')) ??
-  (await tryWrite(database, id, changes, 'update')) ??
-  []
+const write = async (
+  database: Database,
+  id: number,
+  changes: readonly Change[],
+  lock: Lock = 'no key update',
+): Promise<Outcome<WriteResult>[]> =>
+  (await tryWrite(database, id, changes, lock)) ?? write(database, id, changes, 'update')
 
 /** Whether a foreign key of another table refuses the write. Another foreign key may be one of the table `products`. */
 const isReferenced = (error: unknown): boolean =>

@@ -16,7 +16,8 @@ const readSequence = async (database: Database): Promise<UsableSequence | undefi
 }
 
 /**
- * `find` resolves with the name of the sequence of the ids; undefined if there is none or the role may not use it.
+ * Returns a function `find`, which resolves with the name of the sequence that assigns the ids, or with undefined if there is
+ * none or the role may not use it.
  * An insert that takes the ids itself needs a right on the sequence, which one that leaves them to an identity column does
  * not. The answer is kept for a minute, or until `forget` is called. `warn` is called once, with the right to grant.
  */

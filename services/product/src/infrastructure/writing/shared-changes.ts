@@ -69,7 +69,7 @@ const outcomesOf = (
 }
 
 /**
- * Reads the products, applies the changes, and writes all products by one statement. The outcome of a change is undefined if
+ * Reads the products, applies the changes, and writes the results. The outcome of a change is undefined if
  * it did not take effect: another write came first, or another transaction has locked the product, or the server refuses it.
  */
 export const writeChanges = async (

@@ -7,8 +7,8 @@ const deadlock = '40P01'
 /**
  * Writes the items by one statement. If the server refuses it, because of one of them, writes each half, so that the others
  * are written: one bad item among 64 takes 13 statements. Resolves with what `write` returns for each item, undefined for
- * one that is refused alone, or with the error of its statement. After a deadlock, which stores nothing, it begins a pause,
- * and resolves with undefined for all items.
+ * one that is refused alone, or with the error of its statement. A deadlock stores nothing: it resolves with undefined for all
+ * items, and begins a pause if there are several.
  */
 export const writeOrHalve = async <Item, Result>(
   items: readonly Item[],
@@ -20,7 +20,7 @@ export const writeOrHalve = async <Item, Result>(
     return (await write(items)).map((value) => ({ value }))
   } catch (error) {
     if (hasSqlState(error, deadlock)) {
-      pause.begin()
+      if (items.length > 1) pause.begin()
       return items.map(() => ({ value: undefined }))
     }
     if (!isRefusedWrite(error)) return items.map(() => ({ error }))

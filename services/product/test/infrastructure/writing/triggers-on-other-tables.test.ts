@@ -14,6 +14,10 @@ import { changeProduct, creationOf, openServerDatabase } from '../../support/sto
 const countByCategory = `create table counters (category text primary key, n integer not null default 0); \
 insert into counters values ('a'), ('b'); ${trigger('insert or update', 'update counters set n = n + 1 where category = new.category;perform pg_sleep(0.3);return new')}`
 
+/** Raises the error of a deadlock once: a sequence keeps its value when a statement fails. */
+const deadlockOnce = `create sequence attempts; \
+${trigger('update', "if nextval('attempts') = 1 then raise exception 'deadlock' using errcode = '40P01';end if;return new")}`
+
 describe('a trigger of products that uses another table', { skip: withoutPostgres }, () => {
   let stack: AsyncDisposableStack
   let url: string
@@ -74,6 +78,16 @@ describe('a trigger of products that uses another table', { skip: withoutPostgre
       { version: 2 },
       { version: 2 },
     ])
+  })
+
+  it('and deadlocks a write that shares nothing: it is repeated, and others go on sharing statements', async () => {
+    const changed = await products.add(creationOf())
+    await execute(opened.database, deadlockOnce)
+    const result = await changeProduct(products, changed.id, (product) => ({ ...product, stock: 1 }))
+    assert.deepEqual([result.stock, result.version], [1, 2])
+    assert.deepEqual(warnings, [])
+    await Promise.all([products.add(creationOf()), products.add(creationOf())])
+    assert.equal(recorded.matching(/insert products/).length, 1)
   })
 
   it('without an index is not compiled for each row, which takes the server half a second', async () => {
