@@ -10,6 +10,12 @@ export type Entry<Item, Result> = Readonly<{
   reject: (error: unknown) => void
 }>
 
+export const entryOf = <Item, Result>(item: Item, waiter: Waiter = currentWaiter()) => {
+  const { promise, resolve, reject } = Promise.withResolvers<Result>()
+  const entry: Entry<Item, Result> = { item, waiter, addedAt: performance.now(), resolve, reject }
+  return { entry, promise }
+}
+
 /** Refuses the entries of the queue that have waited for too long. One timer serves all of them. */
 const overdueTimer = <Item, Result>(
   queue: ReturnType<typeof fairQueue<Entry<Item, Result>>>,
@@ -56,20 +62,22 @@ export const waitingItems = <Item, Result>(options: WaitingOptions) => {
       if (client !== undefined && queue.lengthOf(client) >= maxWaitingPerClient)
         return Promise.reject(refuse('client'))
       if (queue.length() >= maxWaiting) return Promise.reject(refuse('total'))
-      const { promise, resolve, reject } = Promise.withResolvers<Result>()
-      queue.add(client, { item, waiter, addedAt: performance.now(), resolve, reject })
+      const { entry, promise } = entryOf<Item, Result>(item, waiter)
+      queue.add(client, entry)
       timer.start()
       return promise
     },
-    /** Removes and returns up to `max` items, of the clients in turn. Those whose callers have gone are dropped. */
-    take: (max: number): Entry<Item, Result>[] => {
+    /**
+     * Removes and returns up to `max` items, of the clients in turn, after `first`, which is not in the queue. Those whose
+     * callers have gone are dropped.
+     */
+    take: (max: number, first?: Entry<Item, Result>): Entry<Item, Result>[] => {
       const entries: Entry<Item, Result>[] = []
-      while (entries.length < max) {
-        const entry = queue.shift()
-        if (entry === undefined) break
+      for (let entry = first ?? queue.shift(); entry !== undefined; entry = queue.shift()) {
         const signal = entry.waiter.request?.signal
         if (signal?.aborted) entry.reject(signal.reason)
         else entries.push(entry)
+        if (entries.length === max) break
       }
       if (queue.length() === 0) timer.stop()
       return entries
