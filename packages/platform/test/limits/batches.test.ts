@@ -61,6 +61,15 @@ describe('batches', () => {
     )
   })
 
+  it('hold items up to their size; an item that is larger is alone', async () => {
+    const { add, started, end } = open({ maxBatchSize: 3, sizeOf: ({ length }) => length })
+    const results = ['large', 'a', 'bb', 'c'].map((item) => add(item))
+    await tick()
+    for (let left = 3; left > 0; left--) await end()
+    assert.deepEqual(started, [['large'], ['a', 'bb'], ['c']])
+    await Promise.all(results)
+  })
+
   it('begin when a slot is free, with what has come meanwhile, at most the maximum', async () => {
     const { add, started, end } = open({ slots: 2, maxBatchSize: 2 })
     const results = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((item) => add(item))
@@ -180,13 +189,13 @@ describe('batches', () => {
     const gone = new AbortController()
     const reason = new AppError('unavailable', 'gone')
     const dropped = assert.rejects(add('gone', { signal: gone.signal }), (error) => error === reason)
+    const kept = add('kept')
     gone.abort(reason)
-    await dropped
-    const next = add('next')
     await tick()
-    assert.deepEqual(started, [['next']])
+    assert.deepEqual(started, [['kept']])
+    await dropped
     await end()
-    assert.equal(await next, 'NEXT')
+    assert.equal(await kept, 'KEPT')
   })
 
   it('leave no listeners on the signals of their callers', async () => {

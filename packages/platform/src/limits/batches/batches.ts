@@ -14,7 +14,12 @@ export type BatchesOptions<Item, Result> = WaitingOptions &
     run: RunBatch<Item, Result>
     /** At most this many batches run at a time. */
     slots: number
+    /** The total size of the items of a batch. A larger item is a batch of its own. */
     maxBatchSize: number
+    /** Items have the size 1 without it. */
+    sizeOf?: (item: Item) => number
+    /** Whether an item that finds all slots free begins a batch at once, alone. */
+    startsAtOnce?: boolean
   }>
 
 /** Not in the context of the caller whose batch has made room. */
@@ -48,8 +53,8 @@ export const runBatch = async <Item, Result>(
  * share it; an item that arrives alone waits no longer than that, and not in the queue, which takes 2 µs.
  */
 export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result>) => {
-  const { run, slots, maxBatchSize } = options
-  const waiting = waitingItems<Item, Result>(options)
+  const { run, slots, maxBatchSize, sizeOf, startsAtOnce = false } = options
+  const waiting = waitingItems<Item, Result>(options, sizeOf)
   let busy = 0
   /** The item for which a batch begins after this turn. */
   let first: Entry<Item, Result> | undefined
@@ -76,7 +81,8 @@ export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result
       if (first !== undefined || busy === slots) return waiting.add(item)
       const { entry, promise } = entryOf<Item, Result>(item)
       first = entry
-      setImmediate(begin)
+      if (startsAtOnce && busy === 0) begin()
+      else setImmediate(begin)
       return promise
     },
   }

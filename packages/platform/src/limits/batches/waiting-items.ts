@@ -48,8 +48,10 @@ const overdueTimer = <Item, Result>(
   }
 }
 
+const one = () => 1
+
 /** The items that wait for a batch. */
-export const waitingItems = <Item, Result>(options: WaitingOptions) => {
+export const waitingItems = <Item, Result>(options: WaitingOptions, sizeOf: (item: Item) => number = one) => {
   const { maxWaiting, maxWaitingPerClient, refuse } = options
   const queue = fairQueue<Entry<Item, Result>>()
   const timer = overdueTimer(queue, options)
@@ -68,16 +70,20 @@ export const waitingItems = <Item, Result>(options: WaitingOptions) => {
       return promise
     },
     /**
-     * Removes and returns up to `max` items, of the clients in turn, after `first`, which is not in the queue. Those whose
-     * callers have gone are dropped.
+     * Removes and returns items of up to this total size, but at least one: `first`, which is not in the queue, and then those
+     * of the clients in turn. Those whose callers have gone are dropped.
      */
     take: (max: number, first?: Entry<Item, Result>): Entry<Item, Result>[] => {
       const entries: Entry<Item, Result>[] = []
-      for (let entry = first ?? queue.shift(); entry !== undefined; entry = queue.shift()) {
+      let size = 0
+      for (let entry = first ?? queue.first(); entry !== undefined; entry = queue.first()) {
         const signal = entry.waiter.request?.signal
-        if (signal?.aborted) entry.reject(signal.reason)
+        const isGone = signal?.aborted === true
+        if (!isGone) size += sizeOf(entry.item)
+        if (size > max && entries.length > 0) break
+        if (entry !== first) queue.shift()
+        if (isGone) entry.reject(signal.reason)
         else entries.push(entry)
-        if (entries.length === max) break
       }
       if (queue.length() === 0) timer.stop()
       return entries
