@@ -31,7 +31,9 @@ const outdatedSession = new Set(['42P01', '3F000', '42501'])
 /** Settings that a server reports at connect and whenever they change (PostgreSQL 14). */
 const readOnlySettings = new Set(['in_hot_standby', 'default_transaction_read_only'])
 
-const isReadTimeout = (error: unknown) => error instanceof Error && error.message === 'Query read timeout'
+/** Whether the driver gave up waiting for the result of a statement. */
+export const isReadTimeout = (error: unknown) =>
+  error instanceof Error && error.message === 'Query read timeout'
 
 class ClosingClient extends Client {
   // pg overloads `query` for several kinds of input. Callbacks are only used to verify new connections.

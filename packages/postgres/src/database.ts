@@ -11,6 +11,7 @@ import { logPool, type PoolMetrics, registerPoolMetrics } from './pool-events.ts
 import { PreparedStatementClient } from './prepared-statements.ts'
 import { maxSessionSeconds, plannedOnce, startupOptions, verifySession, withoutTimeouts } from './session.ts'
 import { statementLog } from './statements/log.ts'
+import { runDirectly } from './statements/text.ts'
 import { typeParsers } from './type-parsers.ts'
 
 export type PostgresConfig = Readonly<{
@@ -62,10 +63,10 @@ const openPool = <Tables>(
   )
   logPool(pool, logger, address.hosts !== undefined)
   if (poolMetrics !== undefined) registerPoolMetrics(pool, poolMetrics)
-  return new Kysely<Tables>({
-    dialect: new CauseKeepingDialect({ pool }),
-    ...statementLog(poolMetrics?.metrics),
-  })
+  const log = statementLog(poolMetrics?.metrics)
+  const database = new Kysely<Tables>({ dialect: new CauseKeepingDialect({ pool }), ...log })
+  runDirectly(database, pool, log.log)
+  return database
 }
 
 const queryTimeoutMs = 3_500

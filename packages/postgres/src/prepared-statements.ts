@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { QueryArrayResult } from 'pg'
 import { withCancellation } from './cancellation.ts'
-import { type ClientSettings, ClientWithErrorHandler } from './client.ts'
+import { type ClientSettings, ClientWithErrorHandler, isReadTimeout } from './client.ts'
 import { isOutdatedStatement } from './errors.ts'
+import { PreparedQuery, type Statement, type StatementResult } from './statements/prepared-query.ts'
 
 /**
  * A service has a few dozen distinct statements. The limit protects against statements with values in their
@@ -10,12 +10,10 @@ import { isOutdatedStatement } from './errors.ts'
  */
 const maxStatements = 500
 
-/** A statement's name on the server, and the column names of its latest result. */
-type Statement = { readonly name: string; readonly text: string; columns: readonly string[] }
-
 const cancelLimitMs = 1_000
 
-const statements = new Map<string, Statement>()
+/** The name of each statement on the servers. */
+const names = new Map<string, string>()
 
 /**
  * Incremented when a server rejects an outdated statement. A connection of an older generation drops its
@@ -23,36 +21,12 @@ const statements = new Map<string, Statement>()
  */
 let generation = 0
 
-const statementOf = (text: string): Statement | undefined => {
-  const known = statements.get(text)
-  if (known !== undefined || statements.size >= maxStatements) return known
+const nameOf = (text: string): string | undefined => {
+  const known = names.get(text)
+  if (known !== undefined || names.size >= maxStatements) return known
   const name = createHash('sha256').update(text).digest('hex').slice(0, 32)
-  const statement = { name, text, columns: [] }
-  statements.set(text, statement)
-  return statement
-}
-
-const rowOf = (columns: readonly string[], values: readonly unknown[]): Record<string, unknown> => {
-  const row: Record<string, unknown> = {}
-  for (const [index, column] of columns.entries()) row[column] = values[index]
-  return row
-}
-
-/** The columns of this result. They may differ from those of the latest one if a table has been altered. */
-const columnsOf = ({ fields }: QueryArrayResult, statement: Statement): readonly string[] => {
-  const { columns } = statement
-  if (fields.length !== columns.length || fields.some(({ name }, index) => name !== columns[index]))
-    statement.columns = fields.map(({ name }) => name)
-  return statement.columns
-}
-
-/**
- * pg creates one hidden class per result. Rows built here share one hidden class per statement, so property
- * reads stay monomorphic.
- */
-const withRows = (result: QueryArrayResult, statement: Statement) => {
-  const columns = columnsOf(result, statement)
-  return { ...result, rows: result.rows.map((values) => rowOf(columns, values)) }
+  names.set(text, name)
+  return name
 }
 
 /**
@@ -64,6 +38,7 @@ const withRows = (result: QueryArrayResult, statement: Statement) => {
 export class PreparedStatementClient extends ClientWithErrorHandler {
   readonly #config: ClientSettings | undefined
   #generation = generation
+  #statements = new Map<string, Statement>()
 
   constructor(config?: ClientSettings) {
     super(config)
@@ -73,23 +48,36 @@ export class PreparedStatementClient extends ClientWithErrorHandler {
   override query(...input: [unknown, ...unknown[]]): never {
     const [text, values] = input
     const statement =
-      typeof text === 'string' && Array.isArray(values) && values.length > 0 ? statementOf(text) : undefined
+      typeof text === 'string' && Array.isArray(values) && values.length > 0
+        ? this.#statementOf(text)
+        : undefined
     // pg overloads `query` for several kinds of input. Only text with parameters is handled here.
     if (statement === undefined) return super.query.apply(this, input as never) as never
     const send = () => this.#send(statement, values as unknown[])
-    const result = withCancellation(send, () => this.#cancel())
-    return result.then((arrayResult) => withRows(arrayResult, statement)) as never
+    return withCancellation(send, () => this.#cancel()) as never
+  }
+
+  #statementOf(text: string): Statement | undefined {
+    const known = this.#statements.get(text)
+    if (known !== undefined) return known
+    const name = nameOf(text)
+    if (name === undefined) return undefined
+    const statement = { name, text, shape: undefined }
+    this.#statements.set(text, statement)
+    return statement
   }
 
   /**
    * An outdated statement is run again once: the server has not executed it. In a transaction it is not,
    * because the server has aborted the transaction, and then rejects `deallocate` as well.
    */
-  async #send(statement: Statement, values: unknown[]): Promise<QueryArrayResult> {
+  async #send(statement: Statement, values: unknown[]): Promise<StatementResult> {
     if (this.#generation !== generation) await this.#dropStatements()
     try {
       return await this.#execute(statement, values)
     } catch (error) {
+      // The stack of an error from the server leads to the socket.
+      if (error instanceof Error) Error.captureStackTrace(error)
       if (!isOutdatedStatement(error)) throw error
       if (this.#generation === generation) generation += 1
       await this.#dropStatements().catch(() => {
@@ -99,8 +87,15 @@ export class PreparedStatementClient extends ClientWithErrorHandler {
     }
   }
 
-  #execute({ name, text }: Statement, values: unknown[]): Promise<QueryArrayResult> {
-    return super.query({ name, text, values, rowMode: 'array' })
+  #execute(statement: Statement, values: readonly unknown[]): Promise<StatementResult> {
+    return new Promise((resolve, reject) => {
+      const settle = (error: Error | null, result?: StatementResult) => {
+        if (isReadTimeout(error)) void this.end()
+        if (result === undefined) reject(error)
+        else resolve(result)
+      }
+      void super.query(new PreparedQuery(statement, values, this, settle))
+    })
   }
 
   /** Drops the statements of this connection, on the server and in the driver. */
@@ -109,6 +104,7 @@ export class PreparedStatementClient extends ClientWithErrorHandler {
     await super.query('deallocate all')
     // Not in the driver's types: its list of the statements that the server has.
     Object.assign(Reflect.get(this, 'connection'), { parsedStatements: {} })
+    for (const statement of this.#statements.values()) statement.shape = undefined
     this.#generation = upTo
   }
 

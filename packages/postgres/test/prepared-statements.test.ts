@@ -5,6 +5,8 @@ import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { ownSchema, postgresConfig, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { type Kysely, sql } from 'kysely'
 import { openPostgres } from '../src/database.ts'
+import { PreparedStatementClient } from '../src/prepared-statements.ts'
+import { runText } from '../src/statements/text.ts'
 
 type Things = Kysely<{ things: { id: number; price: string } }>
 
@@ -74,6 +76,38 @@ describe('a prepared statement', { skip: withoutPostgres }, () => {
     await things.alter('add column stock integer not null default 3')
     for (const database of [other, things.database])
       assert.deepEqual(await readAll(database), [{ id: 1, price: '5.00', stock: 3 }])
+  })
+
+  it('fails alone if a value of its result cannot be read', async () => {
+    await using things = await openThings()
+    const read = (date: string) => sql`select ${date}::timestamptz as at`.execute(things.database)
+    await sql`set "DateStyle" = German`.execute(things.database)
+    await assert.rejects(read('2026-03-02'), /not a timestamp in DateStyle ISO/)
+    await sql`set "DateStyle" = ISO`.execute(things.database)
+    assert.equal((await read('2026-03-02')).rows.length, 1)
+  })
+
+  it('fails with an error that tells where it was sent', async () => {
+    await using things = await openThings()
+    const divide = runText(things.database, 'select 1 / $1::integer', [0])
+    await assert.rejects(divide, ({ code, stack }: Error & { code?: string }) => {
+      assert.equal(code, '22012')
+      assert.match(stack ?? '', /prepared-statements\.test/)
+      return true
+    })
+  })
+
+  it('closes its connection if the server does not respond to it in time', async () => {
+    await using schema = await ownSchema()
+    const client = new PreparedStatementClient({ connectionString: schema.url, query_timeout: 50 })
+    await client.connect()
+    try {
+      const sleep: Promise<unknown> = client.query('select pg_sleep($1)', [5])
+      await assert.rejects(sleep, { message: 'Query read timeout' })
+      await assert.rejects(client.query('select 1'), /not queryable/)
+    } finally {
+      await client.end()
+    }
   })
 
   it('fails once in a transaction, which is not continued, and is prepared anew in the next one', async () => {

@@ -53,3 +53,33 @@ export const countThatFits = <Message>(
   }
   return messages.length
 }
+
+/** The length as a varint, from this position on. Returns the position after it. */
+const writeLength = (buffer: Buffer, position: number, length: number): number => {
+  let rest = length
+  let end = position
+  for (; rest > 0x7f; rest >>>= 7) end = buffer.writeUInt8((rest & 0x7f) | 0x80, end)
+  return buffer.writeUInt8(rest, end)
+}
+
+/**
+ * Encodes a response whose only content is a repeated field of these encoded messages, with a number of at most 15. Returns
+ * undefined if it would have more than `maxResponseBytes`, without asking for the messages that follow.
+ */
+export const repeatedField = (number: number, messages: Iterable<Uint8Array>): Buffer | undefined => {
+  const parts: Uint8Array[] = []
+  let bytes = reservedBytes
+  for (const message of messages) {
+    bytes += maxFramingBytes + message.length
+    if (bytes > maxResponseBytes) return undefined
+    parts.push(message)
+  }
+  const buffer = Buffer.allocUnsafe(bytes)
+  let end = 0
+  for (const part of parts) {
+    end = writeLength(buffer, buffer.writeUInt8((number << 3) | 2, end), part.length)
+    buffer.set(part, end)
+    end += part.length
+  }
+  return buffer.subarray(0, end)
+}

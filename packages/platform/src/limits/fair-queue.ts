@@ -36,6 +36,11 @@ export const fairQueue = <Item>() => {
     /** Adds the item for a client for which it does not wait yet. */
     add,
     remove,
+    /** The first item of the client whose turn it is. */
+    first: (): Item | undefined => {
+      for (const items of queues.values()) for (const item of items) return item
+      return undefined
+    },
     /** Removes and returns the first item of the client whose turn it is. */
     shift: (): Item | undefined => {
       for (const [client, items] of queues)

@@ -1,6 +1,5 @@
-import { AsyncResource } from 'node:async_hooks'
-import DataLoader from 'dataloader'
 import { currentWaiter, onBehalfOf, type Waiter } from '../request-context.ts'
+import { within } from '../tracing/api.ts'
 
 type BatchOptions<Key, Value> = Readonly<{
   /**
@@ -12,43 +11,67 @@ type BatchOptions<Key, Value> = Readonly<{
   maxBatchSize: number
 }>
 
-type Call<Key> = Readonly<{ key: Key; waiter: Waiter }>
+type Call<Key, Value> = Readonly<{
+  key: Key
+  waiter: Waiter
+  resolve: (value: Value) => void
+  reject: (error: unknown) => void
+}>
+
+/** Loads the distinct keys on behalf of all callers, in the context of the first, and settles their calls after `onEnd`. */
+const settleCalls = async <Key, Value>(
+  calls: readonly Call<Key, Value>[],
+  load: BatchOptions<Key, Value>['load'],
+  onEnd: () => void,
+): Promise<void> => {
+  const waiters = calls.map(({ waiter }) => waiter)
+  const keys = [...new Set(calls.map(({ key }) => key))]
+  try {
+    const values = await within(waiters[0]?.span, () => onBehalfOf(waiters, () => load(keys)))
+    if (values.length !== keys.length) throw new Error('load() must return one value per key')
+    const valueOf = new Map(keys.map((key, index) => [key, values[index]]))
+    onEnd()
+    for (const { key, resolve, reject } of calls) {
+      const value = valueOf.get(key)
+      if (value instanceof Error) reject(value)
+      else resolve(value as Value)
+    }
+  } catch (error) {
+    onEnd()
+    for (const { reject } of calls) reject(error)
+  }
+}
 
 /**
  * Joins calls made at the same time into one load. Results are not cached, and a call only joins a load that
  * has not begun, so its result includes everything that was written before the call.
  */
 export const batchByKey = <Key, Value>({ load, slots, maxBatchSize }: BatchOptions<Key, Value>) => {
-  const waiting: (() => void)[] = []
+  const waiting: Call<Key, Value>[] = []
   let busy = 0
+  let isScheduled = false
 
-  const loadDistinct = async (calls: readonly Call<Key>[]): Promise<(Value | Error)[]> => {
-    try {
-      const distinct = [...new Set(calls.map(({ key }) => key))]
-      const waiters = calls.map(({ waiter }) => waiter)
-      const values = await onBehalfOf(waiters, () => load(distinct))
-      if (values.length !== distinct.length) throw new Error('load() must return one value per key')
-      const indexOf = new Map(distinct.map((key, index) => [key, index]))
-      return calls.map(({ key }) => values[indexOf.get(key) ?? -1] as Value | Error)
-    } finally {
-      const next = waiting.shift()
-      // The next batch takes over the slot.
-      if (next === undefined) busy -= 1
-      else next()
+  const begin = (): void => {
+    isScheduled = false
+    while (busy < slots && waiting.length > 0) {
+      busy += 1
+      void settleCalls(waiting.splice(0, maxBatchSize), load, end)
     }
   }
 
-  const loader = new DataLoader<Call<Key>, Value>(loadDistinct, {
-    cache: false,
-    maxBatchSize,
-    batchScheduleFn: (dispatch) => {
-      // A batch runs in the asynchronous context of the call that began it.
-      const begin = AsyncResource.bind(dispatch)
-      if (busy < slots) {
-        busy += 1
-        setImmediate(begin)
-      } else waiting.push(begin)
-    },
-  })
-  return (key: Key): Promise<Value> => loader.load({ key, waiter: currentWaiter() })
+  const end = (): void => {
+    busy -= 1
+    begin()
+  }
+
+  return (key: Key): Promise<Value> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Value>()
+    waiting.push({ key, waiter: currentWaiter(), resolve, reject })
+    // After this turn of the event loop, so that all calls of the turn share a load.
+    if (!isScheduled && busy < slots) {
+      isScheduled = true
+      setImmediate(begin)
+    }
+    return promise
+  }
 }

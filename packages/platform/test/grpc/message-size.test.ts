@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ErrorInfo } from '@shop/contracts/google/rpc/errors.ts'
-import { countThatFits, maxResponseBytes } from '../../src/grpc/message-size.ts'
+import {
+  BadRequest,
+  ErrorInfo,
+  BadRequest_FieldViolation as FieldViolation,
+} from '@shop/contracts/google/rpc/errors.ts'
+import { countThatFits, maxResponseBytes, repeatedField } from '../../src/grpc/message-size.ts'
 
 /** A codec that counts how many messages it encodes. */
 const countingCodec = () => {
@@ -46,5 +50,28 @@ describe('the number of messages that fit into a response', () => {
         assert.ok(sizeOf(messages.slice(0, count)) <= maxResponseBytes)
         if (count < 30) assert.ok(sizeOf(messages.slice(0, count + 1)) > maxResponseBytes - 5_000)
       }
+  })
+})
+
+describe('a repeated field of encoded messages', () => {
+  const violationOf = (length: number) => FieldViolation.fromPartial({ description: 'x'.repeat(length) })
+
+  it('has the bytes of the generated encoder, whatever the lengths', () => {
+    const fieldViolations = [0, 1, 125, 126, 127, 128, 16_379, 16_380, 16_381, 300_000].map(violationOf)
+    const encoded = fieldViolations.map((violation) => FieldViolation.encode(violation).finish())
+    const expected = Buffer.from(BadRequest.encode({ fieldViolations }).finish())
+    assert.deepEqual(repeatedField(1, encoded), expected)
+    assert.deepEqual(repeatedField(1, []), Buffer.alloc(0))
+  })
+
+  it('is refused if a response cannot have it, and the rest is not encoded', () => {
+    let encoded = 0
+    const messages = Array.from({ length: 100 }).values()
+    const large = messages.map(() => {
+      encoded += 1
+      return new Uint8Array(1024 * 1024)
+    })
+    assert.equal(repeatedField(1, large), undefined)
+    assert.equal(encoded, 4)
   })
 })

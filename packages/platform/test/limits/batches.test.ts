@@ -61,6 +61,15 @@ describe('batches', () => {
     )
   })
 
+  it('hold items up to their size; an item that is larger is alone', async () => {
+    const { add, started, end } = open({ maxBatchSize: 3, sizeOf: ({ length }) => length })
+    const results = ['large', 'a', 'bb', 'c'].map((item) => add(item))
+    await tick()
+    for (let left = 3; left > 0; left--) await end()
+    assert.deepEqual(started, [['large'], ['a', 'bb'], ['c']])
+    await Promise.all(results)
+  })
+
   it('begin when a slot is free, with what has come meanwhile, at most the maximum', async () => {
     const { add, started, end } = open({ slots: 2, maxBatchSize: 2 })
     const results = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((item) => add(item))

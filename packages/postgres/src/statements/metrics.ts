@@ -1,7 +1,10 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
-import type { LogEvent } from 'kysely'
 import { isUnavailable } from '../errors.ts'
+
+/** A statement that has ended, as Kysely logs it. */
+export type StatementEvent = Readonly<{ query: Readonly<{ sql: string }>; queryDurationMillis: number }> &
+  (Readonly<{ level: 'query' }> | Readonly<{ level: 'error'; error: unknown }>)
 
 /** Returns the first word of the statement, in its original case. */
 export const operationOf = (statement: string): string => /\w+/.exec(statement)?.[0] ?? ''
@@ -14,7 +17,7 @@ const labelOf = (statement: string): string => {
   return operations.has(operation) ? operation : 'other'
 }
 
-const outcomeOf = (event: LogEvent): string => {
+const outcomeOf = (event: StatementEvent): string => {
   if (event.level === 'query') return 'ok'
   return event.error instanceof AppError || isUnavailable(event.error) ? 'unavailable' : 'internal'
 }
@@ -22,7 +25,7 @@ const outcomeOf = (event: LogEvent): string => {
 /** Measures each statement, from the moment it has a connection to its last row. */
 export const measureStatements =
   ({ dbOperationDuration }: Pick<Metrics, 'dbOperationDuration'>) =>
-  (event: LogEvent): void =>
+  (event: StatementEvent): void =>
     dbOperationDuration.observe(
       {
         db_system_name: 'postgresql',

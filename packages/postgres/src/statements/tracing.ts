@@ -1,6 +1,5 @@
 import { errorTypeOf, recordErrorType, startCall } from '@shop/platform/tracing/api.ts'
-import type { LogEvent } from 'kysely'
-import { operationOf } from './metrics.ts'
+import { operationOf, type StatementEvent } from './metrics.ts'
 
 /** Returns the operation and its table, such as `select things`. */
 const summaryOf = (statement: string): string => {
@@ -10,7 +9,7 @@ const summaryOf = (statement: string): string => {
 }
 
 /** Records a span for a finished statement of a traced request. The values of parameters are not recorded. */
-export const traceStatement = (event: LogEvent): void => {
+export const traceStatement = (event: StatementEvent): void => {
   const { sql } = event.query
   const summary = summaryOf(sql)
   const attributes = { 'db.system.name': 'postgresql', 'db.query.summary': summary, 'db.query.text': sql }

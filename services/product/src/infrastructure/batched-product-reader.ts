@@ -4,6 +4,7 @@ import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import type { Product } from '../domain/product.ts'
 import type { ProductListing, ProductReader } from '../domain/product-reader.ts'
 import { type PoolShares, poolShares, readDeadlineMs, smallPage } from './limits/pool-shares.ts'
+import { sharedBatchReads } from './reading/shared-batch-reads.ts'
 
 /** At most this many batch queries run at a time. Ids requested meanwhile form the next batch. */
 const slots = 2
@@ -39,9 +40,9 @@ const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): ProductRead
 }
 
 /**
- * Batches concurrent reads of single products into one query, and runs one query for concurrent requests for
- * the same page. It caches nothing: a read only joins a query that has not been sent yet, so it sees every
- * write acknowledged before it. Lists and batches wait for their shares of the connections.
+ * Batches concurrent reads of single products into one query, and those of several products into another, and runs one
+ * query for concurrent requests for the same page. It caches nothing: a read only joins a query that has not been sent yet,
+ * so it sees every write acknowledged before it. Lists and batches wait for their shares of the connections.
  */
 export const batchedProductReader = (
   reader: ProductReader,
@@ -50,10 +51,11 @@ export const batchedProductReader = (
   const list = shareIdentical(keyOf, reader.list, (waiters, call, { limit }) =>
     (limit > smallPage ? largeLists : lists).enter(waiters, call),
   )
+  const shared = sharedBatchReads(batches)
   return {
     find: batchedFind(reader),
-    findMany: (ids) => batches.run(() => reader.findMany(ids)),
-    findSummaries: (ids) => batches.run(() => reader.findSummaries(ids)),
+    findMany: shared(reader.findMany),
+    findSummaries: shared(reader.findSummaries),
     list: (listing) => withDeadline(readDeadlineMs, timeoutMessage, list(listing)),
   }
 }

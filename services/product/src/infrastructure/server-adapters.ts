@@ -40,7 +40,7 @@ const notResponding = 'the product database is not responding'
 type Guard = ReturnType<typeof openHangGuard>
 
 /** A call that is refused because the server hangs sends nothing more: a late write could replace a newer one. */
-const guardAll = <Adapter extends AsyncFunctions>(adapter: Adapter, guard: Guard): Adapter =>
+const guardWrites = <Adapter extends AsyncFunctions>(adapter: Adapter, guard: Guard): Adapter =>
   decorate(adapter, (_name, call) => guard((signal) => stopOnAbort(signal, call)))
 
 /** Opens the replica if one is configured. Queries then read from it, and it is an optional dependency. */
@@ -50,7 +50,8 @@ const openReaders = (
   { postgres }: ServerConfig,
   { logger, metrics }: AdapterOptions<unknown>,
 ) => {
-  const primaryReader = guardAll(openReader(primary), guard)
+  // A late read harms nobody, and a signal that combines those of the guard and of the caller takes 5 µs.
+  const primaryReader = decorate(openReader(primary), (_name, call) => guard(call))
   if (postgres.replicaUrl === undefined)
     return { reader: primaryReader, dependencies: [], close: async () => {} }
   const replica = openReplica<Tables>(postgres.replicaUrl, postgres, logger, metrics)
@@ -129,7 +130,7 @@ export const openServerAdapters = (
   const { done, onceMigrated } = prepare(config, options, stop.signal)
   return {
     ports: {
-      products: guardAll(writes.observe(repository), guard),
+      products: guardWrites(writes.observe(repository), guard),
       events,
       reader: batchedProductReader(reader, shares),
       statistics: openStatistics(forStatistics, stop.signal),

@@ -15,7 +15,7 @@ export const shareEncoding = <Response extends object>(response: Response): Resp
 
 type Serialize = (response: never) => Buffer
 
-/** Encodes a response, unless it is encoded already. */
+/** Encodes a response, unless it is encoded already: a handler may return the bytes as its response. */
 export const encodeOnce = (serialize: Serialize, response: unknown): Buffer => {
   if (Buffer.isBuffer(response)) return response
   const known = encodings.get(response as object)

@@ -14,7 +14,12 @@ export type BatchesOptions<Item, Result> = WaitingOptions &
     run: RunBatch<Item, Result>
     /** At most this many batches run at a time. */
     slots: number
+    /** The total size of the items of a batch. A larger item is a batch of its own. */
     maxBatchSize: number
+    /** Items have the size 1 without it. */
+    sizeOf?: (item: Item) => number
+    /** Whether an item that finds all slots free begins a batch at once, alone. */
+    startsAtOnce?: boolean
   }>
 
 /** Not in the context of the caller whose batch has made room. */
@@ -48,8 +53,8 @@ export const runBatch = async <Item, Result>(
  * share it; an item that arrives alone waits no longer than that.
  */
 export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result>) => {
-  const { run, slots, maxBatchSize } = options
-  const waiting = waitingItems<Item, Result>(options)
+  const { run, slots, maxBatchSize, sizeOf, startsAtOnce = false } = options
+  const waiting = waitingItems<Item, Result>(options, sizeOf)
   let busy = 0
   let isScheduled = false
 
@@ -61,7 +66,6 @@ export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result
   }
 
   const begin = (): void => {
-    isScheduled = false
     while (busy < slots && waiting.length() > 0) {
       busy += 1
       runNext()
@@ -72,9 +76,13 @@ export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result
     /** Rejects with `rate_limited` or `unavailable`, and then the item is in no batch. */
     add: (item: Item): Promise<Result> => {
       const result = waiting.add(item)
-      if (!isScheduled && busy < slots) {
+      if (startsAtOnce && busy === 0) begin()
+      else if (!isScheduled && busy < slots) {
         isScheduled = true
-        setImmediate(begin)
+        setImmediate(() => {
+          isScheduled = false
+          begin()
+        })
       }
       return result
     },

@@ -42,8 +42,10 @@ const overdueTimer = <Item, Result>(
   }
 }
 
+const one = () => 1
+
 /** The items that wait for a batch. */
-export const waitingItems = <Item, Result>(options: WaitingOptions) => {
+export const waitingItems = <Item, Result>(options: WaitingOptions, sizeOf: (item: Item) => number = one) => {
   const { maxWaiting, maxWaitingPerClient, refuse } = options
   const queue = fairQueue<Entry<Item, Result>>()
   const timer = overdueTimer(queue, options)
@@ -61,14 +63,20 @@ export const waitingItems = <Item, Result>(options: WaitingOptions) => {
       timer.start()
       return promise
     },
-    /** Removes and returns up to `max` items, of the clients in turn. Those whose callers have gone are dropped. */
+    /**
+     * Removes and returns items of up to this total size, but at least one, of the clients in turn. Those whose callers have
+     * gone are dropped.
+     */
     take: (max: number): Entry<Item, Result>[] => {
       const entries: Entry<Item, Result>[] = []
-      while (entries.length < max) {
-        const entry = queue.shift()
-        if (entry === undefined) break
+      let size = 0
+      for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
         const signal = entry.waiter.request?.signal
-        if (signal?.aborted) entry.reject(signal.reason)
+        const isGone = signal?.aborted === true
+        if (!isGone) size += sizeOf(entry.item)
+        if (size > max && entries.length > 0) break
+        queue.shift()
+        if (isGone) entry.reject(signal.reason)
         else entries.push(entry)
       }
       if (queue.length() === 0) timer.stop()

@@ -25,6 +25,9 @@ type Queue = Omit<BulkheadOptions, 'slots' | 'refuse'>
  */
 const listQueue: Queue = { maxWaiting: 256, maxWaitingPerClient: 64, maxWaitMs: readDeadlineMs }
 
+/** As many ids as one call may have, so a statement is not larger than that of one call. */
+const maxIdsPerBatch = 1_000
+
 /** A process of the basket service sends two at a time. */
 const batchQueue: Queue = { maxWaiting: 128, maxWaitingPerClient: 64, maxWaitMs: connectionWaitMs }
 
@@ -61,7 +64,12 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
      * four at a time, the reads of others took twice as long as with two, and the lists were no faster.
      */
     largeLists: bulkhead(0.2, listQueue, 'large_lists', 'large lists'),
-    batches: bulkhead(0.3, batchQueue, 'batches', 'batch reads'),
+    batches: {
+      ...batchQueue,
+      maxBatchSize: maxIdsPerBatch,
+      slots: slotsOf(0.3),
+      refuse: countedRefusals('batches', 'batch reads', metrics),
+    },
     creations: { ...writes, slots: slotsOf(0.2) },
     changes: { ...writes, slots: slotsOf(0.2) },
     /** Changes of a product that is locked by another transaction, and what cannot be written together with others. */

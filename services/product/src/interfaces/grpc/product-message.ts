@@ -6,6 +6,7 @@ import type {
 import { centsFromDecimal, decimalFromCents } from '@shop/kernel/money.ts'
 import type { Product, ProductFields } from '../../domain/product.ts'
 import type { ProductSummary } from '../../domain/product-reader.ts'
+import type { Field } from './read-mask.ts'
 
 export const productMessage = (product: Product): ProductMessage =>
   ({
@@ -21,8 +22,23 @@ export const productMessage = (product: Product): ProductMessage =>
     groupId: product.groupId ?? '',
   }) satisfies Record<keyof Product, unknown>
 
-export const summaryMessage = (summary: ProductSummary): ProductMessage =>
-  productMessage({ ...summary, description: '' })
+/** The message with only these fields. The others have their defaults, which are not sent. */
+export const maskedMessage = (
+  product: ProductSummary | Product,
+  fields: ReadonlySet<Field>,
+): ProductMessage =>
+  ({
+    id: product.id,
+    name: fields.has('name') ? product.name : '',
+    description: fields.has('description') && 'description' in product ? product.description : '',
+    price: fields.has('price') ? decimalFromCents(product.price) : 0,
+    stock: fields.has('stock') ? product.stock : 0,
+    category: fields.has('category') ? product.category : '',
+    createdAt: fields.has('createdAt') ? product.createdAt.toISOString() : '',
+    updatedAt: fields.has('updatedAt') ? product.updatedAt.toISOString() : '',
+    version: fields.has('version') ? product.version : 0,
+    groupId: fields.has('groupId') ? (product.groupId ?? '') : '',
+  }) satisfies Record<keyof Product, unknown>
 
 export const messageFields = (message: CreateProductRequest): ProductFields => ({
   name: message.name,

@@ -1,9 +1,15 @@
-import { type ListProductsResponse, Product as ProductMessage } from '@shop/contracts/product/product.ts'
+import {
+  type BatchGetProductsResponse,
+  type ListProductsResponse,
+  Product as ProductMessage,
+} from '@shop/contracts/product/product.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { countThatFits, maxResponseBytes } from '@shop/platform/grpc/message-size.ts'
-import { type ProductPage, positionOf } from '../../domain/product-reader.ts'
+import { countThatFits, maxResponseBytes, repeatedField } from '@shop/platform/grpc/message-size.ts'
+import type { Product } from '../../domain/product.ts'
+import { type ProductPage, type ProductSummary, positionOf } from '../../domain/product-reader.ts'
 import { encodeCursor, type Listing } from '../page-cursor.ts'
-import { productMessage } from './product-message.ts'
+import { maskedMessage, productMessage } from './product-message.ts'
+import type { Field } from './read-mask.ts'
 
 /** Converts a page. It ends early, with a token for the rest, if the response would be too large for clients. */
 export const pageMessage = (listing: Listing, { products, next }: ProductPage): ListProductsResponse => {
@@ -17,13 +23,39 @@ export const pageMessage = (listing: Listing, { products, next }: ProductPage): 
   }
 }
 
+const tooMany = (count: number): AppError =>
+  new AppError(
+    'payload_too_large',
+    `a response has at most ${maxResponseBytes / 1024 / 1024} MiB, which is exceeded by these ${count} products; request fewer ids or fields at a time`,
+  )
+
 /** Returns messages that only make sense as a whole. Throws `payload_too_large` if they are too many for a response. */
 export const wholeResponse = (messages: ProductMessage[]): ProductMessage[] => {
-  const count = countThatFits(ProductMessage, messages)
-  if (count < messages.length)
-    throw new AppError(
-      'payload_too_large',
-      `a response has at most ${maxResponseBytes / 1024 / 1024} MiB, which is exceeded by these ${messages.length} products; request fewer ids or fields at a time`,
-    )
+  if (countThatFits(ProductMessage, messages) < messages.length) throw tooMany(messages.length)
   return messages
+}
+
+type Fields = ReadonlySet<Field>
+
+const encodings = new WeakMap<ProductSummary, Readonly<{ fields: Fields; bytes: Uint8Array }>>()
+
+/** Calls that shared a query have the same products, and share the encoding of each. */
+const encodeOnce = (product: ProductSummary | Product, fields: Fields): Uint8Array => {
+  const known = encodings.get(product)
+  if (known?.fields === fields) return known.bytes
+  const bytes = ProductMessage.encode(maskedMessage(product, fields)).finish()
+  encodings.set(product, { fields, bytes })
+  return bytes
+}
+
+/** Encodes the products. Throws like `wholeResponse`. */
+export const batchResponse = (
+  products: readonly (ProductSummary | Product)[],
+  fields: Fields,
+): BatchGetProductsResponse => {
+  const encoded = products.values().map((product) => encodeOnce(product, fields))
+  const bytes = repeatedField(1, encoded)
+  if (bytes === undefined) throw tooMany(products.length)
+  // The server takes bytes for a response that is encoded already.
+  return bytes as unknown as BatchGetProductsResponse
 }

@@ -1,5 +1,5 @@
 import type { ProductServiceServer } from '@shop/contracts/product/product.ts'
-import { invalid, requireWithin, wholeNumberRule } from '@shop/kernel/errors.ts'
+import { invalid, requireWithin, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import { maxResponseBytes } from '@shop/platform/grpc/message-size.ts'
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
@@ -8,9 +8,9 @@ import { limits, type ProductState } from '../../domain/product.ts'
 import { byId, lowestStockFirst } from '../../domain/product-reader.ts'
 import { decodeCursor, type Listing } from '../page-cursor.ts'
 import { pageLimits } from '../page-limits.ts'
-import { messageChanges, messageFields, productMessage, summaryMessage } from './product-message.ts'
-import { pageMessage, wholeResponse } from './product-messages.ts'
-import { maskedFields, maskedMessage } from './read-mask.ts'
+import { messageChanges, messageFields, productMessage } from './product-message.ts'
+import { batchResponse, pageMessage, wholeResponse } from './product-messages.ts'
+import { maskedFields } from './read-mask.ts'
 import { sharedPages } from './shared-pages.ts'
 
 const productId = (id: number) => requireWithin('/id', id, [1, limits.integer])
@@ -28,10 +28,11 @@ const paging = (listing: Listing, { pageSize, pageToken }: { pageSize: number; p
 const idsOf = (ids: readonly number[]): readonly number[] => {
   if (ids.length < 1 || ids.length > pageLimits.batch)
     throw invalid({ path: '/ids', message: `must have 1 to ${pageLimits.batch} ids` })
-  const violations = ids.flatMap((id, index) => {
+  const violations: Violation[] = []
+  for (const [index, id] of ids.entries()) {
     const message = wholeNumberRule(id, [1, limits.integer])
-    return message === undefined ? [] : [{ path: `/ids/${index}`, message }]
-  })
+    if (message !== undefined) violations.push({ path: `/ids/${index}`, message })
+  }
   if (violations.length > 0) throw invalid(...violations)
   return ids
 }
@@ -112,9 +113,7 @@ export const productService = (use: UseCases): Service => ({
   batchGetProducts: async ({ ids, readMask }, context) => {
     const fields = maskedFields(readMask)
     const query = { ids: idsOf(ids) }
-    const messages = fields.has('description')
-      ? (await use.getProducts(query, context)).map(productMessage)
-      : (await use.getProductSummaries(query, context)).map(summaryMessage)
-    return { products: wholeResponse(messages.map((message) => maskedMessage(message, fields))) }
+    const read = fields.has('description') ? use.getProducts : use.getProductSummaries
+    return batchResponse(await read(query, context), fields)
   },
 })

@@ -1,7 +1,7 @@
-import { Product as ProductMessage } from '@shop/contracts/product/product.ts'
+import type { Product as ProductMessage } from '@shop/contracts/product/product.ts'
 import { invalid } from '@shop/kernel/errors.ts'
 
-type Field = keyof ProductMessage
+export type Field = keyof ProductMessage
 
 /** The path of each field in a mask. */
 const paths = {
@@ -17,8 +17,9 @@ const paths = {
   groupId: 'group_id',
 } as const satisfies Record<Field, string>
 
-const allFields = Object.keys(paths) as readonly Field[]
-const fieldOfPath = new Map<string, Field>(allFields.map((field) => [paths[field], field]))
+const fields = Object.keys(paths) as readonly Field[]
+const allFields: ReadonlySet<Field> = new Set(fields)
+const fieldOfPath = new Map<string, Field>(fields.map((field) => [paths[field], field]))
 const knownPaths = [...fieldOfPath.keys()].join(', ')
 
 /** A longer path is not repeated in full in the error. */
@@ -34,22 +35,22 @@ const fieldOf = (path: string): Field => {
   })
 }
 
-/**
- * Returns the fields that the mask selects, always with the id. All fields if there is no mask, as for clients of earlier
- * versions, or an empty one. Throws `invalid` for any other path.
- */
-export const maskedFields = (mask: readonly string[] | undefined): ReadonlySet<Field> => {
-  const selected = new Set((mask ?? []).filter((path) => path !== '*').map(fieldOf))
-  return mask === undefined || mask.length === 0 || mask.includes('*')
-    ? new Set(allFields)
-    : selected.add('id')
+/** The sets that were selected so far, by their fields. There are at most 1,024. */
+const knownSets = new Map<string, ReadonlySet<Field>>()
+
+const setOf = (selected: ReadonlySet<Field>): ReadonlySet<Field> => {
+  const key = fields.filter((field) => selected.has(field)).join()
+  const known = knownSets.get(key) ?? selected
+  knownSets.set(key, known)
+  return known
 }
 
-/** A message in which no field is set. */
-const unset: Readonly<ProductMessage> = ProductMessage.decode(new Uint8Array())
-
-/** Returns the message with only these fields. The others have their defaults, which are not sent. */
-export const maskedMessage = (message: ProductMessage, fields: ReadonlySet<Field>): ProductMessage => {
-  if (fields.size === allFields.length) return message
-  return { ...unset, ...Object.fromEntries(Array.from(fields, (field) => [field, message[field]])) }
+/**
+ * Returns the fields that the mask selects, always with the id. All fields if there is no mask, as for clients of earlier
+ * versions, or an empty one. Equal sets are the same object. Throws `invalid` for any other path.
+ */
+export const maskedFields = (mask: readonly string[] | undefined): ReadonlySet<Field> => {
+  if (mask === undefined || mask.length === 0) return allFields
+  const selected = new Set(mask.filter((path) => path !== '*').map(fieldOf))
+  return mask.includes('*') ? allFields : setOf(selected.add('id'))
 }

@@ -42,10 +42,12 @@ describe('shares of the connections', () => {
     it(`of ${connections}, lists get ${small}, large lists ${large} and batch reads ${batches}; a single read does not wait for them`, async () => {
       const { reader, running, end } = pendingReader()
       const { list, find, findMany, findSummaries } = batchedProductReader(reader, poolShares(connections))
+      // As many ids as a statement may have, so that the calls do not share one.
+      const ids = Array.from({ length: 1_000 }, (_, id) => id)
       const calls = Array.from({ length: 20 }, (_, n) => [
         list({ sort: lowestStockFirst, maxStock: n, limit: 20 }),
         list({ sort: lowestStockFirst, maxStock: n, limit: 1_000 }),
-        n % 2 === 0 ? findMany([n]) : findSummaries([n]),
+        n % 2 === 0 ? findMany(ids) : findSummaries(ids),
       ]).flat()
       const expected = { small, large, batches }
       await eventually(2_000, async () => assert.deepEqual(running, expected))
