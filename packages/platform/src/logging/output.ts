@@ -44,8 +44,9 @@ const textMessage = ({ service, msg, method, route, path, rpc, status, duration_
 
 const asText = async (output: BatchedOutput, colorize: boolean): Promise<BatchedOutput> => {
   // Loaded on demand, because only this format needs it and loading takes a tenth of the startup time.
-  const { prettyFactory } = await import('pino-pretty')
-  const pretty = prettyFactory({
+  // By `default`: in a bundle, a CommonJS module that is imported on demand has no other names.
+  const { default: pinoPretty } = await import('pino-pretty')
+  const pretty = pinoPretty.prettyFactory({
     colorize,
     ignore: 'service,method,route,path,rpc,status,duration_ms',
     messageFormat: textMessage,
