@@ -184,6 +184,20 @@ describe('batches', () => {
     assert.deepEqual(await Promise.all([running, kept]), ['RUNNING', 'KEPT'])
   })
 
+  it('drop the first item of a turn too, if its caller goes in this turn', async () => {
+    const { add, started, end } = open()
+    const gone = new AbortController()
+    const reason = new AppError('unavailable', 'gone')
+    const dropped = assert.rejects(add('gone', { signal: gone.signal }), (error) => error === reason)
+    const kept = add('kept')
+    gone.abort(reason)
+    await tick()
+    assert.deepEqual(started, [['kept']])
+    await dropped
+    await end()
+    assert.equal(await kept, 'KEPT')
+  })
+
   it('leave no listeners on the signals of their callers', async () => {
     const { add, end } = open()
     const signals = ['a', 'b', 'c'].map(() => new AbortController().signal)

