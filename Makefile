@@ -10,6 +10,7 @@ SHELL := /bin/bash
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
+BUNDLED := product basket
 # The NestJS implementation that make bench compares with. Only make bench installs it: 155 packages, 66 MB.
 NEST := bench/baselines/nest
 # These targets read FILE, SERVICE, NAME and VERSION only from the command line, because shells may export such variables.
@@ -32,7 +33,7 @@ help: ## List the targets
 	@bold= normal=; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ] && [ "$${TERM:-dumb}" != dumb ]; then bold=$$'\033[1m' normal=$$'\033[0m'; fi; \
 	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' -v bold="$$bold" -v normal="$$normal" '{ printf "  %s%-17s%s %s\n", bold, $$1, normal, $$2 }'
 
-$(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json tests/client/package.json
+$(INSTALLED): package-lock.json package.json packages/*/package.json services/*/package.json bench/package.json tests/client/package.json scripts/bundle/package.json
 	@scripts/install.sh
 	@touch $@
 
@@ -45,8 +46,9 @@ product: $(INSTALLED) ## Run the product service in the foreground, configured b
 basket: $(INSTALLED) ## Run the basket service in the foreground, configured by the environment
 	@exec node services/basket/src/main.ts
 
-build: $(INSTALLED) check-generated ## Check types, and that generated files are up to date; there is nothing to compile
+build: $(INSTALLED) check-generated ## Check types, and that generated files are up to date; bundle the services as in the images
 	tsc
+	node scripts/bundle/bundle.ts $(BUNDLED)
 
 test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-glob, NAME=pattern
 	node $(RUN_TESTS)
@@ -67,7 +69,7 @@ watch: $(INSTALLED) ## Rerun the tests when a file changes; takes FILE, SERVICE 
 # Coverage is less precise for functions from a compile cache.
 coverage: $(INSTALLED) ## Run the tests and write coverage/index.html; takes FILE, SERVICE and NAME like test
 	@trap 'rm -rf coverage/tmp' EXIT; \
-	env -u NODE_COMPILE_CACHE c8 --reporter text-summary --reporter html --reporter lcovonly --merge-async \
+	NODE_DISABLE_COMPILE_CACHE=1 c8 --reporter text-summary --reporter html --reporter lcovonly --merge-async \
 	  --include '{packages,services}/*/src/**' --exclude 'packages/{contracts,testing}/**' node $(RUN_TESTS)
 
 lint: $(INSTALLED) ## Check format, lint rules, types, unused code, and that no contract breaks clients of the last release
@@ -165,6 +167,7 @@ $(NEST)/node_modules/.installed: $(NEST)/package-lock.json $(INSTALLED)
 
 bench: $(NEST)/node_modules/.installed ## Compare the services with others, such as NestJS, and with the limits of the machine (45 minutes; takes ONLY, CONNECTIONS, CANDIDATES, ROUNDS, SECONDS, RATES, PRODUCTS; needs PostgreSQL and Redis)
 	@tsc -p $(NEST)
+	@node scripts/bundle/bundle.ts $(BUNDLED)
 	@node bench/compare.ts
 	@[ -n "$${ONLY:-}$${CONNECTIONS:-}$${CANDIDATES:-}$${RATES:-}" ] || { node bench/overhead.ts; node bench/growth.ts; }
 
@@ -181,4 +184,4 @@ clean: ## Remove embedded data, logs and reports, unless a process uses them
 clean-all: ## Like clean, and remove node_modules; backups/ and .env stay
 	@scripts/unused.sh .data logs node_modules/node
 	$(MAKE) clean
-	rm -rf node_modules $(NEST)/node_modules $(NEST)/dist
+	rm -rf node_modules services/*/dist $(NEST)/node_modules $(NEST)/dist

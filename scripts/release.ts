@@ -15,7 +15,7 @@ const root = join(import.meta.dirname, '..')
  */
 const places: readonly (readonly [files: string, pattern: RegExp])[] = [
   [
-    '{.,bench,bench/baselines/nest,packages/*,services/*,tests/client}/package.json',
+    '{.,bench,bench/baselines/nest,packages/*,services/*,tests/client,scripts/bundle}/package.json',
     /(^ {2}"version": "|"@shop\/[a-z-]+": ")\d+\.\d+\.\d+/gm,
   ],
   ['dockerfiles/*.dockerfile', /(^ARG VERSION=)\d+\.\d+\.\d+/gm],

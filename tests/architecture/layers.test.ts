@@ -7,7 +7,7 @@ import { importsOf, packageOf, readSource, sourceFiles } from './imports.ts'
 /** What a layer may import: layers of its own service, workspace packages, and whether other modules are allowed. */
 type Layer = Readonly<{ layers: readonly string[]; packages: readonly string[]; others: boolean }>
 
-/** Every package a service layer may use. `workers` is missing: only main.ts knows about processes. */
+/** Every package a service layer may use. `workers` is missing: only service.ts knows about processes. */
 const layerPackages = ['kernel', 'platform', 'contracts', 'postgres', 'redis']
 const layers: Readonly<Record<string, Layer>> = {
   domain: { layers: ['domain'], packages: ['kernel'], others: false },

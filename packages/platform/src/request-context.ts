@@ -46,33 +46,6 @@ export const requestIdFrom = (received: unknown): string =>
 
 const ignore = () => {}
 
-/**
- * Returns a signal that aborts once all the signals have aborted. It is undefined if a caller has no signal: the work must
- * then finish. Call `release` after the work: a signal of `AbortSignal.any` that still has a listener is kept as long as its
- * sources, 1.2 kB for each caller, and that of a hang guard lives as long as the process.
- */
-const allAborted = (waiting: readonly (AbortSignal | undefined)[]) => {
-  // Waiters may share a signal.
-  const signals = new Set(waiting)
-  const [first] = signals
-  if (signals.size === 1 || signals.has(undefined))
-    return { signal: signals.size === 1 ? first : undefined, release: ignore }
-  const controller = new AbortController()
-  let missing = signals.size
-  const onAbort = ({ target }: Pick<Event, 'target'>) => {
-    missing -= 1
-    if (missing === 0) controller.abort((target as AbortSignal).reason)
-  }
-  for (const signal of signals) {
-    if (signal?.aborted) onAbort({ target: signal })
-    else signal?.addEventListener('abort', onAbort)
-  }
-  const release = () => {
-    for (const signal of signals) signal?.removeEventListener('abort', onAbort)
-  }
-  return { signal: controller.signal, release }
-}
-
 /** A caller that waits for shared work: its request and its span. */
 export type Waiter = Readonly<{ request: RequestContext | undefined; span: Span | undefined }>
 
@@ -80,6 +53,30 @@ export const currentWaiter = (): Waiter => ({
   request: requestContext.getStore(),
   span: trace.getActiveSpan(),
 })
+
+/**
+ * Returns a signal that aborts once all waiters have gone, never if one of them has no signal: the work must then finish. One
+ * waiter is watched at a time, because most of them never go, and the signals of calls are made when they are read. Call
+ * `release` after the work: the signal of a connection lives longer, and would keep what listens to it.
+ */
+const allAborted = (waiters: readonly Waiter[]) => {
+  const first = waiters[0]?.request?.signal
+  if (first === undefined || waiters.length === 1) return { signal: first, release: ignore }
+  const controller = new AbortController()
+  const rest = [...waiters]
+  let watched: AbortSignal | undefined
+  const watchNext = (): void => {
+    const gone = watched
+    do {
+      const next = rest.pop()
+      if (next === undefined) return controller.abort((gone ?? watched)?.reason)
+      watched = next.request?.signal
+    } while (watched?.aborted)
+    watched?.addEventListener('abort', watchNext, { once: true })
+  }
+  watchNext()
+  return { signal: controller.signal, release: () => watched?.removeEventListener('abort', watchNext) }
+}
 
 /** The distinct request ids of the waiters except `id`, up to the limit; undefined if there are none. */
 const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | undefined => {
@@ -104,7 +101,7 @@ export const onBehalfOf = async <Result>(
   const first = waiters[0]?.request
   if (first === undefined) return requestContext.run(undefined, run)
   const { requestId, client } = first
-  const { signal, release } = allAborted(waiters.map(({ request }) => request?.signal))
+  const { signal, release } = allAborted(waiters)
   signal?.throwIfAborted()
   const context = {
     requestId,

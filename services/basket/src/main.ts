@@ -1,7 +1,4 @@
-import { runService } from '@shop/platform/process/run-service.ts'
-import { workers } from '@shop/workers/workers.ts'
-import { createApp, version } from './app.ts'
-import { readConfig, service } from './config.ts'
-import { lockData, openAdapters } from './infrastructure/adapters.ts'
+import { useCompileCache } from '@shop/platform/process/compile-cache.ts'
 
-await runService({ service, version, readConfig, lockData, openAdapters, createApp }, workers)
+useCompileCache()
+await import('./service.ts')

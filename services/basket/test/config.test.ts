@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Environment } from '@shop/platform/config/variables.ts'
 import { defaultLimits, mebibyte } from '@shop/platform/limits/limits.ts'
+import { assertValidSchema } from '@shop/testing/asserts/schema.ts'
 import { basketVariables, readConfig } from '../src/config.ts'
 import { ownFolder } from './support/baskets.ts'
 import { redisConfigOf } from './support/redis-config.ts'
@@ -394,3 +395,5 @@ describe("the basket service's configuration", () => {
       })
     })
 })
+
+it('the schema of the variables is valid', () => assertValidSchema(basketVariables))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Environment } from '@shop/platform/config/variables.ts'
 import { defaultLimits, mebibyte } from '@shop/platform/limits/limits.ts'
+import { assertValidSchema } from '@shop/testing/asserts/schema.ts'
 import { productVariables, readConfig } from '../src/config.ts'
 import { postgresConfigOf } from './support/config.ts'
 
@@ -402,3 +403,5 @@ describe("the product service's configuration", () => {
     )
   })
 })
+
+it('the schema of the variables is valid', () => assertValidSchema(productVariables))

@@ -1,15 +1,14 @@
 import { Metadata, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
 import { AppError, codeOf, kindOf } from '@shop/kernel/errors.ts'
-import { anonymous } from '@shop/kernel/principal.ts'
 import type { FailureLog } from '../logging/failure-log.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { requestContext, requestIdHeader } from '../request-context.ts'
 import { recordError, trace } from '../tracing/api.ts'
-import { callerGoneError, overloadMessage } from '../transports.ts'
+import { overloadMessage } from '../transports.ts'
 import { type BoundedCall, callOf } from './calls/bounded-call.ts'
-import { joinedIdsIn } from './ids/joined-ids.ts'
+import { CallContext } from './calls/call-context.ts'
 import { publicErrorOf } from './public-error.ts'
 import { inServerSpan } from './tracing.ts'
 
@@ -27,16 +26,6 @@ export type Observers = Readonly<{
 type ServerObservers = Observers & Readonly<{ failures: FailureLog }>
 
 const isAppError = (request: unknown): request is AppError => request instanceof AppError
-
-/**
- * Returns a signal that aborts when the caller no longer waits: its deadline passed, it cancelled the call,
- * or it disconnected.
- */
-const signalOf = (call: Call): AbortSignal => {
-  const controller = new AbortController()
-  call.once('cancelled', () => controller.abort(callerGoneError))
-  return controller.signal
-}
 
 /** The deadline of a call that begins now, by the monotonic clock, which never steps as the wall clock may. */
 const deadlineOf = (call: Call): number => performance.now() + Number(call.getDeadline()) - Date.now()
@@ -76,8 +65,12 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
   const { isOverloaded } = observers
   const fail = failureRecorder(observers)
 
-  const respond = async (call: Call, callback: sendUnaryData<unknown>, context: Context): Promise<void> => {
-    const received = callOf(call.metadata)
+  const respond = async (
+    call: Call,
+    received: BoundedCall,
+    callback: sendUnaryData<unknown>,
+    context: Context,
+  ): Promise<void> => {
     const deadline = deadlineOf(call)
     received.takeOver()
     try {
@@ -87,6 +80,7 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
       const response = encode(await handler(call.request, context))
       const refusal = received.hold(response.length)
       if (refusal !== undefined) throw refusal
+      received.hasSucceeded = true
       received.method.record(received, status.OK)
       const metadata = new Metadata()
       metadata.set(requestIdHeader, received.requestId)
@@ -99,13 +93,11 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
   }
 
   return (call: Call, callback: sendUnaryData<unknown>): Promise<void> => {
-    const { requestId, client, method } = callOf(call.metadata)
-    const joinedIds = joinedIdsIn(call.metadata)
-    const context = { requestId, principal: anonymous, client, signal: signalOf(call) }
+    const received = callOf(call.metadata)
+    const { requestId, method } = received
+    const context = new CallContext(call, received)
     return inServerSpan({ method: method.name, metadata: call.metadata, requestId }, () =>
-      requestContext.run(joinedIds ? { ...context, joinedIds: () => joinedIds } : context, () =>
-        respond(call, callback, context),
-      ),
+      requestContext.run(context, () => respond(call, received, callback, context)),
     )
   }
 }

@@ -5,54 +5,65 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RequestContext } from '../request-context.ts'
 import { callerGoneError } from '../transports.ts'
 import { clientOf } from './edge/client.ts'
+import { routeOf } from './edge/route.ts'
 
-/** A request whose response is not finished. */
-type PendingRequest = Readonly<{ controller: AbortController; stopsAtEndOfInput: boolean }>
+/** The context of a request. Its signal is made when somebody asks for it: most requests end without one. */
+class HttpContext implements Context, RequestContext {
+  readonly requestId: string
+  readonly principal = anonymous
+  readonly client: string | undefined
+  readonly stopsAtEndOfInput: boolean
+  /** Whether the caller no longer waits for the response. */
+  isAbandoned = false
+  #controller: AbortController | undefined
 
-/** The pending requests of each connection. Pipelined requests share a connection. */
-const requestsOf = new WeakMap<Socket, Set<PendingRequest>>()
-
-/** Returns the pending requests of the connection. The first call for a connection adds its listeners. */
-const pendingOn = (socket: Socket): Set<PendingRequest> => {
-  const known = requestsOf.get(socket)
-  if (known !== undefined) return known
-  const requests = new Set<PendingRequest>()
-  requestsOf.set(socket, requests)
-  socket.on('end', () => {
-    for (const { controller, stopsAtEndOfInput } of requests)
-      if (stopsAtEndOfInput) controller.abort(callerGoneError)
-  })
-  const abortAll = () => {
-    for (const { controller } of requests) controller.abort(callerGoneError)
+  constructor(request: FastifyRequest) {
+    this.requestId = request.id
+    this.client = clientOf(request)
+    this.stopsAtEndOfInput = routeOf(request).config.stopsAtEndOfInput === true
   }
-  // A reset: `close` comes only after the next tick, in which a query may begin.
-  socket.on('error', abortAll)
-  // Prepended to run before Node.js closes the responses on the same event: a closed response removes its
-  // request from the set, and its signal would never abort.
-  socket.prependListener('close', abortAll)
-  return requests
+
+  /**
+   * Aborts when the connection of the request closes. On routes with `stopsAtEndOfInput` it already aborts at the end of the
+   * input: the client has left, or has only finished sending, and these routes treat both as gone. It depends on the
+   * connection, because the response's close event comes too late.
+   */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.isAbandoned) this.#controller.abort(callerGoneError)
+    return this.#controller.signal
+  }
+
+  abandon(): void {
+    this.isAbandoned = true
+    this.#controller?.abort(callerGoneError)
+  }
 }
 
-/**
- * Returns a signal that aborts when the connection of the request closes. On routes with `stopsAtEndOfInput`
- * it already aborts at the end of the input: the client has left, or has only finished sending, and these
- * routes treat both as gone. The signal depends on the connection, because the response's close event comes
- * too late.
- */
-const callerSignal = (request: FastifyRequest): AbortSignal => {
-  const { raw, routeOptions } = request
-  const { socket } = raw
-  const stopsAtEndOfInput = routeOptions.config.stopsAtEndOfInput === true
-  const controller = new AbortController()
-  if (socket.destroyed || (stopsAtEndOfInput && socket.readableEnded)) controller.abort(callerGoneError)
-  const pending = { controller, stopsAtEndOfInput }
-  pendingOn(socket).add(pending)
-  request[pendingKey] = pending
-  return controller.signal
+/** The contexts of the pending requests of each connection. Pipelined requests share a connection. */
+const contextsOf = new WeakMap<Socket, Set<HttpContext>>()
+
+/** Returns the contexts of the pending requests of the connection. The first call for a connection adds its listeners. */
+const pendingOn = (socket: Socket): Set<HttpContext> => {
+  const known = contextsOf.get(socket)
+  if (known !== undefined) return known
+  const pending = new Set<HttpContext>()
+  contextsOf.set(socket, pending)
+  socket.on('end', () => {
+    for (const context of pending) if (context.stopsAtEndOfInput) context.abandon()
+  })
+  const abandonAll = () => {
+    for (const context of pending) context.abandon()
+  }
+  // A reset: `close` comes only after the next tick, in which a query may begin.
+  socket.on('error', abandonAll)
+  // Prepended to run before Node.js closes the responses on the same event: a closed response removes its
+  // request from the set, and its signal would never abort.
+  socket.prependListener('close', abandonAll)
+  return pending
 }
 
 const key = Symbol('context')
-const pendingKey = Symbol('pending request')
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -60,31 +71,27 @@ declare module 'fastify' {
     stopsAtEndOfInput?: boolean
   }
   interface FastifyRequest {
-    [key]: Context | undefined
-    [pendingKey]: PendingRequest | undefined
+    [key]: HttpContext | undefined
   }
 }
 
-/** Declares the properties that hold the context of each request. */
-export const decorateWithContext = (app: FastifyInstance): void =>
-  void app.decorateRequest(key, undefined).decorateRequest(pendingKey, undefined)
+/** Declares the property that holds the context of each request. */
+export const decorateWithContext = (app: FastifyInstance): void => void app.decorateRequest(key, undefined)
 
 /** Creates the context of a request. Called once per request, after its body has been read. */
 export const makeContext = (request: FastifyRequest): Context & RequestContext => {
-  const context = {
-    requestId: request.id,
-    principal: anonymous,
-    client: clientOf(request),
-    signal: callerSignal(request),
-  }
+  const context = new HttpContext(request)
+  const { socket } = request.raw
+  if (socket.destroyed || (context.stopsAtEndOfInput && socket.readableEnded)) context.abandon()
+  pendingOn(socket).add(context)
   request[key] = context
   return context
 }
 
 /** Call this when the response is closed: the signal of the request then aborts no more, and the connection forgets it. */
 export const endContext = (request: FastifyRequest): void => {
-  const pending = request[pendingKey]
-  if (pending !== undefined) requestsOf.get(request.raw.socket)?.delete(pending)
+  const context = request[key]
+  if (context !== undefined) contextsOf.get(request.raw.socket)?.delete(context)
 }
 
 /**
@@ -98,4 +105,4 @@ export const contextOf = (request: FastifyRequest): Context => {
 
 /** Whether the caller no longer waits for the response. */
 export const isAbandoned = (request: FastifyRequest): boolean =>
-  request[key]?.signal?.aborted === true || request.raw.readableAborted
+  request[key]?.isAbandoned === true || request.raw.readableAborted

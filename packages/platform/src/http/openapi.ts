@@ -1,5 +1,5 @@
-import swagger from '@fastify/swagger'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
 import type { HealthReport } from '../health/health.ts'
 import { maxRequestBytes } from '../transports.ts'
@@ -51,11 +51,9 @@ const complete = (
 
 type Options = Documentation & Readonly<{ version: string }>
 
-/** Makes `app.swagger()` return the OpenAPI 3.1 document, generated from the schemas of the routes. */
-export const describeApi = async (app: FastifyInstance, documentation: Options): Promise<void> => {
+const swaggerOptions = (documentation: Options, maxBodyBytes: number): FastifyDynamicSwaggerOptions => {
   const { title, version, description, tags = [] } = documentation
-  const maxBodyBytes = app.initialConfig.bodyLimit ?? maxRequestBytes
-  await app.register(swagger, {
+  return {
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -76,5 +74,50 @@ export const describeApi = async (app: FastifyInstance, documentation: Options):
       buildLocalReference: (schema, _base, _fragment, index) =>
         typeof schema.$id === 'string' ? schema.$id : `schema-${index}`,
     },
+  }
+}
+
+/** The document as an object, or as YAML. */
+type Swagger = FastifyInstance['swagger']
+
+const describeRoutes = async (
+  app: FastifyInstance,
+  instances: readonly FastifyInstance[],
+  routes: readonly RouteOptions[],
+  documentation: Options,
+): Promise<Swagger> => {
+  const { default: swagger } = await import('@fastify/swagger')
+  // The plugin must be there before the routes. So this instance has the routes of `app`, and serves none.
+  const described = Fastify()
+  described.setValidatorCompiler(() => () => true)
+  described.setSerializerCompiler(() => JSON.stringify)
+  const maxBodyBytes = app.initialConfig.bodyLimit ?? maxRequestBytes
+  await described.register(swagger, swaggerOptions(documentation, maxBodyBytes))
+  const schemas = Object.assign({}, ...instances.map((instance) => instance.getSchemas()))
+  for (const schema of Object.values(schemas)) described.addSchema(schema)
+  for (const { method, url, schema } of routes)
+    described.route({ method, url, ...(schema && { schema }), handler: async () => {} })
+  await described.ready()
+  return described.swagger
+}
+
+/**
+ * Returns a function that makes the OpenAPI 3.1 document from the schemas of all routes that are added from now on. The
+ * first call loads the library, which most processes never need.
+ */
+export const describeApi = (app: FastifyInstance, documentation: Options): (() => Promise<Swagger>) => {
+  const routes: RouteOptions[] = []
+  const instances = [app]
+  app.addHook('onRegister', (instance) => void instances.push(instance))
+  app.addHook('onRoute', (route) => {
+    if (route.method !== 'HEAD' && route.schema?.hide !== true) routes.push(route)
   })
+  let description: Promise<Swagger> | undefined
+  return () => {
+    description ??= describeRoutes(app, instances, routes, documentation).catch((error) => {
+      description = undefined
+      throw error
+    })
+    return description
+  }
 }

@@ -44,17 +44,17 @@ export const preconditions = <State>(
 }
 
 /**
- * Sets the ETag. Responds with 304 and no body if `If-None-Match` is `*` or lists the ETag, otherwise with
- * `body()` (RFC 9110 §13.1.2).
+ * Sets the ETag, and returns what the handler returns: `body()`, or an empty response with 304 if `If-None-Match` is `*` or
+ * lists the ETag (RFC 9110 §13.1.2).
  */
-export const sendTagged = (
+export const tagged = <Body>(
   request: FastifyRequest,
   reply: FastifyReply,
   etag: string,
-  body: () => unknown,
-) => {
+  body: () => Body,
+): Body | FastifyReply => {
   void reply.header('etag', etag)
   const header = request.headers['if-none-match']
   const tags = header === undefined ? [] : tagsIn(header)
-  return tags === '*' || tags?.includes(etag) === true ? reply.code(304).send() : reply.send(body())
+  return tags === '*' || tags?.includes(etag) === true ? reply.code(304).send() : body()
 }

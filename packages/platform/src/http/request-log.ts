@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
-import { type Logger, withoutRedaction } from '../logging/logger.ts'
+import { jsonLines, type Logger } from '../logging/logger.ts'
+import { jsonText } from '../logging/plain-lines.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { parseRequestId, requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, endContext, isAbandoned, makeContext } from './context.ts'
+import { decorateWithRoute, routeOf } from './edge/route.ts'
 import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
@@ -38,6 +40,21 @@ declare module 'fastify' {
 
 type Recording = Readonly<{ logger: Logger; metrics: Metrics; unmatchedPath: UnmatchedPath }>
 
+const optional = (name: string, text: string | undefined): string =>
+  text === undefined ? '' : `,"${name}":${jsonText(text)}`
+
+type Line = Readonly<{
+  route: string
+  path?: string | undefined
+  status: number
+  elapsedMs: number
+  cause?: string | undefined
+}>
+
+/** The fields of the request's line as JSON. Made by hand: `JSON.stringify` takes 0.5 µs more, and 900 bytes. */
+const lineOf = (request: FastifyRequest, { route, path, status, elapsedMs, cause }: Line): string =>
+  `"request_id":${jsonText(request.id)}${optional('client_request_id', clientRequestId(request))},"method":"${request.method}","route":${jsonText(route)}${optional('path', path)},"status":${status},"duration_ms":${Math.round(elapsedMs * 100) / 100}${optional('cause', cause)}`
+
 /**
  * Returns a function that records one log line and one measurement for a finished or abandoned request. A
  * failed request also goes to the failure log.
@@ -46,35 +63,22 @@ const requestRecorder = (
   { logger, metrics: { httpRequestDuration }, unmatchedPath }: Recording,
   failures: FailureLog,
 ) => {
-  const requestLogger = withoutRedaction(logger)
+  const lines = jsonLines(logger)
   return (request: FastifyRequest, reply: FastifyReply, status: number) =>
     inTraceOf(request, () => {
       request[isRecorded] = true
-      const { url = '*' } = request.routeOptions
-      const route = url === '*' ? 'unmatched' : url
+      const { url = '*' } = routeOf(request)
+      const [route, path] = url === '*' ? ['unmatched', unmatchedPath(request)] : [url, undefined]
       const method = knownMethods.has(request.method) ? request.method : '_OTHER'
-      const { elapsedTime } = reply
+      const { elapsedTime: elapsedMs } = reply
       httpRequestDuration.observe(
         { http_request_method: method, http_route: route, http_response_status_code: status },
-        elapsedTime / 1000,
+        elapsedMs / 1000,
       )
       const level = isOperational(route) ? 'debug' : 'info'
-      const duration_ms = Math.round(elapsedTime * 100) / 100
       const fault = faultOf(request)
       const cause = fault && failures.record(fault.error, { request_id: request.id, route })
-      requestLogger[level](
-        {
-          request_id: request.id,
-          client_request_id: clientRequestId(request),
-          method: request.method,
-          route,
-          path: unmatchedPath(request),
-          status,
-          duration_ms,
-          cause,
-        },
-        'request',
-      )
+      lines[level](lineOf(request, { route, path, status, elapsedMs, cause }), 'request')
     })
 }
 
@@ -94,7 +98,7 @@ export const recordRequests = (
   app.addHook('onRequest', (request, reply, done) => {
     metrics.httpActiveRequests.inc()
     // The only listener of ours for each response: a second and a third one took 0.5 µs.
-    reply.raw.once('close', () => {
+    reply.raw.on('close', () => {
       metrics.httpActiveRequests.dec()
       endContext(request)
       // If the connection closes before the response is complete, Fastify does not call onResponse.
@@ -104,6 +108,7 @@ export const recordRequests = (
     done()
   })
   decorateWithContext(app)
+  decorateWithRoute(app)
   app.decorateRequest(isRecorded, false)
   // Not in `onRequest`: reading the body would lose the asynchronous context.
   app.addHook('preHandler', (request, _reply, done) => {

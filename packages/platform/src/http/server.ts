@@ -33,7 +33,6 @@ import { closeStalledConnections } from './responses/stalled-connections.ts'
 import { limitUnreadResponses } from './responses/unread.ts'
 import { hstsHeader, securityHeaders } from './security-headers.ts'
 import { traceRequests } from './tracing.ts'
-import { validateStrictly } from './validation.ts'
 
 /** Settings for documentation, compression, browsers and limits. */
 export type HttpConfig = Readonly<{
@@ -109,7 +108,6 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
-  validateStrictly(app)
   const unmatchedPath = collectRoutes(app)
   traceRequests(app, clientClosedRequest, { isTrusted, unmatchedPath })
   recordRequests(app, { ...options, unmatchedPath }, fixedHeaders)
@@ -127,7 +125,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
-  if (config.docs) await serveDocumentation(app, options, config.relatedDocs)
+  if (config.docs) serveDocumentation(app, options, config.relatedDocs)
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)

@@ -4,7 +4,7 @@ import { requestContext } from '../request-context.ts'
 import { traceIds } from '../tracing/api.ts'
 import { withoutUrlCredentials } from '../url-credentials.ts'
 import { type LogOutput, openOutput } from './output.ts'
-import { type PlainFields, type PlainLines, plainLines } from './plain-lines.ts'
+import { type JsonLines, type PlainFields, type PlainLines, plainLines } from './plain-lines.ts'
 
 export type Logger = pino.Logger
 
@@ -17,17 +17,18 @@ export type LogConfig = LogOutput &
 
 const credentials = ['password', 'authorization', 'cookie']
 
-let lastTime = 0
-let lastTimestamp = ''
+let lastSecond = 0
+let untilSecond = ''
 
-/** The time as a JSON field, formatted at most once per millisecond. */
+/** The time as a JSON field. Its seconds are formatted once per second: `toISOString` takes 0.5 µs. */
 const timestamp = (): string => {
   const now = Date.now()
-  if (now !== lastTime) {
-    lastTime = now
-    lastTimestamp = `,"time":"${new Date(now).toISOString()}"`
+  const second = Math.floor(now / 1_000)
+  if (second !== lastSecond) {
+    lastSecond = second
+    untilSecond = `,"time":"${new Date(now).toISOString().slice(0, -4)}`
   }
-  return lastTimestamp
+  return `${untilSecond}${String(now % 1_000).padStart(3, '0')}Z"`
 }
 
 /** The ids of the current request, of those that joined it, and of its span. */
@@ -41,7 +42,7 @@ const contextFields = (): PlainFields => {
   }
 }
 
-const plainLinesOf = new WeakMap<Logger, PlainLines>()
+const linesOf = new WeakMap<Logger, ReturnType<typeof plainLines>>()
 
 /**
  * Creates a logger whose lines carry the `base` fields and, if there are any, the trace ids, the request id
@@ -68,8 +69,8 @@ export const createLogger = async (
     // A single stream is passed directly, because multistream adds overhead.
     singleStream ?? multistream(destinations.map((stream) => ({ level, stream }))),
   )
-  const parts = { base, timestamp, contextFields, destinations }
-  plainLinesOf.set(
+  const parts = { base, timestamp, contextFields, traceFields: traceIds, destinations }
+  linesOf.set(
     logger,
     plainLines(parts, (name) => logger.isLevelEnabled(name)),
   )
@@ -83,4 +84,14 @@ export const createLogger = async (
  * costs more than writing it.
  */
 export const withoutRedaction = (logger: Logger): PlainLines =>
-  plainLinesOf.get(logger) ?? logger.child({}, { redact: [] })
+  linesOf.get(logger)?.plain ?? logger.child({}, { redact: [] })
+
+/** The same for fields that are JSON already. Their `request_id` must be among them; the ids of the span are added. */
+export const jsonLines = (logger: Logger): JsonLines => {
+  const known = linesOf.get(logger)
+  if (known !== undefined) return known.json
+  const child = logger.child({}, { redact: [] })
+  const writeAt = (level: keyof JsonLines) => (members: string, message: string) =>
+    child[level](JSON.parse(`{${members}}`), message)
+  return { info: writeAt('info'), debug: writeAt('debug') }
+}

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import type { DestinationStream } from 'pino'
 import { createFolder } from '../create-folder.ts'
 import { privateFile } from '../private-files.ts'
-import { batchedOutput } from './batched-output.ts'
+import { type BatchedOutput, batchedOutput } from './batched-output.ts'
 
 export type LogOutput = Readonly<{
   format: 'text' | 'json'
@@ -42,16 +42,20 @@ const textMessage = ({ service, msg, method, route, path, rpc, status, duration_
     .join(' ')
     .replace(controls, escaped)
 
-const asText = async (stream: DestinationStream, colorize: boolean): Promise<DestinationStream> => {
+const asText = async (output: BatchedOutput, colorize: boolean): Promise<BatchedOutput> => {
   // Loaded on demand, because only this format needs it and loading takes a tenth of the startup time.
-  const { prettyFactory } = await import('pino-pretty')
-  const pretty = prettyFactory({
+  // By `default`: in a bundle, a CommonJS module that is imported on demand has no other names.
+  const { default: pinoPretty } = await import('pino-pretty')
+  const pretty = pinoPretty.prettyFactory({
     colorize,
     ignore: 'service,method,route,path,rpc,status,duration_ms',
     messageFormat: textMessage,
     singleLine: true,
   })
-  return { write: (line) => stream.write(pretty(line)) }
+  return {
+    write: (line) => output.write(pretty(line)),
+    writeSoon: (line) => output.writeSoon(pretty(line)),
+  }
 }
 
 /** Colors are for terminals that can show them, unless the user asks for none (no-color.org). */
@@ -121,7 +125,7 @@ export const openOutput = async ({ format, output, folder, file }: LogOutput) =>
   tolerateErrors(process.stderr, 'standard error')
   const withFormat = async (stream: DestinationStream, colorize = false) =>
     format === 'json' ? batchedOutput(stream) : asText(batchedOutput(stream), colorize)
-  const opened: DestinationStream[] = []
+  const opened: BatchedOutput[] = []
   let failed: unknown
   if (output !== 'console')
     await openFile(folder, file).then(

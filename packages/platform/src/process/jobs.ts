@@ -1,6 +1,6 @@
 import { failureFields } from '../failure.ts'
 import type { Logger } from '../logging/logger.ts'
-import { measure } from '../metrics/measured.ts'
+import { recorded } from '../metrics/measured.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { every } from '../resilience/every.ts'
 
@@ -23,13 +23,11 @@ export const startJobs = (
 ): AsyncDisposable => {
   const stopping = new AbortController()
   const start = ({ name: job, pauseMs, work }: Job) => {
+    const measuredWork = recorded(work, (outcome, seconds) => jobDuration.observe({ job, outcome }, seconds))
     let failing = false
     const runOnce = async (signal: AbortSignal) => {
       try {
-        await measure(
-          () => work(signal),
-          (outcome, seconds) => jobDuration.observe({ job, outcome }, seconds),
-        )
+        await measuredWork(signal)
         failing = false
       } catch (error) {
         if (!failing) logger.warn({ job, ...failureFields(error) }, 'job failed; retrying')

@@ -105,6 +105,7 @@ export const linkToFirst = ([first, ...others]: readonly (Span | undefined)[]): 
 
 /** The ids of the active span, for log lines. */
 export const traceIds = (): { trace_id: string; span_id: string } | undefined => {
+  if (tracer === undefined) return undefined
   const span = trace.getActiveSpan()?.spanContext()
   return span && { trace_id: span.traceId, span_id: span.spanId }
 }

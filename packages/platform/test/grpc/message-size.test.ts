@@ -5,7 +5,7 @@ import {
   ErrorInfo,
   BadRequest_FieldViolation as FieldViolation,
 } from '@shop/contracts/google/rpc/errors.ts'
-import { countThatFits, maxResponseBytes, repeatedField } from '../../src/grpc/message-size.ts'
+import { countThatFits, maxResponseBytes, repeatedField, reusingWriter } from '../../src/grpc/message-size.ts'
 
 /** A codec that counts how many messages it encodes. */
 const countingCodec = () => {
@@ -74,4 +74,16 @@ describe('a repeated field of encoded messages', () => {
     assert.equal(repeatedField(1, large), undefined)
     assert.equal(encoded, 4)
   })
+})
+
+it('a writer that is used again begins anew, also after a message that cannot be encoded', () => {
+  const encode = reusingWriter<ErrorInfo>((message, writer) => ErrorInfo.encode(message, writer))
+  const message = messageOf('text', { key: 'value' })
+  const expected = ErrorInfo.encode(message).finish()
+  for (let count = 0; count < 2; count++) {
+    assert.deepEqual(encode(message), expected)
+    const broken = reusingWriter<number>((value, writer) => writer.int32(1).int32(value))
+    assert.throws(() => broken(2 ** 40))
+    assert.deepEqual(broken(3), Uint8Array.of(1, 3))
+  }
 })

@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
 import type { InjectOptions } from 'fastify'
 import { Type } from 'typebox'
-import { sendTagged } from '../../src/http/preconditions.ts'
+import { tagged } from '../../src/http/preconditions.ts'
 import { startServer } from '../support/http-server.ts'
 
 describe('Cache-Control', async () => {
@@ -13,7 +13,7 @@ describe('Cache-Control', async () => {
       const config = { cacheControl: 'no-cache' } as const
       const schema = { params: Type.Object({ id: Type.Integer() }) }
       app.get('/things/:id', { schema, config }, (request, reply) =>
-        sendTagged(request, reply, '"1"', () => ({ version: 1 })),
+        tagged(request, reply, '"1"', () => ({ version: 1 })),
       )
       app.put('/things/:id', { schema, config }, async () => ({}))
       app.delete('/things/:id', { schema, config }, (_request, reply) => reply.code(204).send(null))

@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import type { InjectOptions } from 'fastify'
-import { sendTagged } from '../../src/http/preconditions.ts'
+import { tagged } from '../../src/http/preconditions.ts'
 import { startServer } from '../support/http-server.ts'
 
 const decoders: Readonly<Record<string, (body: Buffer) => Buffer>> = {
@@ -23,7 +23,7 @@ describe('compression', async () => {
   const server = await startServer({
     routes: async (app) => {
       app.get('/large', async () => large)
-      app.get('/tagged', (request, reply) => sendTagged(request, reply, '"7"', () => large))
+      app.get('/tagged', (request, reply) => tagged(request, reply, '"7"', () => large))
       app.get<{ Params: { bytes: string } }>('/bytes/:bytes', ({ params }, reply) =>
         reply.type(json).send(bodyOf(Number(params.bytes))),
       )

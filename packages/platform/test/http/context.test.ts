@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
+import type { Context } from '@shop/kernel/context.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { contextOf } from '../../src/http/context.ts'
 import { startServer } from '../support/http-server.ts'
@@ -64,6 +65,35 @@ describe('the signal of a request', () => {
       server.lines.filter(({ level }) => level === 50),
       [],
     )
+  })
+
+  it('has aborted if it is first asked for after the connection broke', async () => {
+    const { promise: context, resolve } = Promise.withResolvers<Context>()
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    await using server = await startServer({
+      routes: async (app) => {
+        app.get('/late', (request) => {
+          resolve(contextOf(request))
+          return late
+        })
+      },
+    })
+    await server.app.listen({ host: '127.0.0.1', port: 0 })
+    const socket = connect((server.app.server.address() as AddressInfo).port, '127.0.0.1')
+    await once(socket, 'connect')
+    send(socket, '/late')
+    const received = await context
+    socket.resetAndDestroy()
+    await eventually(20_000, async () =>
+      assert.equal(
+        await new Promise((count) =>
+          server.app.server.getConnections((_, connections) => count(connections)),
+        ),
+        0,
+      ),
+    )
+    assert.equal(received.signal?.aborted, true)
+    reject(new Error('nobody waits'))
   })
 
   it('aborts at the end of the input on routes that request it, but not on others', async () => {

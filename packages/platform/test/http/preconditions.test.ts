@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import { assertProblem } from '@shop/testing/asserts/problem.ts'
-import { preconditions, sendTagged } from '../../src/http/preconditions.ts'
+import { preconditions, tagged } from '../../src/http/preconditions.ts'
 import { startServer } from '../support/http-server.ts'
 
 type State = Readonly<{ version: number }>
@@ -15,7 +15,7 @@ describe('a conditional request', async () => {
   const expected: Expected<State>[] = []
   const server = await startServer({
     routes: async (app) => {
-      app.get('/thing', (request, reply) => sendTagged(request, reply, '"7"', () => ({ version: 7 })))
+      app.get('/thing', (request, reply) => tagged(request, reply, '"7"', () => ({ version: 7 })))
       app.put('/thing', (request, reply) => {
         expected.push(preconditions(request, stateOf))
         return reply.send({})

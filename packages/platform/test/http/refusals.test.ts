@@ -192,10 +192,14 @@ describe('a request that the HTTP server refuses', async () => {
       })
   })
 
-  it('gets a 403 for a path that leaves the folder of the documentation', async () => {
-    const url = '/docs/static/%5c..'
-    const forbidden = { status: 403, code: 'forbidden', detail: 'the path is not allowed', instance: url }
-    assertProblem(await app.inject(url), forbidden)
+  it('gets a 404 for a path that leaves the folder of the documentation', async () => {
+    for (const url of ['/docs/static/%5c..', '/docs/static/..%2fpage.ts'])
+      assertProblem(await app.inject(url), {
+        status: 404,
+        code: 'not_found',
+        detail: 'path not found',
+        instance: url,
+      })
   })
 
   it('gets the text of its status when there is no own text', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as tick } from 'node:timers/promises'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { batchedOutput } from '../../src/logging/batched-output.ts'
 
 const recordWrites = () => {
@@ -28,5 +29,23 @@ describe('log lines', () => {
     assert.equal(writes.join(''), lines.join(''))
     const longest = Math.max(...writes.map(({ length }) => length))
     assert.ok(longest < 70_000, `${longest} characters in one write`)
+  })
+
+  it('that may wait are written with the next line that may not, in order', async () => {
+    const { writes, stream } = recordWrites()
+    stream.writeSoon('one\n')
+    await tick()
+    assert.deepEqual(writes, [])
+    stream.write('two\n')
+    stream.writeSoon('three\n')
+    await tick()
+    assert.deepEqual(writes, ['one\ntwo\nthree\n'])
+  })
+
+  it('that may wait are written together soon, and do not keep the process running', async () => {
+    const { writes, stream } = recordWrites()
+    for (const line of ['one\n', 'two\n']) stream.writeSoon(line)
+    assert.ok(!process.getActiveResourcesInfo().includes('Timeout'))
+    await eventually(20_000, async () => assert.deepEqual(writes, ['one\ntwo\n']))
   })
 })

@@ -6,6 +6,7 @@ import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setImmediate as tick } from 'node:timers/promises'
 import { systemContext } from '@shop/kernel/context.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
@@ -255,6 +256,9 @@ describe('the trace that a request names, if its peer is not trusted,', () => {
       await server.app.inject({ url: '/things', headers: { traceparent } })
       const accept = 'application/openmetrics-text;version=1.0.0'
       metrics = (await server.app.inject({ url: '/metrics', headers: { accept } })).body
+      // The line of a request may wait for others. This one does not.
+      logger.error('end')
+      await tick()
     })
     const [path = 'no file'] = globSync(`${folder.path}/*`)
     const own = String(spans[0]?.traceId)

@@ -37,9 +37,16 @@ export type RunningService = AsyncDisposable &
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
   }>
 
-/** The program and its arguments that run a service; with `openFiles`, it may open only so many. Needs Linux. */
-const commandOf = (service: string, openFiles: number | undefined): [string, string[]] => {
-  const main = join(root, `services/${service}/src/main.ts`)
+type Start = Readonly<{
+  /** How many files it may open. Needs Linux. */
+  openFiles?: number
+  /** Start its bundle, which must be made before. */
+  bundled?: boolean
+}>
+
+/** The program and its arguments that run a service. */
+const commandOf = (service: string, { openFiles, bundled = false }: Start): [string, string[]] => {
+  const main = join(root, `services/${service}`, bundled ? 'dist/main.js' : 'src/main.ts')
   if (openFiles === undefined) return [process.execPath, [main]]
   return ['prlimit', [`--nofile=${openFiles}:${openFiles}`, process.execPath, main]]
 }
@@ -48,10 +55,10 @@ const commandOf = (service: string, openFiles: number | undefined): [string, str
 export const startService = async (
   service: 'product' | 'basket',
   environment: Readonly<Record<string, string>>,
-  { openFiles }: Readonly<{ openFiles?: number }> = {},
+  start: Start = {},
 ): Promise<RunningService> => {
   const port = environment['PORT'] ?? String(await freePort())
-  const child = spawn(...commandOf(service, openFiles), {
+  const child = spawn(...commandOf(service, start), {
     env: { ...bareEnvironment(), LOG_FORMAT: 'json', LOG_LEVEL: 'info', ...environment, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

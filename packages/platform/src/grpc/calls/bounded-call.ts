@@ -31,6 +31,8 @@ export class BoundedCall {
   metadata: Metadata | undefined
   /** Whether `serveCalls` records the call, and counts its response. */
   isServed = false
+  /** Whether its response is on the way. */
+  hasSucceeded = false
   readonly #server: CallServer
   readonly #call: ServerInterceptingCallInterface
   readonly #peer: Peer
@@ -65,13 +67,14 @@ export class BoundedCall {
   begin(metadata: Metadata): boolean {
     const { open, limits } = this.#server
     this.metadata = metadata
-    if (!this.#peer.isTrusted) removeIds(metadata)
+    const entries = metadata.toJSON()
+    if (!this.#peer.isTrusted) removeIds(metadata, entries)
     this.client = clientOf(this.#peer, metadata, limits.findClient)
     this.stream.onceClosed(() => {
       open.remove(this)
       this.#record(status.CANCELLED)
     })
-    const error = metadataRefusal(metadata, this.#call.getHost()) ?? open.add(this)
+    const error = metadataRefusal(entries, this.#call.getHost()) ?? open.add(this)
     if (error !== undefined) {
       open.addRefused(this)
       this.refuse(error)

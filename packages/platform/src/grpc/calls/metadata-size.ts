@@ -1,5 +1,8 @@
-import type { Metadata } from '@grpc/grpc-js'
+import type { MetadataValue } from '@grpc/grpc-js'
 import { AppError } from '@shop/kernel/errors.ts'
+
+/** The values of each name. */
+export type Entries = Readonly<Record<string, readonly MetadataValue[]>>
 
 /**
  * The maximum size of the metadata of a call. The protocol recommends 8 KiB. The library has no limit, and that of HTTP/2
@@ -10,8 +13,7 @@ const maxMetadataBytes = 16 * 1024
 /** What HTTP/2 adds for each entry when it measures a header list (RFC 9113 §6.5.2). */
 const entryBytes = 32
 
-const sizeOf = (metadata: Metadata): number => {
-  const entries = metadata.toJSON()
+const sizeOf = (entries: Entries): number => {
   let bytes = 0
   for (const name in entries)
     for (const value of entries[name] ?? []) bytes += name.length + value.length + entryBytes
@@ -25,5 +27,5 @@ const refusal = new AppError(
 )
 
 /** Returns the error with which to refuse a call that has too much metadata. */
-export const metadataRefusal = (metadata: Metadata, host: string): AppError | undefined =>
-  sizeOf(metadata) + host.length > maxMetadataBytes ? refusal : undefined
+export const metadataRefusal = (entries: Entries, host: string): AppError | undefined =>
+  sizeOf(entries) + host.length > maxMetadataBytes ? refusal : undefined

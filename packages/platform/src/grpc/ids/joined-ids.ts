@@ -20,9 +20,10 @@ export const setJoinedIds = (metadata: Metadata, ids: readonly string[]): void =
 
 /** Returns the valid ids of the other requests that wait for the call; undefined, not an empty array, if none. */
 export const joinedIdsIn = (metadata: Metadata): readonly string[] | undefined => {
-  const [plain = ''] = metadata.get(joinedIdsKey)
-  const [spaced = ''] = metadata.get(spacedIdsKey)
-  const texts = [...String(plain).split(' '), ...String(spaced).split('\n')]
+  const [plain] = metadata.get(joinedIdsKey)
+  const [spaced] = metadata.get(spacedIdsKey)
+  if (plain === undefined && spaced === undefined) return undefined
+  const texts = [...String(plain ?? '').split(' '), ...String(spaced ?? '').split('\n')]
   const ids = texts.flatMap((text) => parseRequestId(text) ?? [])
   return ids.length === 0 ? undefined : ids.slice(0, maxJoinedIds)
 }

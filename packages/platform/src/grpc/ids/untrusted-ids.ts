@@ -1,5 +1,6 @@
 import { Metadata } from '@grpc/grpc-js'
 import { requestIdHeader } from '../../request-context.ts'
+import type { Entries } from '../calls/metadata-size.ts'
 import { joinedIdsKeys } from './joined-ids.ts'
 
 const keys = [requestIdHeader, ...joinedIdsKeys, 'traceparent', 'tracestate']
@@ -18,13 +19,13 @@ export const removedIds = (metadata: Metadata): Metadata | undefined => {
 
 /**
  * Removes the ids of requests and traces from the metadata of a call. For every call of a peer that is not trusted, also of
- * services such as health, before anything reads the metadata.
+ * services such as health, before anything reads the metadata. `entries` is its content.
  */
-export const removeIds = (metadata: Metadata): void => {
+export const removeIds = (metadata: Metadata, entries: Entries): void => {
   let removed = nothing
   for (const key of keys) {
-    const values = metadata.get(key)
-    if (values.length === 0) continue
+    const values = entries[key]
+    if (values === undefined) continue
     if (removed === nothing) removed = new Metadata()
     for (const value of values) removed.add(key, value)
     metadata.remove(key)

@@ -1,6 +1,5 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import { type Documentation, describeApi } from '../openapi.ts'
 import { addVary, preferredType } from '../responses/negotiation.ts'
@@ -10,7 +9,12 @@ import { documentationPage, icon, type Service } from './page.ts'
 /** The package contains the files of Swagger UI. Its plugin is not used: docs/decisions/0042-swagger-ui-stays.md. */
 const swaggerUi = dirname(fileURLToPath(import.meta.resolve('@fastify/swagger-ui/static/swagger-ui.css')))
 const ownFiles = join(import.meta.dirname, 'static')
-const files = new Set(['page.css', 'page.js', 'swagger-ui.css', 'swagger-ui-bundle.js'])
+const folders = new Map([
+  ['page.css', ownFiles],
+  ['page.js', ownFiles],
+  ['swagger-ui.css', swaggerUi],
+  ['swagger-ui-bundle.js', swaggerUi],
+])
 
 /** Only what the page needs: its own files, and requests to the service itself. `data:` has icons of Swagger UI. */
 const pagePolicy = [
@@ -27,40 +31,40 @@ const pagePolicy = [
 const options = { schema: { hide: true }, config: { cacheControl: 'no-cache' } } as const
 
 /** The OpenAPI document, under the name that pages link to, and under those of version 0.1.0. */
-const registerDocument = (app: FastifyInstance): void => {
+const registerDocument = (app: FastifyInstance, describe: ReturnType<typeof describeApi>): void => {
   // Created once: it takes milliseconds, and responses that share a buffer share its compressed forms.
   let document: Buffer | undefined
   let yaml: Buffer | undefined
   for (const path of ['/openapi.json', '/docs/json'])
-    app.get(path, options, (_request, reply) => {
-      document ??= Buffer.from(JSON.stringify(app.swagger()))
+    app.get(path, options, async (_request, reply) => {
+      const swagger = await describe()
+      document ??= Buffer.from(JSON.stringify(swagger()))
       return reply.type('application/json; charset=utf-8').send(document)
     })
-  app.get('/docs/yaml', options, (_request, reply) => {
-    yaml ??= Buffer.from(app.swagger({ yaml: true }))
+  app.get('/docs/yaml', options, async (_request, reply) => {
+    const swagger = await describe()
+    yaml ??= Buffer.from(swagger({ yaml: true }))
     return reply.type('application/x-yaml').send(yaml)
   })
 }
 
-const registerFiles = async (app: FastifyInstance): Promise<void> => {
-  app.addHook('onRoute', (route) => {
-    route.config = { ...route.config, ...options.config }
-  })
-  await app.register(fastifyStatic, {
-    root: [ownFiles, swaggerUi],
-    prefix: '/docs/static',
-    decorateReply: false,
-    index: false,
-    cacheControl: false,
-    allowedPath: (path) => files.has(path.slice(1)),
+const registerFiles = (app: FastifyInstance): void => {
+  app.get<{ Params: { '*': string } }>('/docs/static/*', options, async (request, reply) => {
+    const name = request.params['*']
+    const root = folders.get(name)
+    if (root === undefined) return reply.callNotFound()
+    const { default: send } = await import('@fastify/send')
+    const sent = await send(request.raw, name, { root, cacheControl: false })
+    if (sent.type === 'error') throw sent.metadata.error
+    return reply.code(sent.statusCode).headers(sent.headers).send(sent.stream)
   })
 }
 
-const registerPage = async (
+const registerPage = (
   app: FastifyInstance,
   { title, operations = {} }: Documentation,
   related: Service | undefined,
-): Promise<void> => {
+): void => {
   const headers = { ...pageHeaders, 'content-security-policy': pagePolicy }
   const page = Buffer.from(documentationPage({ title, related, operationIds: Object.keys(operations) }))
   app.get('/docs', options, (_request, reply) =>
@@ -68,7 +72,7 @@ const registerPage = async (
   )
   const ownIcon = icon(title)
   app.get('/favicon.ico', options, (_request, reply) => reply.type('image/svg+xml').send(ownIcon))
-  await app.register(registerFiles)
+  registerFiles(app)
 }
 
 /** The links of RFC 8631, by which programs find the documentation. */
@@ -96,18 +100,17 @@ const registerRoot = (app: FastifyInstance, title: string, version: string, rela
  * Serves the OpenAPI document at /openapi.json and a page for people at /docs; `/` leads there. The page links to
  * the documentation of the related service if its URL is known.
  */
-export const serveDocumentation = async (
+export const serveDocumentation = (
   app: FastifyInstance,
   { documentation, version }: Readonly<{ documentation: Documentation; version: string }>,
   relatedUrl: string | undefined,
-): Promise<void> => {
+): void => {
   const { title, relatedTitle } = documentation
   const related =
     relatedTitle === undefined || relatedUrl === undefined
       ? undefined
       : { title: relatedTitle, url: relatedUrl }
-  await describeApi(app, { ...documentation, version })
-  registerDocument(app)
-  await registerPage(app, documentation, related)
+  registerDocument(app, describeApi(app, { ...documentation, version }))
+  registerPage(app, documentation, related)
   registerRoot(app, title, version, related)
 }

@@ -3,6 +3,7 @@ import { type FastifyBaseLogger, type FastifyHttpOptions, LogController } from '
 import { requestIdFrom, requestIdHeader } from '../../request-context.ts'
 import { maxRequestBytes } from '../../transports.ts'
 import { sendError } from '../errors.ts'
+import { schemaController } from '../json/schema-compilers.ts'
 import { connectionErrorHandler } from './connection-errors.ts'
 import { maxSegmentLength, routableTarget } from './request-target.ts'
 import type { TrustedPeers } from './trusted-peers.ts'
@@ -33,6 +34,7 @@ export const fastifyOptions = (
   requestIdHeader: false,
   genReqId: ({ headers, socket }) => requestIdFrom(isTrusted(socket) ? headers[requestIdHeader] : undefined),
   bodyLimit: maxBodyBytes,
+  schemaController,
   http: {
     // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
     headersTimeout: 5_000,

@@ -4,9 +4,10 @@ import { sendAllow, serverMethods } from '../methods.ts'
 import { isUncompressed } from './media-types.ts'
 import type { HeadCheck } from './request-head.ts'
 import { targetRefusal } from './request-target.ts'
+import { routeOf } from './route.ts'
 
 /** Whether the path has no route. `*` is the route of the CORS plugin, which matches every path. */
-const isUnknownPath = ({ is404, routeOptions }: FastifyRequest): boolean => is404 || routeOptions.url === '*'
+const isUnknownPath = (request: FastifyRequest): boolean => request.is404 || routeOf(request).url === '*'
 
 /** The target of `OPTIONS *` is the server (RFC 9110 §9.3.7), that of CONNECT another host (§9.3.6). */
 const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void => {

@@ -12,8 +12,10 @@ export const trustedPeers = (networks: string): TrustedPeers => {
   const isTrusted = networkMatcher(networks)
   const known = new WeakMap<Socket, boolean>()
   return (socket) => {
-    const found = known.get(socket) ?? isTrusted(socket.remoteAddress)
-    known.set(socket, found)
-    return found
+    const found = known.get(socket)
+    if (found !== undefined) return found
+    const trusted = isTrusted(socket.remoteAddress)
+    known.set(socket, trusted)
+    return trusted
   }
 }

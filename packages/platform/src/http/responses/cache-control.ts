@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { routeOf } from '../edge/route.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,7 +17,7 @@ declare module 'fastify' {
  */
 export const setCacheControl = (app: FastifyInstance): void => {
   app.addHook('onSend', (request, reply, _payload, done) => {
-    const declared = reply.statusCode < 400 ? request.routeOptions.config.cacheControl : undefined
+    const declared = reply.statusCode < 400 ? routeOf(request).config.cacheControl : undefined
     void reply.header('cache-control', declared ?? 'no-store')
     done()
   })

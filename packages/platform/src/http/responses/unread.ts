@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../../limits/limits.ts'
 import { clientOf } from '../edge/client.ts'
+import { routeOf } from '../edge/route.ts'
 import { sendError } from '../errors.ts'
 import { isOperational } from '../operations/operation-routes.ts'
 import { responseHolder } from './response-holder.ts'
@@ -32,8 +33,8 @@ const sizeOf = (payload: unknown, reply: FastifyReply): number => {
 }
 
 /** A write has been done, the caller must learn of an error, and monitoring must work when nothing else does. */
-const mustBeSent = ({ method, routeOptions }: FastifyRequest, { statusCode }: FastifyReply): boolean =>
-  method !== 'GET' || statusCode >= 400 || isOperational(routeOptions.url)
+const mustBeSent = (request: FastifyRequest, { statusCode }: FastifyReply): boolean =>
+  request.method !== 'GET' || statusCode >= 400 || isOperational(routeOf(request).url)
 
 /** What describes the response that is replaced by a problem. */
 const headersOfContent = ['etag', 'last-modified', 'accept-ranges', 'content-range', 'content-encoding']
@@ -57,7 +58,7 @@ export const limitUnreadResponses = (app: FastifyInstance, { responses, refuse }
     request.raw.socket.destroy()
   })
   app.addHook('preParsing', (request, reply, _payload, done) => {
-    const isExpensive = request.routeOptions.config.stopsAtEndOfInput === true
+    const isExpensive = routeOf(request).config.stopsAtEndOfInput === true
     if (!isExpensive || !responses.isShareUsed(clientOf(request), smallBytes)) return done()
     // The response would probably be refused: it is not made in the first place.
     void sendError(refuse('response_bytes', 'client'), request, reply)

@@ -2,14 +2,20 @@ import {
   type BatchGetProductsResponse,
   type ListProductsResponse,
   Product as ProductMessage,
+  type ProductResponse,
 } from '@shop/contracts/product/product.ts'
 import { AppError } from '@shop/kernel/errors.ts'
-import { countThatFits, maxResponseBytes, repeatedField } from '@shop/platform/grpc/message-size.ts'
+import {
+  countThatFits,
+  maxResponseBytes,
+  repeatedField,
+  reusingWriter,
+} from '@shop/platform/grpc/message-size.ts'
 import type { Product } from '../../domain/product.ts'
 import { type ProductPage, type ProductSummary, positionOf } from '../../domain/product-reader.ts'
 import { encodeCursor, type Listing } from '../page-cursor.ts'
 import { maskedMessage, productMessage } from './product-message.ts'
-import type { Field } from './read-mask.ts'
+import { allFields, type Field } from './read-mask.ts'
 
 /** Converts a page. It ends early, with a token for the rest, if the response would be too large for clients. */
 export const pageMessage = (listing: Listing, { products, next }: ProductPage): ListProductsResponse => {
@@ -37,16 +43,22 @@ export const wholeResponse = (messages: ProductMessage[]): ProductMessage[] => {
 
 type Fields = ReadonlySet<Field>
 
+const encode = reusingWriter<ProductMessage>((message, writer) => ProductMessage.encode(message, writer))
+
 const encodings = new WeakMap<ProductSummary, Readonly<{ fields: Fields; bytes: Uint8Array }>>()
 
 /** Calls that shared a query have the same products, and share the encoding of each. */
 const encodeOnce = (product: ProductSummary | Product, fields: Fields): Uint8Array => {
   const known = encodings.get(product)
   if (known?.fields === fields) return known.bytes
-  const bytes = ProductMessage.encode(maskedMessage(product, fields)).finish()
+  const bytes = encode(maskedMessage(product, fields))
   encodings.set(product, { fields, bytes })
   return bytes
 }
+
+/** Encodes the product of a read. That of a write is not shared. */
+export const sharedResponse = (product: Product): ProductResponse =>
+  repeatedField(1, [encodeOnce(product, allFields)]) as unknown as ProductResponse
 
 /** Encodes the products. Throws like `wholeResponse`. */
 export const batchResponse = (

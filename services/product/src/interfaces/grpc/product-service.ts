@@ -9,7 +9,7 @@ import { byId, lowestStockFirst } from '../../domain/product-reader.ts'
 import { decodeCursor, type Listing } from '../page-cursor.ts'
 import { pageLimits } from '../page-limits.ts'
 import { messageChanges, messageFields, productMessage } from './product-message.ts'
-import { batchResponse, pageMessage, wholeResponse } from './product-messages.ts'
+import { batchResponse, pageMessage, sharedResponse, wholeResponse } from './product-messages.ts'
 import { maskedFields } from './read-mask.ts'
 import { sharedPages } from './shared-pages.ts'
 
@@ -106,9 +106,7 @@ export const productService = (use: UseCases): Service => ({
   ...writes(use),
   ...lists(use),
 
-  getProduct: async ({ id }, context) => ({
-    product: productMessage(await use.getProduct({ id: productId(id) }, context)),
-  }),
+  getProduct: async ({ id }, context) => sharedResponse(await use.getProduct({ id: productId(id) }, context)),
 
   batchGetProducts: async ({ ids, readMask }, context) => {
     const fields = maskedFields(readMask)

@@ -18,7 +18,7 @@ const paths = {
 } as const satisfies Record<Field, string>
 
 const fields = Object.keys(paths) as readonly Field[]
-const allFields: ReadonlySet<Field> = new Set(fields)
+export const allFields: ReadonlySet<Field> = new Set(fields)
 const fieldOfPath = new Map<string, Field>(fields.map((field) => [paths[field], field]))
 const knownPaths = [...fieldOfPath.keys()].join(', ')
 

@@ -51,6 +51,7 @@ export const createPageSender = ({ isWhole = false } = {}) => {
       body = bodyOf(reply, listing, page)
       bodies.set(page.products, body)
     }
-    return reply.type('application/json; charset=utf-8').send(body)
+    void reply.type('application/json; charset=utf-8')
+    return body
   }
 }
