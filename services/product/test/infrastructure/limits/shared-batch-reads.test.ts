@@ -109,7 +109,7 @@ describe('reads of several ids', () => {
     await Promise.all(calls)
     assert.deepEqual(
       statements.map(([first]) => first),
-      [0, 1_000, 2_000, 7_000, 3_000, 4_000, 5_000],
+      [0, 1_000, 7_000, 2_000, 3_000, 4_000, 5_000],
     )
   })
 })
