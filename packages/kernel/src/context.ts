@@ -8,7 +8,10 @@ export type Context = Readonly<{
   client?: string | undefined
   /** The same for every repetition of a request. Undefined if the caller sent no key. */
   idempotencyKey?: string | undefined
-  /** Aborts when the caller no longer waits. Reads may then stop early. */
+  /**
+   * Aborts when the caller no longer waits. Reads may then stop early. It is made when it is read: a copy made by `{ ...context }`
+   * has none.
+   */
   signal?: AbortSignal | undefined
 }>
 

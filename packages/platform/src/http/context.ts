@@ -12,15 +12,14 @@ class HttpContext implements Context, RequestContext {
   readonly requestId: string
   readonly principal = anonymous
   readonly client: string | undefined
-  readonly stopsAtEndOfInput: boolean
-  /** Whether the caller no longer waits for the response. */
-  isAbandoned = false
+  readonly #stopsAtEndOfInput: boolean
+  #isAbandoned = false
   #controller: AbortController | undefined
 
   constructor(request: FastifyRequest) {
     this.requestId = request.id
     this.client = clientOf(request)
-    this.stopsAtEndOfInput = routeOf(request).config.stopsAtEndOfInput === true
+    this.#stopsAtEndOfInput = routeOf(request).config.stopsAtEndOfInput === true
   }
 
   /**
@@ -30,12 +29,21 @@ class HttpContext implements Context, RequestContext {
    */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
-    if (this.isAbandoned) this.#controller.abort(callerGoneError)
+    if (this.#isAbandoned) this.#controller.abort(callerGoneError)
     return this.#controller.signal
   }
 
+  get stopsAtEndOfInput(): boolean {
+    return this.#stopsAtEndOfInput
+  }
+
+  /** Whether the caller no longer waits for the response. */
+  get isAbandoned(): boolean {
+    return this.#isAbandoned
+  }
+
   abandon(): void {
-    this.isAbandoned = true
+    this.#isAbandoned = true
     this.#controller?.abort(callerGoneError)
   }
 }
