@@ -16,8 +16,8 @@ const body = `{"name":[${Array.from({ length: 80_000 }, () => '[]').join(',')}]}
 const requests = {
   'pages of 1,000 products': {
     status: 200,
-    /** Most wait for a connection to PostgreSQL. Nothing is refused. */
-    concurrency: sized(40, 10),
+    /** More wait for a connection to PostgreSQL than have one. */
+    concurrency: 10,
     textOf: (index: number) =>
       `GET /products/low-stock-${300_000 + index}?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n`,
   },
