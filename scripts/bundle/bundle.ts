@@ -50,7 +50,7 @@ for (const service of process.argv.slice(2)) {
     // The images keep the licenses in node_modules.
     legalComments: 'none',
     // That of the project is not in the build context of the images.
-    tsconfigRaw: { compilerOptions: { target: 'es2025', verbatimModuleSyntax: true } },
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
     banner: { js: head },
     external,
     plugins: [keepPaths(outdir)],
