@@ -51,6 +51,11 @@ const lockedPackages = lockedPackagesOf('package-lock.json')
 /** Of a baseline that only `make bench` installs. */
 const lockedBaseline = lockedPackagesOf('bench/baselines/nest/package-lock.json')
 
+it('what the images do not have is no production dependency, which the bill of materials lists', () => {
+  for (const workspace of ['.', 'bench', 'tests/client', 'scripts/bundle'])
+    assert.equal(JSON.parse(read(`${workspace}/package.json`)).dependencies, undefined, workspace)
+})
+
 describe('the lock files', () => {
   const fromRegistry = [lockedPackages, lockedBaseline]
     .flatMap((packages) => Object.entries(packages))

@@ -47,7 +47,10 @@ for (const service of process.argv.slice(2)) {
     minifySyntax: true,
     sourcemap: 'linked',
     sourcesContent: false,
+    // The images keep the licenses in node_modules.
     legalComments: 'none',
+    // That of the project is not in the build context of the images.
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
     banner: { js: head },
     external,
     plugins: [keepPaths(outdir)],

@@ -1,5 +1,8 @@
-/** A timer this late means that the process itself was stalled, by its own work or for lack of CPU time. */
-const stallMs = 50
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { stallMs } from '@shop/platform/resilience/deadline.ts'
+
+/** Each timer sets the next one. In a request, all of them would keep its context. */
+const outsideOfRequests = AsyncLocalStorage.snapshot()
 
 type Deadline = { due: number; isExtended: boolean; readonly expire: () => void }
 
@@ -30,7 +33,7 @@ export const sharedDeadlines = (ms: number) => {
   const schedule = (due: number): void => {
     isScheduled = true
     // A command in flight keeps the process alive by its socket.
-    setTimeout(check, due - performance.now(), due).unref()
+    outsideOfRequests(() => setTimeout(check, due - performance.now(), due).unref())
   }
   const check = (timerDue: number): void => {
     const now = performance.now()

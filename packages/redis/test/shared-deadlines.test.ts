@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { requestContext } from '@shop/platform/request-context.ts'
 import { sharedDeadlines } from '../src/shared-deadlines.ts'
 
 const block = (ms: number) => {
@@ -23,6 +24,17 @@ describe('shared deadlines', () => {
     assert.deepEqual(expired, ['first', 'later'])
     start('again')
     while (expired.length < 3) await delay(1)
+  })
+
+  it('expire outside of every request', async () => {
+    const deadlines = sharedDeadlines(10)
+    const requests: unknown[] = []
+    const start = () => deadlines.start(() => requests.push(requestContext.getStore()))
+    requestContext.run({ requestId: 'req-1' }, start)
+    await delay(5)
+    requestContext.run({ requestId: 'req-2' }, start)
+    while (requests.length < 2) await delay(1)
+    assert.deepEqual(requests, [undefined, undefined])
   })
 
   it('are extended once if the event loop was blocked when they passed', async () => {

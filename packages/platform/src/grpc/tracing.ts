@@ -50,7 +50,7 @@ export const inServerSpan = <Result>(
   { method, metadata, requestId }: Readonly<{ method: string; metadata: Metadata; requestId: string }>,
   serve: () => Promise<Result>,
 ): Promise<Result> => {
-  // To read the ids takes time, also if nobody uses them.
+  // Reading the ids would take time for nothing.
   if (!isTracing()) return serve()
   const removed = removedIds(metadata)
   const caller = {

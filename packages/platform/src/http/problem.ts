@@ -87,7 +87,6 @@ const problem = (
 })
 
 const rejections: Readonly<Record<number, Pick<Problem, 'code' | 'detail'>>> = {
-  403: { code: 'forbidden', detail: 'the path is not allowed' },
   404: { code: 'not_found', detail: 'path not found' },
   408: { code: 'invalid', detail: 'the request was not received in time' },
   405: {

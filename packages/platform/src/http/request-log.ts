@@ -51,7 +51,7 @@ type Line = Readonly<{
   cause?: string | undefined
 }>
 
-/** The fields of the request's line as JSON. Made by hand: `JSON.stringify` takes 0.5 µs more, and 900 bytes. */
+/** The fields of the request's line as JSON. Made by hand: `JSON.stringify` takes 0.4 µs and 900 bytes more. */
 const lineOf = (request: FastifyRequest, { route, path, status, elapsedMs, cause }: Line): string =>
   `"request_id":${jsonText(request.id)}${optional('client_request_id', clientRequestId(request))},"method":"${request.method}","route":${jsonText(route)}${optional('path', path)},"status":${status},"duration_ms":${Math.round(elapsedMs * 100) / 100}${optional('cause', cause)}`
 

@@ -4,13 +4,13 @@ import type { Step } from '../pipeline.ts'
 import type { Metrics } from './metrics.ts'
 
 /** Receives the outcome of a call (`ok` or the code of the error) and its duration. */
-type Record = (outcome: string, seconds: number) => void
+type Recorder = (outcome: string, seconds: number) => void
 
 /** Returns a function that settles like `call`, and records each call. */
 export const recorded =
   <Input extends readonly unknown[], Result>(
     call: (...input: Input) => Promise<Result>,
-    record: Record,
+    record: Recorder,
   ): ((...input: Input) => Promise<Result>) =>
   async (...input) => {
     const started = performance.now()

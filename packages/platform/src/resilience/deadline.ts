@@ -1,7 +1,7 @@
 import { AppError } from '@shop/kernel/errors.ts'
 
 /** A timer this late means that the process itself was stalled, by its own work or for lack of CPU time. */
-const stallMs = 50
+export const stallMs = 50
 
 /**
  * Settles like `operation`, or rejects with `unavailable` and `message` after `ms`. For operations without a

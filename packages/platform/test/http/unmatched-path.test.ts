@@ -10,6 +10,8 @@ const startThings = () =>
       app.get('/things/:thing_id', async () => 'a thing')
       app.get('/things/top-:n', async () => 'the first things')
       app.put('/things/:thing_id/parts/:part_id', async () => 'a part')
+      const config = { stopsAtEndOfInput: true }
+      app.get('/files/*', { config }, async (_request, reply) => reply.callNotFound())
     },
   })
 
@@ -37,6 +39,10 @@ describe('the log line of a request', () => {
       '/things/:thing_id/parts/:part_id/x',
     ])
     assert.deepEqual(await logged('//things//ann@example.com'), ['unmatched', '//things//:thing_id'])
+  })
+
+  it('has no route either if the route passes the request on to that for unknown paths', async () => {
+    assert.deepEqual(await logged('/files/no.css'), ['unmatched', '/files/*'])
   })
 
   it('with a route has no path, which may contain a user id', async () => {

@@ -78,11 +78,11 @@ export class PreparedQuery {
   }
 
   handleDataRow({ fields }: Readonly<{ fields: readonly (string | null)[] }>): void {
-    const { shape } = this.#statement
-    if (shape === undefined || this.#unreadable !== undefined) return
-    const { columns, parsers } = shape
+    if (this.#unreadable !== undefined) return
     const row: Record<string, unknown> = {}
     try {
+      // If it were unknown, the statement would fail, and not lose rows.
+      const { columns, parsers } = this.#statement.shape as Shape
       for (let index = 0; index < columns.length; index++) {
         const text = fields[index]
         row[columns[index] as string] = text == null ? null : parsers[index]?.(text)

@@ -23,8 +23,6 @@ const isDecodable = (path: string): boolean => {
 
 const refusalOfTarget = (target: string): Refusal | undefined => {
   if (target.includes('#')) return fragment
-  // Nearly all targets, without a look for the path: 0.1 µs.
-  if (target.length <= maxSegmentLength && !target.includes('%')) return undefined
   const path = pathOf(target)
   if (path.includes('%') && !isDecodable(path)) return badPath
   if (path.length > maxSegmentLength && path.split('/').some(({ length }) => length > maxSegmentLength))

@@ -40,7 +40,7 @@ const compilersFactory = {
 
 /**
  * Compiles each schema when the first request or response needs it. Most are for statuses that are rarely sent, and
- * compiling all takes a fifth of the CPU time of a start. The tests of the OpenAPI examples need each of them.
+ * compiling all takes a tenth of the CPU time of a start. The tests of the OpenAPI examples need each of them.
  */
 // Fastify's type of a validator compiler is that of its own AJV, which is not loaded.
 export const schemaController = { compilersFactory } as unknown as NonNullable<

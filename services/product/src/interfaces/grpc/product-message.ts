@@ -6,21 +6,7 @@ import type {
 import { centsFromDecimal, decimalFromCents } from '@shop/kernel/money.ts'
 import type { Product, ProductFields } from '../../domain/product.ts'
 import type { ProductSummary } from '../../domain/product-reader.ts'
-import type { Field } from './read-mask.ts'
-
-export const productMessage = (product: Product): ProductMessage =>
-  ({
-    id: product.id,
-    name: product.name,
-    description: product.description,
-    price: decimalFromCents(product.price),
-    stock: product.stock,
-    category: product.category,
-    createdAt: product.createdAt.toISOString(),
-    updatedAt: product.updatedAt.toISOString(),
-    version: product.version,
-    groupId: product.groupId ?? '',
-  }) satisfies Record<keyof Product, unknown>
+import { allFields, type Field } from './read-mask.ts'
 
 /** The message with only these fields. The others have their defaults, which are not sent. */
 export const maskedMessage = (
@@ -39,6 +25,8 @@ export const maskedMessage = (
     version: fields.has('version') ? product.version : 0,
     groupId: fields.has('groupId') ? (product.groupId ?? '') : '',
   }) satisfies Record<keyof Product, unknown>
+
+export const productMessage = (product: Product): ProductMessage => maskedMessage(product, allFields)
 
 export const messageFields = (message: CreateProductRequest): ProductFields => ({
   name: message.name,
