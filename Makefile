@@ -167,6 +167,7 @@ $(NEST)/node_modules/.installed: $(NEST)/package-lock.json $(INSTALLED)
 
 bench: $(NEST)/node_modules/.installed ## Compare the services with others, such as NestJS, and with the limits of the machine (45 minutes; takes ONLY, CONNECTIONS, CANDIDATES, ROUNDS, SECONDS, RATES, PRODUCTS; needs PostgreSQL and Redis)
 	@tsc -p $(NEST)
+	@node scripts/bundle/bundle.ts $(BUNDLED)
 	@node bench/compare.ts
 	@[ -n "$${ONLY:-}$${CONNECTIONS:-}$${CANDIDATES:-}$${RATES:-}" ] || { node bench/overhead.ts; node bench/growth.ts; }
 

@@ -21,9 +21,13 @@ export const measureStarts = async (shop: Shop, settings: Settings): Promise<Rec
   const logs = { LOG_FILE: join(shop.folder, 'starts.log') }
   // A basket service is ready without the product service.
   const called = { PRODUCT_SERVICE_URL: '127.0.0.1:1' }
+  const product = { ...ours, DATABASE_URL: shop.databaseUrl }
+  const basket = { ...ours, REDIS_URL: redisUrl, ...called }
   const starts = {
-    'product service': () => startProgram('product', { ...ours, DATABASE_URL: shop.databaseUrl }),
-    'basket service': () => startProgram('basket', { ...ours, REDIS_URL: redisUrl, ...called }),
+    'product service': () => startProgram('product', product),
+    'product service, from sources': () => startProgram('productSources', product),
+    'basket service': () => startProgram('basket', basket),
+    'basket service, from sources': () => startProgram('basketSources', basket),
     'obvious products': () => startProgram('obviousProduct', obvious),
     'obvious products with logs': () => startProgram('obviousProduct', { ...obvious, ...logs }),
     'obvious baskets': () => startProgram('obviousBasket', { ...obvious, ...called }),

@@ -27,12 +27,16 @@ export const productionSettings = (folder: string) => ({
   NEW_BASKETS_PER_HOUR: '0',
 })
 
-const service = (name: string) => ({ script: `services/${name}/src/main.ts`, readyPath: '/health/ready' })
+/** The bundle that the images run. */
+const service = (name: string) => ({ script: `services/${name}/dist/main.js`, readyPath: '/health/ready' })
+const sources = (name: string) => ({ ...service(name), script: `services/${name}/src/main.ts` })
 
 /** The programs of each candidate: how it is started, and the path that tells when it is ready. */
 const programs = {
   product: service('product'),
   basket: service('basket'),
+  productSources: sources('product'),
+  basketSources: sources('basket'),
   obviousProduct: { script: 'bench/baselines/obvious-products.ts', readyPath: '/products/1' },
   obviousBasket: { script: 'bench/baselines/obvious-baskets.ts', readyPath: '/health' },
   nest: { script: 'bench/baselines/nest/dist/main.js', readyPath: '/products/1' },
@@ -45,9 +49,9 @@ type Program = keyof typeof programs
 /** Starts a program on free ports. It logs to files in `folder`, the obvious ones if their LOG_FILE is set. */
 export const startProgram = async (program: Program, environment: Environment) => {
   const { script, readyPath } = programs[program]
-  if (program === 'nest' && !existsSync(join(root, script)))
+  if (!existsSync(join(root, script)))
     throw new OperatorError(
-      'Run this with make bench, which installs and compiles the NestJS implementation.',
+      'Run this with make bench, which bundles the services, and installs and compiles the NestJS implementation.',
     )
   const grpcPort = String(await freePort())
   const server = await startServer(script, await freePort(), readyPath, {

@@ -27,9 +27,11 @@ const redirectionOf = (error: unknown) => {
 const createNodeRunner = (errors: StoreErrors, overdue: Set<ClusterNode>, onOverdue: () => void) => {
   const guards = new WeakMap<ClusterNode, ReturnType<typeof createCommandGuard>>()
   const createGuard = (node: ClusterNode) =>
-    createCommandGuard(errors, (isOverdue) => {
-      overdue[isOverdue ? 'add' : 'delete'](node)
-      if (isOverdue) onOverdue()
+    createCommandGuard(errors, {
+      onOverdue: (isOverdue) => {
+        overdue[isOverdue ? 'add' : 'delete'](node)
+        if (isOverdue) onOverdue()
+      },
     })
   return async <Reply>(node: ClusterNode | undefined, command: Command<Reply>): Promise<Reply> => {
     const client = node?.client
@@ -59,26 +61,45 @@ const withAsking =
     return reply
   }
 
-/** Returns a function that runs a command on the primary that owns the key, and follows redirections. */
-const createRouter = (
+/** Returns a function that runs a command where its redirection leads, and where further ones do. */
+const createFollower = (
   topology: Topology,
   runOnNode: ReturnType<typeof createNodeRunner>,
   { unavailable }: StoreErrors,
 ) => {
-  return async <Reply>(key: string, command: Command<Reply>): Promise<Reply> => {
-    let node = topology.primaryOf(key)
-    let asking = false
-    for (let left = maxRedirections; ; left--) {
+  return async <Reply>(key: string, command: Command<Reply>, redirected: unknown): Promise<Reply> => {
+    let error = redirected
+    for (let left = maxRedirections; left > 0; left--) {
+      const redirection = redirectionOf(error)
+      if (!redirection) throw error
+      const asking = redirection.kind === 'ASK'
+      if (!asking) await topology.locate(key).catch((cause) => Promise.reject(unavailable(cause)))
+      const node = asking ? topology.nodeAt(redirection.address) : topology.primaryOf(key)
       try {
         return await runOnNode(node, asking ? withAsking(command) : command)
-      } catch (error) {
-        const redirection = redirectionOf(error)
-        if (!redirection) throw error
-        if (left === 0) throw unavailable(error)
-        asking = redirection.kind === 'ASK'
-        if (!asking) await topology.locate(key).catch((cause) => Promise.reject(unavailable(cause)))
-        node = asking ? topology.nodeAt(redirection.address) : topology.primaryOf(key)
+      } catch (next) {
+        error = next
       }
+    }
+    throw redirectionOf(error) ? unavailable(error) : error
+  }
+}
+
+/** Returns a function that runs a command on the primary that owns the key. With redirections, it takes no longer. */
+const createRouter = (
+  topology: Topology,
+  runOnNode: ReturnType<typeof createNodeRunner>,
+  errors: StoreErrors,
+) => {
+  const follow = createFollower(topology, runOnNode, errors)
+  return async <Reply>(key: string, command: Command<Reply>): Promise<Reply> => {
+    const started = performance.now()
+    try {
+      return await runOnNode(topology.primaryOf(key), command)
+    } catch (error) {
+      if (!redirectionOf(error)) throw error
+      const leftMs = commandTimeoutMs - (performance.now() - started)
+      return withDeadline(leftMs, errors.timeoutMessage, follow(key, command, error))
     }
   }
 }
@@ -97,7 +118,6 @@ export const openCluster = (
   const overdue = new Set<ClusterNode>()
   const topology = openTopology({ configured, config, outageLog, overdue, onChange })
   const runOnNode = createNodeRunner(errors, overdue, topology.refresh)
-  const route = createRouter(topology, runOnNode, errors)
   const runOnAll = async <Reply>(command: Command<Reply>) => {
     const primaries = topology.primaries()
     if (!primaries) throw errors.unavailable()
@@ -105,7 +125,7 @@ export const openCluster = (
   }
 
   return {
-    run: (key, command) => withDeadline(commandTimeoutMs, errors.timeoutMessage, route(key, command)),
+    run: createRouter(topology, runOnNode, errors),
     runOnAll,
     ping: () => runOnAll(checkServing(errors)),
     keyOnEach: (prefix) => {

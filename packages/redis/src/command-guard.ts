@@ -1,6 +1,6 @@
 import { AppError } from '@shop/kernel/errors.ts'
-import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { refusalOf, withoutArguments } from './error-reply.ts'
+import { sharedDeadlines } from './shared-deadlines.ts'
 
 export const commandTimeoutMs = 500
 
@@ -29,39 +29,66 @@ export type StoreErrors = ReturnType<typeof storeErrors>
  */
 const notOutages: ReadonlySet<string | undefined> = new Set(['ERR', 'WRONGTYPE', 'NOSCRIPT', 'MOVED', 'ASK'])
 
+type Watchers = Readonly<{
+  /** Called with true when a command becomes overdue, and with false when none is any more. */
+  onOverdue?: (isOverdue: boolean) => void
+  /** Called with each error before the command rejects with it. */
+  onError?: (error: unknown) => void
+}>
+
+/** Counts the commands that are overdue. */
+const createOverdueCount = (onOverdue: (isOverdue: boolean) => void) => {
+  let count = 0
+  return {
+    isOverdue: () => count > 0,
+    add: (change: 1 | -1): void => {
+      const wasOverdue = count > 0
+      count += change
+      if (count > 0 !== wasOverdue) onOverdue(!wasOverdue)
+    },
+  }
+}
+
 /**
  * Returns a function that sends a command and waits for the reply until the deadline. While a command is overdue, further
- * commands fail at once, so that nothing queues behind a hung server and its idle connection times out. `onOverdue` is
- * called with true when a command becomes overdue, and with false when none is any more.
+ * commands fail at once, so that nothing queues behind a hung server and its idle connection times out.
  */
 export const createCommandGuard = (
   { timeoutMessage, notResponding, unavailable }: StoreErrors,
-  onOverdue: (isOverdue: boolean) => void = () => {},
+  { onOverdue = () => {}, onError = () => {} }: Watchers = {},
 ) => {
-  let overdue = 0
-  return async <Reply>(send: () => Promise<Reply>): Promise<Reply> => {
-    if (overdue > 0) throw notResponding()
+  const deadlines = sharedDeadlines(commandTimeoutMs)
+  const overdue = createOverdueCount(onOverdue)
+  const publicErrorOf = (error: unknown): unknown => {
+    if (error instanceof AppError) return error
+    return notOutages.has(refusalOf(error)) ? withoutArguments(error) : unavailable(error)
+  }
+
+  return <Reply>(send: () => Promise<Reply>): Promise<Reply> => {
+    if (overdue.isOverdue()) return Promise.reject(notResponding())
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>()
     const command = send()
-    let settled = false
-    let late = false
-    const settle = () => {
-      settled = true
-      if (!late) return
-      overdue -= 1
-      if (overdue === 0) onOverdue(false)
+    let isLate = false
+    const deadline = deadlines.start(() => {
+      isLate = true
+      overdue.add(1)
+      reject(new AppError('unavailable', timeoutMessage))
+    })
+    const end = () => {
+      if (isLate) overdue.add(-1)
+      else deadlines.end(deadline)
     }
-    void command.then(settle, settle)
-    try {
-      return await withDeadline(commandTimeoutMs, timeoutMessage, command)
-    } catch (error) {
-      if (!settled) {
-        late = true
-        overdue += 1
-        if (overdue === 1) onOverdue(true)
-      }
-      if (error instanceof AppError) throw error
-      if (notOutages.has(refusalOf(error))) throw withoutArguments(error)
-      throw unavailable(error)
+    const succeed = (reply: Reply) => {
+      end()
+      resolve(reply)
     }
+    const fail = (cause: unknown) => {
+      end()
+      const error = publicErrorOf(cause)
+      if (!isLate) onError(error)
+      reject(error)
+    }
+    command.then(succeed, fail)
+    return promise
   }
 }

@@ -79,18 +79,13 @@ export const connectToServer = (
   onDemotion: () => void,
 ): RedisConnection => {
   const { client, reconnect, close } = openClient(target, config, logger, outageLog)
-  const guard = createCommandGuard(storeErrors(config.storeName))
-  const run = async <Reply>(command: Command<Reply>) => {
-    try {
-      return await guard(() => command(client))
-    } catch (error) {
-      if (isDemotion(error)) {
-        reconnect()
-        onDemotion()
-      }
-      throw error
-    }
+  const onError = (error: unknown) => {
+    if (!isDemotion(error)) return
+    reconnect()
+    onDemotion()
   }
+  const guard = createCommandGuard(storeErrors(config.storeName), { onError })
+  const run = <Reply>(command: Command<Reply>) => guard(() => command(client))
   return {
     run: (_key, command) => run(command),
     runOnAll: async (command) => [await run(command)],

@@ -1,11 +1,8 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ErrorReply, type RedisClientType } from '@redis/client'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { openCluster } from './cluster.ts'
 import { storeErrors } from './command-guard.ts'
 import {
+  type Command,
   type Connections,
   createOutageLogs,
   type OutageLog,
@@ -15,10 +12,9 @@ import {
 import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
 import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
 import { checkReplicas, createReplicaWait } from './replicas.ts'
+import { type CompareAndSetResult, compareAndSet } from './scripts/compare-and-set.ts'
 import { connectToServer } from './server.ts'
 import { type Attempt, checkAccess, unknownEviction, writeAttempts, writeDefectOf } from './write-check.ts'
-
-type CompareAndSetResult = Readonly<{ done: boolean; found: string | null }>
 
 /** A store of expiring keys, on one server or a cluster. Every promise may reject with `unavailable`. */
 export type RedisStore = AsyncDisposable &
@@ -51,28 +47,11 @@ export type RedisStore = AsyncDisposable &
     connections: () => Connections
   }>
 
-const script = readFileSync(join(import.meta.dirname, 'compare-and-set.lua'), 'utf8')
-const scriptDigest = createHash('sha1').update(script).digest('hex')
-
-/**
- * Runs the script. If the server does not have it (for example after a restart), loads it and runs it again. EVAL instead
- * would not work on a node that is importing the slot: without a second ASKING, the node refuses it and never loads the
- * script.
- */
-const runScript = async (
-  client: RedisClientType,
-  key: string,
-  ...values: string[]
-): Promise<CompareAndSetResult> => {
-  const run = () =>
-    client.sendCommand<[number, string | null]>(['EVALSHA', scriptDigest, '1', key, ...values])
-  const [done, found] = await run().catch(async (error: unknown) => {
-    if (!(error instanceof ErrorReply && error.message.startsWith('NOSCRIPT'))) throw error
-    await client.scriptLoad(script)
-    return run()
-  })
-  return { done: done === 1, found }
-}
+/** `client.get()` takes 0.5 µs more of 2 µs, and 1.2 of 3.5 kB. */
+const get =
+  (key: string): Command<string | null> =>
+  (client) =>
+    client.sendCommand<string | null>(['GET', key])
 
 /** What requests send. An expected value of a key that does not exist makes the script change nothing. */
 const attemptsOf = (
@@ -81,9 +60,9 @@ const attemptsOf = (
   waitsForReplicas: boolean,
 ): readonly Attempt[] => [
   ...writeAttempts(writes),
-  (key) => writes.run(key, (client) => runScript(client, key, 'expected', '', '1')),
+  (key) => writes.run(key, (client) => compareAndSet(client, key, 'expected', '', '1')),
   ...(waitsForReplicas ? [(key: string) => writes.run(key, (client) => client.wait(0, 1))] : []),
-  (key) => reads.run(key, (client) => client.get(key)),
+  (key) => reads.run(key, get(key)),
 ]
 
 const addConnections = (one: Connections, other: Connections): Connections => ({
@@ -120,11 +99,11 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 
   return {
-    get: (key) => reads.run(key, (client) => client.get(key)),
+    get: (key) => reads.run(key, get(key)),
     compareAndSet: (key, expected, value, ttlSeconds) =>
       writes.run(key, async (client) => {
         const connection = client.socketEpoch
-        const compared = await runScript(client, key, expected ?? '', value ?? '', String(ttlSeconds))
+        const compared = await compareAndSet(client, key, expected ?? '', value ?? '', String(ttlSeconds))
         if (waitsForReplicas && compared.done) await waitForReplicas(client, connection)
         return compared
       }),

@@ -47,6 +47,20 @@ export const runBatch = async <Item, Result>(
   }
 }
 
+/** Calls `run` once after the current turn of the event loop, however often it is scheduled. */
+const afterTurn = (run: () => void) => {
+  let isScheduled = false
+  const runOnce = (): void => {
+    isScheduled = false
+    run()
+  }
+  const schedule = (): void => {
+    if (!isScheduled) setImmediate(runOnce)
+    isScheduled = true
+  }
+  return { schedule, isScheduled: () => isScheduled }
+}
+
 /**
  * Processes items in batches: all that arrive while the slots are busy share the next one. They wait in a bounded queue
  * that takes the clients in turn. A batch begins after the current turn of the event loop, so that all items of this turn
@@ -56,7 +70,7 @@ export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result
   const { run, slots, maxBatchSize, sizeOf, startsAtOnce = false } = options
   const waiting = waitingItems<Item, Result>(options, sizeOf)
   let busy = 0
-  /** The item for which a batch begins after this turn. */
+  /** An item that has come while nothing ran: the next batch begins with it. */
   let first: Entry<Item, Result> | undefined
 
   /** Runs the next batch in a slot that has been taken, or gives the slot back. */
@@ -74,15 +88,20 @@ export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result
       runNext()
     } while (waiting.length() > 0)
   }
+  const turn = afterTurn(begin)
 
   return {
     /** Rejects with `rate_limited` or `unavailable`, and then the item is in no batch. */
     add: (item: Item): Promise<Result> => {
-      if (first !== undefined || busy === slots) return waiting.add(item)
+      if (busy > 0 || turn.isScheduled()) {
+        const result = waiting.add(item)
+        if (busy < slots) turn.schedule()
+        return result
+      }
       const { entry, promise } = entryOf<Item, Result>(item)
       first = entry
-      if (startsAtOnce && busy === 0) begin()
-      else setImmediate(begin)
+      if (startsAtOnce) begin()
+      else turn.schedule()
       return promise
     },
   }
