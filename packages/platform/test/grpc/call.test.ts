@@ -138,12 +138,12 @@ describe('a gRPC call', () => {
     const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     const from = (requestId: string) => requestContext.run({ requestId }, () => find(7))
     await Promise.all(['a', 'b', 'a', 'c'].map(from))
-    await from('d')
     await Promise.all(['my id', 'with  two', 'e', 'a, b'].map(from))
+    await from('d')
     assert.deepEqual(seen, [
       ['a', ['b', 'c']],
-      ['d', undefined],
       ['my id', ['e', 'with  two', 'a, b']],
+      ['d', undefined],
     ])
     assert.equal(service.lines.length, 3)
   })

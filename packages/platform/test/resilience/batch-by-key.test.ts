@@ -48,6 +48,21 @@ describe('concurrent calls', () => {
     assert.deepEqual(linksByName, { load: [], 'request 0': [], 'request 1': first, 'request 2': first })
   })
 
+  it('are loaded at once after a call that was alone, and share loads again as soon as there are several', async () => {
+    const loads: (readonly number[])[] = []
+    const load = async (keys: readonly number[]) => {
+      loads.push(keys)
+      return [...keys]
+    }
+    const find = batchByKey({ load, slots: 2, maxBatchSize: 100 })
+    await find(1)
+    const alone = find(2)
+    assert.deepEqual(loads, [[1], [2]])
+    await Promise.all([alone, find(3), find(4)])
+    await Promise.all([5, 6].map(find))
+    assert.deepEqual(loads, [[1], [2], [3, 4], [5, 6]])
+  })
+
   it('wait for a free slot, and then share batches of limited size', async () => {
     const pending: (() => void)[] = []
     const loads: (readonly number[])[] = []
