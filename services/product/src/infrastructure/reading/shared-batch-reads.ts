@@ -1,6 +1,6 @@
 import { kindOf } from '@shop/kernel/errors.ts'
 import { type BatchesOptions, createBatches, type Outcome } from '@shop/platform/limits/batches/batches.ts'
-import { UnreadableRow } from '@shop/postgres/errors.ts'
+import { isDamagedRow } from './damaged-row.ts'
 
 type Row = Readonly<{ id: number }>
 type Rows = readonly Row[]
@@ -22,10 +22,6 @@ const readAlone = async ({ load, ids }: Call): Promise<Outcome<Rows>> => {
   }
 }
 
-/** Whether each statement would fail. A row that cannot be read is `unavailable` too. */
-const isOutage = (error: unknown): boolean =>
-  kindOf(error) === 'unavailable' && !(error instanceof Error && error.cause instanceof UnreadableRow)
-
 /** Reads the rows of all calls by one statement. If one of them cannot be read, it fails only the calls that asked for it. */
 const readTogether = async (load: Load<Row>, calls: readonly Call[]): Promise<Outcome<Rows>[]> => {
   const ids = new Set(calls.flatMap((call) => [...call.ids]))
@@ -33,7 +29,7 @@ const readTogether = async (load: Load<Row>, calls: readonly Call[]): Promise<Ou
     const found = new Map((await load([...ids])).map((row) => [row.id, row]))
     return calls.map((call) => ({ value: rowsOf(call, found) }))
   } catch (error) {
-    if (isOutage(error)) return calls.map(() => ({ error }))
+    if (kindOf(error) === 'unavailable' && !isDamagedRow(error)) return calls.map(() => ({ error }))
     const outcomes: Outcome<Rows>[] = []
     for (const call of calls) outcomes.push(await readAlone(call))
     return outcomes
