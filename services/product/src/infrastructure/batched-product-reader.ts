@@ -4,6 +4,7 @@ import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import type { Product } from '../domain/product.ts'
 import type { ProductListing, ProductReader } from '../domain/product-reader.ts'
 import { type PoolShares, poolShares, readDeadlineMs, smallPage } from './limits/pool-shares.ts'
+import { isDamagedRow } from './reading/damaged-row.ts'
 import { sharedBatchReads } from './reading/shared-batch-reads.ts'
 
 /** At most this many batch queries run at a time. Ids requested meanwhile form the next batch. */
@@ -29,13 +30,20 @@ const keyOf = (listing: ProductListing): string => {
   })
 }
 
-/** Returns a `find` that batches concurrent calls into one query. */
+/** Returns a `find` that batches concurrent calls into one query. A row that cannot be read fails only the calls for it. */
 const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): ProductReader['find'] => {
-  const load = async (ids: readonly number[]): Promise<(Product | undefined)[]> => {
-    const products = new Map((await findMany(ids)).map((product) => [product.id, product]))
-    return ids.map((id) => products.get(id))
+  const load = async (ids: readonly number[]): Promise<(Product | Error | undefined)[]> => {
+    try {
+      const products = new Map((await findMany(ids)).map((product) => [product.id, product]))
+      return ids.map((id) => products.get(id))
+    } catch (error) {
+      if (!isDamagedRow(error)) throw error
+      if (ids.length === 1) return [error as Error]
+      const half = Math.ceil(ids.length / 2)
+      return [...(await load(ids.slice(0, half))), ...(await load(ids.slice(half)))]
+    }
   }
-  const find = batchByKey({ load, slots, maxBatchSize })
+  const find = batchByKey<number, Product | undefined>({ load, slots, maxBatchSize })
   return (id) => withDeadline(readDeadlineMs, timeoutMessage, find(id))
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { lowestStockFirst, type ProductReader } from '../../src/domain/product-reader.ts'
 import { batchedProductReader } from '../../src/infrastructure/batched-product-reader.ts'
+import { openReader } from '../../src/infrastructure/postgres-ports.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import { changeProduct, creationOf, engines } from '../support/store.ts'
 
@@ -47,4 +49,22 @@ for (const { engine, open, skip } of engines)
     stop.abort()
     await Promise.all(readers)
     assert.ok(queries < reads / 2, `${queries} queries for ${reads} reads`)
+  })
+
+for (const { engine, open, skip } of engines)
+  test(`a row that cannot be read fails only the reads that ask for it, in ${engine}`, { skip }, async () => {
+    await using store = await open()
+    const ids: number[] = []
+    for (let count = 0; count < 5; count++) ids.push((await store.products.add(creationOf())).id)
+    const [damaged = 0] = ids
+    await sql`update products set version = 0 where id = ${damaged}`.execute(store.database)
+    const reader = batchedProductReader(openReader(store.database))
+    const reads: ((id: number) => Promise<unknown>)[] = [reader.find, (id) => reader.findMany([id])]
+    for (const read of reads) {
+      const outcomes = await Promise.allSettled(ids.map((id) => read(id)))
+      assert.deepEqual(
+        outcomes.map(({ status }) => status),
+        ['rejected', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+      )
+    }
   })

@@ -1,5 +1,6 @@
 import { kindOf } from '@shop/kernel/errors.ts'
 import { type BatchesOptions, createBatches, type Outcome } from '@shop/platform/limits/batches/batches.ts'
+import { isDamagedRow } from './damaged-row.ts'
 
 type Row = Readonly<{ id: number }>
 type Rows = readonly Row[]
@@ -28,7 +29,7 @@ const readTogether = async (load: Load<Row>, calls: readonly Call[]): Promise<Ou
     const found = new Map((await load([...ids])).map((row) => [row.id, row]))
     return calls.map((call) => ({ value: rowsOf(call, found) }))
   } catch (error) {
-    if (kindOf(error) === 'unavailable') return calls.map(() => ({ error }))
+    if (kindOf(error) === 'unavailable' && !isDamagedRow(error)) return calls.map(() => ({ error }))
     const outcomes: Outcome<Rows>[] = []
     for (const call of calls) outcomes.push(await readAlone(call))
     return outcomes

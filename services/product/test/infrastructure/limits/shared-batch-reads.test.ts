@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AppError } from '@shop/kernel/errors.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
+import { UnreadableRow } from '@shop/postgres/errors.ts'
 import { sharedBatchReads } from '../../../src/infrastructure/reading/shared-batch-reads.ts'
 
 type Row = Readonly<{ id: number }>
@@ -83,8 +84,10 @@ describe('reads of several ids', () => {
   })
 
   it('fail alone if only their rows cannot be read, and together if the store is away', async () => {
+    const damage = new AppError('unavailable', 'away', { cause: new UnreadableRow('damaged') })
     for (const [error, expected] of [
       [new Error('cannot be read'), ['fulfilled', 'fulfilled', 'rejected']],
+      [damage, ['fulfilled', 'fulfilled', 'rejected']],
       [new AppError('unavailable', 'away'), ['fulfilled', 'rejected', 'rejected']],
     ] as const) {
       const { read, end } = open(new Set([4]), error)
