@@ -17,15 +17,23 @@ const resolutionMs = 10
 export const shedLoad = (app: FastifyInstance, maxDelayMs: number): (() => boolean) => {
   if (maxDelayMs === 0) return () => false
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
-  histogram.enable()
   let overloaded = false
+  let sampleTime = 0
   const closing = new AbortController()
   const sample = () => {
-    // Without a value, the event loop was blocked all the time.
-    overloaded = histogram.count === 0 || histogram.mean / 1e6 - resolutionMs > maxDelayMs
+    const now = performance.now()
+    // Without a value, the event loop was blocked since the last sample.
+    const delayMs = histogram.count === 0 ? now - sampleTime : histogram.mean / 1e6 - resolutionMs
+    overloaded = delayMs > maxDelayMs
+    sampleTime = now
     histogram.reset()
   }
-  void pause(sampleIntervalMs, closing.signal).then(() => every(sampleIntervalMs, sample, closing.signal))
+  // The delay of the start itself does not count.
+  app.addHook('onReady', async () => {
+    histogram.enable()
+    sampleTime = performance.now()
+    void pause(sampleIntervalMs, closing.signal).then(() => every(sampleIntervalMs, sample, closing.signal))
+  })
   app.addHook('onClose', async () => {
     closing.abort()
     histogram.disable()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { startServer } from '../support/http-server.ts'
 import { stall } from '../support/stall.ts'
@@ -66,5 +67,15 @@ describe('the HTTP server', () => {
     for (const path of ['/health', '/health/live', '/metrics'])
       assert.equal((await app.inject(path)).statusCode, 200, path)
     await eventually(20_000, async () => assert.equal((await app.inject('/things')).statusCode, 200))
+  })
+
+  it('serves requests while the event loop is delayed by less than the limit, at its start too', async () => {
+    await using server = await startServer({ routes, config: { maxEventLoopDelayMs: 60_000 } })
+    for (let round = 0; round < 3; round++) {
+      // Longer than the time between two samples.
+      stall(600)
+      await delay(5)
+      assert.equal((await server.app.inject('/things')).statusCode, 200)
+    }
   })
 })
