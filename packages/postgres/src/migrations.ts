@@ -41,15 +41,15 @@ const migratorOf = async <Tables>(
 const maxRepetitions = 5
 
 /**
- * Repeats `work` when it fails because a schema (3F000) or table (42P01) does not exist. Kysely lists the tables of all
- * schemas, which fails if one of them is dropped at that moment.
+ * Repeats `work` when it fails because a schema (3F000), table (42P01) or column (42703) does not exist. Kysely lists the
+ * columns of all schemas, which fails if one of them is dropped at that moment.
  */
 const repeatAfterDrop = async <Result>(work: () => Promise<Result>): Promise<Result> => {
   for (let repetitions = 0; ; repetitions++)
     try {
       return await work()
     } catch (error) {
-      if (repetitions === maxRepetitions || !['3F000', '42P01'].some((state) => hasSqlState(error, state)))
+      if (repetitions === maxRepetitions || !['3F000', '42P01', '42703'].some((state) => hasSqlState(error, state)))
         throw error
     }
 }

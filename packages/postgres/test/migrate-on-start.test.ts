@@ -97,6 +97,7 @@ describe('a migration at start', { skip: withoutPostgres }, () => {
   for (const [what, state] of [
     ['schema', '3F000'],
     ['table', '42P01'],
+    ['column', '42703'],
   ])
     it(`is repeated at once after another ${what} was dropped`, async () => {
       await using schema = await ownSchema()
