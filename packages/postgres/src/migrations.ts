@@ -40,16 +40,19 @@ const migratorOf = async <Tables>(
 
 const maxRepetitions = 5
 
+/** A schema, a table or a column does not exist. */
+const missingStates = ['3F000', '42P01', '42703']
+
 /**
- * Repeats `work` when it fails because a schema (3F000), table (42P01) or column (42703) does not exist. Kysely lists the
- * columns of all schemas, which fails if one of them is dropped at that moment.
+ * Repeats `work` when it fails because something does not exist. Kysely lists the columns of all schemas, which fails if one
+ * of them is dropped at that moment.
  */
 const repeatAfterDrop = async <Result>(work: () => Promise<Result>): Promise<Result> => {
   for (let repetitions = 0; ; repetitions++)
     try {
       return await work()
     } catch (error) {
-      if (repetitions === maxRepetitions || !['3F000', '42P01', '42703'].some((state) => hasSqlState(error, state)))
+      if (repetitions === maxRepetitions || !missingStates.some((state) => hasSqlState(error, state)))
         throw error
     }
 }
