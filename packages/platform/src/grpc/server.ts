@@ -24,12 +24,15 @@ const serverOptions = {
   'grpc.max_concurrent_streams': 100,
 }
 
-/** The RPCs of a generated server interface, as async functions of a request and a context. */
-export type Rpcs<GeneratedServer> = {
+/**
+ * The RPCs of a generated server interface, as async functions of a request and a context. With `Buffer` as `Encoded`,
+ * responses may be encoded already.
+ */
+export type Rpcs<GeneratedServer, Encoded = never> = {
   [Name in keyof GeneratedServer as string extends Name
     ? never
     : Name]: GeneratedServer[Name] extends handleUnaryCall<infer Request, infer Response>
-    ? (request: Request, context: Context) => Promise<Response>
+    ? (request: Request, context: Context) => Promise<Response | Encoded>
     : never
 }
 

@@ -6,8 +6,8 @@ import { Metadata, status } from '@grpc/grpc-js'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { callUnary } from '../../src/grpc/client.ts'
+import { batchByKey } from '../../src/limits/batches/batch-by-key.ts'
 import { requestContext } from '../../src/request-context.ts'
-import { batchByKey } from '../../src/resilience/batch-by-key.ts'
 import { openClient, startService } from '../support/grpc.ts'
 
 const identity = (data: Buffer): Buffer => data

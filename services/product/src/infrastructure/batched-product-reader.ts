@@ -1,4 +1,4 @@
-import { batchByKey } from '@shop/platform/resilience/batch-by-key.ts'
+import { batchByKey } from '@shop/platform/limits/batches/batch-by-key.ts'
 import { withDeadline } from '@shop/platform/resilience/deadline.ts'
 import { shareIdentical } from '@shop/platform/resilience/share-identical.ts'
 import type { Product } from '../domain/product.ts'

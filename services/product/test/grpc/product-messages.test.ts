@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { BatchGetProductsResponse } from '@shop/contracts/product/product.ts'
 import type { Product } from '../../src/domain/product.ts'
 import { productMessage } from '../../src/interfaces/grpc/product-message.ts'
-import { batchResponse } from '../../src/interfaces/grpc/product-messages.ts'
+import { encodedResponse } from '../../src/interfaces/grpc/product-messages.ts'
 import { maskedFields } from '../../src/interfaces/grpc/read-mask.ts'
 
 const now = new Date()
@@ -21,8 +21,7 @@ const product = (id: number): Product => ({
 })
 
 const decoded = (products: readonly Product[], mask?: readonly string[]) => {
-  const response: unknown = batchResponse(products, maskedFields(mask))
-  assert.ok(response instanceof Buffer)
+  const response = encodedResponse(products, maskedFields(mask))
   return BatchGetProductsResponse.decode(response).products
 }
 

@@ -1,7 +1,7 @@
 import { onBehalfOf, type Waiter } from '../../request-context.ts'
 import { within } from '../../tracing/api.ts'
 import type { WaitingOptions } from '../waiting-tasks.ts'
-import { type Entry, entryOf, waitingItems } from './waiting-items.ts'
+import { type Entry, waitingItems } from './waiting-items.ts'
 
 /** What became of one item of a batch. */
 export type Outcome<Result> = Readonly<{ value: Result }> | Readonly<{ error: unknown }>
@@ -48,7 +48,7 @@ export const runBatch = async <Item, Result>(
 }
 
 /** Calls `run` once after the current turn of the event loop, however often it is scheduled. */
-const afterTurn = (run: () => void) => {
+export const afterTurn = (run: () => void) => {
   let isScheduled = false
   const runOnce = (): void => {
     isScheduled = false
@@ -64,45 +64,35 @@ const afterTurn = (run: () => void) => {
 /**
  * Processes items in batches: all that arrive while the slots are busy share the next one. They wait in a bounded queue
  * that takes the clients in turn. A batch begins after the current turn of the event loop, so that all items of this turn
- * share it; an item that arrives alone waits no longer than that, and not in the queue, which takes 2 µs.
+ * share it; an item that arrives alone waits no longer than that.
  */
 export const createBatches = <Item, Result>(options: BatchesOptions<Item, Result>) => {
   const { run, slots, maxBatchSize, sizeOf, startsAtOnce = false } = options
   const waiting = waitingItems<Item, Result>(options, sizeOf)
   let busy = 0
-  /** An item that has come while nothing ran: the next batch begins with it. */
-  let first: Entry<Item, Result> | undefined
 
   /** Runs the next batch in a slot that has been taken, or gives the slot back. */
   const runNext = (): void => {
-    const entries = waiting.take(maxBatchSize, first)
-    first = undefined
+    const entries = waiting.take(maxBatchSize)
     if (entries.length > 0) void runBatch(entries, run, runNext)
     else busy -= 1
   }
 
   const begin = (): void => {
-    do {
-      if (busy === slots) return
+    while (busy < slots && waiting.length() > 0) {
       busy += 1
       runNext()
-    } while (waiting.length() > 0)
+    }
   }
   const turn = afterTurn(begin)
 
   return {
     /** Rejects with `rate_limited` or `unavailable`, and then the item is in no batch. */
     add: (item: Item): Promise<Result> => {
-      if (busy > 0 || turn.isScheduled()) {
-        const result = waiting.add(item)
-        if (busy < slots) turn.schedule()
-        return result
-      }
-      const { entry, promise } = entryOf<Item, Result>(item)
-      first = entry
-      if (startsAtOnce) begin()
-      else turn.schedule()
-      return promise
+      const result = waiting.add(item)
+      if (startsAtOnce && busy === 0) begin()
+      else if (busy < slots) turn.schedule()
+      return result
     },
   }
 }

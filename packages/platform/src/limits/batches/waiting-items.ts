@@ -70,18 +70,18 @@ export const waitingItems = <Item, Result>(options: WaitingOptions, sizeOf: (ite
       return promise
     },
     /**
-     * Removes and returns items of up to this total size, but at least one: `first`, which is not in the queue, and then those
-     * of the clients in turn. Those whose callers have gone are dropped.
+     * Removes and returns items of up to this total size, but at least one, of the clients in turn. Those whose callers have
+     * gone are dropped.
      */
-    take: (max: number, first?: Entry<Item, Result>): Entry<Item, Result>[] => {
+    take: (max: number): Entry<Item, Result>[] => {
       const entries: Entry<Item, Result>[] = []
       let size = 0
-      for (let entry = first ?? queue.first(); entry !== undefined; entry = queue.first()) {
+      for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
         const signal = entry.waiter.request?.signal
         const isGone = signal?.aborted === true
         if (!isGone) size += sizeOf(entry.item)
         if (size > max && entries.length > 0) break
-        if (entry !== first) queue.shift()
+        queue.shift()
         if (isGone) entry.reject(signal.reason)
         else entries.push(entry)
       }

@@ -1,9 +1,4 @@
-import {
-  type BatchGetProductsResponse,
-  type ListProductsResponse,
-  Product as ProductMessage,
-  type ProductResponse,
-} from '@shop/contracts/product/product.ts'
+import { type ListProductsResponse, Product as ProductMessage } from '@shop/contracts/product/product.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import {
   countThatFits,
@@ -56,18 +51,16 @@ const encodeOnce = (product: ProductSummary | Product, fields: Fields): Uint8Arr
   return bytes
 }
 
-/** Encodes the product of a read. That of a write is not shared. */
-export const sharedResponse = (product: Product): ProductResponse =>
-  repeatedField(1, [encodeOnce(product, allFields)]) as unknown as ProductResponse
-
-/** Encodes the products. Throws like `wholeResponse`. */
-export const batchResponse = (
+/**
+ * Encodes a response of these products, which are its field 1: of GetProduct or BatchGetProducts. Throws like
+ * `wholeResponse`.
+ */
+export const encodedResponse = (
   products: readonly (ProductSummary | Product)[],
-  fields: Fields,
-): BatchGetProductsResponse => {
+  fields: Fields = allFields,
+): Buffer => {
   const encoded = products.values().map((product) => encodeOnce(product, fields))
-  const bytes = repeatedField(1, encoded)
-  if (bytes === undefined) throw tooMany(products.length)
-  // The server takes bytes for a response that is encoded already.
-  return bytes as unknown as BatchGetProductsResponse
+  const response = repeatedField(1, encoded)
+  if (response === undefined) throw tooMany(products.length)
+  return response
 }

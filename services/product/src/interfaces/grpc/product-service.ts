@@ -9,7 +9,7 @@ import { byId, lowestStockFirst } from '../../domain/product-reader.ts'
 import { decodeCursor, type Listing } from '../page-cursor.ts'
 import { pageLimits } from '../page-limits.ts'
 import { messageChanges, messageFields, productMessage } from './product-message.ts'
-import { batchResponse, pageMessage, sharedResponse, wholeResponse } from './product-messages.ts'
+import { encodedResponse, pageMessage, wholeResponse } from './product-messages.ts'
 import { maskedFields } from './read-mask.ts'
 import { sharedPages } from './shared-pages.ts'
 
@@ -37,7 +37,7 @@ const idsOf = (ids: readonly number[]): readonly number[] => {
   return ids
 }
 
-type Service = Rpcs<ProductServiceServer>
+type Service = Rpcs<ProductServiceServer, Buffer>
 
 const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' | 'deleteProduct'> => ({
   createProduct: async (request, context) => ({
@@ -106,12 +106,13 @@ export const productService = (use: UseCases): Service => ({
   ...writes(use),
   ...lists(use),
 
-  getProduct: async ({ id }, context) => sharedResponse(await use.getProduct({ id: productId(id) }, context)),
+  getProduct: async ({ id }, context) =>
+    encodedResponse([await use.getProduct({ id: productId(id) }, context)]),
 
   batchGetProducts: async ({ ids, readMask }, context) => {
     const fields = maskedFields(readMask)
     const query = { ids: idsOf(ids) }
     const read = fields.has('description') ? use.getProducts : use.getProductSummaries
-    return batchResponse(await read(query, context), fields)
+    return encodedResponse(await read(query, context), fields)
   },
 })

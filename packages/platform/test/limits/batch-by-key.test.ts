@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import { setImmediate as tick } from 'node:timers/promises'
 import { treeOf } from '@shop/testing/observability/otlp.ts'
 import { inRequest, spansOf } from '@shop/testing/observability/tracing.ts'
+import { batchByKey } from '../../src/limits/batches/batch-by-key.ts'
 import { requestContext } from '../../src/request-context.ts'
-import { batchByKey } from '../../src/resilience/batch-by-key.ts'
 import { inSpan } from '../../src/tracing/api.ts'
 
 describe('concurrent calls', () => {
