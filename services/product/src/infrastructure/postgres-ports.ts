@@ -56,27 +56,32 @@ export const requireRights = async (database: Database): Promise<void> => {
     )
 }
 
-/** Returns a probe that runs the reads of requests: a list, and a read by id. */
-export const readProbeOf = (database: Database) => {
-  const { findMany } = postgresProductReader(database)
-  return (signal: AbortSignal) =>
-    runWithSignal(signal, 'health', async () => {
-      const product = await readAnyProduct(database)
-      await findMany(product === undefined ? [] : [product.id])
-    })
+/** Runs the reads of requests: a list, and a read by id. */
+const readProducts = async (database: Database): Promise<void> => {
+  const product = await readAnyProduct(database)
+  await postgresProductReader(database).findMany(product === undefined ? [] : [product.id])
 }
+
+/**
+ * Returns a probe that runs its statements on one connection. With one for each statement, it waited for the pool as often: a
+ * busy service was then reported as not ready.
+ */
+const onOneConnection =
+  (database: Database, work: (connection: Database) => Promise<void>) => (signal: AbortSignal) =>
+    runWithSignal(signal, 'health', () => database.connection().execute(work))
+
+/** Returns a probe that runs the reads of requests. */
+export const readProbeOf = (database: Database) => onOneConnection(database, readProducts)
 
 /**
  * Returns a probe that checks the rights, and then runs the reads of requests. The rights come first, because
  * their error says what to grant.
  */
-export const probeOf = (database: Database) => {
-  const readProbe = readProbeOf(database)
-  return async (signal: AbortSignal) => {
-    await runWithSignal(signal, 'health', () => requireRights(database))
-    await readProbe(signal)
-  }
-}
+export const probeOf = (database: Database) =>
+  onOneConnection(database, async (connection) => {
+    await requireRights(connection)
+    await readProducts(connection)
+  })
 
 /**
  * Returns a function that sends a write that changes nothing. The server refuses it like every other write, and it

@@ -59,8 +59,8 @@ const openPgliteStore = async (): Promise<Store> => {
 }
 
 /** Opens the database of a server, without migrating it. */
-export const openServerDatabase = (url: string) => {
-  const database = openPostgres<Tables>(postgresConfigOf({ DATABASE_URL: url }), silentLogger)
+export const openServerDatabase = (url: string, variables: Readonly<Record<string, string>> = {}) => {
+  const database = openPostgres<Tables>(postgresConfigOf({ DATABASE_URL: url, ...variables }), silentLogger)
   return { database, [Symbol.asyncDispose]: () => database.destroy() }
 }
 
