@@ -1,3 +1,5 @@
+import { authorized } from '@shop/platform/auth/authorized.ts'
+import type { Identity } from '@shop/platform/auth/identity.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
@@ -13,6 +15,7 @@ import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
 import { traced } from '@shop/platform/tracing/traced.ts'
 import manifest from '../package.json' with { type: 'json' }
+import { policyOf } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
@@ -32,13 +35,17 @@ type AppConfig = Readonly<{
   limits?: LimitsConfig
   /** How many baskets one client may create per hour. No limit if it is 0 or missing. */
   newBasketsPerHour?: number
+  /** Whether baskets of guests may be used. */
+  guests?: boolean
+  /** How the callers are known. Without it, all callers may do everything. */
+  identity?: Identity
   /** Extra steps around every use case, outside the standard ones. */
   steps?: readonly Step[]
 }>
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identify'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -58,25 +65,36 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const health = createHealth(service, version, dependencies)
+  const { identity } = config
+  const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
   const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
   const { commands, queries } = useCases({ ...ports, baskets })
   const isCommand = (name: string) => name in commands
-  const steps = [...(config.steps ?? []), traced, measured(metrics), unstoppable(isCommand)]
+  const steps = [
+    ...(config.steps ?? []),
+    traced,
+    measured(metrics),
+    authorized(policyOf({ guests: config.guests ?? true })),
+    unstoppable(isCommand),
+  ]
   const use = pipeline({ ...commands, ...queries }, steps)
   ports.events.subscribe(basketEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(use, { logger, metrics, health, limits }, config.http)
+  const server = await createHttp(
+    use,
+    { logger, metrics, health, limits, identify: identity?.identify },
+    config.http,
+  )
   const { app: http } = server
 
   return {
     http,
     health,
-    jobs: ports.expiry === undefined ? [] : [expiredBaskets(use)],
+    jobs: [...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...(identity?.jobs ?? [])],
     listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
       await listenOn(host, (address) => server.listen(port, address))
       logger.info({ version, http_port: port }, 'started')

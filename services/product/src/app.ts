@@ -1,5 +1,7 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
+import { authorized } from '@shop/platform/auth/authorized.ts'
+import type { Identity } from '@shop/platform/auth/identity.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
 import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/server.ts'
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
@@ -17,6 +19,7 @@ import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
 import { traced } from '@shop/platform/tracing/traced.ts'
 import manifest from '../package.json' with { type: 'json' }
+import { policy } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
@@ -37,6 +40,8 @@ type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   limits?: LimitsConfig
   grpc?: Partial<ProductConfig['grpc']>
+  /** How the callers are known. Without it, all callers may do everything. */
+  identity?: Identity
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
 }>
@@ -46,7 +51,7 @@ const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics)
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identify'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -104,17 +109,24 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const health = createHealth(service, version, dependencies)
+  const { identity } = config
+  const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
   const { commands, queries } = useCases(ports)
   const isCommand = (name: string) => name in commands
-  const steps = [...(config.steps ?? []), traced, measured(metrics), unstoppable(isCommand)]
+  const steps = [
+    ...(config.steps ?? []),
+    traced,
+    measured(metrics),
+    authorized(policy),
+    unstoppable(isCommand),
+  ]
   const use = pipeline({ ...commands, ...queries }, steps)
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const observers = { logger, metrics, limits: limitsOf(config, metrics) }
+  const observers = { logger, metrics, limits: limitsOf(config, metrics), identify: identity?.identify }
   const server = await createHttp(use, { ...observers, health }, config.http)
   const { app: http, isOverloaded } = server
   const { grpc, healthService } = createGrpc(use, health, { ...observers, isOverloaded }, config.grpc)
@@ -123,7 +135,7 @@ export const createApp = async (
     http,
     grpc,
     health,
-    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }],
+    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }, ...(identity?.jobs ?? [])],
     listen: (listenConfig: ListenConfig) => listen({ http: server, grpc }, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type handleUnaryCall, Server, type ServiceDefinition, type sendUnaryData } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
+import type { Identify } from '../auth/identity.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { maxRequestBytes } from '../transports.ts'
@@ -42,6 +43,8 @@ export type GrpcServerOptions = Observers &
     trustProxy?: string
     /** What the clients of the process share; those of its own if they are not given. */
     limits?: Limits | undefined
+    /** Finds the caller of a call. Without it, all callers may do everything. */
+    identify?: Identify | undefined
     connectionTimes?: ConnectionTimes
     callTimes?: Partial<CallTimes>
   }>
@@ -67,6 +70,10 @@ const trackedHandlers = (
   return { handlers: Object.fromEntries(handlers), settled: () => Promise.all(running) }
 }
 
+/** The full name of a service, by the path of its first method. */
+const serviceNameOf = (definition: ServiceDefinition): string =>
+  Object.values(definition)[0]?.path.split('/')[1] ?? ''
+
 /**
  * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
  * eight seconds to finish.
@@ -74,12 +81,20 @@ const trackedHandlers = (
 export const createGrpcServer = (
   definition: ServiceDefinition,
   rpcs: Readonly<Record<string, Handler>>,
-  { trustProxy = 'off', limits: shared, connectionTimes, callTimes, ...observers }: GrpcServerOptions,
+  {
+    trustProxy = 'off',
+    limits: shared,
+    identify,
+    connectionTimes,
+    callTimes,
+    ...observers
+  }: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
   const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
   const failures = createFailureLog(observers.logger, 'call failed')
-  const bounds = { ...observers, failures, limits, trustProxy, times: callTimes }
+  const ownService = serviceNameOf(definition)
+  const bounds = { ...observers, failures, limits, trustProxy, times: callTimes, identify, ownService }
   const { interceptor, watch } = boundCalls(bounds)
   const server = new Server({
     ...serverOptions,

@@ -1,16 +1,17 @@
 import type { Socket } from 'node:net'
 import type { Context } from '@shop/kernel/context.ts'
-import { anonymous } from '@shop/kernel/principal.ts'
+import type { Principal } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RequestContext } from '../request-context.ts'
 import { callerGoneError } from '../transports.ts'
 import { clientOf } from './edge/client.ts'
 import { routeOf } from './edge/route.ts'
+import { principalOf } from './identify.ts'
 
 /** The context of a request. Its signal is made when somebody asks for it: most requests end without one. */
 class HttpContext implements Context, RequestContext {
   readonly requestId: string
-  readonly principal = anonymous
+  readonly principal: Principal
   readonly client: string | undefined
   readonly #stopsAtEndOfInput: boolean
   #isAbandoned = false
@@ -18,6 +19,7 @@ class HttpContext implements Context, RequestContext {
 
   constructor(request: FastifyRequest) {
     this.requestId = request.id
+    this.principal = principalOf(request)
     this.client = clientOf(request)
     this.#stopsAtEndOfInput = routeOf(request).config.stopsAtEndOfInput === true
   }

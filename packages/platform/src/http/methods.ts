@@ -31,7 +31,13 @@ const order = (method: string): number => serverMethods.indexOf(method)
 const addOtherMethods = (app: FastifyInstance, url: string, path: PathMethods): void => {
   const allowed = [...path.keys(), 'OPTIONS'].toSorted((a, b) => order(a) - order(b))
   const accepted = acceptHeaders(path)
-  const hidden = { url, schema: { hide: true }, exposeHeadRoute: false, handler: () => {} }
+  const hidden = {
+    url,
+    schema: { hide: true },
+    config: { isOpen: true },
+    exposeHeadRoute: false,
+    handler: () => {},
+  }
   app.route({
     ...hidden,
     method: METHODS.filter((method) => !allowed.includes(method)),

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
+import type { Identify } from '../auth/identity.ts'
 import type { Health } from '../health/health.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import type { Logger } from '../logging/logger.ts'
@@ -20,6 +21,7 @@ import { limitRequestBodies } from './edge/request-bodies.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
 import { collectRoutes } from './edge/unmatched-path.ts'
 import { handleErrors } from './errors.ts'
+import { identifyCallers } from './identify.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
@@ -67,6 +69,8 @@ export type HttpServerOptions = Readonly<{
   health: Health
   /** What the clients of the process share; those of its own if they are not given. */
   limits?: Limits | undefined
+  /** Finds the caller of a request. Without it, all callers may do everything. */
+  identify?: Identify | undefined
   config?: Partial<HttpConfig> | undefined
 }>
 
@@ -122,6 +126,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const isOverloaded = shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
+  identifyCallers(app, options.identify)
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { it } from 'node:test'
 import { Metadata } from '@grpc/grpc-js'
+import { anonymous } from '@shop/kernel/principal.ts'
 import { CallContext } from '../../src/grpc/calls/call-context.ts'
 import { callerGoneError } from '../../src/transports.ts'
 
 const open = () => {
   const call = Object.assign(new EventEmitter(), { cancelled: false, metadata: new Metadata() })
-  const received = { requestId: 'req-1', client: undefined, hasSucceeded: false }
+  const received = { requestId: 'req-1', client: undefined, principal: anonymous, hasSucceeded: false }
   const cancel = () => {
     call.cancelled = true
     call.emit('cancelled', 'cancelled')

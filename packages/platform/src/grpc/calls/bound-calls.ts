@@ -4,6 +4,7 @@ import type {
   ServerInterceptor,
   ServerMethodDefinition,
 } from '@grpc/grpc-js'
+import type { Identify } from '../../auth/identity.ts'
 import type { Limits } from '../../limits/limits.ts'
 import type { FailureLog } from '../../logging/failure-log.ts'
 import { every } from '../../resilience/every.ts'
@@ -21,7 +22,7 @@ type Definition = ServerMethodDefinition<unknown, unknown>
 const healthService = 'grpc.health.v1.Health'
 
 /** Returns a function that finds what is known about a method. There are only as many as the server has. */
-const methodFinder = (recorders: Recorders) => {
+const methodFinder = (recorders: Recorders, ownService: string) => {
   const methods = new Map<string, Method>()
   return ({ path, requestStream, responseStream }: Definition): Method => {
     const known = methods.get(path)
@@ -32,6 +33,8 @@ const methodFinder = (recorders: Recorders) => {
     const method = {
       name,
       service,
+      isOpen: isHealth,
+      hasRules: service === ownService,
       isHealthCheck: isHealth && !responseStream,
       hasRequestStream: requestStream,
       record: callRecorder(name, recorders, isHealth ? 'debug' : 'info'),
@@ -93,6 +96,9 @@ type Options = Recorders &
     failures: FailureLog
     trustProxy: string
     times?: Partial<CallTimes> | undefined
+    identify: Identify | undefined
+    /** The name of the service whose methods call use cases. */
+    ownService: string
   }>
 
 /**
@@ -100,17 +106,19 @@ type Options = Recorders &
  * the memory and time that their responses wait for their clients. Calls of unknown methods do not get here: the library
  * refuses them before, and ends them at once.
  */
-export const boundCalls = ({ limits, failures, trustProxy, times, ...recorders }: Options) => {
+export const boundCalls = (options: Options) => {
+  const { limits, failures, trustProxy, times, identify, ownService, ...recorders } = options
   const open = createOpenCalls(limits)
   const server: CallServer = {
     limits,
     failures,
     metrics: recorders.metrics,
     open,
+    identify,
     times: { ...defaultTimes, ...times },
     peerOf: peerFinder(limits.findClient, trustProxy),
   }
-  const methodOf = methodFinder(recorders)
+  const methodOf = methodFinder(recorders, ownService)
   const interceptor: ServerInterceptor = (definition, call) => {
     intercept(new BoundedCall(server, methodOf(definition), call), definition, call)
     return call as ServerInterceptingCall

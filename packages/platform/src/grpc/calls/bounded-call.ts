@@ -1,11 +1,13 @@
 import { type Metadata, type ServerInterceptingCallInterface, status } from '@grpc/grpc-js'
 import type { AppError } from '@shop/kernel/errors.ts'
+import { anonymous, type Principal, unrestricted } from '@shop/kernel/principal.ts'
 import type { Client } from '../../limits/client.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from '../../request-context.ts'
 import { removeIds } from '../ids/untrusted-ids.ts'
 import { publicErrorOf } from '../public-error.ts'
 import type { CallServer, Method } from './call-server.ts'
 import { CallStream } from './call-stream.ts'
+import { takeCredentials, withoutCredentials } from './credentials.ts'
 import { streamOf } from './http2-stream.ts'
 import { metadataRefusal } from './metadata-size.ts'
 import { clientOf, type Peer } from './peers.ts'
@@ -29,6 +31,7 @@ export class BoundedCall {
   readonly stream: CallStream
   client: Client
   metadata: Metadata | undefined
+  principal: Principal
   /** Whether `serveCalls` records the call, and counts its response. */
   isServed = false
   /** Whether its response is on the way. */
@@ -47,6 +50,7 @@ export class BoundedCall {
     this.stream = new CallStream(server, stream)
     this.#peer = server.peerOf(call.getConnectionInfo().remoteAddress, stream.session)
     this.client = this.#peer.client
+    this.principal = server.identify === undefined ? unrestricted : anonymous
   }
 
   get isHealthCheck(): boolean {
@@ -85,6 +89,27 @@ export class BoundedCall {
     return true
   }
 
+  /** Finds the caller. Resolves to false if the call was refused. */
+  identify(metadata: Metadata): boolean | Promise<boolean> {
+    const { identify } = this.#server
+    if (identify === undefined || this.method.isOpen) return true
+    const refuse = (error: unknown) => {
+      this.refuse(error)
+      return false
+    }
+    const accept = (principal: Principal) => {
+      if (principal.kind === 'anonymous' && !this.method.hasRules) return refuse(withoutCredentials)
+      this.principal = principal
+      return true
+    }
+    try {
+      const found = identify(takeCredentials(metadata))
+      return found instanceof Promise ? found.then(accept).catch(refuse) : accept(found)
+    } catch (error) {
+      return refuse(error)
+    }
+  }
+
   /** From now on, `serveCalls` records the call, and counts its response. */
   takeOver(): void {
     this.#isRecorded = true
@@ -96,11 +121,11 @@ export class BoundedCall {
     return this.stream.hold(this.client, bytes)
   }
 
-  /** Ends the call with an error of a limit. */
-  refuse(error: AppError): void {
+  /** Ends the call with an error, before its handler is called. */
+  refuse(error: unknown): void {
     const { name, service } = this.method
     const sent = publicErrorOf(error, { service, requestId: this.requestId })
-    const isFault = sent.code === status.UNAVAILABLE
+    const isFault = sent.code === status.UNAVAILABLE || sent.code === status.INTERNAL
     this.#record(sent.code, isFault ? this.#server.failures.record(error, { rpc: name }) : undefined)
     this.#call.sendStatus(sent)
   }

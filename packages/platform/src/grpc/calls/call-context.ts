@@ -1,12 +1,12 @@
 import type { Metadata } from '@grpc/grpc-js'
 import type { Context } from '@shop/kernel/context.ts'
-import { anonymous } from '@shop/kernel/principal.ts'
+import type { Principal } from '@shop/kernel/principal.ts'
 import type { RequestContext } from '../../request-context.ts'
 import { callerGoneError } from '../../transports.ts'
 import { joinedIdsIn } from '../ids/joined-ids.ts'
 import type { BoundedCall } from './bounded-call.ts'
 
-type Received = Readonly<Pick<BoundedCall, 'requestId' | 'client' | 'hasSucceeded'>>
+type Received = Readonly<Pick<BoundedCall, 'requestId' | 'client' | 'principal' | 'hasSucceeded'>>
 type Call = Readonly<{
   cancelled: boolean
   metadata: Metadata
@@ -16,7 +16,7 @@ type Call = Readonly<{
 /** What a use case receives from a call, which is also its request context. */
 export class CallContext implements Context, RequestContext {
   readonly requestId: string
-  readonly principal = anonymous
+  readonly principal: Principal
   readonly client: string | undefined
   readonly joinedIds: (() => readonly string[]) | undefined
   readonly #call: Call
@@ -25,6 +25,7 @@ export class CallContext implements Context, RequestContext {
 
   constructor(call: Call, received: Received) {
     this.requestId = received.requestId
+    this.principal = received.principal
     this.client = received.client
     const joinedIds = joinedIdsIn(call.metadata)
     this.joinedIds = joinedIds && (() => joinedIds)

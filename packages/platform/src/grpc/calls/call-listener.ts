@@ -7,6 +7,7 @@ type Listener = Parameters<ServerInterceptingCallInterface['start']>[0]
 export class CallListener implements Listener {
   readonly #call: BoundedCall
   readonly #next: Listener
+  #isCancelled = false
 
   constructor(call: BoundedCall, next: Listener) {
     this.#call = call
@@ -14,7 +15,11 @@ export class CallListener implements Listener {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    if (this.#call.begin(metadata)) this.#next.onReceiveMetadata(metadata)
+    if (!this.#call.begin(metadata)) return
+    const mayPass = this.#call.identify(metadata)
+    // Nothing else of the call is read before its metadata has been passed on.
+    if (mayPass instanceof Promise) void mayPass.then((may) => this.#passOn(metadata, may))
+    else this.#passOn(metadata, mayPass)
   }
 
   onReceiveMessage(message: unknown): void {
@@ -27,7 +32,12 @@ export class CallListener implements Listener {
     this.#next.onReceiveHalfClose()
   }
 
+  #passOn(metadata: Metadata, mayPass: boolean): void {
+    if (mayPass && !this.#isCancelled) this.#next.onReceiveMetadata(metadata)
+  }
+
   onCancel(): void {
+    this.#isCancelled = true
     this.#next.onCancel()
     this.#call.stream.onStatusSent()
   }

@@ -1,4 +1,5 @@
 import type { Http2Session } from 'node:http2'
+import type { Identify } from '../../auth/identity.ts'
 import type { Limits } from '../../limits/limits.ts'
 import type { FailureLog } from '../../logging/failure-log.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
@@ -8,6 +9,10 @@ import type { RecordCall } from './record-calls.ts'
 
 /** A method that the server knows. */
 export type Method = Readonly<{
+  /** Whether it ignores credentials. */
+  isOpen: boolean
+  /** Whether its use cases say who may call it. Other methods are for callers with credentials. */
+  hasRules: boolean
   /** The service and the method, with a slash. */
   name: string
   service: string
@@ -41,5 +46,7 @@ export type CallServer = Readonly<{
   times: CallTimes
   failures: FailureLog
   metrics: Pick<Metrics, 'responsesCut'>
+  /** Without it, all callers may do everything. */
+  identify: Identify | undefined
   peerOf: (address: string | undefined, session: Http2Session | undefined) => Peer
 }>

@@ -28,7 +28,7 @@ const pagePolicy = [
   "frame-ancestors 'none'",
 ].join(';')
 
-const options = { schema: { hide: true }, config: { cacheControl: 'no-cache' } } as const
+const options = { schema: { hide: true }, config: { cacheControl: 'no-cache', isOpen: true } } as const
 
 /** The OpenAPI document, under the name that pages link to, and under those of version 0.1.0. */
 const registerDocument = (app: FastifyInstance, describe: ReturnType<typeof describeApi>): void => {

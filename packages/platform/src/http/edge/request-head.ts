@@ -18,11 +18,12 @@ const isHost = (text: string): boolean => {
   return address === undefined || isIPv6(address)
 }
 
-const countHosts = ({ rawHeaders }: IncomingMessage): number => {
+/** How often the request has the header. Node.js drops repetitions of some headers. `header` is in lower case. */
+export const countHeaders = ({ rawHeaders }: IncomingMessage, header: string): number => {
   let count = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]
-    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1
+    if (name?.length === header.length && name.toLowerCase() === header) count += 1
   }
   return count
 }
@@ -50,7 +51,7 @@ const unsupportedExpectation: Refusal = {
 const hostRefusal = (raw: IncomingMessage): Refusal | undefined => {
   const { host } = raw.headers
   if (host === undefined) return raw.httpVersion === '1.0' ? undefined : missingHost
-  if (countHosts(raw) > 1) return repeatedHost
+  if (countHeaders(raw, 'host') > 1) return repeatedHost
   return isHost(host) ? undefined : malformedHost
 }
 

@@ -53,6 +53,8 @@ const metricsResponses = {
 
 const tags = ['operations']
 
+const config = { isOpen: true } as const
+
 const reports = [
   [
     'health',
@@ -100,7 +102,7 @@ export const operationRoutes =
     for (const [operationId, url, summary, description] of reports) {
       app.get(
         url,
-        { schema: { operationId, summary, description, tags, response: reportResponses } },
+        { schema: { operationId, summary, description, tags, response: reportResponses }, config },
         async (_request, reply) => {
           const report = await health.report()
           return reply.code(report.status === 'unhealthy' ? 503 : 200).send(report)
@@ -115,7 +117,7 @@ export const operationRoutes =
       tags,
       response: { 200: Alive },
     }
-    app.get('/health/live', { schema: liveSchema }, () => ({ status: 'alive' as const }))
+    app.get('/health/live', { schema: liveSchema, config }, () => ({ status: 'alive' as const }))
 
     const metricsSchema = {
       operationId: 'metrics',
@@ -125,7 +127,7 @@ export const operationRoutes =
       response: metricsResponses,
     }
     const scrape = shareScrapes(metrics)
-    app.get('/metrics', { schema: metricsSchema }, async ({ headers }, reply) => {
+    app.get('/metrics', { schema: metricsSchema, config }, async ({ headers }, reply) => {
       const type = preferredType(headers.accept, ['text/plain', openMetrics])
       return sendScrape(reply, await scrape(type === openMetrics))
     })

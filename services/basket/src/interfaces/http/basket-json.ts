@@ -1,12 +1,10 @@
 import { decimalFromCents } from '@shop/kernel/money.ts'
 import { type Static, Type } from 'typebox'
 import { type Basket, type BasketState, limits, pieceCount, subtotal, total } from '../../domain/basket.ts'
+import { userIdForm } from '../../domain/user-id.ts'
 
-/** `.` and `..` are not allowed, because URLs cannot contain them as parts of a path (RFC 3986 §5.2.4). */
 export const UserId = Type.String({
-  // Without a lookahead, which many clients' libraries for regular expressions lack.
-  pattern: '^(\\.{0,2}[A-Za-z0-9_:@|-]|\\.{3})[A-Za-z0-9._:@|-]*$',
-  maxLength: 128,
+  ...userIdForm,
   description: '1 to 128 characters of A-Z a-z 0-9 . _ : @ | -, and neither . nor ..',
   examples: ['user123'],
 })

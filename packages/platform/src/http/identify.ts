@@ -1,0 +1,55 @@
+import { unauthenticated } from '@shop/kernel/policy.ts'
+import { anonymous, type Principal, unrestricted } from '@shop/kernel/principal.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Identify } from '../auth/identity.ts'
+import { countHeaders } from './edge/request-head.ts'
+import { routeOf } from './edge/route.ts'
+
+const key = Symbol('principal')
+const isIdentified = Symbol('is identified')
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** For routes that are open to everybody, and ignore credentials: those of monitoring and documentation. */
+    isOpen?: boolean
+  }
+  interface FastifyRequest {
+    [key]: Principal | undefined
+    /** Whether the server asks who its callers are. */
+    [isIdentified]: boolean
+  }
+}
+
+/** The caller of the request. */
+export const principalOf = (request: FastifyRequest): Principal =>
+  request[key] ?? (request[isIdentified] ? anonymous : unrestricted)
+
+const repeated = unauthenticated('the request must not have more than one Authorization header')
+
+/**
+ * Finds out who sends each request, before its body is read. A request with credentials that are not valid is refused, whatever it
+ * asks for: its client must know that they no longer work. Without `identify`, all callers may do everything.
+ */
+export const identifyCallers = (app: FastifyInstance, identify: Identify | undefined): void => {
+  app.decorateRequest(key, undefined)
+  app.decorateRequest(isIdentified, identify !== undefined)
+  if (identify === undefined) return
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { authorization } = request.headers
+    if (authorization === undefined || routeOf(request).config.isOpen === true) return done()
+    if (countHeaders(request.raw, 'authorization') > 1) return done(repeated)
+    try {
+      const found = identify(authorization)
+      if (!(found instanceof Promise)) {
+        request[key] = found
+        return done()
+      }
+      found.then((principal) => {
+        request[key] = principal
+        done()
+      }, done)
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+}
