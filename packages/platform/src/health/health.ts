@@ -1,5 +1,5 @@
 import { AppError } from '@shop/kernel/errors.ts'
-import { withDeadline } from '../resilience/deadline.ts'
+import { afterResponsiveTime } from '../resilience/responsive-timer.ts'
 
 /**
  * A dependency of the service. `probe` rejects while the dependency is down, and may stop when the signal
@@ -25,12 +25,23 @@ export type HealthReport = Readonly<{
 
 const probeTimeoutMs = 1_000
 
-const check = async ({ name, probe }: Dependency): Promise<Check> => {
+/** Rejects with `unavailable` if the probe takes too long. Time in which this process was stalled does not count: nobody else took it. */
+const probeWithDeadline = async ({ name, probe }: Dependency): Promise<unknown> => {
+  const controller = new AbortController()
+  const expired = Promise.withResolvers<never>()
+  using _ = afterResponsiveTime(probeTimeoutMs, () => {
+    const error = new AppError('unavailable', `${name} did not respond`)
+    controller.abort(error)
+    expired.reject(error)
+  })
+  return await Promise.race([probe(controller.signal), expired.promise])
+}
+
+const check = async (dependency: Dependency): Promise<Check> => {
   const started = performance.now()
-  const signal = AbortSignal.timeout(probeTimeoutMs)
   const latency = () => Math.round((performance.now() - started) * 100) / 100
   try {
-    await withDeadline(probeTimeoutMs, `${name} did not respond`, probe(signal))
+    await probeWithDeadline(dependency)
     return { status: 'up', latency_ms: latency() }
   } catch (error) {
     const reason = error instanceof AppError ? { reason: error.message } : {}
@@ -39,7 +50,8 @@ const check = async ({ name, probe }: Dependency): Promise<Check> => {
 }
 
 /**
- * Creates the health checks of a service. A report probes all dependencies in parallel, for at most a second.
+ * Creates the health checks of a service. A report probes all dependencies in parallel, for at most a second in
+ * which this process runs.
  * Reports that are requested during the probes share their results.
  */
 export const createHealth = (service: string, version: string, dependencies: readonly Dependency[]) => {
