@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
-import { onRedis, redisUrl, withoutRedis } from '@shop/testing/stores/redis.ts'
+import { onRedis, redisUrl, removeKeys, withoutRedis } from '@shop/testing/stores/redis.ts'
 import { createGuest, requestsTo, unknownGuest } from '../support/guests.ts'
 import { send } from '../support/http.ts'
 import { openRedisApp, untilHealthy } from '../support/redis-app.ts'
@@ -42,14 +42,15 @@ test('Redis only reads for an unknown guest, and stores the lifetime of a basket
 
   const guest = await createGuest(app.http)
   const key = `basket:${guest}`
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => removeKeys(key))
   const ttl = () => onRedis((client) => client.ttl(key))
   assert.ok((await ttl()) > 3_500 && (await ttl()) <= 3_600)
-  const { add, clear, delete: remove } = requestsTo(app.http, guest)
+  const { add, clear } = requestsTo(app.http, guest)
   assert.deepEqual(await commandsAbout(guest, add), [`GET ${key}`, `EVALSHA 1 ${key} RECORD 86400`])
   assert.ok((await ttl()) > 86_300)
   assert.deepEqual(await commandsAbout(guest, clear), [`EVALSHA 1 ${key} RECORD 3600`])
   assert.ok((await ttl()) <= 3_600)
-  await remove()
 })
 
 test('an error reply of Redis that quotes the key does not bring it into the log', {
@@ -60,6 +61,8 @@ test('an error reply of Redis that quotes the key does not bring it into the log
   await untilHealthy(app)
   const guest = await createGuest(app.http)
   const key = `basket:${guest}`
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => removeKeys(key))
   await onRedis(async (client) => {
     await client.del(key)
     await client.lPush(key, 'not a basket')
@@ -71,7 +74,6 @@ test('an error reply of Redis that quotes the key does not bring it into the log
   }
   await onRedis((client) => client.set(key, '{"damaged":'))
   assert.equal((await send(app.http, 'GET', `/baskets/${guest}`)).statusCode, 500)
-  await onRedis((client) => client.del(key))
   assert.match(JSON.stringify(lines), /WRONGTYPE.*a stored basket cannot be read/)
   assert.ok(!JSON.stringify(lines).includes(guest.slice(6)))
   assert.ok(!(await app.scrape()).includes(guest.slice(6)))
