@@ -56,7 +56,12 @@ const bodies = [
 
 /** Sends every kind of request that names the guest. Returns the problems. */
 const disturb = async (url: string, guest: string): Promise<string[]> => {
-  const names = { referer: `${url}/baskets/${guest}`, cookie: `basket=${guest}`, 'user-agent': guest }
+  const names = {
+    referer: `${url}/baskets/${guest}`,
+    cookie: `basket=${guest}`,
+    'user-agent': guest,
+    'x-request-id': guest,
+  }
   const problems: string[] = []
   const send = async (...[method, path, body, headers]: [string, string, unknown?, object?]) => {
     const answer = await sendRaw(url, method, path, body, { ...names, ...headers })

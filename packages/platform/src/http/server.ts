@@ -70,7 +70,10 @@ export type HttpServerOptions = Readonly<{
   health: Health
   /** What the clients of the process share; those of its own if they are not given. */
   limits?: Limits | undefined
-  /** Whether a segment of a path, decoded, is a secret. It is masked in problems, logs and traces. */
+  /**
+   * Whether a segment of a path, decoded, is a secret. It is masked in problems, logs and traces. A request id that has one is
+   * replaced.
+   */
   isSecretSegment?: IsSecretSegment | undefined
   /** Finds the caller of a request. Without it, all callers may do everything. */
   identify?: Identify | undefined

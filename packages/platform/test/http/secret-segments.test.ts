@@ -5,6 +5,7 @@ import { startServer } from '../support/http-server.ts'
 
 const startThings = () =>
   startServer({
+    config: { trustProxy: '127.0.0.1/32' },
     isSecretSegment: (segment) => segment.startsWith('key-'),
     routes: async (app) => {
       app.get('/things/:thing_id', async (_request, reply) => reply.callNotFound())
@@ -58,6 +59,21 @@ describe('a secret segment of a path', () => {
     assert.equal(instance, `/${'x/'.repeat(1_022)}***`)
     const [slow] = await shown(`/${'%25'.repeat(2_000)}`)
     assert.equal(slow, '/***')
+  })
+
+  it('is not taken over as the id of a request, from trusted clients and from others', async () => {
+    await using server = await startThings()
+    for (const remoteAddress of ['127.0.0.1', '203.0.113.1']) {
+      const headers = { 'x-request-id': 'key-1' }
+      const { headers: answered } = await server.app.inject({ url: '/things/1', headers, remoteAddress })
+      assert.match(String(answered['x-request-id']), /^[0-9a-f-]{36}$/)
+    }
+    const lines = server.lines.filter(({ msg }) => msg === 'request')
+    assert.deepEqual(
+      lines.map((line) => line['client_request_id']),
+      [undefined, undefined],
+    )
+    assert.equal(lines.length, 2)
   })
 
   it('is masked in the span of an unknown path', async () => {

@@ -63,7 +63,7 @@ describe('the id of a guest', () => {
             const { statusCode, body } = await traced.http.inject({
               method: method as 'GET',
               url,
-              headers: { referer: url, cookie: `basket=${guest}` },
+              headers: { referer: url, cookie: `basket=${guest}`, 'x-request-id': guest },
             })
             if (statusCode >= 400) texts.push(body)
           }

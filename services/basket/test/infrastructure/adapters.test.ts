@@ -49,7 +49,7 @@ test('the secrets of guests are 128 random bits each, and none repeats in 10,000
   const secrets = Array.from({ length: 10_000 }, adapters.ports.newSecret)
   assert.equal(new Set(secrets).size, 10_000)
   assert.equal(new Set(secrets.map((secret) => secret.slice(0, 11))).size, 10_000)
-  const ones = new Array<number>(128).fill(0)
+  const ones = Array.from({ length: 128 }, () => 0)
   for (const secret of secrets) {
     assert.match(secret, /^[A-Za-z0-9_-]{22}$/)
     const bytes = Buffer.from(secret, 'base64url')

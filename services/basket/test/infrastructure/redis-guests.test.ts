@@ -19,7 +19,7 @@ const shortened = (line: string): string =>
 const commandsAbout = async (userId: string, use: () => Promise<unknown>): Promise<string[]> => {
   const lines: string[] = []
   await onRedis(async (monitor) => {
-    await monitor.monitor((line) => lines.push(String(line)))
+    await monitor.monitor((line) => lines.push(line))
     await use()
     await onRedis((client) => client.get('the end'))
     await eventually(20_000, async () => assert.ok(lines.some((line) => line.includes('the end'))))

@@ -34,11 +34,18 @@ const cut = (path: string): string =>
   path.length > maxLength ? path.slice(0, maxLength).replace(/[^/]*$/, mask) : path
 
 /** An encoded slash does not separate segments, but what is behind it may be a secret all the same. */
-const hasSecret = (text: string, isSecret: IsSecretSegment): boolean => decode(text).split('/').some(isSecret)
+export const hasSecret = (text: string, isSecret: IsSecretSegment): boolean =>
+  decode(text).split('/').some(isSecret)
 
 /** Masks the secret segments of the paths that `shownPath` returns for requests to this server: in problems, logs and traces. */
 export const hideSecretSegments = (app: FastifyInstance, isSecret: IsSecretSegment | undefined): void => {
   if (isSecret !== undefined) app[key] = isSecret
+}
+
+/** The text, or undefined if it has a secret. For what clients choose and logs show, such as the ids of requests. */
+export const shownText = ({ server }: FastifyRequest, text: string): string | undefined => {
+  const isSecret = server[key]
+  return isSecret !== undefined && hasSecret(text, isSecret) ? undefined : text
 }
 
 /**
