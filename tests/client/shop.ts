@@ -142,10 +142,23 @@ const shop = async (id: number) => {
   assert.deepEqual([missing.response.status, missing.error?.code], [404, 'not_found'])
 }
 
+const visit = async () => {
+  const created = await basket.POST('/baskets', { body: { guest: true } })
+  const guest: string = bodyOf(created, 201).user_id
+  assert.match(guest, /^guest:[\w-]{22}$/)
+  const path = { user_id: guest }
+  assert.equal(bodyOf(await basket.GET('/baskets/{user_id}', { params: { path } })).item_count, 0)
+  const { response } = await basket.DELETE('/baskets/{user_id}', { params: { path } })
+  assert.equal(response.status, 204)
+  const body: BasketTypes['schemas']['CreateBasket'] = { user_id: guest }
+  assert.equal((await basket.POST('/baskets', { body })).error?.code, 'not_found')
+}
+
 await operate()
 await browse()
 const id = await manage()
 await shop(id)
+await visit()
 const deleted = await product.DELETE('/products/{id}', { params: { path: { id } } })
 assert.equal(deleted.response.status, 204)
 process.stdout.write(JSON.stringify([...used].toSorted()))

@@ -4,12 +4,12 @@ import { requestIdHeader } from '../request-context.ts'
 import { retryAfterSeconds } from '../transports.ts'
 import { isAbandoned } from './context.ts'
 import { acceptHeader, mediaTypesOf } from './edge/media-types.ts'
-import { pathOf } from './edge/request-target.ts'
+import { hideSecretSegments, type IsSecretSegment, shownPath } from './paths/secret-segments.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
 const infoOf = (request: FastifyRequest) => ({
-  instance: pathOf(request.originalUrl),
+  instance: shownPath(request),
   requestId: request.id,
   maxBodyBytes: request.routeOptions.bodyLimit,
   mediaTypes: mediaTypesOf(request.server),
@@ -68,8 +68,9 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   return send(reply, problem, error instanceof AppError ? error.retryAfterSeconds : undefined)
 }
 
-/** Responds to every error and every unknown path with a problem. */
-export const handleErrors = (app: FastifyInstance): void => {
+/** Responds to every error and every unknown path with a problem, in which secret segments of the path are masked. */
+export const handleErrors = (app: FastifyInstance, isSecretSegment: IsSecretSegment | undefined): void => {
+  hideSecretSegments(app, isSecretSegment)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendStatus(404, request, reply))
 }

@@ -6,10 +6,11 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { parseRequestId, requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, endContext, isAbandoned, makeContext } from './context.ts'
 import { decorateWithRoute, routeOf } from './edge/route.ts'
-import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
 import { isOperational } from './operations/operation-routes.ts'
+import { shownText } from './paths/secret-segments.ts'
+import type { UnmatchedPath } from './paths/unmatched-path.ts'
 import { inTraceOf } from './tracing.ts'
 
 /**
@@ -24,10 +25,10 @@ const knownMethods = new Set(serverMethods)
  * The id that the client sent, if the request has another one because the client is not trusted. Only the line of the
  * request has it, in a field of its own: whoever looks for an id must not find lines that a stranger wrote under it.
  */
-const clientRequestId = ({ id, headers }: FastifyRequest): string | undefined => {
-  const sent = headers[requestIdHeader]
+const clientRequestId = (request: FastifyRequest): string | undefined => {
+  const sent = request.headers[requestIdHeader]
   const clientId = typeof sent === 'string' ? parseRequestId(sent) : undefined
-  return clientId === id ? undefined : clientId
+  return clientId === undefined || clientId === request.id ? undefined : shownText(request, clientId)
 }
 
 const isRecorded = Symbol('recorded')

@@ -19,7 +19,6 @@ import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
 import { limitRequestBodies } from './edge/request-bodies.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
-import { collectRoutes } from './edge/unmatched-path.ts'
 import { handleErrors } from './errors.ts'
 import { identifyCallers } from './identify.ts'
 import { acceptJson } from './json-bodies.ts'
@@ -27,6 +26,8 @@ import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import type { Documentation } from './openapi.ts'
 import { operationRoutes } from './operations/operation-routes.ts'
+import type { IsSecretSegment } from './paths/secret-segments.ts'
+import { collectRoutes } from './paths/unmatched-path.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
@@ -69,6 +70,11 @@ export type HttpServerOptions = Readonly<{
   health: Health
   /** What the clients of the process share; those of its own if they are not given. */
   limits?: Limits | undefined
+  /**
+   * Whether a segment of a path, decoded, is a secret. It is masked in problems, logs and traces. A request id that has one is
+   * replaced.
+   */
+  isSecretSegment?: IsSecretSegment | undefined
   /** Finds the caller of a request. Without it, all callers may do everything. */
   identify?: Identify | undefined
   config?: Partial<HttpConfig> | undefined
@@ -109,7 +115,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
-  handleErrors(app)
+  handleErrors(app, options.isSecretSegment)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   const unmatchedPath = collectRoutes(app)

@@ -18,6 +18,7 @@ type Options = Readonly<{
   problemMembers?: HttpServerOptions['problemMembers']
   documentation?: Partial<HttpServerOptions['documentation']>
   maxBodyBytes?: number
+  isSecretSegment?: HttpServerOptions['isSecretSegment']
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -30,6 +31,7 @@ export const startServer = async ({
   problemMembers,
   documentation,
   maxBodyBytes,
+  isSecretSegment,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
@@ -41,6 +43,7 @@ export const startServer = async ({
     schemas: [],
     ...(problemMembers && { problemMembers }),
     ...(maxBodyBytes && { maxBodyBytes }),
+    isSecretSegment,
     routes: routes ?? (async () => {}),
     logger: logger ?? recording.logger,
     metrics,

@@ -4,6 +4,7 @@ import { requestIdFrom, requestIdHeader } from '../../request-context.ts'
 import { maxRequestBytes } from '../../transports.ts'
 import { sendError } from '../errors.ts'
 import { schemaController } from '../json/schema-compilers.ts'
+import { hasSecret, type IsSecretSegment } from '../paths/secret-segments.ts'
 import { connectionErrorHandler } from './connection-errors.ts'
 import { maxSegmentLength, routableTarget } from './request-target.ts'
 import type { TrustedPeers } from './trusted-peers.ts'
@@ -22,17 +23,23 @@ const sharedByRequests = (logger: FastifyBaseLogger): FastifyBaseLogger => {
   return Object.create(logger, { child: { value: child } })
 }
 
+type Options = Readonly<{ maxBodyBytes?: number; isSecretSegment?: IsSecretSegment | undefined }>
+
 /** The options of the HTTP server: its limits, and who responds to requests that reach no route. */
 export const fastifyOptions = (
   logger: FastifyBaseLogger,
-  { maxBodyBytes = maxRequestBytes }: Readonly<{ maxBodyBytes?: number }>,
+  { maxBodyBytes = maxRequestBytes, isSecretSegment: isSecret }: Options,
   fixedHeaders: Readonly<Record<string, string>>,
   isTrusted: TrustedPeers,
 ): FastifyHttpOptions<Server> => ({
   loggerInstance: sharedByRequests(logger),
   logController: new LogController({ disableRequestLogging: true }),
   requestIdHeader: false,
-  genReqId: ({ headers, socket }) => requestIdFrom(isTrusted(socket) ? headers[requestIdHeader] : undefined),
+  genReqId: ({ headers, socket }) => {
+    const sent = isTrusted(socket) ? headers[requestIdHeader] : undefined
+    const isHidden = isSecret !== undefined && typeof sent === 'string' && hasSecret(sent, isSecret)
+    return requestIdFrom(isHidden ? undefined : sent)
+  },
   bodyLimit: maxBodyBytes,
   schemaController,
   http: {
