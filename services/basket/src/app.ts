@@ -45,7 +45,7 @@ type AppConfig = Readonly<{
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identify'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -84,11 +84,7 @@ export const createApp = async (
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(
-    use,
-    { logger, metrics, health, limits, identify: identity?.identify },
-    config.http,
-  )
+  const server = await createHttp(use, { logger, metrics, health, limits, identity }, config.http)
   const { app: http } = server
 
   return {

@@ -1,11 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { Identify } from '../auth/identity.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Health } from '../health/health.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import { decorateWithChallenge } from './auth/challenge.ts'
+import { serveResourceMetadata } from './auth/protected-resource.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
 import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
@@ -69,8 +71,8 @@ export type HttpServerOptions = Readonly<{
   health: Health
   /** What the clients of the process share; those of its own if they are not given. */
   limits?: Limits | undefined
-  /** Finds the caller of a request. Without it, all callers may do everything. */
-  identify?: Identify | undefined
+  /** How callers are known. Without it, all callers may do everything. */
+  identity?: Pick<Identity, 'identify' | 'issuer' | 'audience'> | undefined
   config?: Partial<HttpConfig> | undefined
 }>
 
@@ -106,6 +108,9 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   }
   const isTrusted = trustedPeers(config.trustProxy)
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
+  const { documentation, identity } = options
+  const hasMetadata = identity?.issuer !== undefined
+  decorateWithChallenge(app, { realm: documentation.title, hasMetadata, isTrusted })
   const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
@@ -126,11 +131,12 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const isOverloaded = shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
-  identifyCallers(app, options.identify)
+  identifyCallers(app, identity?.identify)
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
   if (config.docs) serveDocumentation(app, options, config.relatedDocs)
+  serveResourceMetadata(app, identity ?? {}, { documentation, hasDocs: config.docs, isTrusted })
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)

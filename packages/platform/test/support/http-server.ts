@@ -18,6 +18,7 @@ type Options = Readonly<{
   problemMembers?: HttpServerOptions['problemMembers']
   documentation?: Partial<HttpServerOptions['documentation']>
   maxBodyBytes?: number
+  identity?: HttpServerOptions['identity']
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -30,6 +31,7 @@ export const startServer = async ({
   problemMembers,
   documentation,
   maxBodyBytes,
+  identity,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
@@ -46,6 +48,7 @@ export const startServer = async ({
     metrics,
     health,
     limits: shared,
+    identity,
     config,
   })
   return {
