@@ -27,7 +27,7 @@ export type Documentation = Readonly<{
 /** The scopes that operations need, sorted. */
 export const scopesOf = ({ operations = {} }: Pick<Documentation, 'operations'>): readonly string[] => {
   const scopes = Object.values(operations).flatMap(({ guard }) => scopeOf(guard.access) ?? [])
-  return [...new Set(scopes)].sort()
+  return [...new Set(scopes)].toSorted()
 }
 
 /**

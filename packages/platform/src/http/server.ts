@@ -94,23 +94,24 @@ const limitClients = (app: FastifyInstance, limits: Limits, { responsesCut }: Me
   limitRequestBodies(app, limits)
 }
 
+/** The headers of every response. */
+const fixedHeadersOf = ({ hstsMaxAgeSeconds, corsOrigins, compression }: HttpConfig) => ({
+  ...securityHeaders,
+  ...hstsHeader(hstsMaxAgeSeconds),
+  ...corsHeaders(corsOrigins),
+  ...(compression && { vary: 'Accept-Encoding' }),
+})
+
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
  * and metrics. `isOverloaded` returns whether requests are being rejected because of overload.
  */
 export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
-  const fixedHeaders = {
-    ...securityHeaders,
-    ...hstsHeader(config.hstsMaxAgeSeconds),
-    ...corsHeaders(config.corsOrigins),
-    ...(config.compression && { vary: 'Accept-Encoding' }),
-  }
+  const fixedHeaders = fixedHeadersOf(config)
   const isTrusted = trustedPeers(config.trustProxy)
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
-  const { documentation, identity } = options
-  const hasMetadata = identity?.issuer !== undefined
-  decorateWithChallenge(app, { realm: documentation.title, hasMetadata, isTrusted })
+  decorateWithChallenge(app, options, isTrusted)
   const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
@@ -131,12 +132,12 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const isOverloaded = shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
-  identifyCallers(app, identity?.identify)
+  identifyCallers(app, options.identity?.identify)
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
   if (config.docs) serveDocumentation(app, options, config.relatedDocs)
-  serveResourceMetadata(app, identity ?? {}, { documentation, hasDocs: config.docs, isTrusted })
+  serveResourceMetadata(app, options, { hasDocs: config.docs, isTrusted })
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)

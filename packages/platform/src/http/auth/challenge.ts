@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { TrustedPeers } from '../edge/trusted-peers.ts'
 import type { Problem } from '../problem.ts'
-import { metadataPath, originOf } from './protected-resource.ts'
+import { metadataPath, originOf, type ProtectedResource } from './protected-resource.ts'
 
 const key = Symbol('challenge')
 
@@ -20,8 +20,14 @@ declare module 'fastify' {
 }
 
 /** Sets what the challenges of the server say. */
-export const decorateWithChallenge = (app: FastifyInstance, settings: Settings): void =>
-  void app.decorate(key, settings)
+export const decorateWithChallenge = (
+  app: FastifyInstance,
+  { documentation, identity }: ProtectedResource,
+  isTrusted: TrustedPeers,
+): void => {
+  const settings = { realm: documentation.title, hasMetadata: identity?.issuer !== undefined, isTrusted }
+  app.decorate(key, settings)
+}
 
 type Parameters = Readonly<Record<string, string | undefined>>
 

@@ -4,8 +4,11 @@ import type { Identity } from '../../auth/identity.ts'
 import type { TrustedPeers } from '../edge/trusted-peers.ts'
 import { type Documentation, scopesOf } from '../openapi.ts'
 
-/** What a client must know to get a token (RFC 9728). */
-export type ProtectedResource = Pick<Identity, 'issuer' | 'audience'>
+/** What clients learn about the service and the issuer of its tokens. */
+export type ProtectedResource = Readonly<{
+  documentation: Documentation
+  identity?: Pick<Identity, 'issuer' | 'audience'> | undefined
+}>
 
 export const metadataPath = '/.well-known/oauth-protected-resource'
 
@@ -26,14 +29,15 @@ export const originOf = ({ raw }: FastifyRequest, isTrusted: TrustedPeers): stri
 
 const isUrl = (text: string): boolean => /^https?:\/\//.test(text) && URL.canParse(text)
 
-type Options = Readonly<{ documentation: Documentation; hasDocs: boolean; isTrusted: TrustedPeers }>
+type Options = Readonly<{ hasDocs: boolean; isTrusted: TrustedPeers }>
 
 /** Serves the metadata of the resource server (RFC 9728) to everybody, if the service accepts tokens of an issuer. */
 export const serveResourceMetadata = (
   app: FastifyInstance,
-  { issuer, audience }: ProtectedResource,
-  { documentation, hasDocs, isTrusted }: Options,
+  { documentation, identity = {} }: ProtectedResource,
+  { hasDocs, isTrusted }: Options,
 ): void => {
+  const { issuer, audience } = identity
   if (issuer === undefined) return
   const fixed = {
     authorization_servers: [issuer],
