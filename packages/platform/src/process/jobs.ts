@@ -7,8 +7,8 @@ import { every } from '../resilience/every.ts'
 /** Background work that a service repeats. */
 export type Job = Readonly<{
   name: string
-  /** The pause between two runs, in milliseconds. */
-  pauseMs: number
+  /** The pause between two runs, in milliseconds. A function is called after each run. */
+  pauseMs: number | (() => number)
   /** One run, which must end in bounded time. */
   work: (signal: AbortSignal) => Promise<unknown>
 }>
