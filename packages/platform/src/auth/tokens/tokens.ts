@@ -1,7 +1,7 @@
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { Dependency } from '../../health/health.ts'
+import type { Job } from '../../job.ts'
 import type { Logger } from '../../logging/logger.ts'
-import type { Job } from '../../process/jobs.ts'
 import type { TokenConfig } from './config.ts'
 
 /** The clocks, in milliseconds. */
