@@ -1,7 +1,9 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
 import { authorized } from '@shop/platform/auth/authorized.ts'
+import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
+import { openIdentity } from '@shop/platform/auth/open-identity.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
 import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/server.ts'
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
@@ -41,6 +43,8 @@ type AppConfig = Readonly<{
   limits?: LimitsConfig
   grpc?: Partial<ProductConfig['grpc']>
   /** How the callers are known. Without it, all callers may do everything. */
+  auth?: AuthConfig
+  /** Replaces what `auth` describes. */
   identity?: Identity
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
@@ -109,7 +113,7 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const { identity } = config
+  const { auth, identity = auth && openIdentity(auth, { logger, metrics }) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
   const { commands, queries } = useCases(ports)

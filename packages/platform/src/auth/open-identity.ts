@@ -1,0 +1,65 @@
+import { unauthenticated } from '@shop/kernel/policy.ts'
+import { anonymous, type Principal } from '@shop/kernel/principal.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { type ApiKeys, openApiKeys } from './api-keys.ts'
+import type { AuthConfig } from './config.ts'
+import { type Credentials, parseCredentials } from './credentials.ts'
+import type { Identify, Identity } from './identity.ts'
+import { authenticationCounter } from './metrics.ts'
+
+type Observers = Readonly<{ logger: Logger; metrics: Pick<Metrics, 'registry'> }>
+
+const noKeys = unauthenticated('this service accepts no API keys')
+const noTokens = unauthenticated('this service accepts API keys only, which begin with shop_, and no tokens')
+
+type Verify = (credentials: Credentials) => Principal | Promise<Principal>
+
+/** Counts the outcome of each check. */
+const createIdentify = (verify: Verify, { registry }: Observers['metrics']): Identify => {
+  const count = authenticationCounter(registry)
+  const parse = (authorization: string): Credentials => {
+    try {
+      return parseCredentials(authorization)
+    } catch (error) {
+      count.failed('malformed', error)
+      throw error
+    }
+  }
+  return (authorization) => {
+    if (authorization === undefined) return anonymous
+    const credentials = parse(authorization)
+    const { kind } = credentials
+    const accept = (principal: Principal) => {
+      count.accepted(kind)
+      return principal
+    }
+    const fail = (error: unknown): never => {
+      count.failed(kind, error)
+      throw error
+    }
+    try {
+      const found = verify(credentials)
+      return found instanceof Promise ? found.then(accept, fail) : accept(found)
+    } catch (error) {
+      return fail(error)
+    }
+  }
+}
+
+/** Opens what the configuration names to find out who callers are; undefined if the service does not ask. */
+export const openIdentity = (config: AuthConfig, { logger, metrics }: Observers): Identity | undefined => {
+  if (config.mode === 'off') return undefined
+  const { apiKeysFile } = config
+  const keys: ApiKeys | undefined = apiKeysFile === undefined ? undefined : openApiKeys(apiKeysFile, logger)
+  const verify: Verify = ({ kind, value }) => {
+    if (kind === 'token') throw noTokens
+    if (keys === undefined) throw noKeys
+    return keys.verify(value)
+  }
+  return {
+    identify: createIdentify(verify, metrics),
+    jobs: keys?.jobs ?? [],
+    dependencies: keys?.dependencies ?? [],
+  }
+}
