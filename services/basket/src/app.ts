@@ -22,6 +22,7 @@ import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
+import { containsGuestId } from './domain/user-id.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
 import { limitNewBaskets } from './infrastructure/limited-new-baskets.ts'
 import { documentation } from './interfaces/http/basket-documentation.ts'
@@ -57,6 +58,7 @@ const createHttp = (
     version,
     schemas: [BasketJson],
     problemMembers: errorDetails,
+    isSecretSegment: containsGuestId,
     routes: basketRoutes(use),
     ...observers,
     config,

@@ -5,12 +5,12 @@ import { retryAfterSeconds } from '../transports.ts'
 import { challengeOf } from './auth/challenge.ts'
 import { isAbandoned } from './context.ts'
 import { acceptHeader, mediaTypesOf } from './edge/media-types.ts'
-import { pathOf } from './edge/request-target.ts'
+import { shownPath } from './paths/secret-segments.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
 const infoOf = (request: FastifyRequest) => ({
-  instance: pathOf(request.originalUrl),
+  instance: shownPath(request),
   requestId: request.id,
   maxBodyBytes: request.routeOptions.bodyLimit,
   mediaTypes: mediaTypesOf(request.server),

@@ -21,7 +21,6 @@ import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
 import { limitRequestBodies } from './edge/request-bodies.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
-import { collectRoutes } from './edge/unmatched-path.ts'
 import { handleErrors } from './errors.ts'
 import { identifyCallers } from './identify.ts'
 import { acceptJson } from './json-bodies.ts'
@@ -29,6 +28,8 @@ import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import type { Documentation } from './openapi.ts'
 import { operationRoutes } from './operations/operation-routes.ts'
+import { hideSecretSegments, type IsSecretSegment } from './paths/secret-segments.ts'
+import { collectRoutes } from './paths/unmatched-path.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
@@ -73,6 +74,8 @@ export type HttpServerOptions = Readonly<{
   limits?: Limits | undefined
   /** How callers are known. Without it, all callers may do everything. */
   identity?: Pick<Identity, 'identify' | 'issuer' | 'audience'> | undefined
+  /** Whether a segment of a path, decoded, is a secret. It is masked in problems, logs and traces. */
+  isSecretSegment?: IsSecretSegment | undefined
   config?: Partial<HttpConfig> | undefined
 }>
 
@@ -115,6 +118,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
+  hideSecretSegments(app, options.isSecretSegment)
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')

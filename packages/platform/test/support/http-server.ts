@@ -19,6 +19,7 @@ type Options = Readonly<{
   documentation?: Partial<HttpServerOptions['documentation']>
   maxBodyBytes?: number
   identity?: HttpServerOptions['identity']
+  isSecretSegment?: HttpServerOptions['isSecretSegment']
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -32,6 +33,7 @@ export const startServer = async ({
   documentation,
   maxBodyBytes,
   identity,
+  isSecretSegment,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
@@ -43,6 +45,7 @@ export const startServer = async ({
     schemas: [],
     ...(problemMembers && { problemMembers }),
     ...(maxBodyBytes && { maxBodyBytes }),
+    isSecretSegment,
     routes: routes ?? (async () => {}),
     logger: logger ?? recording.logger,
     metrics,

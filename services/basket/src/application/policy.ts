@@ -33,6 +33,12 @@ const owner = (guests: boolean): Rule<Readonly<{ userId: string }>> => ({
     hasScope(principal, anyBasket) ? undefined : refusalOf(principal, userId, guests),
 })
 
+/** Everybody may, unless the baskets of guests are switched off: then nobody may, so that no new ones come into being. */
+const newGuest = (guests: boolean): Rule<unknown> => ({
+  access: 'anybody',
+  refusal: () => (guests ? undefined : errors.noGuests),
+})
+
 type PolicyOptions = Readonly<{
   /** Whether baskets of guests may be used. */
   guests: boolean
@@ -43,6 +49,7 @@ export const policyOf = ({ guests }: PolicyOptions) => {
   const ofUser = owner(guests)
   return {
     createBasket: ofUser,
+    createGuestBasket: newGuest(guests),
     addItem: ofUser,
     setQuantity: ofUser,
     removeItem: ofUser,

@@ -49,11 +49,13 @@ it('every response in the OpenAPI document is one that the service gives, and ev
 
   for (const operation of operationsWith('product_not_found'))
     await assertProblem(http, operation, 'product_not_found')
+  await assertProblem(http, 'createBasket', 'not_found', { payload: { user_id: 'guest:nobody' } })
   for (const operation of ['getBasket', 'clearBasket', 'deleteBasket'])
     await assertProblem(http, operation, 'not_found')
   catalog.products.set(1, aProduct({ stock: 3 }))
   await assertSuccess(http, 'createBasket', 201)
   await assertSuccess(http, 'createBasket', 200)
+  await assertSuccess(http, 'createBasket', 201, { payload: { guest: true } })
   for (const operation of ['setQuantity', 'removeItem']) await assertProblem(http, operation, 'not_found')
 
   await assertSuccess(http, 'addItem', 200)

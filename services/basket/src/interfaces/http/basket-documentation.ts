@@ -46,8 +46,8 @@ const operations = {
   createBasket: {
     guard: calls('createBasket'),
     description:
-      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none.',
-    problems: [invalid(invalidUser), stale, tooManyNewBaskets(2)],
+      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none. With `{ "guest": true }` it is always new, and the service chooses its `user_id`. A `user_id` that begins with `guest:` must be one that the service chose before.',
+    problems: [invalid(invalidUser), noBasket, stale, tooManyNewBaskets(2)],
   },
   addItem: {
     guard: calls('addItem'),
@@ -95,13 +95,14 @@ const operations = {
 export const documentation: Documentation = {
   title: 'Basket service',
   relatedTitle: 'Product service',
-  description: `The baskets of the shop, one for each user.
+  description: `The baskets of the shop, one for each user or guest.
 
 - **Errors** are problem details (RFC 9457); programs go by \`code\`. A method that a path does not have is answered with 405 and \`Allow\`.
 - **Credentials** are a bearer token or an API key, if the service asks for them. The subject of a token is the \`user_id\` of its basket; a basket of another user is a 403, whether it exists or not. The basket of a guest, whose id begins with \`guest:\`, needs no credentials: whoever knows the id may use it.
 - **Concurrent changes** all take effect. A basket has an \`ETag\`; a write with it in \`If-Match\` is refused with 412 if the basket was changed first.
 - **Name, price and category** of an item come from the product service, whenever the item changes.
-- **Expiry**: a basket is removed some time after its last write; \`expires_at\` says when.`,
+- **Guests**: \`POST /baskets\` with \`{ "guest": true }\` creates a basket whose \`user_id\` is \`guest:\` and 22 random characters. The id is the guest's secret: whoever knows it may use the basket. An id that begins with \`guest:\` but that the service did not choose, or that has expired, is a 404 on every path. Problems show \`***\` instead of it.
+- **Expiry**: a basket is removed some time after its last write, that of a guest within an hour while it is empty; \`expires_at\` says when.`,
   tags: [{ name: 'baskets', description: "A user's basket and its items" }],
   operations,
   healthExample: {
