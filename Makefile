@@ -5,7 +5,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
+.PHONY: help dev product basket issuer token build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
         bench-versions db-migrate db-status db-seed db-backup db-restore env docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
@@ -45,6 +45,12 @@ product: $(INSTALLED) ## Run the product service in the foreground, configured b
 
 basket: $(INSTALLED) ## Run the basket service in the foreground, configured by the environment
 	@exec node services/basket/src/main.ts
+
+issuer: $(INSTALLED) ## Run an issuer of access tokens on loopback, to try AUTH=jwt with (docs/identity.md); not for production
+	@exec node scripts/issuer.ts
+
+token: $(INSTALLED) ## Print an access token of that issuer for NAME=ann, ben, editor or office
+	@exec node scripts/token.ts '$(call given,NAME)'
 
 build: $(INSTALLED) check-generated ## Check types, and that generated files are up to date; bundle the services as in the images
 	tsc
