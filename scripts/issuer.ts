@@ -4,12 +4,13 @@ import { once } from 'node:events'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { run } from '@shop/platform/process/lifecycle.ts'
 import { clientNames, defaultPort } from './issuer/clients.ts'
-import { startIssuer } from './issuer/server.ts'
 
 await run(async () => {
   for (const name of ['NODE_ENV', 'ENVIRONMENT'])
     if (process.env[name] === 'production')
       throw new OperatorError(`The issuer is for trying, and ${name} is production: its secrets are public.`)
+  // Loaded only now: the library writes to standard error when it is loaded.
+  const { startIssuer } = await import('./issuer/server.ts')
   await using issuer = await startIssuer(defaultPort)
   const names = clientNames.join(', ')
   process.stdout.write(
