@@ -22,6 +22,7 @@ import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
+import { containsGuestId } from './domain/user-id.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
 import { limitNewBaskets } from './infrastructure/limited-new-baskets.ts'
 import { documentation } from './interfaces/http/basket-documentation.ts'
@@ -49,7 +50,7 @@ type AppConfig = Readonly<{
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identify'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -57,6 +58,7 @@ const createHttp = (
     version,
     schemas: [BasketJson],
     problemMembers: errorDetails,
+    isSecretSegment: containsGuestId,
     routes: basketRoutes(use),
     ...observers,
     config,
@@ -88,11 +90,7 @@ export const createApp = async (
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(
-    use,
-    { logger, metrics, health, limits, identify: identity?.identify },
-    config.http,
-  )
+  const server = await createHttp(use, { logger, metrics, health, limits, identity }, config.http)
   const { app: http } = server
 
   return {

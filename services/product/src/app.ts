@@ -55,7 +55,7 @@ const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics)
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identify'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -130,10 +130,15 @@ export const createApp = async (
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const observers = { logger, metrics, limits: limitsOf(config, metrics), identify: identity?.identify }
-  const server = await createHttp(use, { ...observers, health }, config.http)
+  const observers = { logger, metrics, limits: limitsOf(config, metrics) }
+  const server = await createHttp(use, { ...observers, health, identity }, config.http)
   const { app: http, isOverloaded } = server
-  const { grpc, healthService } = createGrpc(use, health, { ...observers, isOverloaded }, config.grpc)
+  const { grpc, healthService } = createGrpc(
+    use,
+    health,
+    { ...observers, isOverloaded, identify: identity?.identify },
+    config.grpc,
+  )
 
   return {
     http,

@@ -1,14 +1,14 @@
+import type { Clock } from '@shop/kernel/clock.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { Dependency } from '../../health/health.ts'
 import type { Job } from '../../job.ts'
 import type { Logger } from '../../logging/logger.ts'
 import type { TokenConfig } from './config.ts'
 
-/** The clocks, in milliseconds. */
 export type Clocks = Readonly<{
-  /** Time since the epoch. Tokens expire by it. */
-  wall: () => number
-  /** Time that never steps back. The age of keys and of verdicts is measured by it. */
+  /** Tokens expire by it. */
+  now: Clock
+  /** Milliseconds that never step back. The age of keys and of verdicts is measured by it. */
   monotonic: () => number
 }>
 
