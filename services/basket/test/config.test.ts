@@ -254,8 +254,9 @@ describe("the basket service's configuration", () => {
     })
   })
 
-  it('has no variable that the two tests above do not read', () => {
-    const tested = [...Object.keys(combinableVariables), 'WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES']
+  it('has no variable that neither the two tests above nor those of the platform read', () => {
+    const others = ['WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES', 'API_KEYS_FILE', 'AUTH_JWKS_FILE']
+    const tested = [...Object.keys(combinableVariables), ...others]
     assert.deepEqual(tested.toSorted(), Object.keys(basketVariables.properties).toSorted())
   })
 
