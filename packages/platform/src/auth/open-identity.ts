@@ -7,7 +7,7 @@ import type { AuthConfig } from './config.ts'
 import { type Credentials, parseCredentials } from './credentials.ts'
 import type { Identify, Identity } from './identity.ts'
 import { authenticationCounter, tokenKeysAge } from './metrics.ts'
-import { openTokens } from './tokens/open-tokens.ts'
+import type { TokenConfig } from './tokens/config.ts'
 import type { Tokens } from './tokens/tokens.ts'
 
 type Observers = Readonly<{ logger: Logger; metrics: Pick<Metrics, 'registry'> }>
@@ -49,17 +49,21 @@ const createIdentify = (verify: Verify, { registry }: Observers['metrics']): Ide
   }
 }
 
-const openTokensOf = (config: AuthConfig, { logger, metrics }: Observers): Tokens | undefined =>
-  config.mode === 'jwt'
-    ? openTokens(config.tokens, { logger, onReload: tokenKeysAge(metrics.registry) })
-    : undefined
+/** The library is loaded only if it is needed: that takes 70 ms of CPU time. */
+const openTokensOf = async (config: TokenConfig, { logger, metrics }: Observers): Promise<Tokens> => {
+  const { openTokens } = await import('./tokens/open-tokens.ts')
+  return openTokens(config, { logger, onReload: tokenKeysAge(metrics.registry) })
+}
 
 /** Opens what the configuration names to find out who callers are; undefined if the service does not ask. */
-export const openIdentity = (config: AuthConfig, observers: Observers): Identity | undefined => {
+export const openIdentity = async (
+  config: AuthConfig,
+  observers: Observers,
+): Promise<Identity | undefined> => {
   if (config.mode === 'off') return undefined
   const { apiKeysFile } = config
   const keys = apiKeysFile === undefined ? undefined : openApiKeys(apiKeysFile, observers.logger)
-  const tokens = openTokensOf(config, observers)
+  const tokens = config.mode === 'jwt' ? await openTokensOf(config.tokens, observers) : undefined
   const verify: Verify = ({ kind, value }) => {
     const verifier = kind === 'token' ? tokens : keys
     if (verifier === undefined) throw kind === 'token' ? noTokens : noKeys

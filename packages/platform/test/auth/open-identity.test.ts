@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { anonymous } from '@shop/kernel/principal.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { newApiKey } from '@shop/testing/auth/api-key.ts'
+import { startIssuer } from '@shop/testing/auth/issuer.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { openIdentity } from '../../src/auth/open-identity.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
@@ -17,23 +19,23 @@ describe('the identity of callers', async () => {
   const apiKeysFile = join(folder.path, 'keys')
   await writeFile(apiKeysFile, ann.line)
 
-  const open = () => {
+  const open = async () => {
     const metrics = createMetrics('test-service', '1.0.0')
-    const identity = openIdentity({ mode: 'keys', apiKeysFile }, { logger: silentLogger, metrics })
+    const identity = await openIdentity({ mode: 'keys', apiKeysFile }, { logger: silentLogger, metrics })
     assert.ok(identity)
     return { ...identity, count: () => metrics.registry.getSingleMetricAsString('authentications_total') }
   }
 
-  it('is not asked for while AUTH is off', () => {
+  it('is not asked for while AUTH is off', async () => {
     const metrics = createMetrics('test-service', '1.0.0')
     assert.equal(
-      openIdentity({ mode: 'off', isProduction: true }, { logger: silentLogger, metrics }),
+      await openIdentity({ mode: 'off', isProduction: true }, { logger: silentLogger, metrics }),
       undefined,
     )
   })
 
-  it('is that of an API key, found without a promise; without credentials it is anonymous', () => {
-    const { identify } = open()
+  it('is that of an API key, found without a promise; without credentials it is anonymous', async () => {
+    const { identify } = await open()
     assert.deepEqual(identify(ann.authorization), {
       kind: 'machine',
       name: 'ann',
@@ -42,8 +44,8 @@ describe('the identity of callers', async () => {
     assert.equal(identify(undefined), anonymous)
   })
 
-  it('is refused to a token where only API keys are accepted, which the client is told', () => {
-    const { identify } = open()
+  it('is refused to a token where only API keys are accepted, which the client is told', async () => {
+    const { identify } = await open()
     assert.throws(() => identify('Bearer eyJhbGciOiJub25lIn0.e30.'), {
       code: 'unauthenticated',
       message: 'this service accepts API keys only, which begin with shop_, and no tokens',
@@ -51,7 +53,7 @@ describe('the identity of callers', async () => {
   })
 
   it('is counted by the kind of credentials and the outcome, with zeros from the start', async () => {
-    const { identify, count } = open()
+    const { identify, count } = await open()
     const valueOf = async (credentials: string, outcome: string) => {
       const line = (await count())
         .split('\n')
@@ -79,5 +81,66 @@ describe('the identity of callers', async () => {
     ] as const)
       assert.equal(await valueOf(credentials, outcome), 1, `${credentials} ${outcome}`)
     assert.equal((await count()).match(/^authentications_total\{/gm)?.length, 6)
+  })
+
+  it('is that of a token or of an API key where both are accepted, and names the issuer', async () => {
+    await using issuer = await startIssuer()
+    const metrics = createMetrics('test-service', '1.0.0')
+    const { url, audience } = issuer
+    const tokens = {
+      issuer: url,
+      audience,
+      typ: 'at+jwt',
+      keys: { kind: 'issuer' },
+      allowHttp: true,
+    } as const
+    const identity = await openIdentity(
+      { mode: 'jwt', apiKeysFile, tokens },
+      { logger: silentLogger, metrics },
+    )
+    assert.ok(identity)
+    const token = `Bearer ${await issuer.sign({ sub: 'ann', scope: 'write' })}`
+    assert.deepEqual(await identity.identify(token), {
+      kind: 'user',
+      subject: 'ann',
+      scopes: new Set(['write']),
+    })
+    assert.ok(!(identity.identify(token) instanceof Promise), 'the second time it is remembered')
+    assert.deepEqual(identity.identify(ann.authorization), {
+      kind: 'machine',
+      name: 'ann',
+      scopes: new Set(['read']),
+    })
+    assert.deepEqual([identity.issuer, identity.audience], [url, audience])
+    assert.deepEqual(identity.dependencies.map(({ name }) => name).toSorted(), ['api-keys', 'issuer'])
+    const text = await metrics.registry.metrics()
+    assert.match(text, /^authentications_total\{credentials="token",outcome="accepted",.*\} 2$/m)
+    assert.match(text, /^token_keys_age_seconds\{.*\} \d+(\.\d+)?$/m)
+  })
+
+  it('of a token is unavailable while the keys of the issuer are not known, which is counted', async () => {
+    await using issuer = await startIssuer()
+    const token = `Bearer ${await issuer.sign()}`
+    await issuer.stop()
+    const metrics = createMetrics('test-service', '1.0.0')
+    const { url, audience } = issuer
+    const tokens = {
+      issuer: url,
+      audience,
+      typ: 'at+jwt',
+      keys: { kind: 'issuer' },
+      allowHttp: true,
+    } as const
+    const identity = await openIdentity(
+      { mode: 'jwt', apiKeysFile: undefined, tokens },
+      { logger: silentLogger, metrics },
+    )
+    await assert.rejects(async () => identity?.identify(token), hasCode('unavailable'))
+    assert.throws(() => identity?.identify(ann.authorization), {
+      code: 'unauthenticated',
+      message: 'this service accepts no API keys',
+    })
+    const text = await metrics.registry.metrics()
+    assert.match(text, /^authentications_total\{credentials="token",outcome="unavailable",.*\} 1$/m)
   })
 })
