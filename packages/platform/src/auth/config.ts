@@ -18,7 +18,7 @@ const defaultType = 'at+jwt'
 const developmentDefaults = { issuer: 'http://localhost:9090', audience: 'shop' } as const
 
 const url = {
-  pattern: '^https?://[^/?#@\\s]+[^?#\\s]*$',
+  pattern: '^https?://[^/?#@\\s]+(/[^?#\\s]*)?$',
   maxLength: 2_000,
   description: 'a URL such as https://issuer.example, without user, query and fragment',
 } as const
@@ -30,7 +30,7 @@ export const authVariables = {
   AUTH_AUDIENCE: Type.Optional(Type.String({ maxLength: 1_000 })),
   AUTH_JWKS_URL: Type.Optional(
     Type.String({
-      pattern: '^https?://[^/@\\s]+[^#\\s]*$',
+      pattern: '^https?://[^/?#@\\s]+([/?][^#\\s]*)?$',
       maxLength: 2_000,
       description: 'a URL such as https://issuer.example/jwks, without user and fragment',
     }),

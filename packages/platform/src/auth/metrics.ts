@@ -1,4 +1,4 @@
-import { Counter, type Registry } from '@prometheus-io/client'
+import { Counter, Gauge, type Registry } from '@prometheus-io/client'
 import { kindOf } from '@shop/kernel/errors.ts'
 
 type Kind = 'api_key' | 'token' | 'malformed'
@@ -28,5 +28,24 @@ export const authenticationCounter = (registry: Registry) => {
     accepted: (kind: keyof typeof accepted): void => counter.inc(accepted[kind]),
     failed: (kind: Kind, error: unknown): void =>
       counter.inc(kindOf(error) === 'unauthenticated' ? refused[kind] : unavailable),
+  }
+}
+
+/** Registers the gauge of the age of the keys that tokens are checked with. Returns a function to call after each attempt to load them. */
+export const tokenKeysAge = (registry: Registry) => {
+  let loadedAt = performance.now()
+  registry.registerMetric(
+    new Gauge({
+      name: 'token_keys_age_seconds',
+      help: 'Time since the keys of the token issuer were last loaded; before the first time, since the start',
+      aggregator: 'max',
+      registers: [],
+      collect() {
+        this.set((performance.now() - loadedAt) / 1_000)
+      },
+    }),
+  )
+  return (outcome: 'ok' | 'failed'): void => {
+    if (outcome === 'ok') loadedAt = performance.now()
   }
 }
