@@ -5,7 +5,7 @@ import { retryAfterSeconds } from '../transports.ts'
 import { challengeOf } from './auth/challenge.ts'
 import { isAbandoned } from './context.ts'
 import { acceptHeader, mediaTypesOf } from './edge/media-types.ts'
-import { shownPath } from './paths/secret-segments.ts'
+import { hideSecretSegments, type IsSecretSegment, shownPath } from './paths/secret-segments.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
@@ -71,8 +71,9 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   return send(reply, problem, error instanceof AppError ? error.retryAfterSeconds : undefined)
 }
 
-/** Responds to every error and every unknown path with a problem. */
-export const handleErrors = (app: FastifyInstance): void => {
+/** Responds to every error and every unknown path with a problem, in which secret segments of the path are masked. */
+export const handleErrors = (app: FastifyInstance, isSecretSegment: IsSecretSegment | undefined): void => {
+  hideSecretSegments(app, isSecretSegment)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendStatus(404, request, reply))
 }

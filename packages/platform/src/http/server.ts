@@ -28,7 +28,7 @@ import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import type { Documentation } from './openapi.ts'
 import { operationRoutes } from './operations/operation-routes.ts'
-import { hideSecretSegments, type IsSecretSegment } from './paths/secret-segments.ts'
+import type { IsSecretSegment } from './paths/secret-segments.ts'
 import { collectRoutes } from './paths/unmatched-path.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
@@ -118,8 +118,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
-  hideSecretSegments(app, options.isSecretSegment)
-  handleErrors(app)
+  handleErrors(app, options.isSecretSegment)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
   const unmatchedPath = collectRoutes(app)

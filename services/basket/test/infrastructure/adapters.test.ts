@@ -43,6 +43,24 @@ describe('the SQLite adapters', () => {
   })
 })
 
+test('the secrets of guests are 128 random bits each, and none repeats in 10,000', async () => {
+  await using folder = await ownFolder()
+  await using adapters = await open({ DATA_DIR: folder.path })
+  const secrets = Array.from({ length: 10_000 }, adapters.ports.newSecret)
+  assert.equal(new Set(secrets).size, 10_000)
+  assert.equal(new Set(secrets.map((secret) => secret.slice(0, 11))).size, 10_000)
+  const ones = new Array<number>(128).fill(0)
+  for (const secret of secrets) {
+    assert.match(secret, /^[A-Za-z0-9_-]{22}$/)
+    const bytes = Buffer.from(secret, 'base64url')
+    assert.deepEqual([bytes.length, bytes.toString('base64url')], [16, secret])
+    for (let bit = 0; bit < 128; bit++)
+      ones[bit] = (ones[bit] ?? 0) + (((bytes[bit >> 3] ?? 0) >> (bit & 7)) & 1)
+  }
+  // Each bit is set in half of them: 5,000 with a standard deviation of 50. Eight of these happen once in 10^13 runs.
+  for (const count of ones) assert.ok(count > 4_600 && count < 5_400, ones.join())
+})
+
 test('while another process holds the write lock of the SQLite file, health neither waits nor reports a failure', async () => {
   await using folder = await ownFolder()
   await using adapters = await open({ DATA_DIR: folder.path })

@@ -215,6 +215,31 @@ describe('a basket repository', { concurrency: true }, () => {
         assert.equal((await daily.find(active))?.version, 1 + 7 * 4)
       })
 
+      test('keeps the empty basket of a guest for an hour at most, and with lines as long as others', async () => {
+        const guest = `guest:${newUser()}`
+        const daily = await store.connect(86_400)
+        const empty = (current: Basket | undefined) => ({ ...(current ?? aBasket(guest)), lines: [] })
+        const addOneAsGuest = (current: Basket | undefined) => addOne(current ?? aBasket(guest))
+        const lifetimeOf = ({ expiresAt, updatedAt }: Basket) =>
+          (expiresAt.getTime() - updatedAt.getTime()) / 1_000
+        assert.equal(lifetimeOf(await daily.update(guest, empty)), 3_600)
+        await store.age(guest, 3_601)
+        assert.equal(await daily.find(guest), undefined)
+
+        await daily.update(guest, empty)
+        assert.equal(lifetimeOf(await daily.update(guest, addOneAsGuest)), 86_400)
+        await store.age(guest, 86_000)
+        assert.ok(await daily.find(guest))
+        await daily.update(guest, addOneAsGuest)
+        assert.equal(lifetimeOf(await daily.update(guest, empty)), 3_600)
+        await store.age(guest, 3_601)
+        assert.equal(await daily.find(guest), undefined)
+
+        assert.equal(lifetimeOf(await daily.update(newUser(), () => aBasket())), 86_400)
+        const short = await store.connect(90)
+        assert.equal(lifetimeOf(await short.update(guest, empty)), 90)
+      })
+
       for (const record of ['not JSON', '{}', '{"id":"1","userId":"user","lines":[],"version":1}', ''])
         test(`rejects with an internal error if the stored record is ${record || 'an empty string'}, and leaves it unchanged`, async () => {
           const user = newUser()

@@ -36,7 +36,7 @@ const cut = (path: string): string =>
 /** An encoded slash does not separate segments, but what is behind it may be a secret all the same. */
 const hasSecret = (text: string, isSecret: IsSecretSegment): boolean => decode(text).split('/').some(isSecret)
 
-/** Masks the secret segments of the paths that `shownPath` returns for requests to this server. */
+/** Masks the secret segments of the paths that `shownPath` returns for requests to this server: in problems, logs and traces. */
 export const hideSecretSegments = (app: FastifyInstance, isSecret: IsSecretSegment | undefined): void => {
   if (isSecret !== undefined) app[key] = isSecret
 }
