@@ -4,6 +4,7 @@ import type { Issuer } from '@shop/testing/auth/issuer.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import type { TokenConfig } from '../../src/auth/tokens/config.ts'
 import { openTokens } from '../../src/auth/tokens/open-tokens.ts'
+import type { TokenOptions } from '../../src/auth/tokens/tokens.ts'
 
 /** The clocks of a test, in milliseconds. */
 export const steppedClocks = () => {
@@ -19,7 +20,11 @@ export const steppedClocks = () => {
 }
 
 /** Opens the verification of the issuer's tokens, with clocks that stand still until they are stepped. */
-export const openWith = (issuer: Issuer, config: Partial<TokenConfig> = {}) => {
+export const openWith = (
+  issuer: Issuer,
+  config: Partial<TokenConfig> = {},
+  onReload: TokenOptions['onReload'] = () => {},
+) => {
   const clocks = steppedClocks()
   const { logger, lines } = recordingLogger()
   const tokens = openTokens(
@@ -31,7 +36,7 @@ export const openWith = (issuer: Issuer, config: Partial<TokenConfig> = {}) => {
       allowHttp: true,
       ...config,
     },
-    { logger, clocks },
+    { logger, clocks, onReload },
   )
   const [job] = tokens.jobs
   return {

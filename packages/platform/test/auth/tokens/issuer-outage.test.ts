@@ -94,6 +94,18 @@ describe('an issuer that goes away', () => {
     ])
   })
 
+  it('is not noticed if it was back before the keys were reloaded', async () => {
+    await using issuer = await startIssuer()
+    const tokens = openWith(issuer)
+    assert.equal(await outcomeOf(tokens, await issuer.sign()), 'ok')
+    await issuer.stop()
+    await issuer.start()
+    tokens.clocks.step(600_000)
+    await tokens.reload()
+    assert.equal(await tokens.problem(), undefined)
+    assert.equal(issuer.state.fetches.keys, 2)
+  })
+
   it('cannot say whether a new key is its own', async () => {
     await using issuer = await startIssuer()
     const tokens = openWith(issuer)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { startIssuer } from '@shop/testing/auth/issuer.ts'
 import { createSigningKey } from '@shop/testing/auth/signing-key.ts'
+import { requestContext } from '../../../src/request-context.ts'
 import { openWith, outcomeOf } from '../../support/tokens.ts'
 
 const unknownKey = 'unauthenticated: the token is signed with a key that its issuer does not have'
@@ -35,6 +36,19 @@ describe('a token with an unknown kid', () => {
       assert.equal(await outcomeOf(tokens, forged), unknownKey)
       assert.equal(issuer.state.fetches.keys, fetches)
     }
+  })
+
+  it('reloads them outside of its request', async () => {
+    await using issuer = await startIssuer()
+    const requests: unknown[] = []
+    const onReload = (outcome: string) => requests.push([outcome, requestContext.getStore()])
+    const tokens = openWith(issuer, {}, onReload)
+    const forged = await (await createSigningKey({ kid: 'unknown' })).sign({})
+    await requestContext.run({ requestId: 'r1' }, () => outcomeOf(tokens, forged))
+    assert.deepEqual(requests, [
+      ['ok', undefined],
+      ['ok', undefined],
+    ])
   })
 
   it('does not reload them if its algorithm is not allowed', async () => {
