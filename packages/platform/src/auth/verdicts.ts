@@ -52,10 +52,12 @@ export const createVerdicts = <Result>(
     /** Returns no promise if the verdict is remembered. */
     of: (credentials: string): Result | Promise<Result> => {
       const key = hash('sha256', credentials, 'base64url')
-      const known = memory.recall(key) ?? memory.pending.get(key)
+      // The check itself may call `forget`.
+      const own = memory
+      const known = own.recall(key) ?? own.pending.get(key)
       if (known !== undefined) return known
-      const result = run(memory, key, credentials)
-      memory.pending.set(key, result)
+      const result = run(own, key, credentials)
+      own.pending.set(key, result)
       return result
     },
     /** Forgets all verdicts, also of the checks that are running. */

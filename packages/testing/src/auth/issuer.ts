@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { systemClock } from '@shop/kernel/clock.ts'
-import type { JWTHeaderParameters, JWTPayload } from 'jose'
 import { createSigningKey, type SigningKey } from './signing-key.ts'
 
 /** How the issuer responds to a request for its keys. It sends headers of 200 before it hangs within a body. */
@@ -35,12 +34,15 @@ const misbehave = (mode: Exclude<IssuerMode, 'normal'>, response: ServerResponse
 }
 
 /** The paths of an issuer: RFC 8414 inserts before the path of its identifier, OpenID Connect Discovery appends to it. */
-const pathsOf = (path: string) => ({
-  oauth: `/.well-known/oauth-authorization-server${path}`,
-  openid: `${path}/.well-known/openid-configuration`,
-  keys: `${path}/keys`,
-  elsewhere: `${path}/keys-elsewhere`,
-})
+const pathsOf = (path: string) => {
+  const base = path.replace(/\/$/, '')
+  return {
+    oauth: `/.well-known/oauth-authorization-server${base}`,
+    openid: `${base}/.well-known/openid-configuration`,
+    keys: `${base}/keys`,
+    elsewhere: `${base}/keys-elsewhere`,
+  }
+}
 
 type IssuerOptions = Readonly<{
   /** 0 takes a free one. */
@@ -79,8 +81,8 @@ const createIssuerServer = (state: State, paths: ReturnType<typeof pathsOf>, ori
     json(response, 200, { keys: state.keys.map(({ jwk }) => jwk) })
   })
 
-/** The claims of a token in place of the usual ones. `undefined` leaves one out. */
-type Claims = JWTPayload & Readonly<{ scope?: unknown; scp?: unknown }>
+/** Claims or members of the header in place of the usual ones. `undefined` leaves one out. */
+type Members = Readonly<Record<string, unknown>>
 
 /**
  * Starts an issuer of tokens on the loopback address: metadata, keys, and tokens signed with them. It has no login: `sign` makes
@@ -120,7 +122,7 @@ export const startIssuer = async ({ port = 0, path = '', audience = 'shop' }: Is
     start,
     stop,
     /** Signs a token that is valid for an hour, with the last key. */
-    sign: (claims: Claims = {}, header: Partial<JWTHeaderParameters> = {}): Promise<string> => {
+    sign: (claims: Members = {}, header: Members = {}): Promise<string> => {
       const key = state.keys.at(-1)
       if (key === undefined) throw new Error('the issuer has no key')
       const now = Math.floor(systemClock().getTime() / 1_000)

@@ -1,18 +1,11 @@
-import {
-  exportJWK,
-  generateKeyPair,
-  type JWK,
-  type JWTHeaderParameters,
-  type JWTPayload,
-  SignJWT,
-} from 'jose'
+import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
 
 /** A key pair that signs tokens. `jwk` is the public key, as an issuer publishes it. */
 export type SigningKey = Readonly<{
   alg: string
   kid: string | undefined
   jwk: JWK
-  sign: (payload: JWTPayload, header?: Partial<JWTHeaderParameters>) => Promise<string>
+  sign: (claims: JWTPayload, header?: Readonly<Record<string, unknown>>) => Promise<string>
 }>
 
 type KeyOptions = Readonly<{
@@ -34,7 +27,7 @@ export const createSigningKey = async ({
     alg,
     kid,
     jwk: { ...(await exportJWK(publicKey)), ...named, alg, use: 'sig' },
-    sign: (payload, header = {}) =>
-      new SignJWT(payload).setProtectedHeader({ alg, typ: 'at+jwt', ...named, ...header }).sign(privateKey),
+    sign: (claims, header = {}) =>
+      new SignJWT(claims).setProtectedHeader({ alg, typ: 'at+jwt', ...named, ...header }).sign(privateKey),
   }
 }

@@ -25,7 +25,8 @@ export const fetchText = async (url: string, { allowHttp, signal }: FetchOptions
   const protocol = URL.parse(url)?.protocol
   if (protocol !== 'https:' && !(allowHttp && protocol === 'http:'))
     throw new Error(`${url} is not an https URL`)
-  const headers = { accept: 'application/json, application/jwk-set+json' }
+  // A connection that is kept may be one that the server has just closed.
+  const headers = { accept: 'application/json, application/jwk-set+json', connection: 'close' }
   const response = await fetch(url, { redirect: 'manual', signal, headers })
   if (response.status !== 200) {
     await response.body?.cancel()

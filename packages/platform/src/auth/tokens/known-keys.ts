@@ -14,7 +14,7 @@ type KnownKeysOptions = Readonly<{
   source: KeySource
   logger: Logger
   monotonic: () => number
-  /** Called when other keys are known than before. */
+  /** Called when keys that were known are no longer used, or others with them. */
   onChange: () => void
 }>
 
@@ -39,11 +39,11 @@ export const createKnownKeys = ({ source, logger, monotonic, onChange }: KnownKe
     isFailing: () => isFailing,
     noteLoaded: (loaded: Keys): void => {
       if (!source.isFile) expiresAt = monotonic() + maxAgeMs
-      const [isChanged, wasFailing] = [loaded !== keys, isFailing]
+      const [previous, wasFailing] = [keys, isFailing]
       keys = loaded
       isFailing = false
-      if (isChanged) onChange()
-      if (isChanged || wasFailing) logger.info({ ...fields, keys: loaded.count }, loadedMessage)
+      if (previous !== undefined && previous !== loaded) onChange()
+      if (previous !== loaded || wasFailing) logger.info({ ...fields, keys: loaded.count }, loadedMessage)
     },
     /** Logged once, until the keys are loaded again. */
     noteFailure: (error: unknown): void => {

@@ -1,23 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { afterResponsiveTime } from '../../resilience/responsive-timer.ts'
 import type { KeySource } from './key-source.ts'
 import { parseKeys } from './keys.ts'
 import type { KnownKeys } from './known-keys.ts'
 
 const deadlineMs = 1_000
 
-/** Rejects after the deadline even if the work does not end. */
-const withinDeadline = <Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
+/** Rejects after the deadline even if the work does not end. Time in which this process was too busy to receive does not count. */
+const withinDeadline = async <Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
   const { promise, resolve, reject } = Promise.withResolvers<Result>()
   const controller = new AbortController()
-  const timer = setTimeout(() => {
+  using _ = afterResponsiveTime(deadlineMs, () => {
     const error = new Error(`there was no answer within ${deadlineMs} ms`)
     controller.abort(error)
     reject(error)
-  }, deadlineMs)
-  work(controller.signal)
-    .then(resolve, reject)
-    .finally(() => clearTimeout(timer))
-  return promise
+  })
+  work(controller.signal).then(resolve, reject)
+  return await promise
 }
 
 type ReloadOptions = Readonly<{
