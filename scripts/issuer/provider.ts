@@ -15,13 +15,14 @@ const signingKey = () => {
   return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: algorithm, use: 'sig' }
 }
 
-const resourceServer = {
+/** What the client may have of the audience: a client without scopes could get all of them otherwise. */
+const resourceServerFor = (_context: unknown, _resource: string, { clientId }: { clientId: ClientName }) => ({
   audience,
-  scope: scopes.join(' '),
+  scope: clients[clientId].scope,
   accessTokenFormat: 'jwt',
   accessTokenTTL: tokenSeconds,
   jwt: { sign: { alg: algorithm } },
-}
+})
 
 const registrationOf = (id: ClientName) => {
   const { secret, scope } = clients[id]
@@ -44,6 +45,7 @@ export const createProvider = (issuer: string): Provider =>
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     jwks: { keys: [signingKey()] },
     responseTypes: [],
+    ttl: { ClientCredentials: tokenSeconds },
     scopes,
     features: {
       clientCredentials: { enabled: true },
@@ -51,7 +53,7 @@ export const createProvider = (issuer: string): Provider =>
       resourceIndicators: {
         enabled: true,
         defaultResource: () => resource,
-        getResourceServerInfo: () => resourceServer,
+        getResourceServerInfo: resourceServerFor,
       },
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
