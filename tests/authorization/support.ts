@@ -20,7 +20,7 @@ const principals: Readonly<Record<string, Principal>> = {
   office: { kind: 'machine', name: 'office', scopes: new Set(['products:write', 'baskets:any']) },
 }
 
-export const identity: Identity = {
+const identity: Identity = {
   identify: (authorization) => {
     if (authorization === undefined) return anonymous
     const principal = principals[authorization.replace('Bearer ', '')]
