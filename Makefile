@@ -5,15 +5,15 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
-        bench-versions db-migrate db-status db-seed db-backup db-restore env docker-build docker-run docker-stop docker-seed docker-backup \
+.PHONY: help dev product basket issuer token build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
+        bench-versions db-migrate db-status db-seed db-backup db-restore env api-key docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
 BUNDLED := product basket
 # The NestJS implementation that make bench compares with. Only make bench installs it: 155 packages, 66 MB.
 NEST := bench/baselines/nest
-# These targets read FILE, SERVICE, NAME and VERSION only from the command line, because shells may export such variables.
+# These targets read FILE, SERVICE, NAME, SCOPES and VERSION only from the command line, because shells may export such variables.
 given = $(if $(filter command line,$(origin $1)),$($1))
 # Expanded only by the targets that run tests: FILE of db-restore may contain spaces.
 TESTS = $(or $(foreach file,$(call given,FILE),'$(if $(findstring *,$(file))$(wildcard $(file)),$(file),$(error FILE=$(file): no such file))'),\
@@ -45,6 +45,13 @@ product: $(INSTALLED) ## Run the product service in the foreground, configured b
 
 basket: $(INSTALLED) ## Run the basket service in the foreground, configured by the environment
 	@exec node services/basket/src/main.ts
+
+issuer: $(INSTALLED) ## Run an issuer of access tokens on loopback, to try AUTH=jwt with (docs/identity.md); not for production
+	@exec node scripts/issuer.ts
+
+# Nothing is installed here: its output would be part of the token.
+token: ## Print an access token of that issuer for NAME=ann, ben, editor or office
+	@exec node scripts/token.ts '$(call given,NAME)'
 
 build: $(INSTALLED) check-generated ## Check types, and that generated files are up to date; bundle the services as in the images
 	tsc
@@ -127,6 +134,9 @@ db-restore: $(INSTALLED) ## Restore the database from FILE=…; the previous one
 
 env: ## Write .env for docker-compose.yml, with random passwords; values that it has are kept
 	@scripts/env.sh
+
+api-key: $(INSTALLED) ## Make an API key: prints it once, and the line for the file of API_KEYS_FILE; takes NAME and SCOPES="products:write baskets:any"
+	@exec env $(if $(call given,NAME),,NAME=) $(if $(call given,SCOPES),,SCOPES=) node scripts/api-key.ts
 
 docker-build: ## Build the images of both services, and that of the programs for the database
 	@$(DOCKER_HERE)

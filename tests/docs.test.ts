@@ -39,6 +39,8 @@ const defaultsInSchemas = (): Map<string, string> => {
 const kindsByCode = (): Map<string, ErrorKind> => {
   const kinds: ErrorKind[] = [
     'invalid',
+    'unauthenticated',
+    'forbidden',
     'not_found',
     'stale',
     'payload_too_large',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { hash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdtempDisposable } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -53,6 +54,14 @@ const executeAll = async (page: Page): Promise<readonly string[]> => {
     await operation.locator('.opblock-summary-control').click()
   }
   return results
+}
+
+/** Gives the page credentials, as a person does. */
+const authorize = async (page: Page, credentials: string): Promise<void> => {
+  await page.getByRole('button', { name: 'Authorize' }).first().click()
+  await page.getByLabel('auth-bearer-value').fill(credentials)
+  await page.getByRole('button', { name: 'Apply credentials' }).click()
+  await page.getByRole('button', { name: 'Close' }).last().click()
 }
 
 const operations = ['200 GET /health', '200 GET /health/ready', '200 GET /health/live', '200 GET /metrics']
@@ -110,4 +119,42 @@ it('the documentation pages work in a browser, without reports, other origins or
   // On a phone, the page is not wider than the screen.
   await page.setViewportSize({ width: 390, height: 844 })
   assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390)
+})
+
+it('the documentation pages take credentials, and keep them in memory only', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'documentation-'))
+  const key = `shop_${randomBytes(32).toString('base64url')}`
+  const keys = join(folder.path, 'api-keys')
+  await writeFile(keys, `office ${hash('sha256', key)} baskets:any\n`, { mode: 0o600 })
+  await using basket = await startService('basket', {
+    DATA_DIR: folder.path,
+    AUTH: 'keys',
+    API_KEYS_FILE: keys,
+    PRODUCT_SERVICE_URL: '127.0.0.1:1',
+  })
+  await using browser = await openBrowser()
+  const page = await browser.newPage()
+  const { reports, origins } = watch(page)
+  const createBasket = async () => {
+    const operation = page.locator('.opblock').first()
+    await operation.locator('.opblock-summary-control').click()
+    await operation.getByRole('button', { name: 'Try it out' }).click()
+    const answered = page.waitForResponse(() => true)
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    return (await answered).status()
+  }
+
+  await page.goto(`${basket.url}/docs`)
+  await page.locator('.opblock').last().waitFor()
+  await authorize(page, key)
+  assert.equal(await createBasket(), 201)
+  assert.deepEqual([reports, [...origins]], [[], [basket.url]])
+  const kept = 'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])'
+  assert.equal(await page.evaluate(kept), '[{},{},""]')
+
+  // Not a reload: that would show the operation opened.
+  await page.goto('about:blank')
+  await page.goto(`${basket.url}/docs`)
+  await page.locator('.opblock').last().waitFor()
+  assert.equal(await createBasket(), 401)
 })

@@ -1288,12 +1288,16 @@ export const BatchGetProductsResponse: MessageFns<BatchGetProductsResponse> = {
  * Errors have a status from the table in docs/errors.md. The trailing metadata `error-code` contains the error's code, and
  * `grpc-status-details-bin` a google.rpc.Status with ErrorInfo, RequestInfo, BadRequest and RetryInfo.
  *
+ * If the service asks who calls, credentials are in the metadata `authorization`, as `Bearer TOKEN` or `Bearer KEY`. RPCs that
+ * read are open to everybody; if credentials are sent, they must be valid, otherwise UNAUTHENTICATED. Those that write need the
+ * scope `products:write`: without credentials they fail with UNAUTHENTICATED, without the scope with PERMISSION_DENIED.
+ *
  * `page_size` is a maximum: a page also ends before its message exceeds 3.5 MiB. `next_page_token` tells whether products
  * follow.
  */
 export type ProductServiceService = typeof ProductServiceService;
 export const ProductServiceService = {
-  /** Fails with NOT_FOUND if the product does not exist. */
+  /** Open to everybody. Fails with NOT_FOUND if the product does not exist. */
   getProduct: {
     path: "/product.ProductService/GetProduct" as const,
     requestStream: false as const,
@@ -1303,7 +1307,7 @@ export const ProductServiceService = {
     responseSerialize: (value: ProductResponse): Buffer => Buffer.from(ProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ProductResponse => ProductResponse.decode(value),
   },
-  /** Fails with INVALID_ARGUMENT if a field breaks its rule. */
+  /** Needs the scope `products:write`. Fails with INVALID_ARGUMENT if a field breaks its rule. */
   createProduct: {
     path: "/product.ProductService/CreateProduct" as const,
     requestStream: false as const,
@@ -1313,7 +1317,7 @@ export const ProductServiceService = {
     responseSerialize: (value: ProductResponse): Buffer => Buffer.from(ProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ProductResponse => ProductResponse.decode(value),
   },
-  /** Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
+  /** Needs the scope `products:write`. Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct: {
     path: "/product.ProductService/UpdateProduct" as const,
     requestStream: false as const,
@@ -1323,7 +1327,7 @@ export const ProductServiceService = {
     responseSerialize: (value: ProductResponse): Buffer => Buffer.from(ProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ProductResponse => ProductResponse.decode(value),
   },
-  /** Fails with ABORTED if `version` is set and is not the current version. */
+  /** Needs the scope `products:write`. Fails with ABORTED if `version` is set and is not the current version. */
   deleteProduct: {
     path: "/product.ProductService/DeleteProduct" as const,
     requestStream: false as const,
@@ -1334,7 +1338,7 @@ export const ProductServiceService = {
       Buffer.from(DeleteProductResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DeleteProductResponse => DeleteProductResponse.decode(value),
   },
-  /** Ordered by id. */
+  /** Open to everybody. Ordered by id. */
   listProducts: {
     path: "/product.ProductService/ListProducts" as const,
     requestStream: false as const,
@@ -1345,7 +1349,7 @@ export const ProductServiceService = {
       Buffer.from(ListProductsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
-  /** The most expensive products, most expensive first. */
+  /** Open to everybody. The most expensive products, most expensive first. */
   getTopMostExpensiveProducts: {
     path: "/product.ProductService/GetTopMostExpensiveProducts" as const,
     requestStream: false as const,
@@ -1358,7 +1362,7 @@ export const ProductServiceService = {
       Buffer.from(ListProductsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
-  /** Products with at most `max_stock` pieces, lowest stock first. */
+  /** Open to everybody. Products with at most `max_stock` pieces, lowest stock first. */
   getLowStockProducts: {
     path: "/product.ProductService/GetLowStockProducts" as const,
     requestStream: false as const,
@@ -1370,7 +1374,7 @@ export const ProductServiceService = {
       Buffer.from(ListProductsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
-  /** Matches the category exactly. Ordered by id. Empty for an unknown category. */
+  /** Open to everybody. Matches the category exactly. Ordered by id. Empty for an unknown category. */
   getProductsByCategory: {
     path: "/product.ProductService/GetProductsByCategory" as const,
     requestStream: false as const,
@@ -1383,7 +1387,7 @@ export const ProductServiceService = {
     responseDeserialize: (value: Buffer): ListProductsResponse => ListProductsResponse.decode(value),
   },
   /**
-   * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
+   * Open to everybody. The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
    * response would exceed 3.5 MiB: request fewer ids at a time, or fewer fields.
    */
   batchGetProducts: {
@@ -1400,31 +1404,31 @@ export const ProductServiceService = {
 } as const;
 
 export interface ProductServiceServer extends UntypedServiceImplementation {
-  /** Fails with NOT_FOUND if the product does not exist. */
+  /** Open to everybody. Fails with NOT_FOUND if the product does not exist. */
   getProduct: handleUnaryCall<GetProductRequest, ProductResponse>;
-  /** Fails with INVALID_ARGUMENT if a field breaks its rule. */
+  /** Needs the scope `products:write`. Fails with INVALID_ARGUMENT if a field breaks its rule. */
   createProduct: handleUnaryCall<CreateProductRequest, ProductResponse>;
-  /** Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
+  /** Needs the scope `products:write`. Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct: handleUnaryCall<UpdateProductRequest, ProductResponse>;
-  /** Fails with ABORTED if `version` is set and is not the current version. */
+  /** Needs the scope `products:write`. Fails with ABORTED if `version` is set and is not the current version. */
   deleteProduct: handleUnaryCall<DeleteProductRequest, DeleteProductResponse>;
-  /** Ordered by id. */
+  /** Open to everybody. Ordered by id. */
   listProducts: handleUnaryCall<ListProductsRequest, ListProductsResponse>;
-  /** The most expensive products, most expensive first. */
+  /** Open to everybody. The most expensive products, most expensive first. */
   getTopMostExpensiveProducts: handleUnaryCall<GetTopMostExpensiveProductsRequest, ListProductsResponse>;
-  /** Products with at most `max_stock` pieces, lowest stock first. */
+  /** Open to everybody. Products with at most `max_stock` pieces, lowest stock first. */
   getLowStockProducts: handleUnaryCall<GetLowStockProductsRequest, ListProductsResponse>;
-  /** Matches the category exactly. Ordered by id. Empty for an unknown category. */
+  /** Open to everybody. Matches the category exactly. Ordered by id. Empty for an unknown category. */
   getProductsByCategory: handleUnaryCall<GetProductsByCategoryRequest, ListProductsResponse>;
   /**
-   * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
+   * Open to everybody. The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
    * response would exceed 3.5 MiB: request fewer ids at a time, or fewer fields.
    */
   batchGetProducts: handleUnaryCall<BatchGetProductsRequest, BatchGetProductsResponse>;
 }
 
 export interface ProductServiceClient extends Client {
-  /** Fails with NOT_FOUND if the product does not exist. */
+  /** Open to everybody. Fails with NOT_FOUND if the product does not exist. */
   getProduct(
     request: GetProductRequest,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
@@ -1440,7 +1444,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
   ): ClientUnaryCall;
-  /** Fails with INVALID_ARGUMENT if a field breaks its rule. */
+  /** Needs the scope `products:write`. Fails with INVALID_ARGUMENT if a field breaks its rule. */
   createProduct(
     request: CreateProductRequest,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
@@ -1456,7 +1460,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
   ): ClientUnaryCall;
-  /** Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
+  /** Needs the scope `products:write`. Replaces every field, except that an unset optional field keeps its value. Fails with ABORTED if `version` is set and is not the current version. */
   updateProduct(
     request: UpdateProductRequest,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
@@ -1472,7 +1476,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ProductResponse) => void,
   ): ClientUnaryCall;
-  /** Fails with ABORTED if `version` is set and is not the current version. */
+  /** Needs the scope `products:write`. Fails with ABORTED if `version` is set and is not the current version. */
   deleteProduct(
     request: DeleteProductRequest,
     callback: (error: ServiceError | null, response: DeleteProductResponse) => void,
@@ -1488,7 +1492,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DeleteProductResponse) => void,
   ): ClientUnaryCall;
-  /** Ordered by id. */
+  /** Open to everybody. Ordered by id. */
   listProducts(
     request: ListProductsRequest,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
@@ -1504,7 +1508,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
-  /** The most expensive products, most expensive first. */
+  /** Open to everybody. The most expensive products, most expensive first. */
   getTopMostExpensiveProducts(
     request: GetTopMostExpensiveProductsRequest,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
@@ -1520,7 +1524,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
-  /** Products with at most `max_stock` pieces, lowest stock first. */
+  /** Open to everybody. Products with at most `max_stock` pieces, lowest stock first. */
   getLowStockProducts(
     request: GetLowStockProductsRequest,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
@@ -1536,7 +1540,7 @@ export interface ProductServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
-  /** Matches the category exactly. Ordered by id. Empty for an unknown category. */
+  /** Open to everybody. Matches the category exactly. Ordered by id. Empty for an unknown category. */
   getProductsByCategory(
     request: GetProductsByCategoryRequest,
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
@@ -1553,7 +1557,7 @@ export interface ProductServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListProductsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
+   * Open to everybody. The products with the given 1 to 1000 ids, ordered by id. Unknown ids are omitted. Fails with RESOURCE_EXHAUSTED if the
    * response would exceed 3.5 MiB: request fewer ids at a time, or fewer fields.
    */
   batchGetProducts(

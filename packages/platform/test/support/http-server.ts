@@ -18,6 +18,7 @@ type Options = Readonly<{
   problemMembers?: HttpServerOptions['problemMembers']
   documentation?: Partial<HttpServerOptions['documentation']>
   maxBodyBytes?: number
+  identity?: HttpServerOptions['identity']
   isSecretSegment?: HttpServerOptions['isSecretSegment']
 }>
 
@@ -31,6 +32,7 @@ export const startServer = async ({
   problemMembers,
   documentation,
   maxBodyBytes,
+  identity,
   isSecretSegment,
 }: Options = {}) => {
   const recording = recordingLogger()
@@ -49,6 +51,7 @@ export const startServer = async ({
     metrics,
     health,
     limits: shared,
+    identity,
     config,
   })
   return {

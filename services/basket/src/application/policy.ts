@@ -28,7 +28,7 @@ const refusalOf = (principal: Principal, userId: string, guests: boolean) => {
 
 /** The user may, whoever knows the id of a guest, and who has the scope for all baskets. */
 const owner = (guests: boolean): Rule<Readonly<{ userId: string }>> => ({
-  access: 'anybody',
+  access: { ownerOr: anyBasket },
   refusal: (principal, { userId }) =>
     hasScope(principal, anyBasket) ? undefined : refusalOf(principal, userId, guests),
 })

@@ -13,6 +13,8 @@ SwaggerUIBundle({
   url: '/openapi.json',
   validatorUrl: null,
   deepLinking: true,
+  // A token is kept in memory, until the page is left.
+  persistAuthorization: false,
   syntaxHighlight: { theme: 'nord' },
   operationsSorter: (a, b) => position(a) - position(b),
 })

@@ -1,0 +1,44 @@
+import { constants, open } from 'node:fs/promises'
+
+const maxBytes = 1024 * 1024
+
+/** Returns the text of the chunks. Throws as soon as there is more than a MiB of them. */
+const readText = async (name: string, chunks: AsyncIterable<Uint8Array>): Promise<string> => {
+  const read: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of chunks) {
+    length += chunk.length
+    if (length > maxBytes) throw new Error(`${name} is larger than ${maxBytes} bytes`)
+    read.push(chunk)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(read, length))
+  } catch {
+    throw new Error(`${name} is not UTF-8 text`)
+  }
+}
+
+type FetchOptions = Readonly<{ allowHttp: boolean; signal: AbortSignal }>
+
+/** Fetches a text of at most a MiB. Redirects are not followed: they could lead to http, or to a host that nobody has named. */
+export const fetchText = async (url: string, { allowHttp, signal }: FetchOptions): Promise<string> => {
+  const protocol = URL.parse(url)?.protocol
+  if (protocol !== 'https:' && !(allowHttp && protocol === 'http:'))
+    throw new Error(`${url} is not an https URL`)
+  // A connection that is kept may be one that the server has just closed.
+  const headers = { accept: 'application/json, application/jwk-set+json', connection: 'close' }
+  const response = await fetch(url, { redirect: 'manual', signal, headers })
+  if (response.status !== 200) {
+    await response.body?.cancel()
+    throw new Error(`${url} responds with status ${response.status}`)
+  }
+  return response.body === null ? '' : readText(url, response.body)
+}
+
+/** Reads a file of at most a MiB. */
+export const readFileText = async (path: string): Promise<string> => {
+  // Without O_NONBLOCK, opening a named pipe would wait for somebody who writes to it.
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  if (!(await file.stat()).isFile()) throw new Error(`${path} is not a file`)
+  return await readText(path, file.createReadStream({ end: maxBytes, autoClose: false }))
+}

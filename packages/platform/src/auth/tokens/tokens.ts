@@ -1,0 +1,33 @@
+import type { Clock } from '@shop/kernel/clock.ts'
+import type { Principal } from '@shop/kernel/principal.ts'
+import type { Dependency } from '../../health/health.ts'
+import type { Job } from '../../job.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { TokenConfig } from './config.ts'
+
+export type Clocks = Readonly<{
+  /** Tokens expire by it. */
+  now: Clock
+  /** Milliseconds that never step back. The age of keys and of verdicts is measured by it. */
+  monotonic: () => number
+}>
+
+export type TokenOptions = Readonly<{
+  logger: Logger
+  clocks?: Clocks
+  /** Called after each attempt to load the keys. */
+  onReload?: (outcome: 'ok' | 'failed') => void
+}>
+
+export type Tokens = Readonly<{
+  /**
+   * Returns the user of a token. Throws or rejects with `unauthenticated` if the token breaks a rule, and with `unavailable`
+   * while it cannot be checked. Returns no promise if the verdict is remembered.
+   */
+  verify: (token: string) => Principal | Promise<Principal>
+  jobs: readonly Job[]
+  dependencies: readonly Dependency[]
+}>
+
+/** Starts to load the keys, without waiting for them. */
+export type OpenTokens = (config: TokenConfig, options: TokenOptions) => Tokens

@@ -1,0 +1,68 @@
+import { hash } from 'node:crypto'
+
+/** What a check of credentials says, and for how long it holds. */
+export type Verdict<Result> = Readonly<{ result: Result; forMs: number }>
+
+type VerdictOptions = Readonly<{
+  /** The oldest are forgotten when there are more. */
+  max: number
+  /** In milliseconds; never steps back. */
+  monotonic: () => number
+}>
+
+/** Verdicts by the hash of their credentials, and the checks that are running. */
+const createMemory = <Result>({ max, monotonic }: VerdictOptions) => {
+  const known = new Map<string, Readonly<{ result: Result; until: number }>>()
+  return {
+    pending: new Map<string, Promise<Result>>(),
+    recall: (key: string): Result | undefined => {
+      const verdict = known.get(key)
+      return verdict !== undefined && verdict.until > monotonic() ? verdict.result : undefined
+    },
+    remember: (key: string, { result, forMs }: Verdict<Result>): void => {
+      known.delete(key)
+      if (forMs <= 0) return
+      const [oldest] = known.size < max ? [] : known.keys()
+      if (oldest !== undefined) known.delete(oldest)
+      known.set(key, { result, until: monotonic() + forMs })
+    },
+  }
+}
+
+/**
+ * Remembers what `check` says about credentials, by their SHA-256, so that they themselves are not kept. Refusals are not
+ * remembered. Calls with the same credentials during a check share it.
+ */
+export const createVerdicts = <Result>(
+  check: (credentials: string) => Promise<Verdict<Result>>,
+  options: VerdictOptions,
+) => {
+  let memory = createMemory<Result>(options)
+
+  const run = async (own: typeof memory, key: string, credentials: string): Promise<Result> => {
+    try {
+      const verdict = await check(credentials)
+      own.remember(key, verdict)
+      return verdict.result
+    } finally {
+      own.pending.delete(key)
+    }
+  }
+  return {
+    /** Returns no promise if the verdict is remembered. */
+    of: (credentials: string): Result | Promise<Result> => {
+      const key = hash('sha256', credentials, 'base64url')
+      // The check itself may call `forget`.
+      const own = memory
+      const known = own.recall(key) ?? own.pending.get(key)
+      if (known !== undefined) return known
+      const result = run(own, key, credentials)
+      own.pending.set(key, result)
+      return result
+    },
+    /** Forgets all verdicts, also of the checks that are running. */
+    forget: (): void => {
+      memory = createMemory(options)
+    },
+  }
+}
