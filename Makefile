@@ -6,14 +6,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
-        bench-versions db-migrate db-status db-seed db-backup db-restore env docker-build docker-run docker-stop docker-seed docker-backup \
+        bench-versions db-migrate db-status db-seed db-backup db-restore env api-key docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
 BUNDLED := product basket
 # The NestJS implementation that make bench compares with. Only make bench installs it: 155 packages, 66 MB.
 NEST := bench/baselines/nest
-# These targets read FILE, SERVICE, NAME and VERSION only from the command line, because shells may export such variables.
+# These targets read FILE, SERVICE, NAME, SCOPES and VERSION only from the command line, because shells may export such variables.
 given = $(if $(filter command line,$(origin $1)),$($1))
 # Expanded only by the targets that run tests: FILE of db-restore may contain spaces.
 TESTS = $(or $(foreach file,$(call given,FILE),'$(if $(findstring *,$(file))$(wildcard $(file)),$(file),$(error FILE=$(file): no such file))'),\
@@ -127,6 +127,9 @@ db-restore: $(INSTALLED) ## Restore the database from FILE=…; the previous one
 
 env: ## Write .env for docker-compose.yml, with random passwords; values that it has are kept
 	@scripts/env.sh
+
+api-key: $(INSTALLED) ## Make an API key: prints it once, and the line for the file of API_KEYS_FILE; takes NAME and SCOPES="products:write baskets:any"
+	@exec env $(if $(call given,NAME),,NAME=) $(if $(call given,SCOPES),,SCOPES=) node scripts/api-key.ts
 
 docker-build: ## Build the images of both services, and that of the programs for the database
 	@$(DOCKER_HERE)

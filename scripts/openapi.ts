@@ -33,6 +33,7 @@ await using basket = await createBasketApp(
       events: { publish: () => {}, subscribe: () => {} },
       clock: systemClock,
       newId: () => '',
+      newSecret: () => '',
     },
     dependencies: [],
   },

@@ -28,7 +28,10 @@ const document = (request: Schema = {}, response: Schema = {}, overrides: Operat
     404: {},
   }
   const post = { parameters, requestBody: { content: content(request) }, responses, ...overrides }
-  return { paths: { '/things/{id}': { post, get: { parameters, responses } } } }
+  return {
+    paths: { '/things/{id}': { post, get: { parameters, responses } } },
+    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+  }
 }
 
 /** The breaks of `POST`, each as `what (rule)`. */
@@ -255,6 +258,11 @@ describe('the check for breaking changes of OpenAPI documents', () => {
     it(`reports ${name}`, () => {
       assert.deepEqual(breaksOfPost(released, document({}, {}, overrides)), [reported])
     })
+
+  it('allows credentials where the release could not ask for any', () => {
+    const { paths } = released
+    assert.deepEqual(breaksOfPost({ paths }, document({}, {}, { security: [{ bearer: [] }] })), [])
+  })
 
   it('reports a required response header that becomes optional behind a reference', () => {
     const withHeader = (required: boolean): Document => ({

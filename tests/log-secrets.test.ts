@@ -11,6 +11,12 @@ import { productVariables, readConfig as readProductConfig } from '../services/p
 
 /** String variables that may appear in logs. All others count as secrets: add new harmless variables here. */
 const harmless = new Set([
+  'API_KEYS_FILE',
+  'AUTH_AUDIENCE',
+  'AUTH_ISSUER',
+  'AUTH_JWKS_FILE',
+  'AUTH_JWKS_URL',
+  'AUTH_TYP',
   'CORS_ORIGINS',
   'DATA_DIR',
   'DB_HOST',

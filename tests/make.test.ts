@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
+import { parseKeyFile } from '@shop/platform/auth/key-file.ts'
 import { root } from '@shop/testing/files.ts'
+import { policy } from '../services/product/src/application/policy.ts'
 
 const makefile = readFileSync(join(root, 'Makefile'), 'utf8')
 
@@ -29,6 +32,47 @@ const make = async (folder: string, ...args: string[]) => {
     return { code: 2, stdout: String(error.stdout), stderr: String(error.stderr) }
   }
 }
+
+/** The scopes that rules of the product service ask for. */
+const scopesOfRules = Object.values(policy).flatMap(({ access }) =>
+  typeof access === 'object' && 'scope' in access ? [access.scope] : [],
+)
+
+describe('make api-key', () => {
+  it('prints a key once, and a line for the file of API keys that knows it', async () => {
+    const scopes = [...new Set(scopesOfRules), 'baskets:any', 'stock:hold']
+    const { code, stdout } = await make(root, 'api-key', 'NAME=back-office', `SCOPES=${scopes.join(' ')}`)
+    assert.equal(code, 0)
+    const keys = stdout.match(/shop_[\w-]{43}(?![\w-])/g) ?? []
+    assert.equal(keys.length, 1)
+    const line = /^ {2}(back-office .*)$/m.exec(stdout)?.[1] ?? ''
+    const { keys: known, problems } = parseKeyFile(Buffer.from(line))
+    assert.deepEqual(problems, [])
+    assert.deepEqual(
+      known.map(({ principal, hash: sha256 }) => ({ principal, sha256: sha256.toString('hex') })),
+      [
+        {
+          principal: { kind: 'machine', name: 'back-office', scopes: new Set(scopes) },
+          sha256: hash('sha256', keys[0] ?? ''),
+        },
+      ],
+    )
+  })
+
+  it('refuses names and scopes that the file may not have, and says which there are', async () => {
+    for (const [variables, message] of [
+      [['NAME=back office', 'SCOPES=stock:hold'], /NAME must be 1 to 64 characters/],
+      [
+        ['NAME=a', 'SCOPES=stock:hold admin'],
+        /SCOPES must not have admin\. The scopes are:[^]*products:write/,
+      ],
+    ] as const) {
+      const { code, stdout, stderr } = await make(root, 'api-key', ...variables)
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, message)
+    }
+  })
+})
 
 describe('make', () => {
   it('lists every target with what it does, without escape sequences in a pipe', async () => {

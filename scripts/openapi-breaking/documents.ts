@@ -57,7 +57,12 @@ const compareResponse = (documents: Documents, status: string, was: Response, is
   ]
 }
 
+/**
+ * A released document without security schemes is that of a service that could not ask for credentials. Its clients still
+ * need none, unless the operator makes the service ask.
+ */
 const compareSecurity = ({ released, current }: Documents, was: Operation, is: Operation): Change[] => {
+  if (released.components?.['securitySchemes'] === undefined) return []
   const before = was.security ?? released.security ?? []
   const now = is.security ?? current.security ?? []
   const needsNone = now.length === 0 || now.some((schemes) => Object.keys(schemes).length === 0)

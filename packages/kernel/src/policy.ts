@@ -2,7 +2,12 @@ import { AppError } from './errors.ts'
 import { hasScope, type Principal } from './principal.ts'
 
 /** Whom a rule admits at most: what the documentation of an operation says. */
-export type Access = 'anybody' | 'system' | Readonly<{ scope: string }>
+export type Access =
+  | 'anybody'
+  | 'system'
+  | Readonly<{ scope: string }>
+  /** The owner of the thing, and callers with this scope. */
+  | Readonly<{ ownerOr: string }>
 
 /** Who may call a use case. */
 export type Rule<Input> = Readonly<{

@@ -1,5 +1,7 @@
 import { authorized } from '@shop/platform/auth/authorized.ts'
+import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
+import { openIdentity } from '@shop/platform/auth/open-identity.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
@@ -20,6 +22,7 @@ import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
+import { containsGuestId } from './domain/user-id.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
 import { limitNewBaskets } from './infrastructure/limited-new-baskets.ts'
 import { documentation } from './interfaces/http/basket-documentation.ts'
@@ -38,6 +41,8 @@ type AppConfig = Readonly<{
   /** Whether baskets of guests may be used. */
   guests?: boolean
   /** How the callers are known. Without it, all callers may do everything. */
+  auth?: AuthConfig
+  /** Replaces what `auth` describes. */
   identity?: Identity
   /** Extra steps around every use case, outside the standard ones. */
   steps?: readonly Step[]
@@ -45,7 +50,7 @@ type AppConfig = Readonly<{
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identify'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -53,6 +58,7 @@ const createHttp = (
     version,
     schemas: [BasketJson],
     problemMembers: errorDetails,
+    isSecretSegment: containsGuestId,
     routes: basketRoutes(use),
     ...observers,
     config,
@@ -65,7 +71,7 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const { identity } = config
+  const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
   const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
@@ -84,11 +90,7 @@ export const createApp = async (
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(
-    use,
-    { logger, metrics, health, limits, identify: identity?.identify },
-    config.http,
-  )
+  const server = await createHttp(use, { logger, metrics, health, limits, identity }, config.http)
   const { app: http } = server
 
   return {

@@ -55,6 +55,7 @@ export const basketVariables = Type.Object({
   BASKET_TTL_SECONDS: Type.Integer({ minimum: 1, maximum: 31_536_000, default: 86_400 }),
   NEW_BASKETS_PER_HOUR: Type.Integer({ minimum: 0, maximum: 1_000_000, default: 3_000 }),
   PRODUCT_SERVICE_URL: grpcAddress('localhost:50050'),
+  GUESTS: toggle('on'),
 })
 
 type Variables = Static<typeof basketVariables>
@@ -65,6 +66,8 @@ export type BasketConfig = ServiceConfig &
     ttlSeconds: number
     /** How many baskets one client may create per hour; 0 for no limit. */
     newBasketsPerHour: number
+    /** Whether guests may have baskets. */
+    guests: boolean
     /** The address of the product service, in one of the forms that `grpcAddress` allows. */
     productService: string
   }>
@@ -144,6 +147,7 @@ export const readConfig = (environment: Environment): BasketConfig => {
     storage,
     ttlSeconds: variables.BASKET_TTL_SECONDS,
     newBasketsPerHour: variables.NEW_BASKETS_PER_HOUR,
+    guests: isOn(variables.GUESTS),
     productService: variables.PRODUCT_SERVICE_URL,
   }
 }

@@ -19,6 +19,11 @@ const certificateAuthority = import.meta.filename
 const combinableVariables = {
   PORT: '8099',
   ENVIRONMENT: 'staging',
+  AUTH: 'jwt',
+  AUTH_ISSUER: 'https://issuer.example',
+  AUTH_AUDIENCE: 'shop',
+  AUTH_JWKS_URL: 'https://issuer.example/jwks',
+  AUTH_TYP: 'JWT',
   DATA_DIR: './elsewhere',
   LOG_LEVEL: 'warn',
   LOG_FORMAT: 'text',
@@ -57,6 +62,7 @@ const combinableVariables = {
   BASKET_TTL_SECONDS: '90',
   NEW_BASKETS_PER_HOUR: '500',
   PRODUCT_SERVICE_URL: 'product:50051',
+  GUESTS: 'off',
 }
 
 describe("the basket service's configuration", () => {
@@ -74,6 +80,7 @@ describe("the basket service's configuration", () => {
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
       },
+      auth: { mode: 'off', isProduction: false },
       limits: defaultLimits,
       logging: {
         level: 'debug',
@@ -90,6 +97,7 @@ describe("the basket service's configuration", () => {
       storage: { kind: 'embedded', file: '.data/baskets.sqlite' },
       ttlSeconds: 86_400,
       newBasketsPerHour: 3_000,
+      guests: true,
       productService: 'localhost:50050',
     })
     assert.deepEqual(redisConfigOf({ STORAGE: 'redis' }), {
@@ -116,7 +124,7 @@ describe("the basket service's configuration", () => {
 
   it('has other defaults outside development', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
-      const { logging, shutdown } = readConfig({ ENVIRONMENT, REDIS_PASSWORD: '' })
+      const { logging, shutdown } = readConfig({ ENVIRONMENT, AUTH: 'off', REDIS_PASSWORD: '' })
       assert.deepEqual([logging.level, logging.format], ['info', 'json'])
       assert.deepEqual(shutdown, { delayMs: 5_000 })
     }
@@ -124,7 +132,7 @@ describe("the basket service's configuration", () => {
 
   it('lists in production what other machines it talks to without encryption', () => {
     const unencrypted = (environment: Environment) =>
-      readConfig({ ENVIRONMENT: 'production', REDIS_PASSWORD: '', ...environment }).unencrypted
+      readConfig({ ENVIRONMENT: 'production', AUTH: 'off', REDIS_PASSWORD: '', ...environment }).unencrypted
     const redis = (...hosts: string[]) => [{ target: 'Redis', hosts }]
     const products = (...hosts: string[]) => [{ target: 'product service', hosts }]
     for (const [environment, expected] of [
@@ -161,6 +169,17 @@ describe("the basket service's configuration", () => {
         trustProxy: 'loopback,10.0.0.0/8',
         maxEventLoopDelayMs: 250,
         hstsMaxAgeSeconds: 3_600,
+      },
+      auth: {
+        mode: 'jwt',
+        apiKeysFile: undefined,
+        tokens: {
+          issuer: 'https://issuer.example',
+          audience: 'shop',
+          typ: 'JWT',
+          keys: { kind: 'url', url: 'https://issuer.example/jwks' },
+          allowHttp: false,
+        },
       },
       limits: {
         ...defaultLimits,
@@ -204,6 +223,7 @@ describe("the basket service's configuration", () => {
       },
       ttlSeconds: 90,
       newBasketsPerHour: 500,
+      guests: false,
       productService: 'product:50051',
     })
   })
@@ -234,8 +254,9 @@ describe("the basket service's configuration", () => {
     })
   })
 
-  it('has no variable that the two tests above do not read', () => {
-    const tested = [...Object.keys(combinableVariables), 'WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES']
+  it('has no variable that neither the two tests above nor those of the platform read', () => {
+    const others = ['WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES', 'API_KEYS_FILE', 'AUTH_JWKS_FILE']
+    const tested = [...Object.keys(combinableVariables), ...others]
     assert.deepEqual(tested.toSorted(), Object.keys(basketVariables.properties).toSorted())
   })
 
@@ -250,17 +271,25 @@ describe("the basket service's configuration", () => {
     assert.equal(readConfig({ REDIS_HOST: 'localhost' }).storage.kind, 'redis')
     assert.equal(readConfig({ REDIS_URL: 'rediss://host:6380/3' }).storage.kind, 'redis')
     assert.equal(readConfig({ REDIS_CLUSTER_NODES: 'host:7000' }).storage.kind, 'redis')
-    assert.equal(readConfig({ ENVIRONMENT: 'production', REDIS_PASSWORD: '' }).storage.kind, 'redis')
+    assert.equal(
+      readConfig({ ENVIRONMENT: 'production', AUTH: 'off', REDIS_PASSWORD: '' }).storage.kind,
+      'redis',
+    )
     assert.equal(readConfig({ STORAGE: 'embedded', REDIS_HOST: 'localhost' }).storage.kind, 'embedded')
     assert.equal(readConfig({ STORAGE: 'redis' }).storage.kind, 'redis')
   })
 
   it('in production, requires REDIS_PASSWORD, which may be empty, unless REDIS_URL is set', () => {
     const message = /REDIS_PASSWORD must be set in production/
-    assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), message)
-    assert.throws(() => readConfig({ ENVIRONMENT: 'production', REDIS_CLUSTER_NODES: 'host:7000' }), message)
-    assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', REDIS_PASSWORD: '' }))
-    assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', REDIS_URL: 'redis://:x@host' }))
+    assert.throws(() => readConfig({ ENVIRONMENT: 'production', AUTH: 'off' }), message)
+    assert.throws(
+      () => readConfig({ ENVIRONMENT: 'production', AUTH: 'off', REDIS_CLUSTER_NODES: 'host:7000' }),
+      message,
+    )
+    assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', AUTH: 'off', REDIS_PASSWORD: '' }))
+    assert.doesNotThrow(() =>
+      readConfig({ ENVIRONMENT: 'production', AUTH: 'off', REDIS_URL: 'redis://:x@host' }),
+    )
   })
 
   it('reads at most 100 cluster nodes, each with a host and a port, and rejects anything else', () => {

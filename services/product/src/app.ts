@@ -1,7 +1,9 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
 import { authorized } from '@shop/platform/auth/authorized.ts'
+import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
+import { openIdentity } from '@shop/platform/auth/open-identity.ts'
 import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
 import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/server.ts'
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
@@ -41,6 +43,8 @@ type AppConfig = Readonly<{
   limits?: LimitsConfig
   grpc?: Partial<ProductConfig['grpc']>
   /** How the callers are known. Without it, all callers may do everything. */
+  auth?: AuthConfig
+  /** Replaces what `auth` describes. */
   identity?: Identity
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
@@ -51,7 +55,7 @@ const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics)
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identify'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -109,7 +113,7 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const { identity } = config
+  const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
   const { commands, queries } = useCases(ports)
@@ -126,10 +130,15 @@ export const createApp = async (
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const observers = { logger, metrics, limits: limitsOf(config, metrics), identify: identity?.identify }
-  const server = await createHttp(use, { ...observers, health }, config.http)
+  const observers = { logger, metrics, limits: limitsOf(config, metrics) }
+  const server = await createHttp(use, { ...observers, health, identity }, config.http)
   const { app: http, isOverloaded } = server
-  const { grpc, healthService } = createGrpc(use, health, { ...observers, isOverloaded }, config.grpc)
+  const { grpc, healthService } = createGrpc(
+    use,
+    health,
+    { ...observers, isOverloaded, identify: identity?.identify },
+    config.grpc,
+  )
 
   return {
     http,

@@ -12,6 +12,11 @@ const allVariables = {
   PORT: '9090',
   GRPC_PORT: '9091',
   ENVIRONMENT: 'staging',
+  AUTH: 'jwt',
+  AUTH_ISSUER: 'https://issuer.example',
+  AUTH_AUDIENCE: 'shop',
+  AUTH_JWKS_URL: 'https://issuer.example/jwks',
+  AUTH_TYP: 'JWT',
   STORAGE: 'postgres',
   LOG_LEVEL: 'warn',
   LOG_FORMAT: 'text',
@@ -60,7 +65,7 @@ describe("the product service's configuration", () => {
     assert.equal(kindOf({}), 'embedded')
     assert.equal(kindOf({ DB_HOST: 'localhost' }), 'postgres')
     assert.equal(kindOf({ DATABASE_URL: 'postgres://host/db' }), 'postgres')
-    assert.equal(kindOf({ ENVIRONMENT: 'production', DB_PASSWORD: '' }), 'postgres')
+    assert.equal(kindOf({ ENVIRONMENT: 'production', AUTH: 'off', DB_PASSWORD: '' }), 'postgres')
     assert.equal(kindOf({ STORAGE: 'embedded', DB_HOST: 'localhost' }), 'embedded')
     assert.equal(kindOf({ STORAGE: 'postgres' }), 'postgres')
   })
@@ -80,6 +85,7 @@ describe("the product service's configuration", () => {
         hstsMaxAgeSeconds: 0,
       },
       grpc: { port: 50_050, reflection: true, trustProxy: 'loopback' },
+      auth: { mode: 'off', isProduction: false },
       limits: defaultLimits,
       logging: {
         level: 'debug',
@@ -113,6 +119,17 @@ describe("the product service's configuration", () => {
         hstsMaxAgeSeconds: 3_600,
       },
       grpc: { port: 9_091, reflection: false, trustProxy: 'loopback,10.0.0.0/8' },
+      auth: {
+        mode: 'jwt',
+        apiKeysFile: undefined,
+        tokens: {
+          issuer: 'https://issuer.example',
+          audience: 'shop',
+          typ: 'JWT',
+          keys: { kind: 'url', url: 'https://issuer.example/jwks' },
+          allowHttp: false,
+        },
+      },
       limits: {
         ...defaultLimits,
         maxConnections: 5_000,
@@ -165,8 +182,8 @@ describe("the product service's configuration", () => {
     const others = names.filter((name) => !Object.hasOwn(allVariables, name))
     assert.deepEqual(
       others.toSorted(),
-      ['DATABASE_URL', 'DATA_DIR', 'WORKERS'],
-      'these variables are covered by the tests below',
+      ['API_KEYS_FILE', 'AUTH_JWKS_FILE', 'DATABASE_URL', 'DATA_DIR', 'WORKERS'],
+      'these variables are covered by the tests below, or those of the platform',
     )
   })
 
@@ -253,7 +270,7 @@ describe("the product service's configuration", () => {
     const embedded = { STORAGE: 'embedded', DATA_DIR: '/var/lib/shop' }
     const folder = join('/var/lib/shop', 'products')
     assert.deepEqual(readConfig(embedded).storage, { kind: 'embedded', folder, samples: true })
-    const inProduction = readConfig({ ...embedded, ENVIRONMENT: 'production' })
+    const inProduction = readConfig({ ...embedded, ENVIRONMENT: 'production', AUTH: 'off' })
     assert.deepEqual(inProduction.storage, { kind: 'embedded', folder, samples: false })
     assert.equal(inProduction.production, true)
   })
@@ -282,7 +299,7 @@ describe("the product service's configuration", () => {
 
   it('lists in production what other machines it talks to without encryption', () => {
     const unencrypted = (environment: Environment) =>
-      readConfig({ ENVIRONMENT: 'production', DB_PASSWORD: '', ...environment }).unencrypted
+      readConfig({ ENVIRONMENT: 'production', AUTH: 'off', DB_PASSWORD: '', ...environment }).unencrypted
     const primary = (...hosts: string[]) => [{ target: 'PostgreSQL', hosts }]
     const url = 'postgres://u:p@db'
     for (const [environment, expected] of [
@@ -319,15 +336,16 @@ describe("the product service's configuration", () => {
   })
 
   it('has no server reflection in production, unless it is asked for', () => {
-    const production = { ENVIRONMENT: 'production', DB_PASSWORD: '' }
+    const production = { ENVIRONMENT: 'production', AUTH: 'off', DB_PASSWORD: '' }
     assert.equal(readConfig(production).grpc.reflection, false)
     assert.equal(readConfig({ ...production, REFLECTION: 'on' }).grpc.reflection, true)
     assert.equal(readConfig({ ENVIRONMENT: 'staging' }).grpc.reflection, true)
   })
 
   it('requires DB_PASSWORD to be set in production, although it may be empty', () => {
-    assert.throws(() => readConfig({ ENVIRONMENT: 'production' }), /DB_PASSWORD must be set in production/)
-    assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'production', DB_PASSWORD: '' }))
+    const production = { ENVIRONMENT: 'production', AUTH: 'off' }
+    assert.throws(() => readConfig(production), /DB_PASSWORD must be set in production/)
+    assert.doesNotThrow(() => readConfig({ ...production, DB_PASSWORD: '' }))
     assert.doesNotThrow(() => readConfig({ ENVIRONMENT: 'staging' }))
   })
 

@@ -1,6 +1,6 @@
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { Dependency } from '../health/health.ts'
-import type { Job } from '../process/jobs.ts'
+import type { Job } from '../job.ts'
 
 /**
  * Finds the caller by the `Authorization` header or the metadata of that name; `undefined` if there is none. Throws or rejects

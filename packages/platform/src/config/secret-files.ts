@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { readFileOnce } from './bounded-file.ts'
 import type { Environment } from './environment.ts'
 
 const maxBytes = 64 * 1024
@@ -12,24 +12,7 @@ export const hasFile = (environment: Environment, name: string): boolean =>
 
 type Content = Readonly<{ text: string } | { problem: string }>
 
-const openingProblem = (error: unknown): string =>
-  error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))
-    ? 'must name an existing file'
-    : 'must name a file that can be read'
-
-/** Returns at most one byte more than the limit. */
-const readBounded = (file: number): Buffer => {
-  const buffer = Buffer.alloc(maxBytes + 1)
-  let length = 0
-  for (;;) {
-    const count = readSync(file, buffer, length, buffer.length - length, null)
-    length += count
-    if (count === 0 || length === buffer.length) return buffer.subarray(0, length)
-  }
-}
-
-const contentOf = (bytes: Buffer): Content => {
-  if (bytes.length > maxBytes) return { problem: `must name a file of at most ${maxBytes} bytes` }
+const textOf = (bytes: Buffer): Content => {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
     if (text.includes('\0')) return { problem: 'must name a file without NUL characters' }
@@ -40,18 +23,8 @@ const contentOf = (bytes: Buffer): Content => {
 }
 
 const read = (path: string): Content => {
-  try {
-    // Without O_NONBLOCK, opening a named pipe would wait for somebody who writes to it.
-    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    try {
-      if (!fstatSync(file).isFile()) return { problem: 'must name a file, not a folder, pipe or device' }
-      return contentOf(readBounded(file))
-    } finally {
-      closeSync(file)
-    }
-  } catch (error) {
-    return { problem: openingProblem(error) }
-  }
+  const content = readFileOnce(path, maxBytes)
+  return 'bytes' in content ? textOf(content.bytes) : content
 }
 
 /**

@@ -2,14 +2,15 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { requestIdHeader } from '../request-context.ts'
 import { retryAfterSeconds } from '../transports.ts'
+import { challengeOf } from './auth/challenge.ts'
 import { isAbandoned } from './context.ts'
 import { acceptHeader, mediaTypesOf } from './edge/media-types.ts'
-import { pathOf } from './edge/request-target.ts'
+import { shownPath } from './paths/secret-segments.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from './problem.ts'
 import { recordProblem } from './tracing.ts'
 
 const infoOf = (request: FastifyRequest) => ({
-  instance: pathOf(request.originalUrl),
+  instance: shownPath(request),
   requestId: request.id,
   maxBodyBytes: request.routeOptions.bodyLimit,
   mediaTypes: mediaTypesOf(request.server),
@@ -18,6 +19,8 @@ const infoOf = (request: FastifyRequest) => ({
 const send = (reply: FastifyReply, problem: Problem, retryAfter = retryAfterSeconds) => {
   recordProblem(reply.request, problem)
   if (problem.status === 503 || problem.status === 429) void reply.header('retry-after', retryAfter)
+  const challenge = challengeOf(problem, reply.request)
+  if (challenge !== undefined) void reply.header('www-authenticate', challenge)
   return reply
     .code(problem.status)
     .header(requestIdHeader, problem.request_id)

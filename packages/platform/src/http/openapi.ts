@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import { type Static, type TSchema, Type } from 'typebox'
 import type { HealthReport } from '../health/health.ts'
 import { maxRequestBytes } from '../transports.ts'
+import { ignoresCredentials, scopeOf, securitySchemes } from './openapi/access.ts'
 import type { Document } from './openapi/document.ts'
 import { documentHeaders } from './openapi/headers.ts'
 import { addHealthExamples } from './openapi/health-examples.ts'
@@ -23,6 +24,12 @@ export type Documentation = Readonly<{
   healthExample?: HealthReport
 }>
 
+/** The scopes that operations need, sorted. */
+export const scopesOf = ({ operations = {} }: Pick<Documentation, 'operations'>): readonly string[] => {
+  const scopes = Object.values(operations).flatMap(({ guard }) => scopeOf(guard.access) ?? [])
+  return [...new Set(scopes)].toSorted()
+}
+
 /**
  * Returns a `$ref` to a schema with an `$id`, for responses. OpenAPI shows it under the `$id`; TypeScript
  * infers the type of the schema.
@@ -42,7 +49,7 @@ const operationsTag = { name: 'operations', description: 'Health, readiness and 
 /** Completes the document that the plugin made from the routes. */
 const complete = (
   document: Document,
-  { operations = {}, healthExample }: Documentation,
+  { operations, healthExample }: Documentation,
   maxBodyBytes: number,
 ): Document => {
   const documented = documentOperations(nameSchemas(document), operations, maxBodyBytes)
@@ -63,11 +70,16 @@ const swaggerOptions = (documentation: Options, maxBodyBytes: number): FastifyDy
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/', description: 'The server of this document' }],
-      // No operation needs credentials.
-      security: [],
+      components: { securitySchemes },
       tags: [...tags, operationsTag],
     },
-    transform: ({ schema, url }) => ({ schema: describeExactQuery(schema), url }),
+    transform: ({ schema, url, route }) => ({
+      schema: {
+        ...describeExactQuery(schema),
+        ...(route.config?.isOpen === true && { security: ignoresCredentials }),
+      },
+      url,
+    }),
     transformObject: (made) =>
       'openapiObject' in made ? complete(made.openapiObject as Document, documentation, maxBodyBytes) : {},
     refResolver: {
@@ -95,8 +107,14 @@ const describeRoutes = async (
   await described.register(swagger, swaggerOptions(documentation, maxBodyBytes))
   const schemas = Object.assign({}, ...instances.map((instance) => instance.getSchemas()))
   for (const schema of Object.values(schemas)) described.addSchema(schema)
-  for (const { method, url, schema } of routes)
-    described.route({ method, url, ...(schema && { schema }), handler: async () => {} })
+  for (const { method, url, schema, config } of routes)
+    described.route({
+      method,
+      url,
+      ...(schema && { schema }),
+      ...(config && { config }),
+      handler: async () => {},
+    })
   await described.ready()
   return described.swagger
 }

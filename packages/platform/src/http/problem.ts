@@ -33,6 +33,9 @@ export const problemSchema = (members: ProblemMembers = {}): TSchema =>
       code: Type.String({ description: 'For programs: stable', examples: ['not_found'] }),
       instance: Type.String({ description: 'The path of the request' }),
       request_id: Type.String(),
+      required_scope: Type.Optional(
+        Type.String({ description: 'The scope that would allow the request', examples: ['things:write'] }),
+      ),
       errors: Type.Optional(
         Type.Array(
           Type.Object(

@@ -6,10 +6,10 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { parseRequestId, requestContext, requestIdHeader } from '../request-context.ts'
 import { decorateWithContext, endContext, isAbandoned, makeContext } from './context.ts'
 import { decorateWithRoute, routeOf } from './edge/route.ts'
-import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
 import { isOperational } from './operations/operation-routes.ts'
+import type { UnmatchedPath } from './paths/unmatched-path.ts'
 import { inTraceOf } from './tracing.ts'
 
 /**

@@ -1,11 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { Identify } from '../auth/identity.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { Health } from '../health/health.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import { decorateWithChallenge } from './auth/challenge.ts'
+import { serveResourceMetadata } from './auth/protected-resource.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
 import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
@@ -19,7 +21,6 @@ import { receiveAllRequests } from './edge/node-events.ts'
 import { refuseRequests } from './edge/refusals.ts'
 import { limitRequestBodies } from './edge/request-bodies.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
-import { collectRoutes } from './edge/unmatched-path.ts'
 import { handleErrors } from './errors.ts'
 import { identifyCallers } from './identify.ts'
 import { acceptJson } from './json-bodies.ts'
@@ -27,6 +28,8 @@ import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import type { Documentation } from './openapi.ts'
 import { operationRoutes } from './operations/operation-routes.ts'
+import { hideSecretSegments, type IsSecretSegment } from './paths/secret-segments.ts'
+import { collectRoutes } from './paths/unmatched-path.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
@@ -69,8 +72,10 @@ export type HttpServerOptions = Readonly<{
   health: Health
   /** What the clients of the process share; those of its own if they are not given. */
   limits?: Limits | undefined
-  /** Finds the caller of a request. Without it, all callers may do everything. */
-  identify?: Identify | undefined
+  /** How callers are known. Without it, all callers may do everything. */
+  identity?: Pick<Identity, 'identify' | 'issuer' | 'audience'> | undefined
+  /** Whether a segment of a path, decoded, is a secret. It is masked in problems, logs and traces. */
+  isSecretSegment?: IsSecretSegment | undefined
   config?: Partial<HttpConfig> | undefined
 }>
 
@@ -92,23 +97,28 @@ const limitClients = (app: FastifyInstance, limits: Limits, { responsesCut }: Me
   limitRequestBodies(app, limits)
 }
 
+/** The headers of every response. */
+const fixedHeadersOf = ({ hstsMaxAgeSeconds, corsOrigins, compression }: HttpConfig) => ({
+  ...securityHeaders,
+  ...hstsHeader(hstsMaxAgeSeconds),
+  ...corsHeaders(corsOrigins),
+  ...(compression && { vary: 'Accept-Encoding' }),
+})
+
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
  * and metrics. `isOverloaded` returns whether requests are being rejected because of overload.
  */
 export const createHttpServer = async (options: HttpServerOptions) => {
   const config = { ...defaults, ...options.config }
-  const fixedHeaders = {
-    ...securityHeaders,
-    ...hstsHeader(config.hstsMaxAgeSeconds),
-    ...corsHeaders(config.corsOrigins),
-    ...(config.compression && { vary: 'Accept-Encoding' }),
-  }
+  const fixedHeaders = fixedHeadersOf(config)
   const isTrusted = trustedPeers(config.trustProxy)
   const app: FastifyInstance = Fastify(fastifyOptions(options.logger, options, fixedHeaders, isTrusted))
+  decorateWithChallenge(app, options, isTrusted)
   const limits = options.limits ?? createLimits(defaultLimits, config.trustProxy, options.metrics)
   const checkHead = headCheck(config.localNamesOnly)
   receiveAllRequests(app, checkHead)
+  hideSecretSegments(app, options.isSecretSegment)
   handleErrors(app)
   app.removeAllContentTypeParsers()
   acceptJson(app, 'application/json')
@@ -126,11 +136,12 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   const isOverloaded = shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
   rejectTrailingSlashDelete(app)
-  identifyCallers(app, options.identify)
+  identifyCallers(app, options.identity?.identify)
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 
   if (config.docs) serveDocumentation(app, options, config.relatedDocs)
+  serveResourceMetadata(app, options, { hasDocs: config.docs, isTrusted })
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)

@@ -10,8 +10,8 @@ import {
   trace,
 } from '../tracing/api.ts'
 import type { TrustedPeers } from './edge/trusted-peers.ts'
-import type { UnmatchedPath } from './edge/unmatched-path.ts'
 import { isOperational } from './operations/operation-routes.ts'
+import type { UnmatchedPath } from './paths/unmatched-path.ts'
 
 const contexts = new WeakMap<FastifyRequest, Context>()
 

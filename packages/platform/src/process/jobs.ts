@@ -1,17 +1,9 @@
 import { failureFields } from '../failure.ts'
+import type { Job } from '../job.ts'
 import type { Logger } from '../logging/logger.ts'
 import { recorded } from '../metrics/measured.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { every } from '../resilience/every.ts'
-
-/** Background work that a service repeats. */
-export type Job = Readonly<{
-  name: string
-  /** The pause between two runs, in milliseconds. A function is called after each run. */
-  pauseMs: number | (() => number)
-  /** One run, which must end in bounded time. */
-  work: (signal: AbortSignal) => Promise<unknown>
-}>
 
 /**
  * Runs and measures the jobs until disposal, which waits for the current runs. A failed run is logged.

@@ -1,12 +1,14 @@
+import { warnIfOpen } from '../auth/config.ts'
 import type { Environment } from '../config/variables.ts'
 import type { Dependency, Health } from '../health/health.ts'
+import type { Job } from '../job.ts'
 import { redirectConsole } from '../logging/console.ts'
 import { createLogger, type Logger } from '../logging/logger.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
 import { createPrivateFiles } from '../private-files.ts'
 import { startTracing } from '../tracing/start.ts'
 import { type Host, type Order, singleProcess } from './host.ts'
-import { type Job, startJobs } from './jobs.ts'
+import { startJobs } from './jobs.ts'
 import { run, untilStopped } from './lifecycle.ts'
 import { watchOpenFiles, withinOpenFiles } from './open-files.ts'
 import type { ServiceConfig } from './service-config.ts'
@@ -51,6 +53,11 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   ) => Promise<App<Config>>
 }>
 
+const warnOfConfig = (logger: Logger, { auth, unencrypted }: ServiceConfig): void => {
+  warnIfOpen(logger, auth)
+  warnOfUnencrypted(logger, unencrypted)
+}
+
 /** For workers: the supervisor has the same limits, and says so once. */
 const silent = { warn: () => {} }
 
@@ -64,7 +71,7 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const config = readConfig(process.env)
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     redirectConsole(logger)
-    if (!host.isWorker) warnOfUnencrypted(logger, config.unencrypted)
+    if (!host.isWorker) warnOfConfig(logger, config)
     const limits = withinOpenFiles(config.limits, host.isWorker ? silent : logger)
     using _ = host.isWorker ? undefined : lockData?.(config)
     if (await host.supervise(service, config, logger)) return

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { type AuthConfig, authConfigOf } from '../auth/config.ts'
 import { isLocalHost } from '../config/local-host.ts'
 import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
@@ -16,6 +17,7 @@ export type ShutdownConfig = Readonly<{
 /** The sections of a configuration that every service has. */
 export type ServiceConfig = Readonly<{
   http: HttpConfig & Readonly<{ host: string; port: number }>
+  auth: AuthConfig
   limits: LimitsConfig
   logging: LogConfig
   /** Undefined turns tracing off. */
@@ -99,6 +101,7 @@ export const serviceSections = (
   relatedPort: number,
 ): Omit<ServiceConfig, 'unencrypted'> => ({
   http: httpOf(variables, relatedPort),
+  auth: authConfigOf(variables),
   limits: limitsOf(variables),
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),

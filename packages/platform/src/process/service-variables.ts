@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
+import { authProblems, authVariables } from '../auth/config.ts'
 import { mustBeNetworks } from '../config/networks.ts'
 import { fileVariable, hasFile } from '../config/secret-files.ts'
 import {
@@ -21,6 +22,7 @@ export const serviceVariables = {
   HOST: Type.Optional(Type.String()),
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
   DATA_DIR: Type.String({ default: './.data' }),
+  ...authVariables,
   LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
   LOG_FORMAT: Type.Optional(Type.Enum(['text', 'json'])),
   LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
@@ -130,6 +132,7 @@ export const serviceProblems = (variables: ServiceVariables): readonly (string |
   variables.HOST !== undefined &&
     !isHost(variables.HOST) &&
     'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
+  ...authProblems(variables),
   mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),

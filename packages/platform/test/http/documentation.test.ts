@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { anybody } from '@shop/kernel/policy.ts'
 import { assertProblem } from '@shop/testing/asserts/problem.ts'
+import { guardedBy } from '../../src/http/openapi/access.ts'
 import { startServer } from '../support/http-server.ts'
 
 const relatedDocs = 'http://localhost:9090/docs?a=1&b="2"'
@@ -8,8 +10,8 @@ const documentation = {
   title: 'Thing <service>',
   relatedTitle: 'Part service',
   operations: {
-    putThing: { description: 'Puts.', problems: [] },
-    getThing: { description: 'Gets.', problems: [] },
+    putThing: { description: 'Puts.', guard: guardedBy(anybody, undefined), problems: [] },
+    getThing: { description: 'Gets.', guard: guardedBy(anybody, undefined), problems: [] },
   },
 }
 const routes = async (app: { get: (path: string, handler: () => object) => unknown }) =>

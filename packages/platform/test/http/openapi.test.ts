@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
+import { anybody, scope } from '@shop/kernel/policy.ts'
 import { Type } from 'typebox'
+import { guardedBy } from '../../src/http/openapi/access.ts'
 import { withDefault } from '../../src/http/openapi.ts'
 import { problems } from '../../src/http/problem.ts'
 import { exactQuery } from '../../src/http/query/exact-query.ts'
@@ -23,9 +25,10 @@ const startThings = () =>
   startServer({
     documentation: {
       operations: {
-        listThings: { description: 'Lists things.', problems: [] },
+        listThings: { description: 'Lists things.', guard: guardedBy(anybody, undefined), problems: [] },
         putThing: {
           description: 'Puts a thing.',
+          guard: guardedBy(scope('things:write'), undefined),
           problems: [new AppError('not_found', 'thing 4 not found')],
         },
       },
@@ -117,7 +120,7 @@ describe('the OpenAPI document', () => {
       'Lists things. All of them. Unknown query parameters are refused with a 400.',
     )
     const { description, responses } = paths['/things/{id}'].put
-    assert.equal(description, 'Puts a thing.')
+    assert.equal(description, 'Puts a thing. Needs the scope `things:write`.')
     const exampleOf = (status: number) => responses[status].content['application/problem+json'].examples
     const { request_id: requestId, ...problem } = exampleOf(404).not_found.value
     assert.deepEqual(problem, {
@@ -131,5 +134,36 @@ describe('the OpenAPI document', () => {
     assert.equal(typeof requestId, 'string')
     assert.equal(exampleOf(503).unavailable.value.detail, 'overloaded, try again later')
     assert.equal(exampleOf(412), undefined, 'there is no example that would be true')
+  })
+
+  it('says who may call each operation, and how others are refused', async () => {
+    const { paths, components } = await readDocument()
+    assert.deepEqual(Object.keys(components.securitySchemes), ['bearer'])
+    const { get } = paths['/things']
+    assert.deepEqual(get.security, [{}, { bearer: [] }])
+    assert.ok('401' in get.responses && !('403' in get.responses))
+    const { put } = paths['/things/{id}']
+    assert.deepEqual(put.security, [{ bearer: ['things:write'] }])
+    const detailOf = (status: number) =>
+      Object.values<{ value: { detail: string; required_scope?: string } }>(
+        put.responses[status].content['application/problem+json'].examples,
+      ).map(({ value }) => [value.detail, value.required_scope])
+    assert.deepEqual(detailOf(401), [['this needs credentials with the scope things:write', undefined]])
+    assert.deepEqual(detailOf(403), [['this needs the scope things:write', 'things:write']])
+    assert.ok('WWW-Authenticate' in put.responses[401].headers)
+    for (const path of ['/health', '/health/live', '/health/ready', '/metrics'])
+      assert.deepEqual(paths[path].get.security, [], path)
+  })
+
+  it('is refused if an operation does not say who may call it', async () => {
+    await using server = await startServer({
+      documentation: { operations: {} },
+      routes: async (app) => {
+        app.get('/things', { schema: { operationId: 'listThings' } }, async () => [])
+      },
+    })
+    assert.equal((await server.app.inject('/openapi.json')).statusCode, 500)
+    const failure = server.lines.find(({ msg }) => msg === 'request failed')
+    assert.match(JSON.stringify(failure), /GET \/things: its documentation does not say who may call it/)
   })
 })

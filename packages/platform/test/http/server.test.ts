@@ -81,7 +81,10 @@ describe('the HTTP server', async () => {
     }
     const { headers } = await app.inject({ url: '/things', headers: { origin: 'https://shop.example' } })
     assert.equal(headers['access-control-allow-origin'], '*')
-    assert.equal(headers['access-control-expose-headers'], 'ETag, Location, Retry-After, x-request-id')
+    assert.equal(
+      headers['access-control-expose-headers'],
+      'ETag, Location, Retry-After, WWW-Authenticate, x-request-id',
+    )
   })
 
   it('sets security headers on successful and failed responses', async () => {

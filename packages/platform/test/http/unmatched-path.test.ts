@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { spansOf } from '@shop/testing/observability/tracing.ts'
-import { printable } from '../../src/http/edge/unmatched-path.ts'
+import { printable } from '../../src/http/paths/unmatched-path.ts'
 import { startServer } from '../support/http-server.ts'
 
 const startThings = () =>

@@ -27,6 +27,7 @@ describe('the sections of a configuration', () => {
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
       },
+      auth: { mode: 'off', isProduction: false },
       limits: defaultLimits,
       logging: {
         level: 'debug',
@@ -44,7 +45,7 @@ describe('the sections of a configuration', () => {
 
   it('default to JSON logs from level info, a shutdown delay of 5 s and no trusted proxies in staging and production', () => {
     for (const ENVIRONMENT of ['staging', 'production']) {
-      const { http, logging, shutdown } = sectionsOf({ ENVIRONMENT })
+      const { http, logging, shutdown } = sectionsOf({ ENVIRONMENT, AUTH: 'off' })
       // Outside development, nobody knows where the related service is.
       assert.equal(http.relatedDocs, undefined)
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
@@ -65,7 +66,7 @@ describe('the sections of a configuration', () => {
       ['production', '', '::', false],
       ['production', 'localhost', 'localhost', false],
     ] as const) {
-      const { http } = sectionsOf({ ENVIRONMENT, HOST })
+      const { http } = sectionsOf({ ENVIRONMENT, HOST, AUTH: 'off' })
       assert.deepEqual([http.host, http.localNamesOnly], [host, localNamesOnly], `${ENVIRONMENT} ${HOST}`)
     }
   })
@@ -76,16 +77,17 @@ describe('the sections of a configuration', () => {
       ['staging', true, '*'],
       ['production', false, 'off'],
     ] as const) {
-      const { http } = sectionsOf({ ENVIRONMENT, DOCS: '', CORS_ORIGINS: '' })
+      const { http } = sectionsOf({ ENVIRONMENT, AUTH: 'off', DOCS: '', CORS_ORIGINS: '' })
       assert.deepEqual([http.docs, http.corsOrigins], [docs, corsOrigins], ENVIRONMENT)
     }
-    const { http } = sectionsOf({ ENVIRONMENT: 'production', DOCS: 'on', CORS_ORIGINS: '*' })
+    const { http } = sectionsOf({ ENVIRONMENT: 'production', AUTH: 'off', DOCS: 'on', CORS_ORIGINS: '*' })
     assert.deepEqual([http.docs, http.corsOrigins], [true, '*'])
   })
 
   it('take the values of set variables in any environment', () => {
     const { http, logging, shutdown, workers } = sectionsOf({
       ENVIRONMENT: 'production',
+      AUTH: 'off',
       HOST: '127.0.0.1',
       PORT: '9090',
       DOCS: 'off',
@@ -167,6 +169,7 @@ describe('the configuration', () => {
   it('of a service requires no variables', () => {
     assert.deepEqual(readVariables(Type.Object(serviceVariables), {}), {
       ENVIRONMENT: 'development',
+      AUTH_TYP: 'at+jwt',
       DATA_DIR: './.data',
       LOG_OUTPUT: 'console',
       LOG_DIR: './logs',

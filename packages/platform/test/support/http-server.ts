@@ -18,6 +18,8 @@ type Options = Readonly<{
   problemMembers?: HttpServerOptions['problemMembers']
   documentation?: Partial<HttpServerOptions['documentation']>
   maxBodyBytes?: number
+  identity?: HttpServerOptions['identity']
+  isSecretSegment?: HttpServerOptions['isSecretSegment']
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -30,6 +32,8 @@ export const startServer = async ({
   problemMembers,
   documentation,
   maxBodyBytes,
+  identity,
+  isSecretSegment,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
@@ -41,11 +45,13 @@ export const startServer = async ({
     schemas: [],
     ...(problemMembers && { problemMembers }),
     ...(maxBodyBytes && { maxBodyBytes }),
+    isSecretSegment,
     routes: routes ?? (async () => {}),
     logger: logger ?? recording.logger,
     metrics,
     health,
     limits: shared,
+    identity,
     config,
   })
   return {

@@ -28,9 +28,15 @@ const refusalOf = (principal: Principal, userId: string, guests: boolean) => {
 
 /** The user may, whoever knows the id of a guest, and who has the scope for all baskets. */
 const owner = (guests: boolean): Rule<Readonly<{ userId: string }>> => ({
-  access: 'anybody',
+  access: { ownerOr: anyBasket },
   refusal: (principal, { userId }) =>
     hasScope(principal, anyBasket) ? undefined : refusalOf(principal, userId, guests),
+})
+
+/** Everybody may, unless the baskets of guests are switched off: then nobody may, so that no new ones come into being. */
+const newGuest = (guests: boolean): Rule<unknown> => ({
+  access: 'anybody',
+  refusal: () => (guests ? undefined : errors.noGuests),
 })
 
 type PolicyOptions = Readonly<{
@@ -43,6 +49,7 @@ export const policyOf = ({ guests }: PolicyOptions) => {
   const ofUser = owner(guests)
   return {
     createBasket: ofUser,
+    createGuestBasket: newGuest(guests),
     addItem: ofUser,
     setQuantity: ofUser,
     removeItem: ofUser,

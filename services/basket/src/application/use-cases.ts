@@ -3,6 +3,7 @@ import type { Ports } from '../domain/ports.ts'
 import { addItem } from './commands/add-item.ts'
 import { clearBasket } from './commands/clear-basket.ts'
 import { createBasket } from './commands/create-basket.ts'
+import { createGuestBasket } from './commands/create-guest-basket.ts'
 import { deleteBasket } from './commands/delete-basket.ts'
 import { removeExpiredBaskets } from './commands/remove-expired-baskets.ts'
 import { removeItem } from './commands/remove-item.ts'
@@ -12,6 +13,7 @@ import { getBasket } from './queries/get-basket.ts'
 
 const commands = (ports: Ports) => ({
   createBasket: createBasket(ports),
+  createGuestBasket: createGuestBasket(ports),
   addItem: addItem(ports),
   setQuantity: setQuantity(ports),
   removeItem: removeItem(ports),

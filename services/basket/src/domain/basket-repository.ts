@@ -1,7 +1,7 @@
 import type { Basket } from './basket.ts'
 
 /**
- * Stores baskets, which expire a configured time after their last write. Every method may reject with
+ * Stores baskets, which expire some time after their last write (see `nextVersion`). Every method may reject with
  * `unavailable`.
  */
 export type BasketRepository = Readonly<{

@@ -9,6 +9,7 @@ import {
   staleBasket,
 } from './errors.ts'
 import type { CatalogProduct } from './product-catalog.ts'
+import { isGuestId } from './user-id.ts'
 
 /** One product in a basket, as the catalog described it when the line last changed. */
 export type Line = Readonly<{
@@ -30,6 +31,9 @@ export type Basket = Readonly<{
   /** The time at which the basket expires. Every write moves it forward. */
   expiresAt: Date
 }>
+
+/** How long the basket of a guest lives while it is empty: anybody may create as many as the limits allow. */
+const emptyGuestSeconds = 3_600
 
 /** The maximum quantity of a line, and the maximum number of lines in a basket. */
 export const limits = { quantity: 999, lines: 100 } as const
@@ -91,12 +95,16 @@ export const withoutLine = (basket: Basket, productId: number): Basket => {
 
 export const withoutLines = (basket: Basket): Basket => ({ ...basket, lines: [] })
 
+/** How long the basket lives after a write, if baskets live for `ttlSeconds`. The empty basket of a guest lives for an hour at most. */
+export const lifetimeSeconds = ({ userId, lines }: Basket, ttlSeconds: number): number =>
+  lines.length === 0 && isGuestId(userId) ? Math.min(ttlSeconds, emptyGuestSeconds) : ttlSeconds
+
 /** Returns the basket as a store writes it: with the next version and a new expiry time. */
 export const nextVersion = (basket: Basket, ttlSeconds: number, now: Date): Basket => ({
   ...basket,
   version: basket.version + 1,
   updatedAt: now,
-  expiresAt: new Date(now.getTime() + ttlSeconds * 1_000),
+  expiresAt: new Date(now.getTime() + lifetimeSeconds(basket, ttlSeconds) * 1_000),
 })
 
 /** The state that a write can expect. The id distinguishes the basket from an earlier one of the same user. */
@@ -117,4 +125,19 @@ export const requireExisting = (
   if (basket === undefined) throw basketNotFound()
   requireExpected(basket, expected)
   return basket
+}
+
+/**
+ * Returns the stored basket, or `empty` if there is none. But a guest has a basket from the beginning: throws `not_found` for a
+ * guest without one, so that nobody can choose the id of a guest. Throws `stale_version` if the stored basket, or its absence, is
+ * not as expected.
+ */
+export const existingOrEmpty = (
+  stored: Basket | undefined,
+  empty: Basket,
+  expected: Expected<BasketState>,
+): Basket => {
+  if (isGuestId(empty.userId)) return requireExisting(stored, expected)
+  requireExpected(stored, expected)
+  return stored ?? empty
 }

@@ -19,4 +19,6 @@ export type Ports = Readonly<{
   clock: Clock
   /** Creates an id that no basket has ever had. */
   newId: () => string
+  /** Creates 128 random bits that nobody can predict, as 22 characters of base64url. */
+  newSecret: () => string
 }>

@@ -11,5 +11,10 @@ export const isUserId = (text: string): boolean => text.length <= userIdForm.max
 
 const guestPrefix = 'guest:'
 
-/** Whether the id is that of a guest: a secret that the service made, and whoever knows it may use the basket. */
+/** Whether the id is that of a guest: a secret that the service made, and whoever knows it may use the basket. Case counts. */
 export const isGuestId = (userId: string): boolean => userId.startsWith(guestPrefix)
+
+export const guestId = (secret: string): string => `${guestPrefix}${secret}`
+
+/** Also finds the id of a guest within a longer text, such as a misspelt path. */
+export const containsGuestId = (text: string): boolean => isGuestId(text) || /guest:[\w-]{22}/.test(text)

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { systemClock } from '@shop/kernel/clock.ts'
 import type { AsyncFunctions } from '@shop/platform/decorate.ts'
 import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
@@ -125,6 +125,7 @@ export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Prom
       events: eventHub(createFailureLog(options.logger, 'event subscriber failed').record),
       clock: systemClock,
       newId: randomUUID,
+      newSecret: () => randomBytes(16).toString('base64url'),
     },
     dependencies: [
       ...storage.dependencies,

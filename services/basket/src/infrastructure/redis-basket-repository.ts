@@ -5,7 +5,7 @@ import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
 import { countedRefusals } from '@shop/platform/limits/refusals.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
-import { type Basket, nextVersion } from '../domain/basket.ts'
+import { type Basket, lifetimeSeconds, nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
 import { rememberedRecords } from './remembered-records.ts'
@@ -58,7 +58,8 @@ const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
         current = actual
       } else {
         const record = basket === undefined ? null : encodeBasket(basket)
-        const { done, found } = await redis.compareAndSet(key, current, record, ttlSeconds)
+        const lifetime = basket === undefined ? ttlSeconds : lifetimeSeconds(basket, ttlSeconds)
+        const { done, found } = await redis.compareAndSet(key, current, record, lifetime)
         if (done) {
           keep(record)
           return outcomes

@@ -1,5 +1,5 @@
 import { systemContext } from '@shop/kernel/context.ts'
-import type { Job } from '@shop/platform/process/jobs.ts'
+import type { Job } from '@shop/platform/job.ts'
 import type { UseCases } from '../application/use-cases.ts'
 
 /** The job that removes expired baskets, for a store that does not do that by itself. */

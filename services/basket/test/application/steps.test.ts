@@ -36,6 +36,8 @@ test('a step sees every use case, with the request id and client of the HTTP req
   const client = '198.51.100.7'
   const requests = {
     createBasket: basket.create,
+    createGuestBasket: (headers: Record<string, string>) =>
+      send(app.http, 'POST', '/baskets', { guest: true }, headers),
     addItem: (headers: Record<string, string>) => basket.add(1, 1, headers),
     setQuantity: (headers: Record<string, string>) => basket.set(1, 2, headers),
     removeItem: (headers: Record<string, string>) => basket.remove(1, headers),

@@ -4,6 +4,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { readExamples } from '@shop/testing/asserts/openapi-examples.ts'
+import { assertRefusals } from '@shop/testing/asserts/openapi-refusals.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { createApp } from '../../src/app.ts'
 import { aProduct } from '../support/baskets.ts'
@@ -48,11 +49,13 @@ it('every response in the OpenAPI document is one that the service gives, and ev
 
   for (const operation of operationsWith('product_not_found'))
     await assertProblem(http, operation, 'product_not_found')
+  await assertProblem(http, 'createBasket', 'not_found', { payload: { user_id: 'guest:nobody' } })
   for (const operation of ['getBasket', 'clearBasket', 'deleteBasket'])
     await assertProblem(http, operation, 'not_found')
   catalog.products.set(1, aProduct({ stock: 3 }))
   await assertSuccess(http, 'createBasket', 201)
   await assertSuccess(http, 'createBasket', 200)
+  await assertSuccess(http, 'createBasket', 201, { payload: { guest: true } })
   for (const operation of ['setQuantity', 'removeItem']) await assertProblem(http, operation, 'not_found')
 
   await assertSuccess(http, 'addItem', 200)
@@ -99,5 +102,8 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   for (const operation of operationsWith('rate_limited'))
     if (!creations.includes(operation)) await assertProblem(refusing.http, operation, 'rate_limited')
 
+  await assertRefusals(examples, (identity) =>
+    createApp(adapters, silentLogger, undefined, { identity: { ...identity, jobs: [], dependencies: [] } }),
+  )
   assert.deepEqual([...examples.unseen], [])
 })

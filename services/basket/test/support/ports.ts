@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
@@ -30,6 +30,7 @@ export const openPorts = async (find: ProductCatalog['find'], clock: Clock = sys
     }),
     clock,
     newId: randomUUID,
+    newSecret: () => randomBytes(16).toString('base64url'),
   } satisfies Ports
   return { ports, sqlite, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

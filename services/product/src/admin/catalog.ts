@@ -1,3 +1,4 @@
+import type { Environment } from '@shop/platform/config/variables.ts'
 import { createLogger } from '@shop/platform/logging/logger.ts'
 import { createPrivateFiles } from '@shop/platform/private-files.ts'
 import { openForMigration } from '@shop/postgres/database.ts'
@@ -8,12 +9,16 @@ import type { Database, Tables } from '../infrastructure/products-table.ts'
 import { seedSamples } from '../infrastructure/sample-products.ts'
 import { explainOutages } from './outages.ts'
 
+/** Reads the configuration of a program for the database. It has no callers, so it does not need to know who they are. */
+export const readProgramConfig = (environment: Environment = {}): ProductConfig =>
+  readConfig({ ...process.env, ...environment, AUTH: 'off' })
+
 /** Opens the configured database (server or embedded), runs `use` on it, and closes it. */
 export const withCatalog = async <Result>(
   use: (database: Database, config: ProductConfig) => Promise<Result>,
 ): Promise<Result> => {
   createPrivateFiles()
-  const config = readConfig({ ...process.env, LOG_LEVEL: process.env['LOG_LEVEL'] || 'warn' })
+  const config = readProgramConfig({ LOG_LEVEL: process.env['LOG_LEVEL'] || 'warn' })
   const logger = await createLogger({ service: 'db' }, config.logging)
   if (config.storage.kind === 'embedded') {
     // Imported only when needed, because images do not contain it.

@@ -6,12 +6,12 @@ import { ClientWithErrorHandler } from '@shop/postgres/client.ts'
 import type { PostgresConfig } from '@shop/postgres/database.ts'
 import { withPrimaryFinder } from '@shop/postgres/hosts/primary-finder.ts'
 import type { Client } from 'pg'
-import { readConfig } from '../config.ts'
+import { readProgramConfig } from './catalog.ts'
 import { maxNameBytes } from './database-names.ts'
 
 /** Returns the configured server. Throws for embedded storage, which PostgreSQL's tools cannot access. */
 export const serverConfig = (): PostgresConfig => {
-  const { storage } = readConfig(process.env)
+  const { storage } = readProgramConfig()
   if (storage.kind === 'embedded')
     throw new OperatorError(
       `This command needs a server: set DATABASE_URL or DB_HOST. To back up the embedded database, stop the service and copy the folder ${storage.folder}.`,

@@ -4,6 +4,7 @@ import { AppError } from '@shop/kernel/errors.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { readExamples } from '@shop/testing/asserts/openapi-examples.ts'
+import { assertRefusals } from '@shop/testing/asserts/openapi-refusals.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { sql } from 'kysely'
 import { createApp } from '../../src/app.ts'
@@ -87,5 +88,8 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   for (const operation of operationsWith('unavailable'))
     await assertProblem(overloaded.http, operation, 'unavailable')
 
+  await assertRefusals(examples, (identity) =>
+    createApp(adapters, silentLogger, undefined, { identity: { ...identity, jobs: [], dependencies: [] } }),
+  )
   assert.deepEqual([...examples.unseen], [])
 })

@@ -42,7 +42,7 @@ test('products survive a restart, and samples are not added again', async () => 
 
 test('a new catalog in production has no samples', async () => {
   await using folder = await temporaryFolder()
-  await using adapters = await open(folder.path, { ENVIRONMENT: 'production' })
+  await using adapters = await open(folder.path, { ENVIRONMENT: 'production', AUTH: 'off' })
   assert.deepEqual(await listAll(adapters), [])
 })
 

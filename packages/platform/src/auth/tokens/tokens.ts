@@ -1,8 +1,8 @@
 import type { Clock } from '@shop/kernel/clock.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { Dependency } from '../../health/health.ts'
+import type { Job } from '../../job.ts'
 import type { Logger } from '../../logging/logger.ts'
-import type { Job } from '../../process/jobs.ts'
 import type { TokenConfig } from './config.ts'
 
 export type Clocks = Readonly<{

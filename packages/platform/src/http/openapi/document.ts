@@ -24,6 +24,7 @@ export type Operation = Readonly<{
   parameters?: readonly Parameter[]
   requestBody?: Readonly<{ content?: Content }>
   responses?: Readonly<Record<string, Response>>
+  security?: readonly Readonly<Record<string, readonly string[]>>[]
 }>
 
 type PathItem = Readonly<Record<string, Operation>>

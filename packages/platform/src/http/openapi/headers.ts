@@ -40,6 +40,11 @@ const headers = {
     schema: { type: 'integer', minimum: 0 },
     description: 'Seconds to wait before the request is repeated',
   },
+  'WWW-Authenticate': {
+    schema: string,
+    description:
+      'On every 401, and on a 403 that a scope would prevent: what is missing (RFC 6750), and `resource_metadata`, where a client finds the issuer of tokens (RFC 9728), if there is one',
+  },
   'X-Request-ID': { required: true, schema: string, description: 'The id of the request, also in the logs' },
   'Cache-Control': { required: true, schema: string, description: 'Whether caches may keep the response' },
   Accept: { schema: string, description: 'The media types that this method accepts' },
@@ -88,6 +93,7 @@ const acceptHeaders: Readonly<Record<string, HeaderName>> = { post: 'Accept-Post
 const headersOf = (status: string, { method }: Place, tagged: boolean): HeaderName[] => [
   ...(tagged && ['200', '201', '304'].includes(status) ? ['ETag' as const] : []),
   ...(status === '201' ? ['Location' as const] : []),
+  ...(status === '401' || status === '403' ? ['WWW-Authenticate' as const] : []),
   ...(status === '429' || status === '503' ? ['Retry-After' as const] : []),
   ...(status === '415' ? [acceptHeaders[method] ?? 'Accept', 'Accept-Encoding' as const] : []),
   'Cache-Control',

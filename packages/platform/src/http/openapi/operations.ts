@@ -1,5 +1,6 @@
 import { AppError } from '@shop/kernel/errors.ts'
 import { type Problem, problemMediaType, problemOf, problemOfStatus } from '../problem.ts'
+import { type Guard, refusalsOf, responsesOf, securityOf, sentenceOf } from './access.ts'
 import { type Document, mapOperations, mapResponses, type Operation, type Parameter } from './document.ts'
 
 /** An error of an operation, and the path of its request if that is not the path with the example parameters. */
@@ -8,7 +9,9 @@ type ProblemExample = AppError | Readonly<{ error: AppError; instance: string }>
 /** What the document says about an operation, besides the schemas of its route. */
 type OperationDocumentation = Readonly<{
   description: string
-  /** Its errors, at most one with the same code, without those of the HTTP server itself. */
+  /** Who may call it. */
+  guard: Guard
+  /** Its errors, at most one with the same code, without those of the HTTP server itself and of its guard. */
   problems: readonly ProblemExample[]
 }>
 
@@ -74,21 +77,40 @@ const withExamples = (
   })
 }
 
+/** Adds what its guard says: who may call the operation, and how others are refused. */
+const withGuard = (
+  operation: Operation,
+  { access }: Guard,
+  responses: Operation['responses'],
+): Operation => ({
+  ...operation,
+  security: securityOf(access),
+  responses: { ...operation.responses, ...responses },
+})
+
 /**
- * Adds descriptions, and examples of every documented problem. The examples are made by the functions that make
- * the real problems.
+ * Adds descriptions, who may call each operation, and examples of every documented problem. The examples are made by the
+ * functions that make the real problems. Throws if an operation that does not ignore credentials is not among those of a
+ * service that documents its operations: nobody has said who may call it.
  */
 export const documentOperations = (
   document: Document,
-  operations: OperationsDocumentation,
+  operations: OperationsDocumentation | undefined,
   maxBodyBytes: number,
 ): Document =>
-  mapOperations(document, (operation, { path }) => {
+  mapOperations(document, (operation, { path, method }) => {
     const request = { instance: pathOf(path, operation.parameters), maxBodyBytes }
-    const documentation = operations[operation.operationId ?? '']
-    if (documentation === undefined) return withExamples(operation, request, [])
+    const documentation = operations?.[operation.operationId ?? '']
+    if (documentation === undefined) {
+      if (operations === undefined || operation.security !== undefined)
+        return withExamples(operation, request, [])
+      throw new Error(`${method.toUpperCase()} ${path}: its documentation does not say who may call it`)
+    }
+    const { guard, problems } = documentation
     // The schema of the route may have a description, too.
     const { description: own, ...rest } = operation
-    const description = [documentation.description, own].filter(Boolean).join(' ')
-    return withExamples({ description, ...rest }, request, documentation.problems)
+    const sentences = [documentation.description, own, sentenceOf(guard.access)]
+    const described = { description: sentences.filter(Boolean).join(' '), ...rest }
+    const guarded = withGuard(described, guard, responsesOf(guard))
+    return withExamples(guarded, request, [...refusalsOf(guard), ...problems])
   })

@@ -1,5 +1,7 @@
 import { AppError, invalid } from '@shop/kernel/errors.ts'
+import { guardedBy } from '@shop/platform/http/openapi/access.ts'
 import type { Documentation } from '@shop/platform/http/openapi.ts'
+import { policyOf } from '../../application/policy.ts'
 import { limits } from '../../domain/basket.ts'
 import {
   basketNotFound,
@@ -31,17 +33,24 @@ const [noBasket, noLine, stale] = [basketNotFound(), lineNotFound(1), staleBaske
 const noProduct = productNotFound(1)
 const catalogDown = new AppError('unavailable', 'the product service is unavailable')
 
+const policy = policyOf({ guests: true })
+
+/** Who may call an operation is what the rule of its use case says. */
+const calls = (useCase: keyof typeof policy) => guardedBy(policy[useCase], { userId: 'user123' })
+
 /**
  * In the order in which the page lists them: each operation works as offered after those before it. A test compares
  * each problem with what the service answers.
  */
 const operations = {
   createBasket: {
+    guard: calls('createBasket'),
     description:
-      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none.',
-    problems: [invalid(invalidUser), stale, tooManyNewBaskets(2)],
+      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none. With `{ "guest": true }` it is always new, and the service chooses its `user_id`. A `user_id` that begins with `guest:` must be one that the service chose before.',
+    problems: [invalid(invalidUser), noBasket, stale, tooManyNewBaskets(2)],
   },
   addItem: {
+    guard: calls('addItem'),
     description:
       'Name, price and category of the line come from the product service. The resulting quantity must be in stock.',
     problems: [
@@ -55,24 +64,29 @@ const operations = {
     ],
   },
   getBasket: {
+    guard: calls('getBasket'),
     description:
       'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
     problems: [invalidUserInPath(), noBasket],
   },
   setQuantity: {
+    guard: calls('setQuantity'),
     description:
       'Name, price and category of the line are read again from the product service. The quantity must be in stock.',
     problems: [tooMany, noLine, noProduct, insufficientStock(1, 3, 5), stale, catalogDown],
   },
   removeItem: {
+    guard: calls('removeItem'),
     description: 'Needs no product service.',
     problems: [invalidProductInPath, noLine, stale],
   },
   clearBasket: {
+    guard: calls('clearBasket'),
     description: 'Needs no product service. The basket keeps its id.',
     problems: [invalidUserInPath('/items'), noBasket, stale],
   },
   deleteBasket: {
+    guard: calls('deleteBasket'),
     description: 'Needs no product service.',
     problems: [invalidUserInPath(), noBasket, stale],
   },
@@ -81,12 +95,14 @@ const operations = {
 export const documentation: Documentation = {
   title: 'Basket service',
   relatedTitle: 'Product service',
-  description: `The baskets of the shop, one for each user.
+  description: `The baskets of the shop, one for each user or guest.
 
 - **Errors** are problem details (RFC 9457); programs go by \`code\`. A method that a path does not have is answered with 405 and \`Allow\`.
+- **Credentials** are a bearer token or an API key, if the service asks for them. The subject of a token is the \`user_id\` of its basket; a basket of another user is a 403, whether it exists or not. The basket of a guest, whose id begins with \`guest:\`, needs no credentials: whoever knows the id may use it.
 - **Concurrent changes** all take effect. A basket has an \`ETag\`; a write with it in \`If-Match\` is refused with 412 if the basket was changed first.
 - **Name, price and category** of an item come from the product service, whenever the item changes.
-- **Expiry**: a basket is removed some time after its last write; \`expires_at\` says when.`,
+- **Guests**: \`POST /baskets\` with \`{ "guest": true }\` creates a basket whose \`user_id\` is \`guest:\` and 22 random characters. The id is the guest's secret: whoever knows it may use the basket. An id that begins with \`guest:\` but that the service did not choose, or that has expired, is a 404 on every path. Problems show \`***\` instead of it.
+- **Expiry**: a basket is removed some time after its last write, that of a guest within an hour while it is empty; \`expires_at\` says when.`,
   tags: [{ name: 'baskets', description: "A user's basket and its items" }],
   operations,
   healthExample: {

@@ -1,3 +1,4 @@
+import { invalid } from '@shop/kernel/errors.ts'
 import { decimalFromCents } from '@shop/kernel/money.ts'
 import { type Static, Type } from 'typebox'
 import { type Basket, type BasketState, limits, pieceCount, subtotal, total } from '../../domain/basket.ts'
@@ -63,10 +64,35 @@ export const BasketJson = Type.Object(
   },
 )
 
+/** Exactly one of both: see `ownerIn`. The schema does not say so, because generated clients would get a type for each case. */
 export const NewBasketBody = Type.Object(
-  { user_id: UserId },
-  { title: 'CreateBasket', examples: [{ user_id: 'user123' }] },
+  {
+    user_id: Type.Optional(UserId),
+    guest: Type.Optional(
+      Type.Boolean({
+        description: 'true for the basket of a new guest, without user_id; false is the same as none',
+      }),
+    ),
+  },
+  {
+    title: 'CreateBasket',
+    description: 'Either user_id or "guest": true',
+    examples: [{ user_id: 'user123' }, { guest: true }],
+  },
 )
+
+/** Whose basket the body asks for: `guest` for that of a new guest. Throws `invalid` unless it asks for one of both. */
+export const ownerIn = ({
+  user_id: userId,
+  guest = false,
+}: Static<typeof NewBasketBody>): Readonly<{ userId: string }> | 'guest' => {
+  if (userId === undefined) {
+    if (guest) return 'guest'
+    throw invalid({ path: '/user_id', message: 'is required unless guest is true' })
+  }
+  if (guest) throw invalid({ path: '/guest', message: 'must not be true together with user_id' })
+  return { userId }
+}
 
 export const NewItemBody = Type.Object(
   { product_id: ProductId, quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }) },

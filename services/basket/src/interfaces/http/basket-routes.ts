@@ -4,7 +4,7 @@ import { preconditions, tagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
 import type { Basket } from '../../domain/basket.ts'
-import { basketJson, basketPath, basketTag, stateOfTag } from './basket-json.ts'
+import { basketJson, basketPath, basketTag, ownerIn, stateOfTag } from './basket-json.ts'
 import { schemas } from './basket-schemas.ts'
 
 /** Only the user's own cache may keep a basket, and asks with its ETag before each use. */
@@ -15,6 +15,9 @@ const withTag = (reply: FastifyReply, basket: Basket) => {
   void reply.header('etag', basketTag(basket))
   return basketJson(basket)
 }
+
+const withLocation = (reply: FastifyReply, basket: Basket) =>
+  withTag(reply.code(201).header('location', basketPath(basket)), basket)
 
 /** Routes for the lines of a basket, which are called items on the wire. */
 const itemRoutes =
@@ -63,12 +66,11 @@ export const basketRoutes =
 
     app.post('/baskets', { schema: schemas.createBasket, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)
-      const { basket, created } = await use.createBasket(
-        { userId: request.body.user_id, expected },
-        contextOf(request),
-      )
-      if (created) void reply.code(201).header('location', basketPath(basket))
-      return withTag(reply, basket)
+      const owner = ownerIn(request.body)
+      if (owner === 'guest')
+        return withLocation(reply, await use.createGuestBasket({ expected }, contextOf(request)))
+      const { basket, created } = await use.createBasket({ ...owner, expected }, contextOf(request))
+      return created ? withLocation(reply, basket) : withTag(reply, basket)
     })
 
     await app.register(itemRoutes(use))

@@ -22,14 +22,15 @@ export const schemas = {
   },
   createBasket: {
     operationId: 'createBasket',
-    summary: 'Create a basket for a user, or return the existing one unchanged',
+    summary:
+      'Create a basket for a user, or return the existing one unchanged; or create that of a new guest',
     tags,
     body: NewBasketBody,
-    response: { 200: Basket, 201: Basket, ...problems(400, 412, 413, 415, 503) },
+    response: { 200: Basket, 201: Basket, ...problems(400, 404, 412, 413, 415, 503) },
   },
   addItem: {
     operationId: 'addItem',
-    summary: 'Add a product, or increase its quantity; creates the basket if it does not exist',
+    summary: 'Add a product, or increase its quantity; creates the basket of a user who has none',
     tags,
     params: UserParams,
     body: NewItemBody,

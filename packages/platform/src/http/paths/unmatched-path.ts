@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { pathOf } from './request-target.ts'
+import { shownPath } from './secret-segments.ts'
 
 const maxPathLength = 256
 
@@ -41,16 +41,17 @@ const withoutValues = (path: string, routes: readonly (readonly string[])[]): st
 /**
  * Returns the path of a request without a route, for logs and traces, so that a wrong URL can be found; undefined for
  * other requests. It has no query. Where the path begins like that of a route, it has the names of the route's parameters
- * instead of their values, which may be user ids. Other parts are as sent, printable, and cut off.
+ * instead of their values, which may be user ids. Other parts are as sent, without secrets, printable, and cut off.
  */
 export const collectRoutes = (app: FastifyInstance): ((request: FastifyRequest) => string | undefined) => {
   const routes = new Map<string, readonly string[]>()
   app.addHook('onRoute', ({ url }) => {
     if (url !== '*') routes.set(url, url.split('/'))
   })
-  return ({ routeOptions: { url = '*' }, originalUrl }) => {
+  return (request) => {
+    const { url = '*' } = request.routeOptions
     if (url !== '*') return undefined
-    return printable(withoutValues(pathOf(originalUrl).slice(0, 4 * maxPathLength), [...routes.values()]))
+    return printable(withoutValues(shownPath(request).slice(0, 4 * maxPathLength), [...routes.values()]))
   }
 }
 

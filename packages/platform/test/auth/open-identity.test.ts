@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { anonymous } from '@shop/kernel/principal.ts'
+import { hasCode } from '@shop/testing/asserts/has-code.ts'
+import { newApiKey } from '@shop/testing/auth/api-key.ts'
+import { startIssuer } from '@shop/testing/auth/issuer.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { openIdentity } from '../../src/auth/open-identity.ts'
+import { createMetrics } from '../../src/metrics/metrics.ts'
+
+const ann = newApiKey('ann', 'read')
+
+describe('the identity of callers', async () => {
+  const folder = await mkdtempDisposable(join(tmpdir(), 'identity-'))
+  after(() => folder.remove())
+  const apiKeysFile = join(folder.path, 'keys')
+  await writeFile(apiKeysFile, ann.line)
+
+  const open = async () => {
+    const metrics = createMetrics('test-service', '1.0.0')
+    const identity = await openIdentity({ mode: 'keys', apiKeysFile }, { logger: silentLogger, metrics })
+    assert.ok(identity)
+    return { ...identity, count: () => metrics.registry.getSingleMetricAsString('authentications_total') }
+  }
+
+  it('is not asked for while AUTH is off', async () => {
+    const metrics = createMetrics('test-service', '1.0.0')
+    assert.equal(
+      await openIdentity({ mode: 'off', isProduction: true }, { logger: silentLogger, metrics }),
+      undefined,
+    )
+  })
+
+  it('is that of an API key, found without a promise; without credentials it is anonymous', async () => {
+    const { identify } = await open()
+    assert.deepEqual(identify(ann.authorization), {
+      kind: 'machine',
+      name: 'ann',
+      scopes: new Set(['read']),
+    })
+    assert.equal(identify(undefined), anonymous)
+  })
+
+  it('is refused to a token where only API keys are accepted, which the client is told', async () => {
+    const { identify } = await open()
+    assert.throws(() => identify('Bearer eyJhbGciOiJub25lIn0.e30.'), {
+      code: 'unauthenticated',
+      message: 'this service accepts API keys only, which begin with shop_, and no tokens',
+    })
+  })
+
+  it('is counted by the kind of credentials and the outcome, with zeros from the start', async () => {
+    const { identify, count } = await open()
+    const valueOf = async (credentials: string, outcome: string) => {
+      const line = (await count())
+        .split('\n')
+        .find(
+          (text) => text.includes(`credentials="${credentials}"`) && text.includes(`outcome="${outcome}"`),
+        )
+      return Number(line?.split(' ').at(-1))
+    }
+    for (const [credentials, outcome] of [
+      ['api_key', 'accepted'],
+      ['api_key', 'refused'],
+      ['token', 'refused'],
+      ['malformed', 'refused'],
+    ] as const)
+      assert.equal(await valueOf(credentials, outcome), 0, `${credentials} ${outcome}`)
+    identify(undefined)
+    identify(ann.authorization)
+    for (const authorization of [newApiKey('eve').authorization, 'Bearer token', 'Basic YTpi'])
+      assert.throws(() => identify(authorization))
+    for (const [credentials, outcome] of [
+      ['api_key', 'accepted'],
+      ['api_key', 'refused'],
+      ['token', 'refused'],
+      ['malformed', 'refused'],
+    ] as const)
+      assert.equal(await valueOf(credentials, outcome), 1, `${credentials} ${outcome}`)
+    assert.equal((await count()).match(/^authentications_total\{/gm)?.length, 6)
+  })
+
+  it('is that of a token or of an API key where both are accepted, and names the issuer', async () => {
+    await using issuer = await startIssuer()
+    const metrics = createMetrics('test-service', '1.0.0')
+    const { url, audience } = issuer
+    const tokens = {
+      issuer: url,
+      audience,
+      typ: 'at+jwt',
+      keys: { kind: 'issuer' },
+      allowHttp: true,
+    } as const
+    const identity = await openIdentity(
+      { mode: 'jwt', apiKeysFile, tokens },
+      { logger: silentLogger, metrics },
+    )
+    assert.ok(identity)
+    const token = `Bearer ${await issuer.sign({ sub: 'ann', scope: 'write' })}`
+    assert.deepEqual(await identity.identify(token), {
+      kind: 'user',
+      subject: 'ann',
+      scopes: new Set(['write']),
+    })
+    // The first check began before the keys of the issuer were known, so it is not remembered.
+    await identity.identify(token)
+    assert.ok(!(identity.identify(token) instanceof Promise), 'it is remembered')
+    assert.deepEqual(identity.identify(ann.authorization), {
+      kind: 'machine',
+      name: 'ann',
+      scopes: new Set(['read']),
+    })
+    assert.deepEqual([identity.issuer, identity.audience], [url, audience])
+    assert.deepEqual(identity.dependencies.map(({ name }) => name).toSorted(), ['api-keys', 'issuer'])
+    const text = await metrics.registry.metrics()
+    assert.match(text, /^authentications_total\{credentials="token",outcome="accepted",.*\} 3$/m)
+    assert.match(text, /^token_keys_age_seconds\{.*\} \d+(\.\d+)?$/m)
+  })
+
+  it('of a token is unavailable while the keys of the issuer are not known, which is counted', async () => {
+    await using issuer = await startIssuer()
+    const token = `Bearer ${await issuer.sign()}`
+    await issuer.stop()
+    const metrics = createMetrics('test-service', '1.0.0')
+    const { url, audience } = issuer
+    const tokens = {
+      issuer: url,
+      audience,
+      typ: 'at+jwt',
+      keys: { kind: 'issuer' },
+      allowHttp: true,
+    } as const
+    const identity = await openIdentity(
+      { mode: 'jwt', apiKeysFile: undefined, tokens },
+      { logger: silentLogger, metrics },
+    )
+    await assert.rejects(async () => identity?.identify(token), hasCode('unavailable'))
+    assert.throws(() => identity?.identify(ann.authorization), {
+      code: 'unauthenticated',
+      message: 'this service accepts no API keys',
+    })
+    const text = await metrics.registry.metrics()
+    assert.match(text, /^authentications_total\{credentials="token",outcome="unavailable",.*\} 1$/m)
+  })
+})
