@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { type Issuer, type IssuerMode, startIssuer } from '@shop/testing/auth/issuer.ts'
-import { openWith, outcomeOf } from '../../support/tokens.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { openTokens } from '../../../src/auth/tokens/open-tokens.ts'
+import { createMetrics } from '../../../src/metrics/metrics.ts'
+import { startJobs } from '../../../src/process/jobs.ts'
+import { configOf, openWith, outcomeOf } from '../../support/tokens.ts'
 
 const unavailable = 'unavailable: tokens cannot be checked now, try again later'
 const unknown = 'no key of the token issuer is known'
@@ -46,6 +51,20 @@ describe('an issuer that is down at the start', () => {
     await tokens.reload()
     assert.equal(issuer.state.fetches.keys, 2)
     assert.equal(tokens.pauseMs(), 600_000)
+  })
+
+  it('is noticed within a second after it is up, without any token', async () => {
+    await using issuer = await startIssuer()
+    await issuer.stop()
+    const tokens = openTokens({ ...configOf(issuer), keys: { kind: 'issuer' } }, { logger: silentLogger })
+    await using _ = startJobs(tokens.jobs, { logger: silentLogger, metrics: createMetrics('test', '0') })
+    const probe = () => tokens.dependencies[0]?.probe(new AbortController().signal)
+    await delay(100)
+    await assert.rejects(async () => probe(), { message: unknown })
+    await issuer.start()
+    const up = performance.now()
+    await eventually(3_000, async () => probe())
+    assert.ok(performance.now() - up < 1_000)
   })
 
   it('is asked once, however many tokens wait', async () => {
