@@ -7,7 +7,7 @@ import { openTokens } from '../../src/auth/tokens/open-tokens.ts'
 import type { TokenOptions } from '../../src/auth/tokens/tokens.ts'
 
 /** The clocks of a test, in milliseconds. */
-export const steppedClocks = () => {
+const steppedClocks = () => {
   const start = Date.now()
   let elapsed = 0
   return {
