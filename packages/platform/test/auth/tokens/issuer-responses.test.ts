@@ -24,7 +24,8 @@ describe('an issuer that responds wrongly', { concurrency: true }, () => {
       const started = performance.now()
       const tokens = openWith(issuer)
       assert.equal(await outcomeOf(tokens, token), unavailable)
-      assert.ok(performance.now() - started < 1_500)
+      // One second, and as much again if the process is stalled.
+      assert.ok(performance.now() - started < 2_500)
       assert.match(String(tokens.lines[0]?.cause), cause)
 
       issuer.state.mode = 'normal'
