@@ -7,7 +7,7 @@ import { openTokens } from '../../src/auth/tokens/open-tokens.ts'
 import type { TokenOptions } from '../../src/auth/tokens/tokens.ts'
 
 /** The clocks of a test, in milliseconds. */
-export const steppedClocks = () => {
+const steppedClocks = () => {
   const start = Date.now()
   let elapsed = 0
   return {
@@ -19,6 +19,15 @@ export const steppedClocks = () => {
   }
 }
 
+/** Accepts the tokens of the issuer, with keys from their URL. */
+export const configOf = (issuer: Issuer): TokenConfig => ({
+  issuer: issuer.url,
+  audience: issuer.audience,
+  typ: 'at+jwt',
+  keys: { kind: 'url', url: issuer.keysUrl },
+  allowHttp: true,
+})
+
 /** Opens the verification of the issuer's tokens, with clocks that stand still until they are stepped. */
 export const openWith = (
   issuer: Issuer,
@@ -27,17 +36,7 @@ export const openWith = (
 ) => {
   const clocks = steppedClocks()
   const { logger, lines } = recordingLogger()
-  const tokens = openTokens(
-    {
-      issuer: issuer.url,
-      audience: issuer.audience,
-      typ: 'at+jwt',
-      keys: { kind: 'url', url: issuer.keysUrl },
-      allowHttp: true,
-      ...config,
-    },
-    { logger, clocks, onReload },
-  )
+  const tokens = openTokens({ ...configOf(issuer), ...config }, { logger, clocks, onReload })
   const [job] = tokens.jobs
   return {
     ...tokens,

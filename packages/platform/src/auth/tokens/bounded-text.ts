@@ -30,7 +30,8 @@ export const fetchText = async (url: string, { allowHttp, signal }: FetchOptions
   const response = await fetch(url, { redirect: 'manual', signal, headers })
   if (response.status !== 200) {
     await response.body?.cancel()
-    throw new Error(`${url} responds with status ${response.status}`)
+    const hint = response.headers.has('location') ? ', and redirects are not followed' : ''
+    throw new Error(`${url} responds with status ${response.status}${hint}`)
   }
   return response.body === null ? '' : readText(url, response.body)
 }

@@ -41,7 +41,8 @@ it('metadata and keys have one second together', async () => {
   const started = performance.now()
   const tokens = openWith(issuer, { keys })
   assert.match(await outcomeOf(tokens, await issuer.sign()), /^unavailable: /)
-  assert.ok(performance.now() - started < 1_500)
+  // One second, and as much again if the process is stalled.
+  assert.ok(performance.now() - started < 2_500)
   assert.equal(issuer.state.fetches.metadata, 1)
 })
 

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { type Issuer, type IssuerMode, startIssuer } from '@shop/testing/auth/issuer.ts'
-import { openWith, outcomeOf } from '../../support/tokens.ts'
+import { type Issuer, startIssuer } from '@shop/testing/auth/issuer.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
+import { openTokens } from '../../../src/auth/tokens/open-tokens.ts'
+import { createMetrics } from '../../../src/metrics/metrics.ts'
+import { startJobs } from '../../../src/process/jobs.ts'
+import { configOf, openWith, outcomeOf } from '../../support/tokens.ts'
 
 const unavailable = 'unavailable: tokens cannot be checked now, try again later'
 const unknown = 'no key of the token issuer is known'
@@ -46,6 +51,20 @@ describe('an issuer that is down at the start', () => {
     await tokens.reload()
     assert.equal(issuer.state.fetches.keys, 2)
     assert.equal(tokens.pauseMs(), 600_000)
+  })
+
+  it('is noticed within a second after it is up, without any token', async () => {
+    await using issuer = await startIssuer()
+    await issuer.stop()
+    const tokens = openTokens({ ...configOf(issuer), keys: { kind: 'issuer' } }, { logger: silentLogger })
+    await using _ = startJobs(tokens.jobs, { logger: silentLogger, metrics: createMetrics('test', '0') })
+    const probe = () => tokens.dependencies[0]?.probe(new AbortController().signal)
+    await delay(100)
+    await assert.rejects(async () => probe(), { message: unknown })
+    await issuer.start()
+    const up = performance.now()
+    await eventually(3_000, async () => probe())
+    assert.ok(performance.now() - up < 1_000)
   })
 
   it('is asked once, however many tokens wait', async () => {
@@ -120,57 +139,4 @@ describe('an issuer that goes away', () => {
     tokens.clocks.step(30_000)
     assert.equal(await outcomeOf(tokens, token), 'ok')
   })
-})
-
-describe('an issuer that responds wrongly', { concurrency: true }, () => {
-  const modes: readonly (readonly [IssuerMode, RegExp])[] = [
-    ['hanging', /no answer within 1000 ms/],
-    ['hanging body', /no answer within 1000 ms/],
-    ['failing', /status 500/],
-    ['large', /larger than 1048576 bytes/],
-    ['redirecting', /status 302/],
-    ['broken', /the key set is not JSON/],
-  ]
-  for (const [mode, cause] of modes)
-    it(`is ${mode}: no token waits for it for long, and known keys stay`, async () => {
-      await using issuer = await startIssuer()
-      const token = await issuer.sign()
-      issuer.state.mode = mode
-      const started = performance.now()
-      const tokens = openWith(issuer)
-      assert.equal(await outcomeOf(tokens, token), unavailable)
-      assert.ok(performance.now() - started < 1_500)
-      assert.match(String(tokens.lines[0]?.cause), cause)
-
-      issuer.state.mode = 'normal'
-      tokens.clocks.step(500)
-      assert.equal(await outcomeOf(tokens, token), 'ok')
-      issuer.state.mode = mode
-      tokens.clocks.step(600_000)
-      await tokens.reload()
-      assert.equal(await tokens.problem(), failing)
-      assert.equal(await outcomeOf(tokens, token), 'ok')
-      assert.equal(tokens.lines.length, 3)
-    })
-
-  it('makes no token wait whose key is known', async () => {
-    await using issuer = await startIssuer()
-    const tokens = openWith(issuer)
-    const token = await issuer.sign()
-    assert.equal(await outcomeOf(tokens, token), 'ok')
-    issuer.state.mode = 'hanging'
-    tokens.clocks.step(600_000)
-    const reloading = tokens.reload()
-    await eventually(1_000, async () => assert.equal(issuer.state.fetches.keys, 2))
-    assert.equal(await Promise.race([outcomeOf(tokens, token), reloading]), 'ok')
-    await reloading
-  })
-})
-
-it('keys over http are refused unless allowed, and nothing is sent', async () => {
-  await using issuer = await startIssuer()
-  const tokens = openWith(issuer, { allowHttp: false })
-  assert.equal(await outcomeOf(tokens, await issuer.sign()), unavailable)
-  assert.match(String(tokens.lines[0]?.cause), /is not an https URL/)
-  assert.equal(issuer.state.fetches.keys, 0)
 })
