@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { newApiKey } from '@shop/testing/auth/api-key.ts'
 import { root } from '@shop/testing/files.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
@@ -67,23 +70,35 @@ const documentedMetrics = (service: 'product' | 'basket'): Map<string, string> =
 describe('the metrics of both services', { skip: withoutPostgres || withoutRedis }, () => {
   const stack = new AsyncDisposableStack()
   const user = `${ownPrefix()}ann`
+  const key = newApiKey('tests', 'products:write', 'baskets:any')
+  const headers = { authorization: key.authorization }
   let product: RunningService
   let basket: RunningService
   before(async () => {
     const schema = stack.use(await ownSchema())
     stack.defer(() => removeKeys(`basket:${user}`))
     const grpcPort = String(await freePort())
-    product = stack.use(await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: grpcPort }))
+    const folder = await mkdtempDisposable(join(tmpdir(), 'metrics-keys-'))
+    stack.defer(() => folder.remove())
+    const auth = { AUTH: 'keys', API_KEYS_FILE: join(folder.path, 'keys') }
+    await writeFile(auth.API_KEYS_FILE, key.line)
+    product = stack.use(
+      await startService('product', { DATABASE_URL: schema.url, GRPC_PORT: grpcPort, ...auth }),
+    )
     basket = stack.use(
-      await startService('basket', { REDIS_URL: redisUrl, PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}` }),
+      await startService('basket', {
+        REDIS_URL: redisUrl,
+        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
+        ...auth,
+      }),
     )
     const pen = { name: 'Pen', price: 1.5, stock: 3, category: 'Office' }
-    const { id } = (await request('POST', `${product.url}/products`, pen)).body
+    const { id } = (await request('POST', `${product.url}/products`, pen, headers)).body
     const items = `${basket.url}/baskets/${user}/items`
     await eventually(20_000, async () =>
-      assert.equal((await request('POST', items, { product_id: id, quantity: 2 })).status, 200),
+      assert.equal((await request('POST', items, { product_id: id, quantity: 2 }, headers)).status, 200),
     )
-    assert.equal((await request('POST', items, { product_id: id, quantity: 2 })).status, 409)
+    assert.equal((await request('POST', items, { product_id: id, quantity: 2 }, headers)).status, 409)
   })
   after(() => stack.disposeAsync())
 
@@ -124,7 +139,7 @@ describe('the metrics of both services', { skip: withoutPostgres || withoutRedis
     const exposition = (await scrape(product)) + (await scrape(basket))
     const used = [
       ...rulesText.matchAll(
-        /\b(?:http|rpc|db|dependency|circuit|nodejs|redis|shop|service)[a-z0-9_:]*_[a-z0-9_:]+/g,
+        /\b(?:authentications|http|rpc|db|dependency|circuit|nodejs|redis|shop|service)[a-z0-9_:]*_[a-z0-9_:]+/g,
       ),
     ].map(([name]) => name)
     const exists = (name: string) => recorded.has(name) || exposition.includes(`\n${name}{`)
@@ -135,7 +150,7 @@ describe('the metrics of both services', { skip: withoutPostgres || withoutRedis
     assert.ok(used.length > 20)
   })
 
-  it('have the expected values after some requests, and contain no user id', async () => {
+  it('have the expected values after some requests, and contain no user id and no key', async () => {
     const productMetrics = await scrape(product)
     const basketMetrics = await scrape(basket)
     const value = (exposition: string, name: string, ...labels: string[]) =>
@@ -156,6 +171,8 @@ describe('the metrics of both services', { skip: withoutPostgres || withoutRedis
     assert.ok(value(basketMetrics, 'shop_active_baskets') >= 1)
     assert.equal(value(basketMetrics, 'circuit_breaker_state', '"product-service"', 'state="closed"'), 1)
     assert.equal(value(basketMetrics, 'dependency_up', 'dependency="product-service"'), 1)
-    assert.doesNotMatch(productMetrics + basketMetrics, new RegExp(user))
+    const accepted = ['credentials="api_key"', 'outcome="accepted"']
+    assert.equal(value(productMetrics, 'authentications_total', ...accepted), 1)
+    assert.doesNotMatch(productMetrics + basketMetrics, new RegExp(`${user}|${key.key}`))
   })
 })

@@ -10,6 +10,7 @@ it('a service in production warns once of what is not encrypted, and shows no do
   await using folder = await mkdtempDisposable(join(tmpdir(), 'production-'))
   await using basket = await startService('basket', {
     ENVIRONMENT: 'production',
+    AUTH: 'off',
     STORAGE: 'embedded',
     DATA_DIR: folder.path,
     WORKERS: '2',

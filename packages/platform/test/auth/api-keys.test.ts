@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { mkdir, mkdtempDisposable, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,6 +64,13 @@ describe('API keys', () => {
       `shop_${(ann.line.split(' ')[1] ?? '').slice(0, 43)}`,
     ])
       assert.throws(() => keys.verify(wrong), isUnknown)
+  })
+
+  it('that somebody has chosen are refused, although their SHA-256 is in the file', async () => {
+    for (const chosen of ['shop_letmein', `shop_${'x'.repeat(44)}`, `key_${'x'.repeat(43)}`]) {
+      await using keys = await openKeys(`chosen ${hash('sha256', chosen)} read\n`)
+      assert.throws(() => keys.verify(chosen), isUnknown)
+    }
   })
 
   it('are refused without an error of their own, because a flood would capture as many stacks', async () => {

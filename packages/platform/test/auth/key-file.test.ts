@@ -44,7 +44,7 @@ describe('a file of API keys', () => {
       assert.deepEqual(problemsOf(text), ['must not be empty: without keys, it needs a comment'])
   })
 
-  const good = `good ${hashOf('1')} read`
+  const good = `good ${hashOf('a')} read`
   for (const [line, rule] of [
     [`n@me ${hashOf('2')} read`, 'must begin with a name of 1 to 64 characters of A-Z a-z 0-9 . _ -'],
     [`${'n'.repeat(65)} ${hashOf('2')} read`, 'must begin with a name of 1 to 64 characters'],
@@ -59,7 +59,7 @@ describe('a file of API keys', () => {
     [`name ${hashOf('2')} ${'r'.repeat(101)}`, 'must have scopes of at most 100 printable ASCII characters'],
     [`name ${hashOf('2')} read read`, 'must not have the same scope twice'],
     [`good ${hashOf('2')} read`, 'must not have the same name as line 2'],
-    [`name ${hashOf('1')} read`, 'must not have the same SHA-256 as line 2'],
+    [`name ${hashOf('a').toUpperCase()} read`, 'must not have the same SHA-256 as line 2'],
   ] as const)
     it(`with the line ${JSON.stringify(line.slice(0, 24))} is refused: ${rule}`, () => {
       const problems = problemsOf(`# comment\n${good}\n\n${line}\n`)
