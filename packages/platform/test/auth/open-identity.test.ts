@@ -69,8 +69,8 @@ describe('the identity of callers', async () => {
       ['malformed', 'refused'],
     ] as const)
       assert.equal(await valueOf(credentials, outcome), 0, `${credentials} ${outcome}`)
-    identify(undefined)
-    identify(ann.authorization)
+    await identify(undefined)
+    await identify(ann.authorization)
     for (const authorization of [newApiKey('eve').authorization, 'Bearer token', 'Basic YTpi'])
       assert.throws(() => identify(authorization))
     for (const [credentials, outcome] of [
