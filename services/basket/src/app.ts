@@ -1,4 +1,3 @@
-import { authorized } from '@shop/platform/auth/authorized.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
@@ -9,13 +8,11 @@ import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/l
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
-import { measured } from '@shop/platform/metrics/measured.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
-import { pipeline, type Step } from '@shop/platform/pipeline.ts'
+import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
-import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
-import { traced } from '@shop/platform/tracing/traced.ts'
+import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { policyOf } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
@@ -75,16 +72,8 @@ export const createApp = async (
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
   const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
-  const { commands, queries } = useCases({ ...ports, baskets })
-  const isCommand = (name: string) => name in commands
-  const steps = [
-    ...(config.steps ?? []),
-    traced,
-    measured(metrics),
-    authorized(policyOf({ guests: config.guests ?? true })),
-    unstoppable(isCommand),
-  ]
-  const use = pipeline({ ...commands, ...queries }, steps)
+  const policy = policyOf({ guests: config.guests ?? true })
+  const use = withStandardSteps(useCases({ ...ports, baskets }), { metrics, policy, outer: config.steps })
   ports.events.subscribe(basketEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)

@@ -1,6 +1,5 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
-import { authorized } from '@shop/platform/auth/authorized.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
@@ -13,13 +12,11 @@ import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@sh
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
-import { measured } from '@shop/platform/metrics/measured.ts'
 import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
-import { pipeline, type Step } from '@shop/platform/pipeline.ts'
+import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
-import { unstoppable } from '@shop/platform/resilience/unstoppable.ts'
-import { traced } from '@shop/platform/tracing/traced.ts'
+import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { policy } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
@@ -116,16 +113,7 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const { commands, queries } = useCases(ports)
-  const isCommand = (name: string) => name in commands
-  const steps = [
-    ...(config.steps ?? []),
-    traced,
-    measured(metrics),
-    authorized(policy),
-    unstoppable(isCommand),
-  ]
-  const use = pipeline({ ...commands, ...queries }, steps)
+  const use = withStandardSteps(useCases(ports), { metrics, policy, outer: config.steps })
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
@@ -133,12 +121,8 @@ export const createApp = async (
   const observers = { logger, metrics, limits: limitsOf(config, metrics) }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
   const { app: http, isOverloaded } = server
-  const { grpc, healthService } = createGrpc(
-    use,
-    health,
-    { ...observers, isOverloaded, identify: identity?.identify },
-    config.grpc,
-  )
+  const ofCalls = { ...observers, isOverloaded, identify: identity?.identify }
+  const { grpc, healthService } = createGrpc(use, health, ofCalls, config.grpc)
 
   return {
     http,

@@ -81,21 +81,15 @@ const serviceNameOf = (definition: ServiceDefinition): string =>
 export const createGrpcServer = (
   definition: ServiceDefinition,
   rpcs: Readonly<Record<string, Handler>>,
-  {
-    trustProxy = 'off',
-    limits: shared,
-    identify,
-    connectionTimes,
-    callTimes,
-    ...observers
-  }: GrpcServerOptions,
+  options: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
+  const { trustProxy = 'off', limits: shared, identify, connectionTimes, callTimes, ...observers } = options
   const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
   const failures = createFailureLog(observers.logger, 'call failed')
   const ownService = serviceNameOf(definition)
-  const bounds = { ...observers, failures, limits, trustProxy, times: callTimes, identify, ownService }
-  const { interceptor, watch } = boundCalls(bounds)
+  const calls = { failures, limits, trustProxy, times: callTimes, identify, ownService }
+  const { interceptor, watch } = boundCalls({ ...observers, ...calls })
   const server = new Server({
     ...serverOptions,
     ...connectionOptions(connectionTimes),

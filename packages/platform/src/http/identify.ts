@@ -38,16 +38,14 @@ export const identifyCallers = (app: FastifyInstance, identify: Identify | undef
     const { authorization } = request.headers
     if (authorization === undefined || routeOf(request).config.isOpen === true) return done()
     if (countHeaders(request.raw, 'authorization') > 1) return done(repeated)
+    const accept = (principal: Principal): void => {
+      request[key] = principal
+      done()
+    }
     try {
       const found = identify(authorization)
-      if (!(found instanceof Promise)) {
-        request[key] = found
-        return done()
-      }
-      found.then((principal) => {
-        request[key] = principal
-        done()
-      }, done)
+      if (found instanceof Promise) void found.then(accept, done)
+      else accept(found)
     } catch (error) {
       done(error as Error)
     }

@@ -74,10 +74,7 @@ export type HttpServerOptions = Readonly<{
   limits?: Limits | undefined
   /** How callers are known. Without it, all callers may do everything. */
   identity?: Pick<Identity, 'identify' | 'issuer' | 'audience'> | undefined
-  /**
-   * Whether a segment of a path, decoded, is a secret. It is masked in problems, logs and traces. A request id that has one is
-   * replaced.
-   */
+  /** Whether a decoded segment of a path is a secret: masked in problems, logs and traces, and replaced in request ids. */
   isSecretSegment?: IsSecretSegment | undefined
   config?: Partial<HttpConfig> | undefined
 }>

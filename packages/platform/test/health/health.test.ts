@@ -60,7 +60,7 @@ describe('health', () => {
       { name: 'redis', required: true, probe: hanging },
       { name: 'catalog', required: false, probe: hanging },
     ).report()
-    const states = Object.values(checks).map(({ status, reason }) => [status, reason])
+    const states = Object.values(checks).map((check) => [check.status, check.reason])
     assert.deepEqual(
       [status, ...states],
       ['unhealthy', ['down', 'redis did not respond'], ['down', 'catalog did not respond']],

@@ -7,7 +7,7 @@ import { removeIds } from '../ids/untrusted-ids.ts'
 import { publicErrorOf } from '../public-error.ts'
 import type { CallServer, Method } from './call-server.ts'
 import { CallStream } from './call-stream.ts'
-import { takeCredentials, withoutCredentials } from './credentials.ts'
+import { identifyCall } from './credentials.ts'
 import { streamOf } from './http2-stream.ts'
 import { metadataRefusal } from './metadata-size.ts'
 import { clientOf, type Peer } from './peers.ts'
@@ -92,22 +92,7 @@ export class BoundedCall {
   /** Finds the caller. Resolves to false if the call was refused. */
   identify(metadata: Metadata): boolean | Promise<boolean> {
     const { identify } = this.#server
-    if (identify === undefined || this.method.isOpen) return true
-    const refuse = (error: unknown) => {
-      this.refuse(error)
-      return false
-    }
-    const accept = (principal: Principal) => {
-      if (principal.kind === 'anonymous' && !this.method.hasRules) return refuse(withoutCredentials)
-      this.principal = principal
-      return true
-    }
-    try {
-      const found = identify(takeCredentials(metadata))
-      return found instanceof Promise ? found.then(accept).catch(refuse) : accept(found)
-    } catch (error) {
-      return refuse(error)
-    }
+    return identify === undefined || this.method.isOpen || identifyCall(identify, metadata, this)
   }
 
   /** From now on, `serveCalls` records the call, and counts its response. */

@@ -1,8 +1,10 @@
 import type { Metadata } from '@grpc/grpc-js'
 import { unauthenticated } from '@shop/kernel/policy.ts'
+import type { Principal } from '@shop/kernel/principal.ts'
+import type { Identify } from '../../auth/identity.ts'
 
 /** The error of a method that only callers with credentials may call. */
-export const withoutCredentials = unauthenticated('this needs credentials')
+const withoutCredentials = unauthenticated('this needs credentials')
 
 const repeated = unauthenticated('the call must not have more than one authorization')
 
@@ -10,10 +12,40 @@ const repeated = unauthenticated('the call must not have more than one authoriza
  * Returns the credentials in the metadata, and removes them, so that nothing else of the call can log or pass them on. Throws
  * `unauthenticated` if there are several.
  */
-export const takeCredentials = (metadata: Metadata): string | undefined => {
+const takeCredentials = (metadata: Metadata): string | undefined => {
   const values = metadata.get('authorization')
   if (values.length === 0) return undefined
   metadata.remove('authorization')
   if (values.length > 1) throw repeated
   return String(values[0])
+}
+
+type IdentifiedCall = {
+  readonly method: Readonly<{ hasRules: boolean }>
+  principal: Principal
+  /** Ends the call with the error. */
+  refuse: (error: unknown) => void
+}
+
+/** Finds the caller of the call by its metadata. Resolves to false if the call was refused. */
+export const identifyCall = (
+  identify: Identify,
+  metadata: Metadata,
+  call: IdentifiedCall,
+): boolean | Promise<boolean> => {
+  const refuse = (error: unknown): boolean => {
+    call.refuse(error)
+    return false
+  }
+  const accept = (principal: Principal): boolean => {
+    if (principal.kind === 'anonymous' && !call.method.hasRules) return refuse(withoutCredentials)
+    call.principal = principal
+    return true
+  }
+  try {
+    const found = identify(takeCredentials(metadata))
+    return found instanceof Promise ? found.then(accept, refuse) : accept(found)
+  } catch (error) {
+    return refuse(error)
+  }
 }

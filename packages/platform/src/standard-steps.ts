@@ -1,0 +1,31 @@
+import type { Rule } from '@shop/kernel/policy.ts'
+import type { UseCase, UseCasesOf } from '@shop/kernel/use-case.ts'
+import { authorized } from './auth/authorized.ts'
+import { measured } from './metrics/measured.ts'
+import type { Metrics } from './metrics/metrics.ts'
+import { pipeline, type Step } from './pipeline.ts'
+import { unstoppable } from './resilience/unstoppable.ts'
+import { traced } from './tracing/traced.ts'
+
+type UseCases = Readonly<Record<string, UseCase<never, unknown>>>
+
+type StepOptions = Readonly<{
+  metrics: Pick<Metrics, 'useCaseDuration'>
+  /** The rule of each use case (see `Policy`). */
+  policy: Readonly<Record<string, Rule<never>>>
+  /** Further steps, outside of the standard ones. */
+  outer?: readonly Step[] | undefined
+}>
+
+/** Wraps the use cases of a service in what holds for all of them. Commands run to their end, even if their caller leaves. */
+export const withStandardSteps = <Commands extends UseCases, Queries extends UseCases>(
+  { commands, queries }: Readonly<{ commands: Commands; queries: Queries }>,
+  { metrics, policy, outer = [] }: StepOptions,
+): UseCasesOf<Commands & Queries> =>
+  pipeline({ ...commands, ...queries }, [
+    ...outer,
+    traced,
+    measured(metrics),
+    authorized(policy),
+    unstoppable((name) => name in commands),
+  ])
