@@ -6,18 +6,14 @@ import type { Identify } from '../../auth/identity.ts'
 /** The error of a method that only callers with credentials may call. */
 const withoutCredentials = unauthenticated('this needs credentials')
 
-const repeated = unauthenticated('the call must not have more than one authorization')
-
 /**
- * Returns the credentials in the metadata, and removes them, so that nothing else of the call can log or pass them on. Throws
- * `unauthenticated` if there are several.
+ * Returns the credentials in the metadata, and removes them, so that nothing else of the call can log or pass them on. There are
+ * never several: of repeated authorization headers, HTTP/2 of Node.js keeps the first.
  */
 const takeCredentials = (metadata: Metadata): string | undefined => {
-  const values = metadata.get('authorization')
-  if (values.length === 0) return undefined
+  const [value] = metadata.get('authorization')
   metadata.remove('authorization')
-  if (values.length > 1) throw repeated
-  return String(values[0])
+  return value?.toString()
 }
 
 type IdentifiedCall = {
