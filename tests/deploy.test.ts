@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { cp, mkdir, mkdtempDisposable, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +11,7 @@ import { root } from '@shop/testing/files.ts'
 import { documentedUser } from '@shop/testing/stores/redis-user.ts'
 import { parse } from 'yaml'
 import { basketVariables } from '../services/basket/src/config.ts'
-import { productVariables } from '../services/product/src/config.ts'
+import { productVariables, readConfig as readProductConfig } from '../services/product/src/config.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
@@ -150,6 +151,21 @@ describe('docker-compose.yml', () => {
     assert.deepEqual(new Set(names), new Set(written))
   })
 
+  it('protects the services by API keys, and mounts their folder, from which they are read again', () => {
+    for (const [name, { restart, environment = {}, volumes: mounted }] of builtServices) {
+      // The programs for the database serve nobody.
+      if (restart === undefined) assert.equal(environment['AUTH'], undefined, name)
+      else {
+        assert.equal(environment['AUTH'], '${AUTH:-keys}', name)
+        assert.deepEqual(mounted, ['./deploy/keys:/run/keys:ro'], name)
+        assert.equal(environment['API_KEYS_FILE'], '/run/keys/api-keys', name)
+      }
+    }
+    assert.equal(containers.filter(([, container]) => /API_KEY\b/.test(JSON.stringify(container))).length, 0)
+    assert.match(read('scripts/env.sh'), /^keys=deploy\/keys\/api-keys$/m)
+    assert.match(read('.gitignore'), /^deploy\/keys\/api-keys\*$/m)
+  })
+
   it('gives each program the role in PostgreSQL that it needs', () => {
     const userOf = (name: string) => services[name]?.environment?.['DB_USER']
     const password = (name: string) => services[name]?.environment?.['DB_PASSWORD'] ?? ''
@@ -215,21 +231,32 @@ describe('docker-compose.yml', () => {
 })
 
 describe('scripts/env.sh', () => {
-  /** Runs the script in a copy of its folders. Returns the file that it leaves, and its permissions. */
-  const run = async (before: string | undefined, environment: Record<string, string> = {}) => {
+  /** Runs the script in a copy of its folders. Returns the files that it leaves, and their permissions. */
+  const run = async (before: string | undefined, environment: Record<string, string> = {}, keys?: string) => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'env-'))
     await mkdir(join(folder.path, 'scripts'))
     for (const path of ['scripts/env.sh', '.env.example']) await cp(join(root, path), join(folder.path, path))
     const file = join(folder.path, '.env')
     if (before !== undefined) await writeFile(file, before)
+    const keyFile = join(folder.path, 'deploy/keys/api-keys')
+    if (keys !== undefined) {
+      await mkdir(join(folder.path, 'deploy/keys'), { recursive: true })
+      await writeFile(keyFile, keys)
+    }
     const script = join(folder.path, 'scripts/env.sh')
     const { status, stdout, stderr } = spawnSync(script, {
       encoding: 'utf8',
       env: { PATH: process.env['PATH'], ...environment },
     })
-    assert.equal(status, 0, stderr)
+    const modeOf = async (path: string) => (await stat(path)).mode & 0o777
     const text = readFileSync(file, 'utf8')
-    return { text, stdout, mode: (await stat(file)).mode & 0o777 }
+    if (!existsSync(keyFile))
+      return { status, stdout, stderr, text, mode: await modeOf(file), keys: undefined }
+    const written = readFileSync(keyFile, 'utf8')
+    // As the product service reads it.
+    readProductConfig({ AUTH: 'keys', API_KEYS_FILE: keyFile })
+    const keyModes = [await modeOf(keyFile), await modeOf(join(folder.path, 'deploy/keys'))]
+    return { status, stdout, stderr, text, mode: await modeOf(file), keys: written, keyModes }
   }
   const names = ['DB_PASSWORD', 'DB_OWNER_PASSWORD', 'DB_SERVICE_PASSWORD', 'REDIS_PASSWORD']
   const valueOf = (name: string, text: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? ''
@@ -250,11 +277,56 @@ describe('scripts/env.sh', () => {
     const { text, mode } = await run('# mine\nDB_PASSWORD=secret\nPRODUCT_PORT=9000')
     assert.ok(text.startsWith('# mine\nDB_PASSWORD=secret\nPRODUCT_PORT=9000\n'), text)
     const written = [...text.matchAll(/^(\w+)=/gm)].map(([, name]) => name)
-    assert.deepEqual(new Set(written), new Set([...names, 'PRODUCT_PORT']))
-    assert.equal(written.length, names.length + 1)
+    assert.deepEqual(new Set(written), new Set([...names, 'SHOP_API_KEY', 'PRODUCT_PORT']))
+    assert.equal(written.length, names.length + 2)
     assert.equal(mode, 0o600)
     const again = await run(text)
     assert.deepEqual([again.text, again.mode], [text, 0o600])
+  })
+
+  const lineOf = (key: string) => `operator ${hash('sha256', key)} products:write baskets:any stock:hold\n`
+
+  it('writes a random API key that only the owner can read, and its SHA-256 for the services, and prints neither', async () => {
+    const { text, stdout, keys, keyModes } = await run(undefined)
+    const key = valueOf('SHOP_API_KEY', text)
+    assert.match(key, /^shop_[\w-]{43}$/)
+    assert.equal(keys, lineOf(key))
+    assert.deepEqual(keyModes, [0o644, 0o755])
+    assert.ok(!stdout.includes(key))
+    assert.notEqual(valueOf('SHOP_API_KEY', (await run(undefined)).text), key)
+  })
+
+  it('keeps the file of API keys as it is, so that a revoked key stays revoked', async () => {
+    const mine = '# none\n'
+    const { text, keys } = await run('SHOP_API_KEY=\n', {}, mine)
+    assert.equal(keys, mine)
+    assert.equal(valueOf('SHOP_API_KEY', text), '')
+  })
+
+  it('writes the SHA-256 of a key that .env or the environment has', async () => {
+    const key = `shop_${'a'.repeat(42)}-`
+    for (const { text, keys } of [
+      await run(`SHOP_API_KEY=${key}\n`),
+      await run(undefined, { SHOP_API_KEY: key }),
+    ]) {
+      assert.equal(keys, lineOf(key))
+      assert.ok(['', key].includes(valueOf('SHOP_API_KEY', text)))
+    }
+  })
+
+  it('refuses a key that the services would refuse, and does not print it', async () => {
+    for (const key of [
+      '"secret"',
+      'shop_secret',
+      `secret${'x'.repeat(42)}`,
+      `shop_secret${'!'.repeat(37)}`,
+    ]) {
+      const { status, stdout, stderr, keys } = await run(`SHOP_API_KEY=${key}\n`)
+      assert.equal(status, 1)
+      assert.match(stderr, /^SHOP_API_KEY must be shop_ and 43 characters/)
+      assert.doesNotMatch(stdout + stderr, /secret/)
+      assert.equal(keys, undefined)
+    }
   })
 
   it('writes no password that the environment has, because that one counts', async () => {

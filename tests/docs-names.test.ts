@@ -64,7 +64,7 @@ const secretFiles = new Set(
 )
 
 /** Paths of files that the pages tell readers to create. */
-const examplePaths = /cheapest-products|0004_|price-history|cleanup|NAME/
+const examplePaths = /cheapest-products|0004_|price-history|cleanup|NAME|api-keys/
 
 describe('the documentation', () => {
   it('names only identifiers that the code contains', () => {

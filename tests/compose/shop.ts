@@ -9,6 +9,25 @@ import type { ComposeProject } from './project.ts'
 
 export const healthyMs = 60_000
 
+/** The value that `make env` has written to .env. */
+export const writtenValue = ({ folder }: ComposeProject, name: string): string =>
+  new RegExp(`^${name}=(.+)$`, 'm').exec(readFileSync(join(folder, '.env'), 'utf8'))?.[1] ??
+  assert.fail(`.env has no ${name}`)
+
+/** The credentials of the operator, who may do everything. */
+export const operatorOf = (project: ComposeProject) => ({
+  authorization: `Bearer ${writtenValue(project, 'SHOP_API_KEY')}`,
+})
+
+/** Sends a request as the operator. */
+export const requestAsOperator = (
+  project: ComposeProject,
+  method: string,
+  url: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+) => request(method, url, body, { ...operatorOf(project), ...headers })
+
 export const untilHealthy = (...urls: readonly string[]) =>
   Promise.all(
     urls.map((url) =>

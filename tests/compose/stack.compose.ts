@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync } from 'node:fs'
+import { hash, randomBytes } from 'node:crypto'
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,7 +14,17 @@ import { type Answer, summaryOf } from '@shop/testing/services/recorded-load.ts'
 import { shopAt, startShoppers, waitForRounds } from '@shop/testing/services/shoppers.ts'
 import { abandonRequests, openSockets, sendBodies } from './attacks.ts'
 import { type ComposeProject, composeProject, copyOfTree } from './project.ts'
-import { commandsOfReadme, crash, healthyMs, killAndStart, productsOf, untilHealthy } from './shop.ts'
+import {
+  commandsOfReadme,
+  crash,
+  healthyMs,
+  killAndStart,
+  operatorOf,
+  productsOf,
+  requestAsOperator,
+  untilHealthy,
+  writtenValue,
+} from './shop.ts'
 import { stepsOf } from './steps.ts'
 
 const longRunning = ['postgres', 'redis', 'product-service', 'basket-service']
@@ -92,12 +103,73 @@ describe('docker-compose.yml, started from nothing', () => {
   })
 
   step("answers README's requests", async (running) => {
-    const shop = await running.shell(commandsOfReadme('products/top-5', running))
+    const shop = await running.shell(commandsOfReadme('SHOP_API_KEY', running))
     assert.match(shop, /^\{"products":\[\{"id":3,"name":"Laptop"/)
     assert.match(shop, /"name":"Emma"/)
+    assert.match(shop, /"user_id":"guest:[\w-]{22}"/)
     assert.match(shop, /"product_id":1,"name":"1984","price":14.99,"quantity":2,"subtotal":29.98/)
-    assert.match(await running.shell(commandsOfReadme('buf curl', running)), /"name": "1984"/)
+    const curl = commandsOfReadme('buf curl', running)
+    // Reflection is for those who have credentials.
+    await assert.rejects(running.shell(curl), /failed to find service/)
+    const { authorization } = operatorOf(running)
+    const withKey = `--header 'authorization: ${authorization}' --reflect-header '*' --reflect`
+    assert.match(await running.shell(curl.replace('--reflect', withKey)), /"name": "1984"/)
   })
+
+  step('lets everybody read and nobody write without a key', async (running) => {
+    const product = { name: 'Nobody', price: 1 }
+    for (const [method, path, body] of [
+      ['POST', '/products', product],
+      ['PUT', '/products/1', product],
+      ['PATCH', '/products/1', { stock: 0 }],
+      ['DELETE', '/products/1', undefined],
+      ['POST', '/products', product],
+    ] as const) {
+      const url = `${productUrl(running)}${path}`
+      const { status, headers } = await request(method, url, body)
+      assert.deepEqual([status, headers.get('www-authenticate')?.slice(0, 6)], [401, 'Bearer'], method)
+      const forged = { authorization: `Bearer shop_${'A'.repeat(43)}` }
+      assert.equal((await request(method, url, body, forged)).status, 401, method)
+    }
+    for (const path of ['/baskets/ann', '/baskets/user123'])
+      assert.equal((await request('GET', `${basketUrl(running)}${path}`)).status, 401, path)
+    assert.equal((await request('GET', `${productUrl(running)}/products/1`)).body.stock, 75)
+    const { status } = await requestAsOperator(running, 'POST', `${productUrl(running)}/products`, product)
+    assert.equal(status, 201)
+  })
+
+  step(
+    'shows the key of the operator to no container, and accepts another one without a restart',
+    async (running) => {
+      const key = writtenValue(running, 'SHOP_API_KEY')
+      for (const service of longRunning) {
+        assert.ok(!JSON.stringify(await running.inspect(service)).includes(key), service)
+        assert.ok(!(await running.compose('logs', '--no-color', service)).includes(key), service)
+      }
+      const file = join(running.folder, 'deploy/keys/api-keys')
+      const other = `shop_${randomBytes(32).toString('base64url')}`
+      const url = `${productUrl(running)}/products/1`
+      const change = async () =>
+        (await request('PATCH', url, { stock: 75 }, { authorization: `Bearer ${other}` })).status
+      assert.equal(await change(), 401)
+      const lines = readFileSync(file, 'utf8')
+      // Editors and other programs replace the file, and do not write into it.
+      const replace = (text: string) => {
+        writeFileSync(`${file}.new`, text)
+        renameSync(`${file}.new`, file)
+      }
+      replace(`${lines}editor ${hash('sha256', other)} products:write\n`)
+      await eventually(healthyMs, async () => assert.equal(await change(), 200))
+      const basket = `${basketUrl(running)}/baskets/ann`
+      const read = async () =>
+        (await request('GET', basket, undefined, { authorization: `Bearer ${other}` })).status
+      // Known there too, but without the scope.
+      await eventually(healthyMs, async () => assert.equal(await read(), 403))
+      replace(lines)
+      await eventually(healthyMs, async () => assert.equal(await change(), 401))
+      await assertUnharmed(running, longRunning)
+    },
+  )
 
   step('serves metrics and documentation, and nothing to pages of other origins', async (running) => {
     for (const url of [productUrl(running), basketUrl(running)]) {
@@ -111,7 +183,8 @@ describe('docker-compose.yml, started from nothing', () => {
 
   step('passes the id of a request on to the product service', async (running) => {
     const id = `compose-${process.pid}`
-    await request(
+    await requestAsOperator(
+      running,
       'POST',
       `${basketUrl(running)}/baskets/ids/items`,
       { product_id: 2, quantity: 1 },
@@ -224,21 +297,23 @@ describe('docker-compose.yml, started from nothing', () => {
   })
 
   step('backs up and restores the catalog while clients shop', async (running) => {
-    await using shoppers = startShoppers(2, shopAt(basketUrl(running), 3, 'restore-'))
+    await using shoppers = startShoppers(2, shopAt(basketUrl(running), 3, 'restore-'), operatorOf(running))
     const output = await running.make('docker-backup')
     const [, file = ''] = /make docker-restore FILE=(\S+)/.exec(output) ?? []
     for (const path of [file, `${file}.sha256`])
       assert.equal(statSync(join(running.folder, path)).mode & 0o077, 0, path)
     const stored = await productsOf(productUrl(running))
-    await request('DELETE', `${productUrl(running)}/products/2`)
-    await request('PATCH', `${productUrl(running)}/products/1`, { name: 'Changed' })
+    await requestAsOperator(running, 'DELETE', `${productUrl(running)}/products/2`)
+    await requestAsOperator(running, 'PATCH', `${productUrl(running)}/products/1`, { name: 'Changed' })
     await assert.rejects(running.make('docker-restore', `FILE=${file}`), /Set FORCE=1/)
     assert.match(await running.make('docker-restore', `FILE=${file}`, 'FORCE=1'), /^Restored backups/m)
     await untilHealthy(productUrl(running), basketUrl(running))
     assert.deepEqual(await productsOf(productUrl(running)), stored)
     await waitForRounds(shoppers, 5)
-    const { status } = await request('PATCH', `${productUrl(running)}/products/1`, { stock: 76 })
-    assert.equal(status, 200)
+    const changed = await requestAsOperator(running, 'PATCH', `${productUrl(running)}/products/1`, {
+      stock: 76,
+    })
+    assert.equal(changed.status, 200)
     assertServed(await shoppers.stop())
   })
 
@@ -268,7 +343,7 @@ describe('docker-compose.yml, started from nothing', () => {
         bytes: 4 * megabyte,
       })
       assert.ok(
-        statuses.every((status) => [0, 413, 503].includes(status)),
+        statuses.every((status) => [0, 401, 413, 503].includes(status)),
         String(statuses),
       )
       assert.equal((await request('GET', `${url}/health`)).status, 200)
@@ -287,16 +362,17 @@ describe('docker-compose.yml, started from nothing', () => {
     async (running, context) => {
       const { compose } = running
       const urls = [productUrl(running), basketUrl(running)]
-      const { body: pen } = await request('POST', `${productUrl(running)}/products`, {
+      const { body: pen } = await requestAsOperator(running, 'POST', `${productUrl(running)}/products`, {
         name: 'Pen',
         price: 1,
         stock: 999_999,
       })
-      await using products = await startProductWrites(productUrl(running), 3)
+      await using products = await startProductWrites(productUrl(running), 3, operatorOf(running))
       await using baskets = startBasketWrites(basketUrl(running), {
         clients: 3,
         productId: pen.id,
         prefix: 'storm-',
+        headers: operatorOf(running),
       })
       const loads = [products, baskets]
       const phases: string[] = []
@@ -312,7 +388,7 @@ describe('docker-compose.yml, started from nothing', () => {
       }
       const down = (path: string) => async () => {
         await delay(1_500)
-        assert.equal((await request('GET', path)).status, 503)
+        assert.equal((await requestAsOperator(running, 'GET', path)).status, 503)
       }
       for (const service of ['product-service', 'basket-service'])
         await phase(`${service} crashes`, true, async () => {
@@ -358,10 +434,14 @@ describe('docker-compose.yml, started from nothing', () => {
     assert.equal(product?.id, 1)
 
     const shop = shopAt(baskets, 3, 'scale-')
-    await using shoppers = startShoppers(4, async (connection, shopper, round) => {
-      assert.equal((await connection.send('GET', `${products}/products/3`)).status, 200)
-      await shop(connection, shopper, round)
-    })
+    await using shoppers = startShoppers(
+      4,
+      async (connection, shopper, round) => {
+        assert.equal((await connection.send('GET', `${products}/products/3`)).status, 200)
+        await shop(connection, shopper, round)
+      },
+      operatorOf(running),
+    )
     await waitForRounds(shoppers, 10)
     for (const service of ['product-service', 'product-service-2', 'basket-service', 'basket-service-2'])
       assert.match(

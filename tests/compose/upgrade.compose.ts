@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { request } from '@shop/testing/services/http.ts'
 import { type ComposeProject, composeProject, copyOfTree, lastRelease } from './project.ts'
-import { productsOf, untilHealthy } from './shop.ts'
+import { operatorOf, productsOf, untilHealthy } from './shop.ts'
 import { stepsOf } from './steps.ts'
 
 const name = `shop-upgrade-${process.pid}`
@@ -29,7 +29,10 @@ describe('docker-compose.yml, on the volumes of the last release', () => {
     await release?.[Symbol.asyncDispose]()
   })
   const urls = () => [current?.urlOf('PRODUCT_PORT') ?? '', current?.urlOf('BASKET_PORT') ?? ''] as const
-  const basketOf = async (user: string) => (await request('GET', `${urls()[1]}/baskets/${user}`)).body
+  /** The last release ignores the credentials. */
+  const asOperator = async (method: string, url: string, body?: unknown) =>
+    await request(method, url, body, current && operatorOf(current))
+  const basketOf = async (user: string) => (await asOperator('GET', `${urls()[1]}/baskets/${user}`)).body
   const stored: { products: unknown[]; basket: unknown } = { products: [], basket: undefined }
 
   step('starts the last release, with its own files and .env, and shops', async () => {
@@ -47,7 +50,7 @@ describe('docker-compose.yml, on the volumes of the last release', () => {
     const line = { product_id: 2, quantity: 2 }
     assert.equal((await request('POST', `${urls()[1]}/baskets/ann/items`, line)).status, 200)
     stored.products = await productsOf(urls()[0])
-    stored.basket = await basketOf('ann')
+    stored.basket = (await request('GET', `${urls()[1]}/baskets/ann`)).body
   })
 
   step('starts this version over them with make docker-build docker-run alone', async (project) => {
@@ -66,12 +69,14 @@ describe('docker-compose.yml, on the volumes of the last release', () => {
   })
 
   step('changes and adds products and baskets', async () => {
-    const { body, status } = await request('POST', `${urls()[0]}/products`, { name: 'New', price: 4 })
+    const product = { name: 'New', price: 4 }
+    assert.equal((await request('POST', `${urls()[0]}/products`, product)).status, 401)
+    const { body, status } = await asOperator('POST', `${urls()[0]}/products`, product)
     assert.equal(status, 201)
     assert.ok(body.id > 3)
-    assert.equal((await request('PATCH', `${urls()[0]}/products/2`, { stock: 11 })).body.version, 3)
+    assert.equal((await asOperator('PATCH', `${urls()[0]}/products/2`, { stock: 11 })).body.version, 3)
     const line = { product_id: 2, quantity: 1 }
-    const { body: basket } = await request('POST', `${urls()[1]}/baskets/ann/items`, line)
+    const { body: basket } = await asOperator('POST', `${urls()[1]}/baskets/ann/items`, line)
     assert.equal(basket.item_count, 3)
   })
 

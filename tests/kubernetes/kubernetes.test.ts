@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
 import { parse } from 'yaml'
@@ -80,7 +80,7 @@ describe('the kustomization', () => {
 
   it('gives each container its own secrets, with the keys of their example files, which git ignores', () => {
     const generated = new Map<string, string>(
-      kustomization.secretGenerator.map(({ name, envs }: { name: string; envs: string[] }) => [
+      kustomization.secretGenerator.map(({ name, envs = [] }: { name: string; envs?: string[] }) => [
         name,
         envs[0],
       ]),
@@ -93,7 +93,7 @@ describe('the kustomization', () => {
         ['product-service', 'product-service'],
       ],
     )
-    assert.equal(generated.size, 3)
+    assert.equal(generated.size, 4)
     for (const { env } of containers)
       for (const { name, valueFrom } of env) {
         if (valueFrom === undefined) continue
@@ -103,7 +103,7 @@ describe('the kustomization', () => {
         assert.equal(name, valueFrom.secretKeyRef.key)
       }
     const ignored = readFileSync(join(root, '.gitignore'), 'utf8').split('\n')
-    assert.ok(ignored.includes(`${folder}/secrets/*.env`))
+    for (const name of ['*.env', 'api-keys']) assert.ok(ignored.includes(`${folder}/secrets/${name}`), name)
   })
 
   it('migrates as the owner and serves as another role, both of which roles.sql creates', () => {
@@ -155,6 +155,27 @@ describe('the Kubernetes manifests', () => {
         ({ containerPort }) => String(containerPort) === annotations['prometheus.io/port'],
       )
       assert.equal(scraped?.name, 'http')
+    }
+  })
+
+  it('protect both services with the API keys of one secret, which is mounted as a file', () => {
+    for (const deployment of deployments) {
+      const { env, volumeMounts = [] } = container(deployment)
+      const valueOf = (variable: string) => env.find(({ name }) => name === variable)?.value
+      assert.equal(valueOf('AUTH'), 'keys', deployment.metadata.name)
+      const [mount, ...others] = volumeMounts
+      assert.equal(others.length, 0)
+      assert.equal(mount?.readOnly, true)
+      const { volumes } = deployment.spec.template.spec
+      assert.deepEqual(volumes, [{ name: mount.name, secret: { secretName: 'api-keys' } }])
+      const {
+        files: [file],
+      } = kustomization.secretGenerator.find(({ name }: { name: string }) => name === 'api-keys')
+      assert.equal(valueOf('API_KEYS_FILE'), `${mount.mountPath}/${basename(file)}`)
+      // The example can be used as it is: it has no key.
+      const example = join(root, folder, `${file}.example`)
+      assert.doesNotThrow(() => readConfig({ AUTH: 'keys', API_KEYS_FILE: example }))
+      for (const init of initContainers(deployment)) assert.equal(init.volumeMounts, undefined, init.name)
     }
   })
 
@@ -233,7 +254,7 @@ describe('the Kubernetes manifests', () => {
       })
       assert.equal(pod.automountServiceAccountToken, false)
       assert.equal(pod.enableServiceLinks, false)
-      for (const name of ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'volumes'])
+      for (const name of ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace'])
         assert.equal(pod[name], undefined, name)
     }
   })

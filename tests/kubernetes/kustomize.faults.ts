@@ -23,8 +23,8 @@ type Change = (kustomization: string) => string
 const render = async (change: Change = String, changeSecret: Change = String) => {
   await using copy = await mkdtempDisposable(join(tmpdir(), 'kustomize-'))
   await cp(join(root, folder), copy.path, { recursive: true })
-  for (const name of ['migration', 'product', 'basket']) {
-    const file = join(copy.path, `secrets/${name}.env`)
+  for (const name of ['migration.env', 'product.env', 'basket.env', 'api-keys']) {
+    const file = join(copy.path, `secrets/${name}`)
     await writeFile(file, changeSecret(await readFile(`${file}.example`, 'utf8')))
   }
   const file = join(copy.path, 'kustomization.yml')
@@ -43,14 +43,18 @@ describe('what kubectl apply -k applies', { skip: withoutKubectl }, () => {
   it('has in each reference to a secret the name of one, which changes with its content', async () => {
     const rendered = await render()
     const secrets = (all: typeof rendered) => [...all.keys()].filter((key) => key.startsWith('Secret '))
-    assert.equal(secrets(rendered).length, 3)
+    assert.equal(secrets(rendered).length, 4)
     const references = [...rendered.values()].flatMap((resource) =>
-      [...JSON.stringify(resource).matchAll(/"secretKeyRef":\{"key":"\w+","name":"([^"]+)"/g)].map(
-        ([, name]) => `Secret ${name}`,
-      ),
+      [
+        ...JSON.stringify(resource).matchAll(
+          /"secretKeyRef":\{"key":"\w+","name":"([^"]+)"|"secret":\{"secretName":"([^"]+)"/g,
+        ),
+      ].map(([, key, file]) => `Secret ${key ?? file}`),
     )
-    assert.deepEqual(references.toSorted(), secrets(rendered).toSorted())
-    const changed = await render(String, (text) => text.replaceAll('PASSWORD', 'other'))
+    assert.deepEqual(new Set(references), new Set(secrets(rendered)))
+    // Both services read the keys.
+    assert.equal(references.length, 5)
+    const changed = await render(String, (text) => text.replaceAll('PASSWORD', 'other').concat('# changed\n'))
     assert.equal(new Set(secrets(rendered)).intersection(new Set(secrets(changed))).size, 0)
   })
 

@@ -18,6 +18,7 @@ export type Container = Readonly<{
     valueFrom?: { secretKeyRef: { name: string; key: string } }
   }[]
   ports?: { name: string; containerPort: number }[]
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[]
   resources: Record<'requests' | 'limits', { cpu: string; memory: string }>
   securityContext: object
 }> &

@@ -10,7 +10,7 @@ import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { arrivalTimes } from './arrivals.ts'
-import type { HttpRequest, Outcome } from './http-load.ts'
+import { type HttpRequest, headersOf, type Outcome } from './http-load.ts'
 
 export type DriverLoad = Readonly<{
   /** Sent in this order, over and over. */
@@ -33,15 +33,13 @@ const createClient = ({ requests, connections }: DriverLoad) => {
   for (const { url } of requests)
     if (!pools.has(url))
       pools.set(url, new Pool(url, { connections, headersTimeout: timeoutMs, bodyTimeout: timeoutMs }))
-  const prepared = requests.map(({ url, method, path, body }) => ({
+  const prepared = requests.map(({ url, ...request }) => ({
     pool: pools.get(url),
     options: {
-      method,
-      path,
-      ...(body !== undefined && {
-        body: JSON.stringify(body),
-        headers: { 'content-type': 'application/json' },
-      }),
+      method: request.method,
+      path: request.path,
+      headers: headersOf(request),
+      ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
     },
   }))
   let sent = 0

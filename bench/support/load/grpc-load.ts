@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { createHistogram } from 'node:perf_hooks'
-import { type ClientUnaryCall, credentials } from '@grpc/grpc-js'
+import { type ClientUnaryCall, credentials, Metadata } from '@grpc/grpc-js'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { askChild } from './child.ts'
 import type { Outcome } from './http-load.ts'
@@ -13,20 +13,25 @@ export type GrpcLoad = Readonly<{
   calls: readonly (readonly number[])[]
   concurrency: number
   seconds: number
+  /** The metadata of that name. */
+  authorization?: string | undefined
 }>
 
 type Call = (ids: readonly number[], done: (error: unknown) => void) => ClientUnaryCall
 
-const createCall =
-  (client: ProductServiceClient): Call =>
-  (ids, done) =>
+const createCall = (client: ProductServiceClient, authorization: string | undefined): Call => {
+  const metadata = new Metadata()
+  if (authorization !== undefined) metadata.set('authorization', authorization)
+  return (ids, done) =>
     ids.length === 1
-      ? client.getProduct({ id: ids[0] ?? 0 }, done)
-      : client.batchGetProducts({ ids: [...ids], readMask: undefined }, done)
+      ? client.getProduct({ id: ids[0] ?? 0 }, metadata, done)
+      : client.batchGetProducts({ ids: [...ids], readMask: undefined }, metadata, done)
+}
 
-const generateLoad = async ({ address, calls, concurrency, seconds }: GrpcLoad): Promise<Outcome> => {
+const generateLoad = async (load: GrpcLoad): Promise<Outcome> => {
+  const { address, calls, concurrency, seconds, authorization } = load
   const client = new ProductServiceClient(address, credentials.createInsecure())
-  const call = createCall(client)
+  const call = createCall(client, authorization)
   const durations = createHistogram()
   const startTime = performance.now()
   let [sent, succeeded, failed] = [0, 0, 0]

@@ -7,7 +7,19 @@ import { askChild } from './child.ts'
 import type { DriverLoad } from './driver.ts'
 import { installed } from './engines.ts'
 
-export type HttpRequest = Readonly<{ method: 'GET' | 'POST' | 'PUT'; path: string; body?: unknown }>
+export type HttpRequest = Readonly<{
+  method: 'GET' | 'POST' | 'PUT'
+  path: string
+  body?: unknown
+  /** The value of `Authorization`. */
+  authorization?: string
+}>
+
+/** The headers of a request that depend on it. */
+export const headersOf = ({ body, authorization }: HttpRequest): Record<string, string> => ({
+  ...(body !== undefined && { 'content-type': 'application/json' }),
+  ...(authorization !== undefined && { authorization }),
+})
 
 export type Load = Readonly<{
   url: string
@@ -33,11 +45,12 @@ const execute = promisify(execFile)
 
 /** A wrk script that sends the requests in order, over and over, and prints the outcome as JSON. */
 const luaScript = (requests: readonly HttpRequest[]): string => {
-  const formatted = requests.map(({ method, path, body }) =>
-    body === undefined
-      ? `wrk.format(${JSON.stringify(method)}, ${JSON.stringify(path)})`
-      : `wrk.format("${method}", ${JSON.stringify(path)}, {["Content-Type"]="application/json"}, [[${JSON.stringify(body)}]])`,
-  )
+  const formatted = requests.map((request) => {
+    const { method, path, body } = request
+    const headers = Object.entries(headersOf(request)).map(([name, value]) => `["${name}"]="${value}"`)
+    const sent = body === undefined ? 'nil' : `[[${JSON.stringify(body)}]]`
+    return `wrk.format("${method}", ${JSON.stringify(path)}, {${headers.join()}}, ${sent})`
+  })
   return `
 local requests = {}
 local last = 0

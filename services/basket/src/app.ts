@@ -63,7 +63,7 @@ const createHttp = (
 
 /** Wires the service together: ports → use cases → HTTP and metrics. */
 export const createApp = async (
-  { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
+  { ports, dependencies, jobs = [] }: Omit<Adapters<Ports>, typeof Symbol.asyncDispose>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
@@ -85,7 +85,7 @@ export const createApp = async (
   return {
     http,
     health,
-    jobs: [...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...(identity?.jobs ?? [])],
+    jobs: [...jobs, ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...(identity?.jobs ?? [])],
     listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
       await listenOn(host, (address) => server.listen(port, address))
       logger.info({ version, http_port: port }, 'started')

@@ -6,11 +6,15 @@ import { describe, it } from 'node:test'
 import type { Environment } from '@shop/platform/config/variables.ts'
 import { defaultLimits, mebibyte } from '@shop/platform/limits/limits.ts'
 import { assertValidSchema } from '@shop/testing/asserts/schema.ts'
+import { root } from '@shop/testing/files.ts'
 import { basketVariables, readConfig } from '../src/config.ts'
 import { ownFolder } from './support/baskets.ts'
 import { redisConfigOf } from './support/redis-config.ts'
 
 const certificateAuthority = import.meta.filename
+
+/** Not the value of a token, but a file that has one in its only line. */
+const tokenFile = join(root, '.node-version')
 
 /**
  * Variables that can be set together, each with a value that differs from the default if the variable allows
@@ -63,6 +67,7 @@ const combinableVariables = {
   NEW_BASKETS_PER_HOUR: '500',
   PRODUCT_SERVICE_URL: 'product:50051',
   GUESTS: 'off',
+  PRODUCT_SERVICE_TOKEN_FILE: tokenFile,
 }
 
 describe("the basket service's configuration", () => {
@@ -99,6 +104,7 @@ describe("the basket service's configuration", () => {
       newBasketsPerHour: 3_000,
       guests: true,
       productService: 'localhost:50050',
+      productServiceToken: undefined,
     })
     assert.deepEqual(redisConfigOf({ STORAGE: 'redis' }), {
       clientName: 'basket-service',
@@ -154,6 +160,9 @@ describe("the basket service's configuration", () => {
     ] as const)
       assert.deepEqual(unencrypted(environment), expected, JSON.stringify(environment))
     assert.deepEqual(readConfig({ ENVIRONMENT: 'staging', REDIS_HOST: 'redis' }).unencrypted, [])
+    const withToken = { PRODUCT_SERVICE_URL: 'product:50050', PRODUCT_SERVICE_TOKEN_FILE: tokenFile }
+    const target = 'product service, with the token in PRODUCT_SERVICE_TOKEN_FILE'
+    assert.deepEqual(unencrypted(withToken), [{ target, hosts: ['product'] }])
   })
 
   it('reads every variable that can be set together with the others', () => {
@@ -225,6 +234,7 @@ describe("the basket service's configuration", () => {
       newBasketsPerHour: 500,
       guests: false,
       productService: 'product:50051',
+      productServiceToken: { variable: 'PRODUCT_SERVICE_TOKEN_FILE', path: tokenFile },
     })
   })
 
@@ -344,6 +354,17 @@ describe("the basket service's configuration", () => {
 
   it('rejects a REDIS_TLS_CA that names no file', () => {
     assert.throws(() => readConfig({ REDIS_TLS_CA: '/nowhere' }), /REDIS_TLS_CA must name an existing file/)
+  })
+
+  it('rejects a PRODUCT_SERVICE_TOKEN_FILE that has no token, without its content', () => {
+    const message =
+      'Invalid configuration:\n' +
+      '  - PRODUCT_SERVICE_TOKEN_FILE must name a file with one API key or token in one line: at most 8192 letters, digits and - . _ ~ + / ='
+    assert.throws(() => readConfig({ PRODUCT_SERVICE_TOKEN_FILE: import.meta.filename }), { message })
+    assert.throws(
+      () => readConfig({ PRODUCT_SERVICE_TOKEN_FILE: '/nowhere' }),
+      /PRODUCT_SERVICE_TOKEN_FILE must name an existing file/,
+    )
   })
 
   it('lists every problem, and never prints a value', () => {

@@ -1,4 +1,4 @@
-import { readFileOnce } from './bounded-file.ts'
+import { readFileAgain, readFileOnce } from './bounded-file.ts'
 import type { Environment } from './environment.ts'
 
 const maxBytes = 64 * 1024
@@ -10,9 +10,9 @@ export const fileVariable = (name: string): string => `${name}_FILE`
 export const hasFile = (environment: Environment, name: string): boolean =>
   (environment[fileVariable(name)] ?? '') !== ''
 
-type Content = Readonly<{ text: string } | { problem: string }>
+export type SecretText = Readonly<{ text: string } | { problem: string }>
 
-const textOf = (bytes: Buffer): Content => {
+const textOf = (bytes: Buffer): SecretText => {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
     if (text.includes('\0')) return { problem: 'must name a file without NUL characters' }
@@ -22,8 +22,18 @@ const textOf = (bytes: Buffer): Content => {
   }
 }
 
-const read = (path: string): Content => {
+/**
+ * Reads a text with a secret. One newline at its end does not belong to it. A problem says what the file must be, and nothing
+ * of what is in it. For the start of a process: it waits.
+ */
+export const readSecretFile = (path: string): SecretText => {
   const content = readFileOnce(path, maxBytes)
+  return 'bytes' in content ? textOf(content.bytes) : content
+}
+
+/** Like `readSecretFile`, for a process that serves. */
+export const readSecretFileAgain = async (path: string): Promise<SecretText> => {
+  const content = await readFileAgain(path, maxBytes)
   return 'bytes' in content ? textOf(content.bytes) : content
 }
 
@@ -39,7 +49,7 @@ export const readSecretFiles = (names: readonly string[], environment: Environme
     if (path === '') continue
     if ((environment[name] ?? '') !== '')
       problems.push(`${name} must not be set together with ${fileVariable(name)}`)
-    const content = read(path)
+    const content = readSecretFile(path)
     if ('text' in content) values[name] = content.text
     else problems.push(`${fileVariable(name)} ${content.problem}`)
   }

@@ -24,12 +24,20 @@ type UnaryMethod<Request, Response> = (
   callback: requestCallback<Response>,
 ) => ClientUnaryCall
 
+/** The error as a cause, without the metadata of the response: a server might repeat the credentials of the call there. */
+const withoutMetadata = ({ message, code, stack }: ServiceError): Error =>
+  Object.defineProperty(Object.assign(new Error(message), { code }), 'stack', {
+    value: stack,
+    configurable: true,
+    writable: true,
+  })
+
 const appError = (error: ServiceError): AppError => {
   const errorCode = error.metadata.get(errorCodeKey)[0]
   const { kind, code } = meaningOf(error.code, errorCode)
   // Without an error code the text comes from the library or the network and is not meant for callers.
   const message = errorCode === undefined ? 'the called service did not respond' : error.details
-  return new AppError(kind, message, { code, cause: error })
+  return new AppError(kind, message, { code, cause: withoutMetadata(error) })
 }
 
 /**

@@ -23,9 +23,9 @@ export type AdapterOptions<Config> = Readonly<{
   abortService?: () => void
 }>
 
-/** The opened ports of a service, and the dependencies that its health checks probe. */
+/** The opened ports of a service, the dependencies that its health checks probe, and the jobs that the adapters need. */
 export type Adapters<Ports> = AsyncDisposable &
-  Readonly<{ ports: Ports; dependencies: readonly Dependency[] }>
+  Readonly<{ ports: Ports; dependencies: readonly Dependency[]; jobs?: readonly Job[] }>
 
 /** An assembled service that is not listening yet. */
 type App<Config> = AsyncDisposable &

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { request } from './http.ts'
+import type { Headers } from './kept-connection.ts'
 import { startRecordedLoad } from './recorded-load.ts'
 
 const isSuccess = (status: number) => status >= 200 && status < 300
@@ -18,8 +19,8 @@ class Outcomes {
 
 const productFields = { name: 'Own', price: 1, stock: 999_999 }
 
-const createProduct = async (url: string): Promise<number> => {
-  const { status, body } = await request('POST', `${url}/products`, productFields)
+const createProduct = async (url: string, headers: Headers): Promise<number> => {
+  const { status, body } = await request('POST', `${url}/products`, productFields, headers)
   assert.equal(status, 201, JSON.stringify(body))
   return body.id
 }
@@ -30,20 +31,24 @@ export type ProductRow = Readonly<{ id: number; name: string; stock: number; ver
  * Starts clients of the product service. Each creates products, changes and reads one of its own, and lists.
  * `assertStored` compares the rows of the table with the acknowledged writes.
  */
-export const startProductWrites = async (url: string, clients: number) => {
+export const startProductWrites = async (url: string, clients: number, headers: Headers = {}) => {
   const ids: number[] = []
-  for (let client = 0; client < clients; client++) ids.push(await createProduct(url))
+  for (let client = 0; client < clients; client++) ids.push(await createProduct(url, headers))
   const changes = ids.map(() => new Outcomes())
   const prefix = randomUUID()
   const creations = new Map<string, number>()
-  const load = startRecordedLoad(clients, async (send, client, round) => {
-    const own = `${url}/products/${ids[client]}`
-    changes[client]?.record(round, await send('PATCH', own, { stock: round }))
-    const name = `${prefix}-${client}-${round}`
-    creations.set(name, await send('POST', `${url}/products`, { ...productFields, name }))
-    await send('GET', own)
-    await send('GET', `${url}/products?limit=3`)
-  })
+  const load = startRecordedLoad(
+    clients,
+    async (send, client, round) => {
+      const own = `${url}/products/${ids[client]}`
+      changes[client]?.record(round, await send('PATCH', own, { stock: round }))
+      const name = `${prefix}-${client}-${round}`
+      creations.set(name, await send('POST', `${url}/products`, { ...productFields, name }))
+      await send('GET', own)
+      await send('GET', `${url}/products?limit=3`)
+    },
+    headers,
+  )
 
   /** Every acknowledged write is stored, every write at most once, and nothing that was not sent. */
   const assertStored = (rows: readonly ProductRow[]) => {
@@ -68,6 +73,8 @@ export const startProductWrites = async (url: string, clients: number) => {
   return { ...load, assertStored }
 }
 
+type BasketWrites = Readonly<{ clients: number; productId: number; prefix: string; headers?: Headers }>
+
 /** The quantity of a line is at most 999. */
 const addsPerBasket = 500
 
@@ -77,20 +84,24 @@ const addsPerBasket = 500
  */
 export const startBasketWrites = (
   url: string,
-  { clients, productId, prefix }: Readonly<{ clients: number; productId: number; prefix: string }>,
+  { clients, productId, prefix, headers = {} }: BasketWrites,
 ) => {
   const adds = new Map<string, Outcomes>()
-  const load = startRecordedLoad(clients, async (send, client, round) => {
-    const basket = `${url}/baskets/${prefix}${client}-${Math.floor(round / addsPerBasket)}`
-    const outcomes = adds.get(basket) ?? new Outcomes()
-    adds.set(basket, outcomes)
-    outcomes.record(round, await send('POST', `${basket}/items`, { product_id: productId, quantity: 1 }))
-    await send('GET', basket)
-  })
+  const load = startRecordedLoad(
+    clients,
+    async (send, client, round) => {
+      const basket = `${url}/baskets/${prefix}${client}-${Math.floor(round / addsPerBasket)}`
+      const outcomes = adds.get(basket) ?? new Outcomes()
+      adds.set(basket, outcomes)
+      outcomes.record(round, await send('POST', `${basket}/items`, { product_id: productId, quantity: 1 }))
+      await send('GET', basket)
+    },
+    headers,
+  )
 
   const assertStored = async () => {
     for (const [basket, { acknowledged, uncertain }] of adds) {
-      const { status, body } = await request('GET', basket)
+      const { status, body } = await request('GET', basket, undefined, headers)
       assert.ok(status === 200 || status === 404)
       const stored = status === 200 ? Number(body.item_count) : 0
       const counts = `${stored} stored, ${acknowledged.length} acknowledged, ${uncertain.length} uncertain`

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Connection, openConnection } from './kept-connection.ts'
+import { type Connection, type Headers, openConnection } from './kept-connection.ts'
 
 /** A response and when it arrived, by the monotonic clock. Status 0: the connection was refused or lost. */
 export type Answer = Readonly<{ request: string; status: number; detail: string; at: number; ms: number }>
@@ -35,11 +35,11 @@ const recordingSend = (connection: Connection, answers: Answer[]): Send => {
 }
 
 /** Starts clients that repeat `work`, each over its own connection, until they are stopped. Every response is recorded. */
-export const startRecordedLoad = (clients: number, work: Work) => {
+export const startRecordedLoad = (clients: number, work: Work, headers: Headers = {}) => {
   const stopping = new AbortController()
   const answers: Answer[] = []
   const running = Array.from({ length: clients }, async (_, client) => {
-    using connection = openConnection()
+    using connection = openConnection(headers)
     const send = recordingSend(connection, answers)
     for (let round = 0; !stopping.signal.aborted; round++) await work(send, client, round)
   })

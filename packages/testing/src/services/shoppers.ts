@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '../asserts/eventually.ts'
 import { request } from './http.ts'
-import { type Connection, openConnection } from './kept-connection.ts'
+import { type Connection, type Headers, openConnection } from './kept-connection.ts'
 import type { RunningService } from './services.ts'
 
 type Shop = (connection: Connection, shopper: number, round: number) => Promise<void>
@@ -11,12 +11,12 @@ const maxFailures = 100
 const failurePauseMs = 20
 
 /** Starts `count` shoppers, each with its own connection, that repeat `shop` until they are stopped. */
-export const startShoppers = (count: number, shop: Shop) => {
+export const startShoppers = (count: number, shop: Shop, headers: Headers = {}) => {
   let rounds = 0
   const stopping = new AbortController()
   const failures: string[] = []
   const running = Array.from({ length: count }, async (_, shopper) => {
-    using connection = openConnection()
+    using connection = openConnection(headers)
     for (let round = 0; !stopping.signal.aborted; round++) {
       try {
         await shop(connection, shopper, round)

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { systemClock } from '@shop/kernel/clock.ts'
+import { openTokenFile, type TokenFileConfig } from '@shop/platform/auth/token-file.ts'
 import type { AsyncFunctions } from '@shop/platform/decorate.ts'
 import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
 import { openStorage } from '@shop/platform/embedded/open-storage.ts'
@@ -37,6 +38,8 @@ type AdapterConfig = Readonly<{
   ttlSeconds: number
   /** The address of the product service, in one of the forms that `grpcAddress` allows. */
   productService: string
+  /** The file with the API key or token for the product service; undefined if it asks for none. */
+  productServiceToken?: TokenFileConfig | undefined
 }>
 
 type Storage = AsyncDisposable &
@@ -110,12 +113,14 @@ export const lockData = ({ storage }: Pick<AdapterConfig, 'storage'>): Disposabl
  * ones are reachable, the service runs but is not ready.
  */
 export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Promise<Adapters<Ports>> => {
-  const { storage: storageConfig, ttlSeconds, productService } = options.config
+  const { storage: storageConfig, ttlSeconds, productService, productServiceToken } = options.config
+  const tokenFile =
+    productServiceToken === undefined ? undefined : openTokenFile(productServiceToken, options.logger)
   const storage =
     storageConfig.kind === 'redis'
       ? openRedisStorage(storageConfig.redis, ttlSeconds, options)
       : openSqliteStorage(storageConfig.file, ttlSeconds, options.logger)
-  const catalog = grpcProductCatalog(productService, options.metrics)
+  const catalog = grpcProductCatalog(productService, options.metrics, tokenFile?.token)
   return {
     ports: {
       baskets: storage.baskets,
@@ -131,6 +136,7 @@ export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Prom
       ...storage.dependencies,
       { name: 'product-service', required: false, probe: catalog.probe },
     ],
+    jobs: tokenFile === undefined ? [] : [tokenFile.job],
     [Symbol.asyncDispose]: async () => {
       catalog[Symbol.dispose]()
       await storage[Symbol.asyncDispose]()

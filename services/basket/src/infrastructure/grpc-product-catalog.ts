@@ -1,6 +1,8 @@
 import { type Product, ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
 import { AppError, type ErrorKind, kindOf } from '@shop/kernel/errors.ts'
 import { centsFromDecimal } from '@shop/kernel/money.ts'
+import { OperatorError } from '@shop/platform/config/operator-error.ts'
+import { authenticateCalls } from '@shop/platform/grpc/call-credentials.ts'
 import { callUnary, checkServing } from '@shop/platform/grpc/client.ts'
 import { measureCalls } from '@shop/platform/grpc/client-metrics.ts'
 import { renewedClient } from '@shop/platform/grpc/renewed-client.ts'
@@ -32,11 +34,24 @@ const unavailableMessage = 'the product service is unavailable'
 /** Kinds of errors after which a retry may succeed. */
 const temporaryKinds = new Set<ErrorKind>(['unavailable', 'rate_limited'])
 
-const toCatalogError = (error: unknown): Error =>
-  temporaryKinds.has(kindOf(error))
-    ? new AppError('unavailable', unavailableMessage, { cause: error })
-    : // This includes `invalid`: we validate our caller's input, so a rejected id is our bug.
+/** What an operator must do if the product service does not accept our own credentials. */
+const refusals: Readonly<Partial<Record<ErrorKind, string>>> = {
+  unauthenticated:
+    'the product service does not accept the credentials of this service: put an API key or token that it knows into the file of PRODUCT_SERVICE_TOKEN_FILE',
+  forbidden:
+    'the product service knows this service, but does not allow its call: give the API key or token in PRODUCT_SERVICE_TOKEN_FILE the scope that is missing',
+}
+
+const unavailable = (cause: unknown): AppError => new AppError('unavailable', unavailableMessage, { cause })
+
+const toCatalogError = (error: unknown): Error => {
+  if (temporaryKinds.has(kindOf(error))) return unavailable(error)
+  const refusal = refusals[kindOf(error)]
+  return refusal === undefined
+    ? // This includes `invalid`: we validate our caller's input, so a rejected id is our bug.
       new Error('unexpected response from the product service', { cause: error })
+    : unavailable(new OperatorError(refusal, { cause: error }))
+}
 
 /** Returns an error for a malformed product, so that the other products of the batch are unaffected. */
 const toCatalogProduct = ({ id, name, category, stock, price }: Product): CatalogProduct | Error => {
@@ -47,21 +62,30 @@ const toCatalogProduct = ({ id, name, category, stock, price }: Product): Catalo
   }
 }
 
-/**
- * Looks up products in the product service. `address` has one of the forms that `grpcAddress` allows.
- * Concurrent look-ups share calls.
- */
-export const grpcProductCatalog = (
-  address: string,
-  metrics?: Metrics,
-): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
-  const interceptors = metrics === undefined ? [traceCalls] : [traceCalls, measureCalls(metrics)]
-  const client = renewedClient(
+const openClient = (address: string, metrics: Metrics | undefined, token: (() => string) | undefined) => {
+  const interceptors = [
+    traceCalls,
+    ...(metrics === undefined ? [] : [measureCalls(metrics)]),
+    ...(token === undefined ? [] : [authenticateCalls(token)]),
+  ]
+  return renewedClient(
     address,
     [ProductServiceService.batchGetProducts.path],
     (target, credentials, options) =>
       new ProductServiceClient(target, credentials, { ...options, interceptors }),
   )
+}
+
+/**
+ * Looks up products in the product service. `address` has one of the forms that `grpcAddress` allows. Calls carry the token of
+ * this service, and never that of its caller. Concurrent look-ups share calls.
+ */
+export const grpcProductCatalog = (
+  address: string,
+  metrics?: Metrics,
+  token?: () => string,
+): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
+  const client = openClient(address, metrics, token)
   const onState = metrics?.watchBreaker('product-service')
   const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message: unavailableMessage, onState })
 
