@@ -28,6 +28,12 @@ const readOnlyTransaction = '25006'
  */
 const outdatedSession = new Set(['42P01', '3F000', '42501'])
 
+/**
+ * SQLSTATEs with which the server ends a session: a shutdown, a crash, a dropped database, and timeouts of idle sessions. The error
+ * arrives before the connection closes, and until then the pool would give it out again.
+ */
+const endedSession = new Set(['57P01', '57P02', '57P04', '57P05', '25P03'])
+
 /** Settings that a server reports at connect and whenever they change (PostgreSQL 14). */
 const readOnlySettings = new Set(['in_hot_standby', 'default_transaction_read_only'])
 
@@ -97,10 +103,10 @@ export class ClientWithErrorHandler extends ClientWithQueryTimeout {
   #watchForErrors(): void {
     this.connection.on('errorMessage', ({ code = '' }: Readonly<{ code?: string }>) => {
       const isReadOnly = code === readOnlyTransaction
-      if ((!isReadOnly && !outdatedSession.has(code)) || !this.#isOld()) return
+      const isOutdated = (isReadOnly || outdatedSession.has(code)) && this.#isOld()
       // The statement still fails with this error. A pool removes a client that has ended.
-      if (isReadOnly && this.#finder !== undefined) this.#finder.leave(this)
-      else void this.end()
+      if (isOutdated && isReadOnly && this.#finder !== undefined) this.#finder.leave(this)
+      else if (isOutdated || endedSession.has(code)) void this.end()
     })
   }
 

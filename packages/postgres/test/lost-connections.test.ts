@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
-import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { recordingLogger, silentLogger } from '@shop/testing/observability/logger.ts'
 import { ownSchema, postgresConfig, query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { sql } from 'kysely'
 import { openPostgres } from '../src/database.ts'
@@ -36,6 +36,26 @@ test('connections that are lost together are logged with one stack and a count',
       new Set(['database connection lost', 'database connection lost repeatedly']),
     )
     assert.equal(lines.filter(({ err }) => err !== undefined).length, 1)
+  } finally {
+    await database.destroy()
+  }
+})
+
+test('after the server has ended a session, the next statement gets another connection', {
+  skip: withoutPostgres,
+}, async () => {
+  await using schema = await ownSchema()
+  const database = openPostgres({ ...postgresConfig(schema.url), poolSize: 1 }, silentLogger)
+  try {
+    for (let round = 0; round < 5; round++) {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(database)
+      const [{ pid } = { pid: 0 }] = rows
+      const running = sql`select pg_sleep(60)`.execute(database)
+      running.catch(() => {})
+      await query(`select pg_terminate_backend(${pid})`)
+      await assert.rejects(running, { code: '57P01' })
+      await sql`select 1`.execute(database)
+    }
   } finally {
     await database.destroy()
   }
