@@ -9,6 +9,7 @@ import { run, stopLimitMs } from '@shop/platform/process/lifecycle.ts'
 import { backoff } from '@shop/platform/resilience/backoff.ts'
 import { readDevConfig } from './dev/config.ts'
 import { startWatched } from './dev/watched-service.ts'
+import { welcomeMessage } from './dev/welcome.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -69,23 +70,6 @@ const untilHealthy = async (name: string, url: string): Promise<void> => {
   }
 }
 
-const welcomeMessage = (product: string, grpc: string, basket: string): string => `
-The shop is running.
-
-  Product service  ${product}  docs: ${product}/docs  gRPC: ${grpc}
-  Basket service   ${basket}  docs: ${basket}/docs
-
-Try:
-
-  curl ${product}/products/top-5
-  curl -X POST ${product}/products -H 'Content-Type: application/json' -d '{"name": "Emma", "description": "A novel by Jane Austen", "price": 11.5, "stock": 20, "category": "Books"}'
-  curl -X POST ${basket}/baskets/user123/items -H 'Content-Type: application/json' -d '{"product_id": 1, "quantity": 2}'
-  curl ${basket}/baskets/user123
-
-Ctrl-C stops both.
-
-`
-
 /** How long the process of a service has to end by itself, at its own limit. */
 const graceMs = 2_000
 
@@ -128,7 +112,9 @@ await run(async () => {
     // checks would fill its log.
     for (const { name, url } of services) await untilHealthy(name, url)
     for (const { setUp } of services) setUp()
-    process.stdout.write(welcomeMessage(productUrl, grpcAddress, basketUrl))
+    process.stdout.write(
+      welcomeMessage({ product: productUrl, grpc: grpcAddress, basket: basketUrl }, process.env),
+    )
   }
   try {
     await Promise.race([stopped, announce(), ...services.map(({ failed }) => failed)])

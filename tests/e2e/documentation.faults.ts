@@ -87,6 +87,10 @@ it('the documentation pages work in a browser, without reports, other origins or
   await page.locator('.opblock').last().waitFor()
   assert.equal(page.url(), `${product.url}/docs`)
   assert.equal(await page.title(), 'Product service – API documentation')
+  // Locks at operations would be closed where no credentials are needed.
+  const locks = await page.locator('.opblock .authorization__btn').all()
+  assert.ok(locks.length > 0)
+  for (const lock of locks) assert.equal(await lock.isVisible(), false)
   assert.deepEqual(await executeAll(page), [
     '200 GET /products?limit=100&sort=id',
     '200 GET /products/top-5',

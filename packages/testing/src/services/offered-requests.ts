@@ -9,7 +9,7 @@ type Parameter = Readonly<{
   example?: Value
   schema?: Schema
 }>
-type Media = Readonly<{ example?: unknown }>
+type Media = Readonly<{ example?: unknown; examples?: Readonly<Record<string, { value: unknown }>> }>
 type Operation = Readonly<{
   operationId: string
   tags: readonly string[]
@@ -30,6 +30,9 @@ type OfferedRequest = Readonly<{
   body?: unknown
 }>
 
+/** The page offers the first of several examples. */
+const exampleOf = ({ example, examples = {} }: Media): unknown => example ?? Object.values(examples)[0]?.value
+
 const offered = (template: string, method: string, operation: Operation): OfferedRequest => {
   const { operationId, parameters = [], requestBody } = operation
   const named = (place: string) =>
@@ -43,12 +46,12 @@ const offered = (template: string, method: string, operation: Operation): Offere
   const query = named('query').flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)]],
   )
-  const [[mediaType, media] = []] = Object.entries(requestBody?.content ?? {})
+  const [content] = Object.entries(requestBody?.content ?? {})
   return {
     operationId,
     method: method.toUpperCase(),
     path: query.length === 0 ? path : `${path}?${new URLSearchParams(query).toString()}`,
-    ...(mediaType !== undefined && { mediaType, body: media?.example }),
+    ...(content !== undefined && { mediaType: content[0], body: exampleOf(content[1]) }),
   }
 }
 

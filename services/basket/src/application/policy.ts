@@ -8,7 +8,7 @@ const anyBasket = 'baskets:any'
 
 const errors = {
   noGuests: forbidden('baskets of guests are switched off'),
-  noCredentials: unauthenticated('this basket needs credentials'),
+  noCredentials: unauthenticated(`this basket needs credentials of its user, or with the scope ${anyBasket}`),
   unsuitableSubject: forbidden(
     'the subject of the token cannot be a user id: 1 to 128 characters of A-Z a-z 0-9 . _ : @ | -, which do not begin with guest:',
   ),

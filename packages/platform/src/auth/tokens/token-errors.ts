@@ -17,7 +17,9 @@ export const tooLong = (maxBytes: number): AppError =>
   unauthenticated(`the token must have at most ${maxBytes} bytes`)
 
 /** For a token whose key is not among those of the issuer. */
-export const unknownKey = unauthenticated('the token is signed with a key that its issuer does not have')
+export const unknownKey = unauthenticated(
+  'the token is signed with a key that is not known; a new key of its issuer takes up to 30 seconds',
+)
 
 export const unsuitableSubject = unauthenticated('sub of the token must be text of 1 to 255 characters')
 

@@ -5,7 +5,8 @@ import { createSigningKey } from '@shop/testing/auth/signing-key.ts'
 import { requestContext } from '../../../src/request-context.ts'
 import { openWith, outcomeOf } from '../../support/tokens.ts'
 
-const unknownKey = 'unauthenticated: the token is signed with a key that its issuer does not have'
+const unknownKey =
+  'unauthenticated: the token is signed with a key that is not known; a new key of its issuer takes up to 30 seconds'
 
 describe('a token with an unknown kid', () => {
   it('reloads the keys once, if a thousand come during the first load', async () => {
