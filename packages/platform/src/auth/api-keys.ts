@@ -28,8 +28,8 @@ type FindHolder = (key: string) => Principal | undefined
 const startOf = (digest: Buffer): number => digest.readUIntBE(0, 6)
 
 /**
- * Returns a function that finds the holder of a key, in a time that does not depend on the number of keys. The start of the SHA-256
- * selects the one to compare with. How long that takes says nothing about a key: nobody can choose a SHA-256.
+ * Returns a function that finds the holder of a key. The start of its SHA-256 selects the one to compare with. How long that takes
+ * says nothing about a key: nobody can choose a SHA-256.
  */
 const holderFinder = (keys: readonly ApiKey[]): FindHolder => {
   const byStart = Map.groupBy(keys, (key) => startOf(key.hash))
