@@ -2,18 +2,17 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { AppError } from '@shop/kernel/errors.ts'
 import { unauthenticated } from '@shop/kernel/policy.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
-import { type FileContent, readFileAgain, readFileOnce } from '../config/bounded-file.ts'
+import { type FileContent, readFileOnce } from '../config/bounded-file.ts'
 import { ConfigError } from '../config/variables.ts'
 import type { Dependency } from '../health/health.ts'
 import type { Job } from '../job.ts'
 import type { Logger } from '../logging/logger.ts'
-import { withDeadline } from '../resilience/deadline.ts'
 import { keyPrefix } from './credentials.ts'
+import { fileReader } from './file-reader.ts'
 import { type ApiKey, maxKeyFileBytes, parseKeyFile } from './key-file.ts'
 
 const variable = 'API_KEYS_FILE'
 const pollMs = 1_000
-const readLimitMs = 5_000
 
 /** The prefix and 32 random bytes in base64url. */
 const keyPattern = new RegExp(`^${keyPrefix}[A-Za-z0-9_-]{43}$`)
@@ -29,8 +28,8 @@ type FindHolder = (key: string) => Principal | undefined
 const startOf = (digest: Buffer): number => digest.readUIntBE(0, 6)
 
 /**
- * Returns a function that finds the holder of a key, in a time that does not depend on the number of keys. The start of the SHA-256
- * selects the one to compare with. How long that takes says nothing about a key: nobody can choose a SHA-256.
+ * Returns a function that finds the holder of a key. The start of its SHA-256 selects the one to compare with. How long that takes
+ * says nothing about a key: nobody can choose a SHA-256.
  */
 const holderFinder = (keys: readonly ApiKey[]): FindHolder => {
   const byStart = Map.groupBy(keys, (key) => startOf(key.hash))
@@ -79,16 +78,12 @@ const openKeyFile = (path: string, logger: Pick<Logger, 'info' | 'error'>) => {
   if ('problems' in read) throw new ConfigError(read.problems)
   let find = holderFinder(read.keys)
   logger.info({ keys: read.keys.length }, 'API keys read')
-  let reading: Promise<FileContent> | undefined
+  const reread = fileReader(path, maxKeyFileBytes)
   return {
     find: (key: string) => find(key),
     isOutdated: () => 'problems' in read,
     readAgain: async (): Promise<void> => {
-      // A file system that hangs must not collect readers.
-      reading ??= readFileAgain(path, maxKeyFileBytes).finally(() => {
-        reading = undefined
-      })
-      const next = await withDeadline(readLimitMs, `${variable} names a file that does not respond`, reading)
+      const next = await reread()
       if (isSame(content, next)) return
       content = next
       read = keysIn(next)

@@ -1,10 +1,8 @@
 import { OperatorError } from '../config/operator-error.ts'
-import { readSecretFile, readSecretFileAgain, type SecretText } from '../config/secret-files.ts'
+import { maxSecretBytes, readSecretFile, type SecretText, secretTextIn } from '../config/secret-files.ts'
 import type { Job } from '../job.ts'
 import type { Logger } from '../logging/logger.ts'
-import { withDeadline } from '../resilience/deadline.ts'
-
-const readLimitMs = 5_000
+import { fileReader } from './file-reader.ts'
 
 /** A server accepts metadata of 16 KiB. */
 const maxLength = 8_192
@@ -41,15 +39,9 @@ export const openTokenFile = ({ variable, path }: TokenFileConfig, logger: Pick<
   const first = tokenIn(readSecretFile(path))
   if ('problem' in first) throw new OperatorError(`${variable} ${first.problem}`)
   let current = first.token
-  let reading: Promise<SecretText> | undefined
+  const reread = fileReader(path, maxSecretBytes)
   const readAgain = async (): Promise<void> => {
-    // A file system that hangs must not collect readers.
-    reading ??= readSecretFileAgain(path).finally(() => {
-      reading = undefined
-    })
-    const read = tokenIn(
-      await withDeadline(readLimitMs, `${variable} names a file that does not respond`, reading),
-    )
+    const read = tokenIn(secretTextIn(await reread()))
     if ('problem' in read)
       throw new OperatorError(`${variable} ${read.problem}. The last token is still used`)
     if (read.token === current) return

@@ -1,7 +1,7 @@
-import { readFileAgain, readFileOnce } from './bounded-file.ts'
+import { type FileContent, readFileOnce } from './bounded-file.ts'
 import type { Environment } from './environment.ts'
 
-const maxBytes = 64 * 1024
+export const maxSecretBytes = 64 * 1024
 
 /** The variable that names a file with the value of a secret variable. */
 export const fileVariable = (name: string): string => `${name}_FILE`
@@ -23,19 +23,14 @@ const textOf = (bytes: Buffer): SecretText => {
 }
 
 /**
- * Reads a text with a secret. One newline at its end does not belong to it. A problem says what the file must be, and nothing
- * of what is in it. For the start of a process: it waits.
+ * Returns the text with a secret in a file. One newline at its end does not belong to it. A problem says what the file must be,
+ * and nothing of what is in it.
  */
-export const readSecretFile = (path: string): SecretText => {
-  const content = readFileOnce(path, maxBytes)
-  return 'bytes' in content ? textOf(content.bytes) : content
-}
+export const secretTextIn = (content: FileContent): SecretText =>
+  'bytes' in content ? textOf(content.bytes) : content
 
-/** Like `readSecretFile`, for a process that serves. */
-export const readSecretFileAgain = async (path: string): Promise<SecretText> => {
-  const content = await readFileAgain(path, maxBytes)
-  return 'bytes' in content ? textOf(content.bytes) : content
-}
+/** Reads a text with a secret. For the start of a process: it waits. */
+export const readSecretFile = (path: string): SecretText => secretTextIn(readFileOnce(path, maxSecretBytes))
 
 /**
  * Reads the secret variables whose `…_FILE` variable is set. One newline at the end of a file does not belong to the

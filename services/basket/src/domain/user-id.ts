@@ -16,5 +16,5 @@ export const isGuestId = (userId: string): boolean => userId.startsWith(guestPre
 
 export const guestId = (secret: string): string => `${guestPrefix}${secret}`
 
-/** Also finds the id of a guest within a longer text, such as a misspelt path. */
-export const containsGuestId = (text: string): boolean => isGuestId(text) || /guest:[\w-]{22}/.test(text)
+/** Also finds the id of a guest within a longer text, and with a prefix in another case, such as in a misspelt path. */
+export const containsGuestId = (text: string): boolean => isGuestId(text) || /guest:[\w-]{22}/i.test(text)

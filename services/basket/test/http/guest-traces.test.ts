@@ -22,6 +22,7 @@ const spellings: Readonly<Record<string, (guest: string) => string>> = {
   'encoded twice': (guest) => guest.replace(':', '%253A'),
   'with an encoded letter': (guest) => guest.replace('g', '%67'),
   'encoded all over': everyCharacter,
+  'with a prefix in capitals': (guest) => guest.replace('guest', 'GUEST'),
 }
 
 /** Paths with the id at every position, with a route and without. */

@@ -1,6 +1,14 @@
-import { constants, open } from 'node:fs/promises'
+/** The most that is read of the metadata and the keys of an issuer. */
+export const maxBytes = 1024 * 1024
 
-const maxBytes = 1024 * 1024
+/** Returns the text. Throws if it is not UTF-8. `name` is what it is called in the error. */
+export const decodeText = (name: string, bytes: Uint8Array): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new Error(`${name} is not UTF-8 text`)
+  }
+}
 
 /** Returns the text of the chunks. Throws as soon as there is more than a MiB of them. */
 const readText = async (name: string, chunks: AsyncIterable<Uint8Array>): Promise<string> => {
@@ -11,11 +19,7 @@ const readText = async (name: string, chunks: AsyncIterable<Uint8Array>): Promis
     if (length > maxBytes) throw new Error(`${name} is larger than ${maxBytes} bytes`)
     read.push(chunk)
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(read, length))
-  } catch {
-    throw new Error(`${name} is not UTF-8 text`)
-  }
+  return decodeText(name, Buffer.concat(read, length))
 }
 
 type FetchOptions = Readonly<{ allowHttp: boolean; signal: AbortSignal }>
@@ -34,12 +38,4 @@ export const fetchText = async (url: string, { allowHttp, signal }: FetchOptions
     throw new Error(`${url} responds with status ${response.status}${hint}`)
   }
   return response.body === null ? '' : readText(url, response.body)
-}
-
-/** Reads a file of at most a MiB. */
-export const readFileText = async (path: string): Promise<string> => {
-  // Without O_NONBLOCK, opening a named pipe would wait for somebody who writes to it.
-  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  if (!(await file.stat()).isFile()) throw new Error(`${path} is not a file`)
-  return await readText(path, file.createReadStream({ end: maxBytes, autoClose: false }))
 }

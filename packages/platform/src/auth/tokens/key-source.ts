@@ -1,4 +1,5 @@
-import { fetchText, readFileText } from './bounded-text.ts'
+import { fileReader } from '../file-reader.ts'
+import { decodeText, fetchText, maxBytes } from './bounded-text.ts'
 import type { TokenConfig } from './config.ts'
 import { parseObject } from './json.ts'
 
@@ -47,8 +48,22 @@ const discoverKeysUrl = async (issuer: string, fetchUrl: Fetch, signal: AbortSig
   throw new Error(problems.join('; '))
 }
 
+const fileSource = (path: string): KeySource => {
+  const variable = 'AUTH_JWKS_FILE'
+  const read = fileReader(path, maxBytes)
+  return {
+    name: path,
+    isFile: true,
+    load: async () => {
+      const content = await read()
+      if ('problem' in content) throw new Error(`${variable} ${content.problem}`)
+      return decodeText(variable, content.bytes)
+    },
+  }
+}
+
 export const keySource = ({ issuer, keys, allowHttp }: TokenConfig): KeySource => {
-  if (keys.kind === 'file') return { name: keys.path, isFile: true, load: () => readFileText(keys.path) }
+  if (keys.kind === 'file') return fileSource(keys.path)
   if (keys.kind === 'url')
     return { name: keys.url, isFile: false, load: (signal) => fetchText(keys.url, { allowHttp, signal }) }
   return {

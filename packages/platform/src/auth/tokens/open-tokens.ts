@@ -8,12 +8,9 @@ import type { TokenConfig } from './config.ts'
 import { createKeySet, type KeySet } from './key-set.ts'
 import { keySource } from './key-source.ts'
 import type { Keys } from './keys.ts'
-import { tooLong, unknownKey } from './token-errors.ts'
-import type { Clocks, OpenTokens } from './tokens.ts'
+import { unknownKey } from './token-errors.ts'
+import type { Clocks, TokenOptions, Tokens } from './tokens.ts'
 import { createTokenVerification, type VerifiedToken } from './verify-token.ts'
-
-const maxTokenBytes = 8_192
-const tooLongToken = tooLong(maxTokenBytes)
 
 const maxVerdicts = 10_000
 const maxVerdictMs = 60_000
@@ -62,7 +59,10 @@ const dependencyOf = (keySet: KeySet): Dependency => ({
 })
 
 /** Starts to load the keys of the issuer, without waiting for them, and verifies tokens. */
-export const openTokens: OpenTokens = (config: TokenConfig, { logger, clocks = systemClocks, onReload }) => {
+export const openTokens = (
+  config: TokenConfig,
+  { logger, clocks = systemClocks, onReload }: TokenOptions,
+): Tokens => {
   const { now, monotonic } = clocks
   const keySet = createKeySet({
     source: keySource(config),
@@ -79,10 +79,7 @@ export const openTokens: OpenTokens = (config: TokenConfig, { logger, clocks = s
   }
   const verdicts = createVerdicts(verdictOn, { max: maxVerdicts, monotonic })
   return {
-    verify: (token) => {
-      if (token.length > maxTokenBytes) throw tooLongToken
-      return verdicts.of(token)
-    },
+    verify: verdicts.of,
     jobs: [jobOf(keySet)],
     dependencies: [dependencyOf(keySet)],
   }

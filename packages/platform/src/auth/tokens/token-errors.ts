@@ -13,9 +13,6 @@ const refusals = {
   claims: unauthenticated('the token has a claim that is not valid'),
 } as const
 
-export const tooLong = (maxBytes: number): AppError =>
-  unauthenticated(`the token must have at most ${maxBytes} bytes`)
-
 /** For a token whose key is not among those of the issuer. */
 export const unknownKey = unauthenticated(
   'the token is signed with a key that is not known; a new key of its issuer takes up to 30 seconds',

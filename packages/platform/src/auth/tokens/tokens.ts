@@ -3,7 +3,6 @@ import type { Principal } from '@shop/kernel/principal.ts'
 import type { Dependency } from '../../health/health.ts'
 import type { Job } from '../../job.ts'
 import type { Logger } from '../../logging/logger.ts'
-import type { TokenConfig } from './config.ts'
 
 export type Clocks = Readonly<{
   /** Tokens expire by it. */
@@ -22,12 +21,9 @@ export type TokenOptions = Readonly<{
 export type Tokens = Readonly<{
   /**
    * Returns the user of a token. Throws or rejects with `unauthenticated` if the token breaks a rule, and with `unavailable`
-   * while it cannot be checked. Returns no promise if the verdict is remembered.
+   * while it cannot be checked. Returns no promise if the verdict is remembered. `parseCredentials` limits the length of tokens.
    */
   verify: (token: string) => Principal | Promise<Principal>
   jobs: readonly Job[]
   dependencies: readonly Dependency[]
 }>
-
-/** Starts to load the keys, without waiting for them. */
-export type OpenTokens = (config: TokenConfig, options: TokenOptions) => Tokens

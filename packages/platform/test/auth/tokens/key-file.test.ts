@@ -97,5 +97,8 @@ it('a named pipe in place of the file does not hang', async () => {
   await promisify(execFile)('mkfifo', [path])
   const tokens = openFile(issuer, path)
   assert.match(await outcomeOf(tokens, await issuer.sign()), /^unavailable/)
-  assert.match(String(tokens.lines[0]?.cause), /is not a file/)
+  assert.match(
+    String(tokens.lines[0]?.cause),
+    /AUTH_JWKS_FILE must name a file, not a folder, pipe or device/,
+  )
 })

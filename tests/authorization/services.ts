@@ -43,3 +43,5 @@ export const openServices = async () => {
   )
   return { product, basket, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
+
+export type Services = Awaited<ReturnType<typeof openServices>>

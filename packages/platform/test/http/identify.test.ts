@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { AppError } from '@shop/kernel/errors.ts'
+import { unauthenticated } from '@shop/kernel/policy.ts'
+import type { Principal } from '@shop/kernel/principal.ts'
+import { contextOf } from '../../src/http/context.ts'
+import { startServer } from '../support/http-server.ts'
+
+const ann: Principal = { kind: 'user', subject: 'ann', scopes: new Set() }
+
+/** Sends a request with credentials to a server that finds its callers by `identify`. */
+const send = async (identify?: () => Promise<Principal>, url = '/whoami') => {
+  const seen: Principal[] = []
+  await using server = await startServer({
+    ...(identify && { identity: { identify } }),
+    routes: async (app) => {
+      app.get('/whoami', (request) => {
+        seen.push(contextOf(request).principal)
+        return {}
+      })
+    },
+  })
+  const { statusCode, body } = await server.app.inject({ url, headers: { authorization: 'Bearer secret' } })
+  return { statusCode, body, seen, lines: server.lines }
+}
+
+describe('a request whose caller takes a while to find', () => {
+  it('is handled when the caller is known', async () => {
+    const { statusCode, seen } = await send(async () => ann)
+    assert.deepEqual([statusCode, seen], [200, [ann]])
+  })
+
+  for (const [error, expected] of [
+    [unauthenticated('the token has expired'), 401],
+    [new AppError('unavailable', 'try again later'), 503],
+    [new Error('secret'), 500],
+  ] as const)
+    it(`is a ${expected}, and not handled, if that fails with: ${error.message}`, async () => {
+      const { statusCode, body, seen, lines } = await send(() => Promise.reject(error))
+      assert.deepEqual([statusCode, seen], [expected, []])
+      assert.doesNotMatch(body, /secret/)
+      assert.doesNotMatch(JSON.stringify(lines), /Bearer/)
+    })
+
+  it('is not asked who sent it if its path is open or unknown', async () => {
+    const refuse = () => Promise.reject(unauthenticated('the token has expired'))
+    assert.equal((await send(refuse, '/nowhere')).statusCode, 404)
+    assert.equal((await send(refuse, '/health/live')).statusCode, 200)
+  })
+})
+
+it('without identity, credentials are ignored and everybody may do everything', async () => {
+  assert.deepEqual((await send(undefined)).seen, [{ kind: 'unrestricted' }])
+})
