@@ -16,7 +16,7 @@ type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
 type Options = Pick<
   GrpcServerOptions,
-  'isOverloaded' | 'trustProxy' | 'limits' | 'callTimes' | 'connectionTimes'
+  'isOverloaded' | 'trustProxy' | 'limits' | 'identify' | 'callTimes' | 'connectionTimes'
 > &
   Readonly<{
     port?: number
