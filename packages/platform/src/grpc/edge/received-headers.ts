@@ -1,37 +1,37 @@
 import { subscribe } from 'node:diagnostics_channel'
+import { setLogger } from '@grpc/grpc-js'
 
-/** What gRPC allows in metadata. */
-const legalName = /^[:0-9a-z_.-]+$/
-const legalValue = /^[ -~]*$/
+/** The beginning of the line that grpc-js writes about a header that is not legal metadata, before its name and value. */
+const illegalHeader = 'Failed to add metadata entry'
+
+const illegalCharacter = /[^ -~]/
 const illegalCharacters = /[^ -~]/g
 
-type Headers = Record<string, unknown>
+type Received = Readonly<{ headers: Record<string, unknown> }>
 
-const isLegal = (name: string, value: unknown): boolean =>
-  legalName.test(name) && (typeof value !== 'string' || name.endsWith('-bin') || legalValue.test(value))
-
-/**
- * Removes the headers that are not legal metadata. Credentials stay, with `?` for each illegal character: without them, the caller
- * would be nobody in particular.
- */
-const removeIllegal = (headers: Headers): void => {
-  for (const [name, value] of Object.entries(headers))
-    if (isLegal(name, value)) continue
-    else if (name === 'authorization') headers[name] = String(value).replaceAll(illegalCharacters, '?')
-    else delete headers[name]
+/** Keeps illegal credentials, with `?` for each illegal character, so that they are refused: grpc-js would drop them. */
+const keepCredentials = ({ headers }: Received): void => {
+  const { authorization } = headers
+  if (typeof authorization === 'string' && illegalCharacter.test(authorization))
+    headers['authorization'] = authorization.replaceAll(illegalCharacters, '?')
 }
 
-const onStream = (message: unknown): void =>
-  removeIllegal((message as Readonly<{ headers: Headers }>).headers)
+/** Writes what grpc-js has to say to standard error, as it does by default, but not what strangers send. */
+const logger = {
+  error: (message: string): void => {
+    if (!message.startsWith(illegalHeader)) process.stderr.write(`${message}\n`)
+  },
+}
 
-let isSubscribed = false
+let isChecking = false
 
 /**
- * Checks the headers of all HTTP/2 streams that this process accepts, before grpc-js sees them. It drops those that are not legal
- * metadata, and writes their names and values to standard error: credentials, and whatever a stranger sends.
+ * grpc-js drops headers that are not legal metadata, and writes them to standard error: credentials would be in the log, and their
+ * caller would be nobody. This applies to all HTTP/2 streams that the process accepts.
  */
 export const checkReceivedHeaders = (): void => {
-  if (isSubscribed) return
-  isSubscribed = true
-  subscribe('http2.server.stream.created', onStream)
+  if (isChecking) return
+  isChecking = true
+  setLogger(logger)
+  subscribe('http2.server.stream.created', (message) => keepCredentials(message as Received))
 }
