@@ -8,7 +8,7 @@ import { withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { everyCharacter, item, operations, spellings } from './support/basket-requests.ts'
 import { sendRaw } from './support/doors.ts'
-import { monitor } from './support/monitor.ts'
+import { commandsDuring } from './support/monitor.ts'
 import { openShop, type Shop } from './support/shop.ts'
 
 const conditions = [
@@ -74,21 +74,31 @@ describe("another's basket", { skip: withoutPostgres || withoutOwnRedis }, () =>
 
   it('is refused with the same bytes whether it exists or not, whatever is sent, and the store is not asked', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    await using redis = await monitor(shop.redisPort, /bob|alice/i)
     const send = (sent: Sent, headers: object) => sendRaw(shop.baskets.url, { ...sent, headers, agent })
     let forbidden = 0
-    for (const { existing, missing } of pairs)
-      for (const condition of conditions)
-        for (const authorization of strangers) {
-          const headers = { ...condition, ...(authorization !== undefined && { authorization }) }
-          const [bobs, alices] = [await send(existing, headers), await send(missing, headers)]
-          const name = `${existing.method} ${existing.path} ${JSON.stringify(headers)} ${bobs.status}`
-          assert.equal(comparable(bobs, 'bobby'), comparable(alices, 'alice'), name)
-          assert.ok([400, 401, 403, 404].includes(bobs.status), name)
-          if (bobs.status === 403) forbidden += 1
-        }
+    const assertSame = async ({ existing, missing }: Pair, headers: object) => {
+      const [bobs, alices] = [await send(existing, headers), await send(missing, headers)]
+      const name = `${existing.method} ${existing.path} ${JSON.stringify(headers)} ${bobs.status}`
+      assert.equal(comparable(bobs, 'bobby'), comparable(alices, 'alice'), name)
+      assert.ok([400, 401, 403, 404].includes(bobs.status), name)
+      if (bobs.status === 403) forbidden += 1
+    }
+    const commands = await commandsDuring(shop.redisPort, /bob|alice/i, async () => {
+      for (const pair of pairs)
+        for (const condition of conditions)
+          for (const authorization of strangers)
+            await assertSame(pair, { ...condition, ...(authorization !== undefined && { authorization }) })
+    })
     agent.destroy()
     assert.ok(forbidden > 500)
-    assert.deepEqual(await redis.commands(), [])
+    assert.deepEqual(commands, [])
+  })
+
+  it('of the caller is read from the store: the commands are seen', async () => {
+    const headers = { authorization: `Bearer ${await shop.issuer.sign({ sub: 'bobby' })}` }
+    const commands = await commandsDuring(shop.redisPort, /bob|alice/i, async () => {
+      assert.equal((await sendRaw(shop.baskets.url, { path: '/baskets/bobby', headers })).status, 200)
+    })
+    assert.equal(commands.length, 1)
   })
 })

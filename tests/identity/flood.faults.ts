@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { forger } from '@shop/testing/auth/forged-tokens.ts'
 import type { IssuerMode } from '@shop/testing/auth/issuer.ts'
 import { withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { type Door, doorsOf } from './support/doors.ts'
 import { openShop } from './support/shop.ts'
-import { forger } from './support/tokens.ts'
 
 const connections = 64
 const tokensPerDoor = 2_000

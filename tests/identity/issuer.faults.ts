@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { forger } from '@shop/testing/auth/forged-tokens.ts'
 import { type IssuerMode, startIssuer } from '@shop/testing/auth/issuer.ts'
 import { withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { query, withoutPostgres } from '@shop/testing/stores/postgres.ts'
@@ -10,7 +11,6 @@ import { doorsOf, sendRaw } from './support/doors.ts'
 import { calls, openGrpc } from './support/grpc.ts'
 import { startHeldServer } from './support/held-server.ts'
 import { openShop, type Shop } from './support/shop.ts'
-import { forger } from './support/tokens.ts'
 
 const timed = async <Result>(work: () => Promise<Result>): Promise<readonly [Result, number]> => {
   const started = performance.now()

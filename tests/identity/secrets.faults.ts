@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { newApiKey } from '@shop/testing/auth/api-key.ts'
+import { forger } from '@shop/testing/auth/forged-tokens.ts'
 import { startCollector } from '@shop/testing/observability/otlp.ts'
 import { withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { disturb, subject } from './support/disturb.ts'
 import { sendRaw } from './support/doors.ts'
 import { openShop, type Shop } from './support/shop.ts'
-import { forger } from './support/tokens.ts'
 
 /** Longer than the second after which files are read again. */
 const rereadMs = 1_600

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { forger } from '@shop/testing/auth/forged-tokens.ts'
 import { withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { doorsOf, sendRaw } from './support/doors.ts'
 import { calls, openGrpc } from './support/grpc.ts'
 import { openShop, type Shop } from './support/shop.ts'
-import { forger } from './support/tokens.ts'
 
 type Forger = Awaited<ReturnType<typeof forger>>
 type Sources = Readonly<{ shop: Shop; forge: Forger }>

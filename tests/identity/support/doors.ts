@@ -5,7 +5,7 @@ import { calls, openGrpc } from './grpc.ts'
 import type { Shop } from './shop.ts'
 
 /** What became of a request, in the same words for each transport: `ok`, or the kind of the error with its text. */
-export type Outcome = string
+type Outcome = string
 
 /** Sends a request with credentials: a value of the `authorization` header or metadata. */
 export type Door = Readonly<{ name: string; send: (authorization: string | undefined) => Promise<Outcome> }>

@@ -1,10 +1,11 @@
-import type { Issuer } from '@shop/testing/auth/issuer.ts'
-import { createSigningKey } from '@shop/testing/auth/signing-key.ts'
+import { systemClock } from '@shop/kernel/clock.ts'
 import { base64url, exportSPKI, importJWK, SignJWT, UnsecuredJWT } from 'jose'
+import type { Issuer } from './issuer.ts'
+import { createSigningKey } from './signing-key.ts'
 
-/** Makes tokens as a user, a stranger and an attacker have them. */
+/** Makes tokens that are not those of the issuer. Each call makes another one. */
 export const forger = async (issuer: Issuer) => {
-  const now = (): number => Math.floor(Date.now() / 1_000)
+  const now = (): number => Math.floor(systemClock().getTime() / 1_000)
   const claims = () => ({ iss: issuer.url, aud: issuer.audience, sub: 'user123', exp: now() + 3_600 })
   const [own, ofAnother] = [
     await createSigningKey({ kid: 'key-of-mallory' }),
@@ -29,9 +30,9 @@ export const forger = async (issuer: Issuer) => {
     ofAnotherKey: () => ofAnother.sign({ ...claims(), jti: String(count++) }),
     ofUnknownKey: () => own.sign({ ...claims(), jti: String(count++) }, { kid: `unknown-${count}` }),
     withItsKey: () => own.sign(claims(), { jwk: own.jwk, kid: 'key-1' }),
-    critical: () => withPart(0, { alg: 'ES256', kid: 'key-1', typ: 'at+jwt', crit: ['shop'], shop: 1 }),
+    critical: () => withPart(0, { alg: 'ES256', kid: 'key-1', typ: 'at+jwt', crit: ['other'], other: 1 }),
     deep: () =>
       `${base64url.encode(`{"alg":"ES256","kid":"key-1","x":${'['.repeat(2_000)}${']'.repeat(2_000)}}`)}.e30.AAAA`,
-    changed: () => withPart(1, { ...claims(), sub: 'bob', scope: 'products:write' }),
+    changed: () => withPart(1, { ...claims(), sub: 'root', scope: 'everything' }),
   }
 }
