@@ -11,6 +11,7 @@ import type { CallTimes } from './calls/call-server.ts'
 import { encodeOnce, withEncodedResponses } from './calls/shared-encoding.ts'
 import { type ConnectionTimes, connectionOptions } from './edge/connection-age.ts'
 import { listenFor } from './edge/listener.ts'
+import { checkReceivedHeaders } from './edge/received-headers.ts'
 import type { AddService, GrpcExtension } from './health-and-reflection.ts'
 import { withStrictDecoding } from './strict-utf8.ts'
 
@@ -90,6 +91,7 @@ export const createGrpcServer = (
   const ownService = serviceNameOf(definition)
   const calls = { failures, limits, trustProxy, times: callTimes, identify, ownService }
   const { interceptor, watch } = boundCalls({ ...observers, ...calls })
+  checkReceivedHeaders()
   const server = new Server({
     ...serverOptions,
     ...connectionOptions(connectionTimes),
