@@ -13,7 +13,7 @@ import { ownPrefix, redisUrl, removeKeys } from '@shop/testing/stores/redis.ts'
 import { basketScenarios, catalogScenarios, type Stock, uniformId } from './scenarios.ts'
 import { openCatalog } from './support/catalog.ts'
 import { type Candidate, compareCandidates, httpCandidate } from './support/comparison.ts'
-import { type BenchIdentity, createIdentities, type IdentityName } from './support/identities.ts'
+import { createIdentities } from './support/identities.ts'
 import { driveGrpc } from './support/load/grpc-load.ts'
 import { markdownTable } from './support/report.ts'
 import { productionSettings, startProgram } from './support/servers.ts'
@@ -23,20 +23,20 @@ const products = 10_000
 const connections = 32
 
 type Program = Awaited<ReturnType<typeof startProgram>>
-type Subject = Readonly<{ name: IdentityName; product: Program; basket: Program }> & BenchIdentity
+type Services = Readonly<{ product: Program; basket: Program }>
+type Subject = Services & Readonly<{ name: string; authorization: string | undefined }>
 
-/** Starts both services with one identity. All share the catalog, and the baskets. */
-const openSubject = async (
-  name: IdentityName,
-  identity: BenchIdentity,
+/** Starts both services with these variables. All share the catalog, and the baskets. */
+const openServices = async (
+  environment: Readonly<Record<string, string>>,
   { databaseUrl, folder }: Readonly<{ databaseUrl: string; folder: string }>,
   stack: AsyncDisposableStack,
-): Promise<Subject> => {
-  const own = { ...productionSettings(folder), ...identity.environment }
+): Promise<Services> => {
+  const own = { ...productionSettings(folder), ...environment }
   const product = stack.use(await startProgram('product', { ...own, DATABASE_URL: databaseUrl }))
   const called = { REDIS_URL: redisUrl, PRODUCT_SERVICE_URL: product.grpc }
   const basket = stack.use(await startProgram('basket', { ...own, ...called }))
-  return { name, product, basket, ...identity }
+  return { product, basket }
 }
 
 type Load = Readonly<{ stock: Stock; seconds: number }>
@@ -93,12 +93,17 @@ await run(async () => {
   const users = Array.from({ length: 500 }, (_, index) => `${prefix}${index}`)
   const stock = { products, plentiful, users }
 
-  const identities = await createIdentities(folder)
-  const subjects: Subject[] = []
-  for (const name of ['off', 'no credentials', 'API key', 'token'] as const)
-    subjects.push(await openSubject(name, identities[name], { databaseUrl, folder }, stack))
-  const [open] = subjects
-  if (open !== undefined) await fillBaskets(open.basket.url, users, plentiful.slice(0, 1))
+  const { environments, callers } = await createIdentities(folder)
+  const services = {
+    off: await openServices(environments.off, { databaseUrl, folder }, stack),
+    known: await openServices(environments.known, { databaseUrl, folder }, stack),
+  }
+  const subjects = callers.map(({ name, service, authorization }) => ({
+    ...services[service],
+    name,
+    authorization,
+  }))
+  await fillBaskets(services.off.basket.url, users, plentiful.slice(0, 1))
 
   // Nobody without credentials may read the baskets of users.
   const known = subjects.filter(({ name }) => name !== 'no credentials')

@@ -4,11 +4,7 @@ import { join } from 'node:path'
 import { systemClock } from '@shop/kernel/clock.ts'
 import { createSigningKey } from '@shop/testing/auth/signing-key.ts'
 
-/** How a service finds out who its callers are, and what a caller sends. */
-export type BenchIdentity = Readonly<{
-  environment: Readonly<Record<string, string>>
-  authorization: string | undefined
-}>
+type Environment = Readonly<Record<string, string>>
 
 const keyCount = 20
 const issuer = 'https://issuer.example'
@@ -41,20 +37,23 @@ const writeIssuer = async (path: string): Promise<string> => {
   })
 }
 
-export type IdentityName = 'off' | 'no credentials' | 'API key' | 'token'
-
-/** The identities that are compared. Their files are written to `folder`. */
-export const createIdentities = async (folder: string): Promise<Record<IdentityName, BenchIdentity>> => {
+/**
+ * What services need to know their callers, and what callers send. Its files are written to `folder`. The same processes serve all
+ * callers: two processes with the same code differ by more than what is measured.
+ */
+export const createIdentities = async (folder: string) => {
   const API_KEYS_FILE = join(folder, 'api-keys')
   const AUTH_JWKS_FILE = join(folder, 'jwks.json')
   const key = writeKeys(API_KEYS_FILE)
   const token = await writeIssuer(AUTH_JWKS_FILE)
-  const keys = { AUTH: 'keys', API_KEYS_FILE }
-  const tokens = { AUTH: 'jwt', AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience, AUTH_JWKS_FILE, API_KEYS_FILE }
+  const known = { AUTH: 'jwt', AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience, AUTH_JWKS_FILE, API_KEYS_FILE }
   return {
-    off: { environment: { AUTH: 'off' }, authorization: undefined },
-    'no credentials': { environment: keys, authorization: undefined },
-    'API key': { environment: keys, authorization: `Bearer ${key}` },
-    token: { environment: tokens, authorization: `Bearer ${token}` },
-  }
+    environments: { off: { AUTH: 'off' }, known } satisfies Record<string, Environment>,
+    callers: [
+      { name: 'off', service: 'off', authorization: undefined },
+      { name: 'no credentials', service: 'known', authorization: undefined },
+      { name: 'API key', service: 'known', authorization: `Bearer ${key}` },
+      { name: 'token', service: 'known', authorization: `Bearer ${token}` },
+    ],
+  } as const
 }

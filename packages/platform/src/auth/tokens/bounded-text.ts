@@ -24,18 +24,22 @@ const readText = async (name: string, chunks: AsyncIterable<Uint8Array>): Promis
 
 type FetchOptions = Readonly<{ allowHttp: boolean; signal: AbortSignal }>
 
+/** The URL for logs and errors: its query may contain a key. */
+export const withoutQuery = (url: string): string => url.replace(/\?.*$/s, '')
+
 /** Fetches a text of at most a MiB. Redirects are not followed: they could lead to http, or to a host that nobody has named. */
 export const fetchText = async (url: string, { allowHttp, signal }: FetchOptions): Promise<string> => {
+  const name = withoutQuery(url)
   const protocol = URL.parse(url)?.protocol
   if (protocol !== 'https:' && !(allowHttp && protocol === 'http:'))
-    throw new Error(`${url} is not an https URL`)
+    throw new Error(`${name} is not an https URL`)
   // A connection that is kept may be one that the server has just closed.
   const headers = { accept: 'application/json, application/jwk-set+json', connection: 'close' }
   const response = await fetch(url, { redirect: 'manual', signal, headers })
   if (response.status !== 200) {
     await response.body?.cancel()
     const hint = response.headers.has('location') ? ', and redirects are not followed' : ''
-    throw new Error(`${url} responds with status ${response.status}${hint}`)
+    throw new Error(`${name} responds with status ${response.status}${hint}`)
   }
-  return response.body === null ? '' : readText(url, response.body)
+  return response.body === null ? '' : readText(name, response.body)
 }

@@ -1,5 +1,5 @@
 import { fileReader } from '../file-reader.ts'
-import { decodeText, fetchText, maxBytes } from './bounded-text.ts'
+import { decodeText, fetchText, maxBytes, withoutQuery } from './bounded-text.ts'
 import type { TokenConfig } from './config.ts'
 import { parseObject } from './json.ts'
 
@@ -65,7 +65,11 @@ const fileSource = (path: string): KeySource => {
 export const keySource = ({ issuer, keys, allowHttp }: TokenConfig): KeySource => {
   if (keys.kind === 'file') return fileSource(keys.path)
   if (keys.kind === 'url')
-    return { name: keys.url, isFile: false, load: (signal) => fetchText(keys.url, { allowHttp, signal }) }
+    return {
+      name: withoutQuery(keys.url),
+      isFile: false,
+      load: (signal) => fetchText(keys.url, { allowHttp, signal }),
+    }
   return {
     name: issuer,
     isFile: false,
