@@ -15,7 +15,8 @@ const bob = newApiKey('bob', 'read', 'write')
 
 /** Opens the keys in a file that `write` replaces. `reread` runs the job once. */
 const openKeys = async (text: string) => {
-  const folder = await mkdtempDisposable(join(tmpdir(), 'api-keys-'))
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'api-keys-')))
   const path = join(folder.path, 'keys')
   await writeFile(path, text)
   const { logger, lines } = recordingLogger()
@@ -23,6 +24,7 @@ const openKeys = async (text: string) => {
   const [job] = jobs
   assert.equal(job?.pauseMs, 1_000)
   const health = createHealth('test-service', '1.0.0', dependencies)
+  const opened = stack.move()
   return {
     folder: folder.path,
     path,
@@ -31,7 +33,7 @@ const openKeys = async (text: string) => {
     reread: async () => job?.work(new AbortController().signal),
     write: (next: string) => writeFile(path, next),
     check: async () => (await health.report()).checks['api-keys'],
-    [Symbol.asyncDispose]: () => folder.remove(),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 
