@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { credentials } from '@grpc/grpc-js'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
+import { newApiKey } from '@shop/testing/auth/api-key.ts'
 import { filesOf } from '@shop/testing/files.ts'
 import { startCollector } from '@shop/testing/observability/otlp.ts'
 import {
@@ -53,6 +56,9 @@ const comparedQueries = (alert: string): string[] =>
     .split(/ (?:and|or|unless ignoring \(\w+\)) /)
     .map((comparison) => comparison.replace(/ (?:>|<|==|>=) [\d.* ]+$/, '').replace(/^absent\((.*)\)$/, '$1'))
 
+const key = newApiKey('tests', 'products:write', 'baskets:any')
+const headers = { authorization: key.authorization }
+
 /** Sends shopping requests until disposed of. Some of them are for missing products or exceed the stock. */
 const startCustomer = (product: string, basket: string, grpc: ProductServiceClient) => {
   const failedRequestIds: string[] = []
@@ -61,7 +67,7 @@ const startCustomer = (product: string, basket: string, grpc: ProductServiceClie
   const send = async (method: string, url: string, body?: unknown) => {
     round += 1
     const id = `customer-${round}`
-    const { status } = await request(method, url, body, { 'x-request-id': id })
+    const { status } = await request(method, url, body, { ...headers, 'x-request-id': id })
     if (status >= 500 && url.startsWith(product)) failedRequestIds.push(id)
   }
   const shop = async () => {
@@ -110,16 +116,19 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     const redis = startRedis(redisPort, { maxmemory: '64mb' })
     stack.defer(redis.kill)
     const grpcPort = String(await freePort())
-    const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }
+    const folder = stack.use(await mkdtempDisposable(join(tmpdir(), 'prometheus-keys-')))
+    const auth = { AUTH: 'keys', API_KEYS_FILE: join(folder.path, 'keys') }
+    await writeFile(auth.API_KEYS_FILE, key.line)
+    const common = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...auth }
     product = stack.use(
-      await startService('product', { DATABASE_URL: cluster.url, GRPC_PORT: grpcPort, ...tracing }),
+      await startService('product', { DATABASE_URL: cluster.url, GRPC_PORT: grpcPort, ...common }),
     )
     basket = stack.use(
       await startService('basket', {
         REDIS_HOST: '127.0.0.1',
         REDIS_PORT: String(redisPort),
         PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
-        ...tracing,
+        ...common,
       }),
     )
     prometheus = stack.use(
@@ -128,7 +137,7 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     const grpc = new ProductServiceClient(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
     stack.defer(() => grpc.close())
     const pen = { name: 'Pen', price: 1.5, stock: 1_000, category: 'Office' }
-    await request('POST', `${product.url}/products`, pen)
+    await request('POST', `${product.url}/products`, pen, headers)
     customer = stack.use(startCustomer(product.url, basket.url, grpc))
   })
   after(() => stack.disposeAsync())
