@@ -3,9 +3,9 @@ import type { Dependency } from '../health/health.ts'
 import type { Job } from '../job.ts'
 
 /**
- * Finds the caller by the `Authorization` header or the metadata of that name; `undefined` if there is none. Throws or rejects
- * with `unauthenticated` if the credentials are not valid, or with `unavailable` if that cannot be checked now. Returns no promise
- * if it knows the answer: most requests repeat credentials.
+ * Returns the caller. `authorization` is the header (HTTP) or the metadata (gRPC) of that name. Throws or rejects with
+ * `unauthenticated` if the credentials are not valid, or with `unavailable` if they cannot be checked now. Returns no promise if
+ * the answer is known, because most requests repeat credentials.
  */
 export type Identify = (authorization: string | undefined) => Principal | Promise<Principal>
 

@@ -27,8 +27,8 @@ export const principalOf = (request: FastifyRequest): Principal =>
 const repeated = unauthenticated('the request must not have more than one Authorization header')
 
 /**
- * Finds out who sends each request to a route, before its body is read. One with credentials that are not valid is refused, also if
- * it needs none: its client must know that they no longer work. Without `identify`, all callers may do everything.
+ * Identifies the caller of each request, before its body is read. Invalid credentials are refused even where none are needed, so
+ * that the client learns that they no longer work. Without `identify`, all callers may do everything.
  */
 export const identifyCallers = (app: FastifyInstance, identify: Identify | undefined): void => {
   app.decorateRequest(key, undefined)

@@ -3,7 +3,7 @@ import { hasScope, type Principal } from '@shop/kernel/principal.ts'
 import { isGuestId, isUserId } from '../domain/user-id.ts'
 import type { UseCases } from './use-cases.ts'
 
-/** Whose baskets a caller may use who has this scope: everybody's. */
+/** The scope that allows every basket. */
 const anyBasket = 'baskets:any'
 
 const errors = {
@@ -26,7 +26,7 @@ const refusalOf = (principal: Principal, userId: string, guests: boolean) => {
   return principal.subject === userId ? undefined : errors.otherUser
 }
 
-/** The user may, whoever knows the id of a guest, and who has the scope for all baskets. */
+/** For the basket of a user: that user, and callers with the scope. For the basket of a guest: everybody who knows its id. */
 const owner = (guests: boolean): Rule<Readonly<{ userId: string }>> => ({
   access: { ownerOr: anyBasket },
   refusal: (principal, { userId }) =>
