@@ -1,3 +1,4 @@
+import type { ShareUsage } from '@shop/platform/limits/rates/policy.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { openCluster } from './cluster.ts'
 import { storeErrors } from './command-guard.ts'
@@ -14,6 +15,7 @@ import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
 import { checkReplicas, createReplicaWait } from './replicas.ts'
 import { type CompareAndSetResult, compareAndSet } from './scripts/compare-and-set.ts'
 import { connectToServer } from './server.ts'
+import { shareRatesOn } from './shared-rates.ts'
 import { type Attempt, checkAccess, unknownEviction, writeAttempts, writeDefectOf } from './write-check.ts'
 
 /** A store of expiring keys, on one server or a cluster. Every promise may reject with `unavailable`. */
@@ -43,6 +45,8 @@ export type RedisStore = AsyncDisposable &
     sampleKeyspace: (size: number) => Promise<readonly KeyspaceSample[]>
     /** The memory in use and the memory limit of each server. */
     memory: () => Promise<readonly Memory[]>
+    /** Shares the usage of rate limits. */
+    shareUsage: ShareUsage
     /** The connections that are open, and how many there should be. */
     connections: () => Connections
   }>
@@ -119,6 +123,7 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
     evictionDefect: () => reads.runOnAll(memoryOf).then(evictionDefectOf, unknownEviction),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),
+    shareUsage: shareRatesOn(writes),
     connections: () => addConnections(reads.connections(), writes.connections()),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

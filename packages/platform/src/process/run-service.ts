@@ -2,6 +2,7 @@ import { warnIfOpen } from '../auth/config.ts'
 import type { Environment } from '../config/variables.ts'
 import type { Dependency, Health } from '../health/health.ts'
 import type { Job } from '../job.ts'
+import type { ShareUsage } from '../limits/rates/policy.ts'
 import { redirectConsole } from '../logging/console.ts'
 import { createLogger, type Logger } from '../logging/logger.ts'
 import { createMetrics, type Metrics } from '../metrics/metrics.ts'
@@ -23,9 +24,17 @@ export type AdapterOptions<Config> = Readonly<{
   abortService?: () => void
 }>
 
-/** The opened ports of a service, the dependencies that its health checks probe, and the jobs that the adapters need. */
+/**
+ * The opened ports of a service, the dependencies that its health checks probe, the jobs that the adapters need, and the store in
+ * which the processes share the usage of rate limits.
+ */
 export type Adapters<Ports> = AsyncDisposable &
-  Readonly<{ ports: Ports; dependencies: readonly Dependency[]; jobs?: readonly Job[] }>
+  Readonly<{
+    ports: Ports
+    dependencies: readonly Dependency[]
+    jobs?: readonly Job[]
+    shareUsage?: ShareUsage | undefined
+  }>
 
 /** An assembled service that is not listening yet. */
 type App<Config> = AsyncDisposable &

@@ -14,11 +14,15 @@ export type ShutdownConfig = Readonly<{
   delayMs: number
 }>
 
+/** How much one identity may use in a minute; undefined for no limit. */
+export type RatesConfig = Readonly<{ reads: number | undefined; writes: number | undefined }>
+
 /** The sections of a configuration that every service has. */
 export type ServiceConfig = Readonly<{
   http: HttpConfig & Readonly<{ host: string; port: number }>
   auth: AuthConfig
   limits: LimitsConfig
+  rates: RatesConfig
   logging: LogConfig
   /** Undefined turns tracing off. */
   tracing: TracingConfig | undefined
@@ -90,6 +94,20 @@ const limitsOf = (variables: ServiceVariables): LimitsConfig => ({
   maxResponseBytes: variables.MAX_RESPONSE_MIB * mebibyte,
 })
 
+/** High enough for the shoppers of a large office behind one address, and a fraction of what a process can serve. */
+const defaultRates = { reads: 60_000, writes: 6_000 } as const
+
+const ratesOf = ({ ENVIRONMENT, ...variables }: ServiceVariables): RatesConfig => {
+  const rateOf = (text: string | undefined, usual: number): number | undefined => {
+    if (text === undefined) return ENVIRONMENT === 'development' ? undefined : usual
+    return text === 'off' ? undefined : Number(text)
+  }
+  return {
+    reads: rateOf(variables.RATE_LIMIT_READS, defaultRates.reads),
+    writes: rateOf(variables.RATE_LIMIT_WRITES, defaultRates.writes),
+  }
+}
+
 /**
  * Builds the sections from the variables. `secrets` names the variables that hold credentials, `relatedPort` is
  * the default port of the service whose documentation this one links to.
@@ -103,6 +121,7 @@ export const serviceSections = (
   http: httpOf(variables, relatedPort),
   auth: authConfigOf(variables),
   limits: limitsOf(variables),
+  rates: ratesOf(variables),
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),
   // Outside development, the default of five seconds gives load balancers time to notice.

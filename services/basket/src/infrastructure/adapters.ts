@@ -8,6 +8,7 @@ import { openSqlite, stopWaiting } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors, waitForLock } from '@shop/platform/embedded/sqlite-errors.ts'
 import { eventHub } from '@shop/platform/event-hub.ts'
 import type { Dependency } from '@shop/platform/health/health.ts'
+import type { ShareUsage } from '@shop/platform/limits/rates/policy.ts'
 import { createFailureLog } from '@shop/platform/logging/failure-log.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeSamples } from '@shop/platform/metrics/business-metrics.ts'
@@ -44,7 +45,7 @@ type AdapterConfig = Readonly<{
 
 type Storage = AsyncDisposable &
   Pick<Ports, 'baskets' | 'statistics' | 'expiry'> &
-  Readonly<{ dependencies: readonly Dependency[] }>
+  Readonly<{ dependencies: readonly Dependency[]; shareUsage?: ShareUsage }>
 
 const sqliteMessages = { busy: 'too many concurrent writes', unusable: 'the basket store is unavailable' }
 
@@ -72,6 +73,7 @@ const openRedisStorage = (
     baskets: redisBasketRepository(commands, ttlSeconds, keyPrefix, systemClock, metrics),
     statistics: redisBasketStatistics(commands),
     dependencies: checks.dependencies,
+    shareUsage: redis.shareUsage,
     [Symbol.asyncDispose]: async () => {
       checks[Symbol.dispose]()
       await redis[Symbol.asyncDispose]()
@@ -136,6 +138,7 @@ export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Prom
       ...storage.dependencies,
       { name: 'product-service', required: false, probe: catalog.probe },
     ],
+    shareUsage: storage.shareUsage,
     jobs: tokenFile === undefined ? [] : [tokenFile.job],
     [Symbol.asyncDispose]: async () => {
       catalog[Symbol.dispose]()
