@@ -33,6 +33,9 @@ describe('the operations port of a service with two workers', { skip: withoutRed
       LOG_LEVEL: 'debug',
       SHUTDOWN_DELAY_SECONDS: '3',
     })
+    await eventually(timeoutMs, async () =>
+      assert.equal(linesOf(service).filter(({ msg }) => msg === 'started').length, 2),
+    )
   })
   after(() => service[Symbol.asyncDispose]())
 
@@ -44,8 +47,10 @@ describe('the operations port of a service with two workers', { skip: withoutRed
       assert.equal((await send(`${service.url}/baskets/nobody`)).status, 404)
       assert.equal((await send(`${service.operationsUrl}/health/live`)).status, 200)
     }
-    assert.equal(pidsOf('/health/live').size, 2)
-    assert.equal(pidsOf('/baskets/:user_id').size, 2)
+    // Lines of requests are written together with later ones.
+    await eventually(timeoutMs, async () =>
+      assert.deepEqual([pidsOf('/health/live').size, pidsOf('/baskets/:user_id').size], [2, 2]),
+    )
     for (let scrapes = 0; scrapes < 4; scrapes++) {
       const { body } = await send(`${service.operationsUrl}/metrics`)
       assert.equal(requestCountIn(body, '/baskets/:user_id'), 20)
@@ -72,11 +77,11 @@ describe('the operations port of a service with two workers', { skip: withoutRed
     await Promise.all(probes)
     assert.ok(statuses.length > 100, String(statuses.length))
     assert.deepEqual(new Set(statuses), new Set([200]))
-    const before = linesOf(service).length
+    const earlier = linesOf(service).length
     for (let sent = 0; sent < 10; sent++) await send(`${service.operationsUrl}/health/live`)
     await eventually(timeoutMs, async () => {
       const later = linesOf(service)
-        .slice(before)
+        .slice(earlier)
         .flatMap(({ route, pid }) => (route === '/health/live' ? [pid] : []))
       assert.equal(later.length, 10)
       assert.deepEqual(

@@ -193,7 +193,7 @@ describe('the operations port', async () => {
     }
     await using other = await start({
       config: { maxEventLoopDelayMs: 1 },
-      identity: { identify: refuse, issuer: undefined, audience: undefined } as never,
+      identity: { identify: refuse, issuer: undefined, audience: undefined },
     })
     let isBlocking = true
     const block = (): void => {

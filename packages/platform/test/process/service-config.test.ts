@@ -201,11 +201,11 @@ describe('the configuration', () => {
   }
 
   it('takes an OPERATIONS_PORT that is a port, and not that of the service', () => {
-    for (const [OPERATIONS_PORT, port] of [
+    for (const [OPERATIONS_PORT, expected] of [
       ['9080', 9080],
       ['', undefined],
     ] as const)
-      assert.equal(sectionsOf({ OPERATIONS_PORT }).http.operationsPort, port)
+      assert.equal(sectionsOf({ OPERATIONS_PORT }).http.operationsPort, expected)
     assert.deepEqual(problems({ OPERATIONS_PORT: '8080' }), ['  - OPERATIONS_PORT and PORT must differ'])
     assert.deepEqual(problems({ PORT: '9080', OPERATIONS_PORT: '9080' }), [
       '  - OPERATIONS_PORT and PORT must differ',
