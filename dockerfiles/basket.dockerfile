@@ -59,6 +59,6 @@ USER 1000:1000
 EXPOSE 8081
 # On a busy machine, starting Node.js for the check takes seconds.
 HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8081) + '/health/ready').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.OPERATIONS_PORT || process.env.PORT || 8081) + '/health/ready').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]
 CMD ["node", "services/basket/dist/main.js"]

@@ -120,7 +120,11 @@ describe('docker-compose.yml', () => {
     for (const [name, { build, restart, healthcheck }] of builtServices) {
       if (restart === undefined) continue
       assert.equal(healthcheck, undefined, name)
-      assert.match(read(build?.dockerfile ?? ''), /^HEALTHCHECK .*\\\n {2}CMD .*\/health\/ready/m, name)
+      assert.match(
+        read(build?.dockerfile ?? ''),
+        /^HEALTHCHECK .*\\\n {2}CMD .*\(process\.env\.OPERATIONS_PORT \|\| process\.env\.PORT \|\| 808[01]\) \+ '\/health\/ready/m,
+        name,
+      )
     }
   })
 
@@ -219,6 +223,31 @@ describe('docker-compose.yml', () => {
       const dockerfile = read(instances[0]?.[1].build?.dockerfile ?? '')
       assert.match(dockerfile, new RegExp(`^EXPOSE .*\\b${port}\\b`, 'm'), host)
     }
+  })
+
+  it('has health and metrics on a port of their own, which Prometheus and HAProxy ask', () => {
+    const haproxy = read('deploy/haproxy/haproxy.cfg')
+    const prometheus = read('deploy/observability/prometheus.yml')
+    for (const [name, { environment = {}, ports = [] }] of Object.entries(services)) {
+      const [service] = /^(?:product|basket)-service/.exec(name) ?? []
+      if (service === undefined) continue
+      const port = environment['OPERATIONS_PORT']
+      assert.match(port ?? '', /^\d+$/, name)
+      const checked = [
+        ...haproxy.matchAll(new RegExp(`server \\w+ ${service}-\\d:\\d+ .*?\\bport (\\d+)`, 'g')),
+      ]
+      assert.deepEqual(new Set(checked.map(([, number]) => number)), new Set([port]), name)
+      assert.match(prometheus, new RegExp(`names: \\[${service}\\], type: A, port: ${port},`), name)
+      if (name === service)
+        assert.ok(
+          ports.some((published) => published.endsWith(`:${port}`)),
+          name,
+        )
+    }
+    assert.equal(
+      [...haproxy.matchAll(/^ {2}server /gm)].length,
+      [...haproxy.matchAll(/\bport 908[01]\b/g)].length,
+    )
   })
 
   it('gives each service more time to stop than a shutdown takes', () => {

@@ -73,12 +73,20 @@ export const readDevConfig = (reachable: (host: string) => string) => {
     )
     delete env['STORAGE']
   }
+  if (!isDefault('OPERATIONS_PORT')) {
+    problems.add(
+      'OPERATIONS_PORT must not be set, because both services read it; make product and make basket take one each',
+    )
+    delete env['OPERATIONS_PORT']
+  }
   // Without PORT, the conflict of it and GRPC_PORT would be reported in terms of a variable that nobody has set.
   const product = collect(() => readProductConfig({ ...env, PORT: String(unusedPort) }))
   const host = reachable(product?.http.host ?? 'localhost')
   const grpcAddress = `${host}:${product?.grpc.port ?? unusedPort}`
   const { productEnv, basketEnv } = environmentsOf(productPort, basketPort, grpcAddress)
-  const basket = collect(() => readBasketConfig({ ...basketEnv, STORAGE: env['STORAGE'] }))
+  const basket = collect(() =>
+    readBasketConfig({ ...basketEnv, STORAGE: env['STORAGE'], OPERATIONS_PORT: '' }),
+  )
   if (product !== undefined && productPort !== unusedPort && basketPort !== unusedPort)
     for (const conflict of conflictsOf({
       PRODUCT_PORT: productPort,

@@ -28,6 +28,7 @@ export const requestAsOperator = (
   headers: Readonly<Record<string, string>> = {},
 ) => request(method, url, body, { ...operatorOf(project), ...headers })
 
+/** Waits for the services whose health is below these URLs. */
 export const untilHealthy = (...urls: readonly string[]) =>
   Promise.all(
     urls.map((url) =>
@@ -36,6 +37,12 @@ export const untilHealthy = (...urls: readonly string[]) =>
       ),
     ),
   )
+
+/** Where the health and metrics of both services are. */
+export const operationsUrls = ({ urlOf }: ComposeProject) => [
+  urlOf('PRODUCT_OPERATIONS_PORT'),
+  urlOf('BASKET_OPERATIONS_PORT'),
+]
 
 /** All products, page by page. */
 export const productsOf = async (url: string): Promise<ProductRow[]> => {

@@ -19,6 +19,7 @@ import {
   crash,
   healthyMs,
   killAndStart,
+  operationsUrls,
   operatorOf,
   productsOf,
   requestAsOperator,
@@ -97,7 +98,7 @@ describe('docker-compose.yml, started from nothing', () => {
 
   step('starts with make docker-run and SEED=samples, all healthy', async (running) => {
     await running.make('docker-run', 'SEED=samples')
-    await untilHealthy(productUrl(running), basketUrl(running))
+    await untilHealthy(...operationsUrls(running))
     await assertUnharmed(running, longRunning)
     assert.equal(statSync(join(running.folder, '.env')).mode & 0o777, 0o600)
   })
@@ -173,11 +174,17 @@ describe('docker-compose.yml, started from nothing', () => {
 
   step('serves metrics and documentation, and nothing to pages of other origins', async (running) => {
     for (const url of [productUrl(running), basketUrl(running)]) {
-      assert.match((await request('GET', `${url}/metrics`)).body, /^http_server_request_duration_seconds/m)
       assert.equal((await request('GET', `${url}/docs`)).status, 200)
       assert.equal((await request('GET', `${url}/openapi.json`)).body.openapi.slice(0, 3), '3.1')
-      const { headers } = await request('GET', `${url}/health`, undefined, { origin: 'https://evil.example' })
+      const origin = { origin: 'https://evil.example' }
+      const { headers } = await request('GET', `${url}/health/live`, undefined, origin)
       assert.equal(headers.get('access-control-allow-origin'), null)
+      for (const path of ['/metrics', '/health', '/health/ready'])
+        assert.equal((await request('GET', `${url}${path}`)).status, 404, path)
+    }
+    for (const url of operationsUrls(running)) {
+      assert.match((await request('GET', `${url}/metrics`)).body, /^http_server_request_duration_seconds/m)
+      assert.equal((await request('GET', `${url}/docs`)).status, 404)
     }
   })
 
@@ -307,7 +314,7 @@ describe('docker-compose.yml, started from nothing', () => {
     await requestAsOperator(running, 'PATCH', `${productUrl(running)}/products/1`, { name: 'Changed' })
     await assert.rejects(running.make('docker-restore', `FILE=${file}`), /Set FORCE=1/)
     assert.match(await running.make('docker-restore', `FILE=${file}`, 'FORCE=1'), /^Restored backups/m)
-    await untilHealthy(productUrl(running), basketUrl(running))
+    await untilHealthy(...operationsUrls(running))
     assert.deepEqual(await productsOf(productUrl(running)), stored)
     await waitForRounds(shoppers, 5)
     const changed = await requestAsOperator(running, 'PATCH', `${productUrl(running)}/products/1`, {
@@ -346,12 +353,14 @@ describe('docker-compose.yml, started from nothing', () => {
         statuses.every((status) => [0, 401, 413, 503].includes(status)),
         String(statuses),
       )
-      assert.equal((await request('GET', `${url}/health`)).status, 200)
+      for (const operations of operationsUrls(running))
+        assert.equal((await request('GET', `${operations}/health/ready`)).status, 200)
+      assert.equal((await request('GET', `${url}/health/live`)).status, 200)
       slow.close()
       idle.close()
     }
     await abandonRequests(portOf(productUrl(running)), lists, { concurrency: 50, keptMs: 30 })
-    await untilHealthy(...urls)
+    await untilHealthy(...operationsUrls(running))
     await eventually(healthyMs, () => assertUnharmed(running, longRunning))
     const usage = await running.docker('stats', '--no-stream', '--format', '{{.Name}} {{.MemUsage}}')
     context.diagnostic(usage.replaceAll('\n', '; '))
@@ -361,7 +370,6 @@ describe('docker-compose.yml, started from nothing', () => {
     'loses no acknowledged write when services and stores are killed and restarted under load',
     async (running, context) => {
       const { compose } = running
-      const urls = [productUrl(running), basketUrl(running)]
       const { body: pen } = await requestAsOperator(running, 'POST', `${productUrl(running)}/products`, {
         name: 'Pen',
         price: 1,
@@ -380,7 +388,7 @@ describe('docker-compose.yml, started from nothing', () => {
       const phase = async (name: string, mayCut: boolean, work: () => Promise<unknown>) => {
         const starts = loads.map(({ answers }) => answers.length)
         await work()
-        await untilHealthy(...urls)
+        await untilHealthy(...operationsUrls(running))
         await delay(500)
         const answers = loads.flatMap((load, index) => load.answers.slice(starts[index]))
         phases.push(`${name}: ${JSON.stringify(summaryOf(answers))}`)
@@ -419,7 +427,11 @@ describe('docker-compose.yml, started from nothing', () => {
     await running.make('docker-run', 'PROFILES=scale')
     const products = running.urlOf('PRODUCT_BALANCER_PORT')
     const baskets = running.urlOf('BASKET_BALANCER_PORT')
-    await untilHealthy(products, baskets)
+    for (const url of [products, baskets])
+      await eventually(healthyMs, async () =>
+        assert.equal((await request('GET', `${url}/health/live`)).status, 200, url),
+      )
+    assert.equal((await request('GET', `${products}/metrics`)).status, 404)
     const stranger = { 'x-request-id': 'stranger', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` }
     const { headers } = await request('GET', `${products}/products/1`, undefined, stranger)
     assert.match(headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/)
@@ -458,7 +470,7 @@ describe('docker-compose.yml, started from nothing', () => {
     const stored = await productsOf(productUrl(running))
     await running.make('docker-stop')
     await running.make('docker-run')
-    await untilHealthy(productUrl(running), basketUrl(running))
+    await untilHealthy(...operationsUrls(running))
     assert.deepEqual(await productsOf(productUrl(running)), stored)
   })
 })

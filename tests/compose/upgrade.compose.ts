@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe } from 'node:test'
 import { request } from '@shop/testing/services/http.ts'
 import { type ComposeProject, composeProject, copyOfTree, lastRelease } from './project.ts'
-import { operatorOf, productsOf, untilHealthy } from './shop.ts'
+import { operationsUrls, operatorOf, productsOf, untilHealthy } from './shop.ts'
 import { stepsOf } from './steps.ts'
 
 const name = `shop-upgrade-${process.pid}`
@@ -57,7 +57,7 @@ describe('docker-compose.yml, on the volumes of the last release', () => {
     assert.ok(release)
     await cp(join(release.folder, '.env'), join(project.folder, '.env'))
     await project.make('docker-build', 'docker-run')
-    await untilHealthy(...urls())
+    await untilHealthy(...operationsUrls(project))
   })
 
   step('has the products and baskets of before', async () => {

@@ -88,11 +88,15 @@ describe('make dev', () => {
       'Invalid configuration:',
       '  - PRODUCT_PORT and GRPC_PORT must differ: both are 50050, GRPC_PORT by default',
     ])
-    assert.deepEqual(await failingDev({ ...ports, BASKET_PORT: '99999', STORAGE: 'postgres' }), [
-      'Invalid configuration:',
-      '  - BASKET_PORT must be a whole number from 1 to 65535',
-      '  - STORAGE must be auto or embedded, because both services read it; DB_HOST and REDIS_HOST select servers',
-    ])
+    assert.deepEqual(
+      await failingDev({ ...ports, BASKET_PORT: '99999', STORAGE: 'postgres', OPERATIONS_PORT: '9080' }),
+      [
+        'Invalid configuration:',
+        '  - BASKET_PORT must be a whole number from 1 to 65535',
+        '  - STORAGE must be auto or embedded, because both services read it; DB_HOST and REDIS_HOST select servers',
+        '  - OPERATIONS_PORT must not be set, because both services read it; make product and make basket take one each',
+      ],
+    )
   })
 
   it('starts both services, prints the commands of the README, keeps its data to its user, and stops both on Ctrl-C', async () => {

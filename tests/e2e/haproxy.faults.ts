@@ -55,6 +55,7 @@ it('no request fails while both instances of both services are restarted in turn
   stack.defer(() => removeKeys(`basket:${prefix}`))
   const freePorts = async () => [String(await freePort()), String(await freePort())] as const
   const [productHttp, productGrpc, basketHttp] = [await freePorts(), await freePorts(), await freePorts()]
+  const [productOperations, basketOperations] = [await freePorts(), await freePorts()]
   const [productFrontend, basketFrontend] = await freePorts()
   const [grpcFrontend] = await freePorts()
   stack.use(
@@ -63,12 +64,12 @@ it('no request fails while both instances of both services are restarted in turn
         ':8090': `127.0.0.1:${productFrontend}`,
         ':8091': `127.0.0.1:${basketFrontend}`,
         ':50060': `127.0.0.1:${grpcFrontend}`,
-        'product-service-1:50050 proto h2 check port 8080': `127.0.0.1:${productGrpc[0]} proto h2 check port ${productHttp[0]}`,
-        'product-service-2:50050 proto h2 check port 8080': `127.0.0.1:${productGrpc[1]} proto h2 check port ${productHttp[1]}`,
-        'product-service-1:8080': `127.0.0.1:${productHttp[0]}`,
-        'product-service-2:8080': `127.0.0.1:${productHttp[1]}`,
-        'basket-service-1:8081': `127.0.0.1:${basketHttp[0]}`,
-        'basket-service-2:8081': `127.0.0.1:${basketHttp[1]}`,
+        'product-service-1:50050 proto h2 check port 9080': `127.0.0.1:${productGrpc[0]} proto h2 check port ${productOperations[0]}`,
+        'product-service-2:50050 proto h2 check port 9080': `127.0.0.1:${productGrpc[1]} proto h2 check port ${productOperations[1]}`,
+        'product-service-1:8080 port 9080': `127.0.0.1:${productHttp[0]} port ${productOperations[0]}`,
+        'product-service-2:8080 port 9080': `127.0.0.1:${productHttp[1]} port ${productOperations[1]}`,
+        'basket-service-1:8081 port 9081': `127.0.0.1:${basketHttp[0]} port ${basketOperations[0]}`,
+        'basket-service-2:8081 port 9081': `127.0.0.1:${basketHttp[1]} port ${basketOperations[1]}`,
       }),
     ),
   )
@@ -80,12 +81,14 @@ it('no request fails while both instances of both services are restarted in turn
         DATABASE_URL: schema.url,
         PORT: productHttp[index],
         GRPC_PORT: productGrpc[index],
+        OPERATIONS_PORT: productOperations[index],
         ...shutdownDelay,
       }),
     () =>
       startService('basket', {
         REDIS_URL: redisUrl,
         PORT: basketHttp[index],
+        OPERATIONS_PORT: basketOperations[index],
         PRODUCT_SERVICE_URL: `127.0.0.1:${grpcFrontend}`,
         ...shutdownDelay,
       }),
@@ -108,8 +111,12 @@ it('no request fails while both instances of both services are restarted in turn
       return response
     })
   ).body
+  for (const port of basketOperations)
+    await eventually(timeoutMs, async () =>
+      assert.equal((await request('GET', `http://127.0.0.1:${port}/health`)).body.status, 'healthy'),
+    )
   await eventually(timeoutMs, async () =>
-    assert.equal((await request('GET', `${basketUrl}/health`)).body.status, 'healthy'),
+    assert.equal((await request('GET', `${basketUrl}/health/live`)).status, 200),
   )
 
   const shopInBasket = shopAt(basketUrl, id, prefix)

@@ -138,6 +138,8 @@ describe('the Kubernetes manifests', () => {
         assert.deepEqual(labelSelector, spec.selector)
     }
     assert.equal(ofKind('Service').length, 3)
+    // Health and metrics are for the kubelet and Prometheus, who know the pods.
+    assert.doesNotMatch(JSON.stringify(ofKind('Service')), /operations/)
     for (const { metadata, spec } of ofKind('Service')) {
       const target = findDeployment(spec.selector)
       assert.ok(target, metadata.name)
@@ -149,12 +151,14 @@ describe('the Kubernetes manifests', () => {
     for (const deployment of deployments) {
       const { startupProbe, livenessProbe, readinessProbe } = container(deployment)
       for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe])
-        assert.ok(portNames(deployment).has(httpGet.port))
+        assert.equal(httpGet.port, 'operations')
       const { annotations } = deployment.spec.template.metadata
       const scraped = container(deployment).ports?.find(
         ({ containerPort }) => String(containerPort) === annotations['prometheus.io/port'],
       )
-      assert.equal(scraped?.name, 'http')
+      assert.equal(scraped?.name, 'operations')
+      const operationsPort = container(deployment).env.find(({ name }) => name === 'OPERATIONS_PORT')?.value
+      assert.equal(operationsPort, String(scraped?.containerPort))
     }
   })
 
@@ -217,6 +221,7 @@ describe('the Kubernetes manifests', () => {
       new Set(deployments.map(({ spec }) => spec.template.metadata.labels.app)),
     )
     for (const deployment of deployments) assert.ok(portNames(deployment).has(endpoint.port))
+    assert.equal(endpoint.port, 'operations')
     const [job] = parse(
       readFileSync(join(root, 'deploy/observability/prometheus.yml'), 'utf8'),
     ).scrape_configs

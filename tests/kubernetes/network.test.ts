@@ -9,6 +9,7 @@ const other = shopPod('debug')
 const inNamespace = (namespace: string, labels = {}): End => ({ namespace, labels })
 const ingressController = inNamespace('ingress-nginx')
 const monitoring = inNamespace('monitoring')
+const prometheus = inNamespace('monitoring', { 'app.kubernetes.io/name': 'prometheus' })
 const databases = inNamespace('databases')
 const dns = inNamespace('kube-system', { 'k8s-app': 'kube-dns' })
 const internet: End = {}
@@ -42,10 +43,15 @@ describe('the network policies', () => {
         { from: service, to: monitoring, port: 4318 },
         { from: service, to: dns, port: 53 },
         { from: service, to: dns, port: 53, protocol: 'UDP' as const },
-        ...[ingressController, monitoring].map((from) => ({
+        ...(
+          [
+            [ingressController, 'http'],
+            [prometheus, 'operations'],
+          ] as const
+        ).map(([from, name]) => ({
           from,
           to: service,
-          port: portOf(service.labels?.['app'] ?? '', 'http'),
+          port: portOf(service.labels?.['app'] ?? '', name),
         })),
       ]),
     ]
@@ -54,10 +60,20 @@ describe('the network policies', () => {
   })
 
   it('deny everything else', () => {
-    const ends = { product, basket, other, ingressController, monitoring, databases, dns, internet }
+    const ends = {
+      product,
+      basket,
+      other,
+      ingressController,
+      monitoring,
+      prometheus,
+      databases,
+      dns,
+      internet,
+    }
     const stranger = { stranger: inNamespace('default'), kubeSystem: inNamespace('kube-system') }
     const all: Readonly<Record<string, End>> = { ...ends, ...stranger }
-    const ports = [53, 80, 443, 4317, 4318, 5432, 6379, 6443, 8080, 8081, 9090, 50_050]
+    const ports = [53, 80, 443, 4317, 4318, 5432, 6379, 6443, 8080, 8081, 9080, 9081, 9090, 50_050]
     const allowed = Object.entries(all).flatMap(([source, from]) =>
       Object.entries(all).flatMap(([target, to]) =>
         from.namespace === 'shop' || to.namespace === 'shop'
@@ -72,14 +88,16 @@ describe('the network policies', () => {
       'basket → dns:53',
       'basket → monitoring:4318',
       'basket → product:50050',
+      'basket → prometheus:4318',
       'ingressController → basket:8081',
       'ingressController → product:8080',
-      'monitoring → basket:8081',
-      'monitoring → product:8080',
       'other → dns:53',
       'product → databases:5432',
       'product → dns:53',
       'product → monitoring:4318',
+      'product → prometheus:4318',
+      'prometheus → basket:9081',
+      'prometheus → product:9080',
     ])
     for (const port of [4318, 5432, 6379])
       for (const from of [product, basket])

@@ -3,7 +3,8 @@ import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
-import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { createHttpServers } from '@shop/platform/http/operations/http-servers.ts'
+import type { HttpConfig, HttpServerOptions } from '@shop/platform/http/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
@@ -50,7 +51,7 @@ const createHttp = (
   observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
-  createHttpServer({
+  createHttpServers({
     documentation,
     version,
     schemas: [BasketJson],
@@ -60,6 +61,10 @@ const createHttp = (
     ...observers,
     config,
   })
+
+type ListenConfig = Readonly<{
+  http: Readonly<{ host: string; port: number; operationsPort?: number | undefined }>
+}>
 
 /** Wires the service together: ports → use cases → HTTP and metrics. */
 export const createApp = async (
@@ -86,9 +91,9 @@ export const createApp = async (
     http,
     health,
     jobs: [...jobs, ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...(identity?.jobs ?? [])],
-    listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
+    listen: async ({ http: { host, port, operationsPort } }: ListenConfig) => {
       await listenOn(host, (address) => server.listen(port, address))
-      logger.info({ version, http_port: port }, 'started')
+      logger.info({ version, http_port: port, operations_port: operationsPort }, 'started')
     },
     beginDrain: (order: Order) => {
       server.beginDrain()
@@ -98,6 +103,7 @@ export const createApp = async (
     [Symbol.asyncDispose]: async () => {
       health.stop()
       await http.close()
+      await server.closeOperations()
     },
   }
 }

@@ -22,6 +22,7 @@ const tokenFile = join(root, '.node-version')
  */
 const combinableVariables = {
   PORT: '8099',
+  OPERATIONS_PORT: '9099',
   ENVIRONMENT: 'staging',
   AUTH: 'jwt',
   AUTH_ISSUER: 'https://issuer.example',
@@ -76,6 +77,7 @@ describe("the basket service's configuration", () => {
       http: {
         host: 'localhost',
         port: 8081,
+        operationsPort: undefined,
         localNamesOnly: true,
         docs: true,
         relatedDocs: 'http://localhost:8080/docs',
@@ -170,6 +172,7 @@ describe("the basket service's configuration", () => {
       http: {
         host: '::1',
         port: 8099,
+        operationsPort: 9_099,
         localNamesOnly: false,
         docs: false,
         relatedDocs: 'https://products.example/docs',

@@ -7,7 +7,8 @@ import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-refle
 import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/server.ts'
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
-import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { createHttpServers } from '@shop/platform/http/operations/http-servers.ts'
+import type { HttpConfig, HttpServerOptions } from '@shop/platform/http/server.ts'
 import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
@@ -55,7 +56,7 @@ const createHttp = (
   observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
-  createHttpServer({
+  createHttpServers({
     documentation,
     version,
     schemas: [ProductJson],
@@ -83,7 +84,7 @@ const createGrpc = (
 }
 
 type ListenConfig = Readonly<{
-  http: Readonly<{ host: string; port: number }>
+  http: Readonly<{ host: string; port: number; operationsPort?: number | undefined }>
   grpc: Readonly<{ port: number }>
 }>
 type Servers = Readonly<
@@ -91,12 +92,13 @@ type Servers = Readonly<
 >
 
 const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Logger): Promise<void> => {
-  const { host, port } = config.http
+  const { host, port, operationsPort } = config.http
   await listenOn(host, async (address) => {
     await http.listen(port, address)
     await grpc.listen(config.grpc.port, address)
   })
-  logger.info({ version, http_port: port, grpc_port: config.grpc.port }, 'started')
+  const ports = { http_port: port, grpc_port: config.grpc.port, operations_port: operationsPort }
+  logger.info({ version, ...ports }, 'started')
 }
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
@@ -140,6 +142,7 @@ export const createApp = async (
       health.stop()
       await healthService.refresh()
       await Promise.all([http.close(), grpc.close()])
+      await server.closeOperations()
     },
   }
 }

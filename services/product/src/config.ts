@@ -84,6 +84,7 @@ const problems = (variables: Variables, environment: Environment): readonly (str
     storageKindOf(variables) === 'embedded' &&
     'WORKERS must be 1 with embedded storage: only one process can open its folder',
   variables.PORT === variables.GRPC_PORT && 'PORT and GRPC_PORT must differ',
+  variables.OPERATIONS_PORT === variables.GRPC_PORT && 'OPERATIONS_PORT and GRPC_PORT must differ',
   variables.DATABASE_URL === undefined &&
     mustHavePassword(variables, environment, 'DB_PASSWORD', 'DATABASE_URL'),
   mustBeFile('DB_SSLROOTCERT', variables.DB_SSLROOTCERT),

@@ -10,6 +10,7 @@ import { postgresConfigOf } from './support/config.ts'
 /** Every variable of a PostgreSQL deployment, set to a non-default value if there is one. */
 const allVariables = {
   PORT: '9090',
+  OPERATIONS_PORT: '9092',
   GRPC_PORT: '9091',
   ENVIRONMENT: 'staging',
   AUTH: 'jwt',
@@ -75,6 +76,7 @@ describe("the product service's configuration", () => {
       http: {
         host: 'localhost',
         port: 8080,
+        operationsPort: undefined,
         localNamesOnly: true,
         docs: true,
         relatedDocs: 'http://localhost:8081/docs',
@@ -109,6 +111,7 @@ describe("the product service's configuration", () => {
       http: {
         host: 'localhost',
         port: 9_090,
+        operationsPort: 9_092,
         localNamesOnly: false,
         docs: false,
         relatedDocs: 'https://baskets.example/docs',
@@ -380,6 +383,12 @@ describe("the product service's configuration", () => {
 
   it('requires different ports for HTTP and gRPC', () => {
     assert.throws(() => readConfig({ PORT: '9090', GRPC_PORT: '9090' }), /PORT and GRPC_PORT must differ/)
+  })
+
+  it('requires different ports for operations and the rest', () => {
+    assert.throws(() => readConfig({ OPERATIONS_PORT: '50050' }), /OPERATIONS_PORT and GRPC_PORT must differ/)
+    assert.throws(() => readConfig({ OPERATIONS_PORT: '8080' }), /OPERATIONS_PORT and PORT must differ/)
+    assert.equal(readConfig({ OPERATIONS_PORT: '9080' }).http.operationsPort, 9_080)
   })
 
   it('requires a database in the URLs, and ignores DB_NAME and the name of the user', () => {

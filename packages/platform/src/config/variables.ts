@@ -26,6 +26,9 @@ export class ConfigError extends OperatorError {
 export const port = (defaultPort: number) =>
   Type.Integer({ minimum: 1, maximum: 65_535, default: defaultPort })
 
+/** Schema of a port that is not used unless the variable is set. */
+export const optionalPort = Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 }))
+
 /** Schema of an on/off variable; `isOn` converts its value to a boolean. */
 export const toggle = (defaultState: 'on' | 'off') => Type.Enum(['on', 'off'], { default: defaultState })
 

@@ -27,7 +27,7 @@ import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
 import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
 import type { Documentation } from './openapi.ts'
-import { operationRoutes } from './operations/operation-routes.ts'
+import { livenessRoute, operationRoutes } from './operations/operation-routes.ts'
 import type { IsSecretSegment } from './paths/secret-segments.ts'
 import { collectRoutes } from './paths/unmatched-path.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
@@ -56,6 +56,8 @@ export type HttpConfig = Readonly<{
   hstsMaxAgeSeconds: number
   /** Refuse requests whose `Host` is not a local name, against DNS rebinding. */
   localNamesOnly: boolean
+  /** The port of `/metrics`, `/health` and `/health/ready`, which this server then does not have. See `createHttpServers`. */
+  operationsPort?: number | undefined
 }>
 
 export type HttpServerOptions = Readonly<{
@@ -141,7 +143,7 @@ export const createHttpServer = async (options: HttpServerOptions) => {
 
   if (config.docs) serveDocumentation(app, options, config.relatedDocs)
   serveResourceMetadata(app, options, { hasDocs: config.docs, isTrusted })
-  await app.register(operationRoutes(options))
+  await app.register(config.operationsPort === undefined ? operationRoutes(options) : livenessRoute)
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
   return { app, ...createListeners(app, acceptFailed), ...drain, isOverloaded }

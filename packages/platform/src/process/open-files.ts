@@ -25,20 +25,23 @@ const openFilesLimit = (): number | undefined => {
 }
 
 /** How many connections fit into the limit of open files. Of a very low limit, the clients get the half. */
-const possibleConnections = (openFiles: number): number =>
-  Math.max(1, openFiles - Math.min(ownFiles + connectionReserve.total, Math.floor(openFiles / 2)))
+const possibleConnections = (openFiles: number, operationsFiles: number): number => {
+  const otherFiles = ownFiles + connectionReserve.total + operationsFiles
+  return Math.max(1, openFiles - Math.min(otherFiles, Math.floor(openFiles / 2)))
+}
 
 /**
  * Lowers `maxConnections` to what the limit of open files allows, and says so. Each connection is an open file, and
- * without free ones the stores cannot be reached.
+ * without free ones the stores cannot be reached. `operationsFiles` is how many files the operations port may take.
  */
 export const withinOpenFiles = (
   limits: LimitsConfig,
   logger: Pick<Logger, 'warn'>,
+  operationsFiles: number,
   openFiles = openFilesLimit(),
 ): LimitsConfig => {
   if (openFiles === undefined) return limits
-  const possible = possibleConnections(openFiles)
+  const possible = possibleConnections(openFiles, operationsFiles)
   if (limits.maxConnections <= possible) return limits
   logger.warn(
     { open_files: openFiles, wanted_connections: limits.maxConnections, max_connections: possible },

@@ -1,6 +1,7 @@
 import { warnIfOpen } from '../auth/config.ts'
 import type { Environment } from '../config/variables.ts'
 import type { Dependency, Health } from '../health/health.ts'
+import { operationsFiles } from '../http/operations/operations-server.ts'
 import type { Job } from '../job.ts'
 import type { ShareUsage } from '../limits/rates/policy.ts'
 import { redirectConsole } from '../logging/console.ts'
@@ -81,7 +82,8 @@ export const runService = <Config extends ServiceConfig, Ports>(
     const logger = await createLogger({ service, ...host.logFields }, config.logging)
     redirectConsole(logger)
     if (!host.isWorker) warnOfConfig(logger, config)
-    const limits = withinOpenFiles(config.limits, host.isWorker ? silent : logger)
+    const ownFiles = config.http.operationsPort === undefined ? 0 : operationsFiles
+    const limits = withinOpenFiles(config.limits, host.isWorker ? silent : logger, ownFiles)
     using _ = host.isWorker ? undefined : lockData?.(config)
     if (await host.supervise(service, config, logger)) return
     host.handleHangup(logger)

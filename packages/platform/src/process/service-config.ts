@@ -73,6 +73,7 @@ const httpOf = (
   return {
     host,
     port: variables.PORT,
+    operationsPort: variables.OPERATIONS_PORT,
     // Elsewhere, a proxy on the same machine passes on the public name.
     localNamesOnly: isDevelopment && isLocalHost(host),
     docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),

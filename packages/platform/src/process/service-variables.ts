@@ -8,6 +8,7 @@ import {
   mustBeFileName,
   mustBeFolder,
   mustBeUrl,
+  optionalPort,
   optionalToggle,
   secret,
   toggle,
@@ -28,6 +29,7 @@ const rateLimit = Type.Optional(
 /** Variables that every service reads. */
 export const serviceVariables = {
   HOST: Type.Optional(Type.String()),
+  OPERATIONS_PORT: optionalPort,
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
   DATA_DIR: Type.String({ default: './.data' }),
   ...authVariables,
@@ -138,7 +140,10 @@ const isHost = (host: string): boolean =>
 export type ServiceVariables = Static<TObject<typeof serviceVariables>>
 
 /** The rules of these variables that their schema cannot express. */
-export const serviceProblems = (variables: ServiceVariables): readonly (string | false)[] => [
+export const serviceProblems = (
+  variables: ServiceVariables & Readonly<{ PORT: number }>,
+): readonly (string | false)[] => [
+  variables.OPERATIONS_PORT === variables.PORT && 'OPERATIONS_PORT and PORT must differ',
   variables.HOST !== undefined &&
     !isHost(variables.HOST) &&
     'HOST must be an IP address such as :: or 127.0.0.1, or a host name',

@@ -4,9 +4,14 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { defaultLimits } from '../../src/limits/limits.ts'
 import { withinOpenFiles } from '../../src/process/open-files.ts'
 
-const maxConnections = (wanted: number, openFiles: number | undefined) => {
+const maxConnections = (wanted: number, openFiles: number, operationsFiles = 0) => {
   const { logger, lines } = recordingLogger()
-  const limits = withinOpenFiles({ ...defaultLimits, maxConnections: wanted }, logger, openFiles)
+  const limits = withinOpenFiles(
+    { ...defaultLimits, maxConnections: wanted },
+    logger,
+    operationsFiles,
+    openFiles,
+  )
   return { max: limits.maxConnections, lines }
 }
 
@@ -33,6 +38,12 @@ describe('the number of connections', () => {
     }
   })
 
+  it('leaves files for the operations port', () => {
+    assert.equal(maxConnections(10_000, 1_024, 200).max, 524)
+    assert.equal(maxConnections(10_000, 500, 200).max, 250)
+    assert.deepEqual(maxConnections(10_000, 10_500, 200), { max: 10_000, lines: [] })
+  })
+
   it('is the wanted one if the limit allows it, or is not known', () => {
     for (const [wanted, openFiles] of [
       [10_000, 10_300],
@@ -41,6 +52,6 @@ describe('the number of connections', () => {
     ] as const)
       assert.deepEqual(maxConnections(wanted, openFiles), { max: wanted, lines: [] })
     const limits = { ...defaultLimits }
-    assert.equal(withinOpenFiles(limits, recordingLogger().logger, Infinity), limits)
+    assert.equal(withinOpenFiles(limits, recordingLogger().logger, 0, Infinity), limits)
   })
 })

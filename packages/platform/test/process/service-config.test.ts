@@ -18,6 +18,7 @@ describe('the sections of a configuration', () => {
       http: {
         host: 'localhost',
         port: 8080,
+        operationsPort: undefined,
         localNamesOnly: true,
         docs: true,
         relatedDocs: 'http://localhost:9090/docs',
@@ -90,6 +91,7 @@ describe('the sections of a configuration', () => {
       AUTH: 'off',
       HOST: '127.0.0.1',
       PORT: '9090',
+      OPERATIONS_PORT: '9091',
       DOCS: 'off',
       RELATED_DOCS_URL: 'https://shop.example/docs',
       COMPRESSION: 'off',
@@ -107,6 +109,7 @@ describe('the sections of a configuration', () => {
     assert.deepEqual(http, {
       host: '127.0.0.1',
       port: 9090,
+      operationsPort: 9091,
       localNamesOnly: false,
       docs: false,
       relatedDocs: 'https://shop.example/docs',
@@ -189,13 +192,27 @@ describe('the configuration', () => {
 
   const problems = (environment: Environment) => {
     try {
-      readVariables(Type.Object(serviceVariables), environment, serviceProblems)
+      readVariables(schema, environment, serviceProblems)
       return []
     } catch (error) {
       assert.ok(error instanceof ConfigError)
       return error.message.split('\n').slice(1)
     }
   }
+
+  it('takes an OPERATIONS_PORT that is a port, and not that of the service', () => {
+    for (const [OPERATIONS_PORT, expected] of [
+      ['9080', 9080],
+      ['', undefined],
+    ] as const)
+      assert.equal(sectionsOf({ OPERATIONS_PORT }).http.operationsPort, expected)
+    assert.deepEqual(problems({ OPERATIONS_PORT: '8080' }), ['  - OPERATIONS_PORT and PORT must differ'])
+    assert.deepEqual(problems({ PORT: '9080', OPERATIONS_PORT: '9080' }), [
+      '  - OPERATIONS_PORT and PORT must differ',
+    ])
+    for (const wrong of ['0', '65536', '80.5', 'on', '-1'])
+      assert.match(problems({ OPERATIONS_PORT: wrong }).join(), /^ {2}- OPERATIONS_PORT must be /, wrong)
+  })
 
   it('refuses a LOG_FILE that leaves LOG_DIR', () => {
     assert.match(problems({ LOG_FILE: '../shop.log' })[0] ?? '', /^ {2}- LOG_FILE must be the name of a file/)

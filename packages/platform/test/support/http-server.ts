@@ -3,7 +3,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import type { FastifyInstance } from 'fastify'
 import { createHealth, type Dependency } from '../../src/health/health.ts'
-import { createHttpServer, type HttpConfig, type HttpServerOptions } from '../../src/http/server.ts'
+import { createHttpServers } from '../../src/http/operations/http-servers.ts'
+import type { HttpConfig, HttpServerOptions } from '../../src/http/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
 import { listenOn } from '../../src/listen.ts'
 import type { Logger } from '../../src/logging/logger.ts'
@@ -22,7 +23,7 @@ type Options = Readonly<{
   isSecretSegment?: HttpServerOptions['isSecretSegment']
 }>
 
-/** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
+/** Creates the HTTP servers of the services with a recording logger. They do not listen. Disposing of the result closes them. */
 export const startServer = async ({
   routes,
   dependencies = [],
@@ -39,7 +40,7 @@ export const startServer = async ({
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
   const shared = createLimits({ ...defaultLimits, ...limits }, config.trustProxy ?? 'off', metrics)
-  const { app, listen, stopListening } = await createHttpServer({
+  const { app, listen, stopListening, beginDrain, closeOperations } = await createHttpServers({
     documentation: { title: 'Test service', ...documentation },
     version: '1.0.0',
     schemas: [],
@@ -60,6 +61,8 @@ export const startServer = async ({
     listen: async (port: number, host: string) =>
       (await listenOn(host, (address) => listen(port, address)))[0] ?? 0,
     stopListening,
+    beginDrain,
+    closeOperations,
     lines: recording.lines,
     limits: shared,
     metrics,
@@ -68,7 +71,10 @@ export const startServer = async ({
       const text = await metrics.registry.getSingleMetricAsString('http_server_active_requests')
       return Number(/^http_server_active_requests\S* (\d+)$/m.exec(text)?.[1])
     },
-    [Symbol.asyncDispose]: () => app.close(),
+    [Symbol.asyncDispose]: async () => {
+      await app.close()
+      await closeOperations()
+    },
   }
 }
 

@@ -46,8 +46,8 @@ const withTargets = (text: string, targets: Targets): string => {
     return replaceRequired(text, dnsSearches, `static_configs:\n      - targets: [${targets.join(', ')}]\n`)
   return (
     [
-      ['product', 8080],
-      ['basket', 8081],
+      ['product', 9080],
+      ['basket', 9081],
     ] as const
   ).reduce(
     (result, [name, port]) =>

@@ -32,6 +32,8 @@ const bareEnvironment = (): NodeJS.ProcessEnv => ({
 export type RunningService = AsyncDisposable &
   Readonly<{
     url: string
+    /** Where health and metrics are: with OPERATIONS_PORT not below `url`. */
+    operationsUrl: string
     process: ChildProcess
     output: () => string
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
@@ -71,10 +73,12 @@ export const startService = async (
     await exited
     return child.exitCode
   }
-  const url = `http://${environment['HOST'] ?? '127.0.0.1'}:${port}`
+  const host = environment['HOST'] ?? '127.0.0.1'
+  const url = `http://${host}:${port}`
+  const operationsUrl = `http://${host}:${environment['OPERATIONS_PORT'] || port}`
   const deadline = performance.now() + readyTimeoutMs
   const isReady = () =>
-    fetch(`${url}/health/ready`).then(
+    fetch(`${operationsUrl}/health/ready`).then(
       ({ ok }) => ok,
       () => false,
     )
@@ -87,6 +91,7 @@ export const startService = async (
   }
   return {
     url,
+    operationsUrl,
     process: child,
     output: () => output,
     stop,

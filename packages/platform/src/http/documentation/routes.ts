@@ -79,14 +79,24 @@ const registerPage = (
 const links =
   '</docs>; rel="service-doc"; type="text/html", </openapi.json>; rel="service-desc"; type="application/json"'
 
+type Documented = Readonly<{
+  documentation: Documentation
+  version: string
+  config?: Readonly<{ operationsPort?: number | undefined }> | undefined
+}>
+
 /** `/` leads people to the page, and tells programs the same in JSON. */
-const registerRoot = (app: FastifyInstance, title: string, version: string, related?: Service): void => {
+const registerRoot = (
+  app: FastifyInstance,
+  { documentation: { title }, version, config }: Documented,
+  related: Service | undefined,
+): void => {
   const index = {
     title,
     version,
     documentation: '/docs',
     openapi: '/openapi.json',
-    health: '/health',
+    health: config?.operationsPort === undefined ? '/health' : '/health/live',
     ...(related && { related: { title: related.title, documentation: related.url } }),
   }
   app.get('/', options, ({ headers }, reply) => {
@@ -102,15 +112,16 @@ const registerRoot = (app: FastifyInstance, title: string, version: string, rela
  */
 export const serveDocumentation = (
   app: FastifyInstance,
-  { documentation, version }: Readonly<{ documentation: Documentation; version: string }>,
+  documented: Documented,
   relatedUrl: string | undefined,
 ): void => {
-  const { title, relatedTitle } = documentation
+  const { documentation, version } = documented
+  const { relatedTitle } = documentation
   const related =
     relatedTitle === undefined || relatedUrl === undefined
       ? undefined
       : { title: relatedTitle, url: relatedUrl }
   registerDocument(app, describeApi(app, { ...documentation, version }))
   registerPage(app, documentation, related)
-  registerRoot(app, title, version, related)
+  registerRoot(app, documented, related)
 }

@@ -94,6 +94,19 @@ const sendScrape = (reply: FastifyReply, { contentType, body }: ScrapeBody) => {
   return reply.type(contentType).send(body)
 }
 
+const liveSchema = {
+  operationId: 'live',
+  summary: 'Whether the process is running',
+  description: 'For liveness probes: asks no dependency.',
+  tags,
+  response: { 200: Alive },
+}
+
+/** The liveness probe alone, for the public port of a service whose other routes for operators are on another port. */
+export const livenessRoute: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/health/live', { schema: liveSchema, config }, () => ({ status: 'alive' as const }))
+}
+
 /** The routes for operators: health report, readiness and liveness probes, and metrics. */
 export const operationRoutes =
   ({ health, metrics }: Readonly<{ health: Health; metrics: Metrics }>): FastifyPluginAsyncTypebox =>
@@ -110,14 +123,7 @@ export const operationRoutes =
       )
     }
 
-    const liveSchema = {
-      operationId: 'live',
-      summary: 'Whether the process is running',
-      description: 'For liveness probes: asks no dependency.',
-      tags,
-      response: { 200: Alive },
-    }
-    app.get('/health/live', { schema: liveSchema, config }, () => ({ status: 'alive' as const }))
+    await livenessRoute(app, {})
 
     const metricsSchema = {
       operationId: 'metrics',
