@@ -1,3 +1,5 @@
+import type { AuditConfig } from '@shop/platform/audit/config.ts'
+import { openAudit } from '@shop/platform/audit/open-audit.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
@@ -14,12 +16,14 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
+import { auditTargets } from './application/audit-targets.ts'
 import { policyOf } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { containsGuestId } from './domain/user-id.ts'
+import { auditedBaskets } from './infrastructure/audited-baskets.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
 import { limitNewBaskets } from './infrastructure/limited-new-baskets.ts'
 import { documentation } from './interfaces/http/basket-documentation.ts'
@@ -41,6 +45,8 @@ type AppConfig = Readonly<{
   auth?: AuthConfig
   /** Replaces what `auth` describes. */
   identity?: Identity
+  /** Where to write what callers do. Without it, nowhere. */
+  audit?: AuditConfig | undefined
   /** Extra steps around every use case, outside the standard ones. */
   steps?: readonly Step[]
 }>
@@ -71,9 +77,15 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
+  const audit = config.audit && openAudit(config.audit, { logger, metrics, service, targets: auditTargets })
+  const baskets = limitNewBaskets(auditedBaskets(ports.baskets), config.newBasketsPerHour ?? 0, metrics)
   const policy = policyOf({ guests: config.guests ?? true })
-  const use = withStandardSteps(useCases({ ...ports, baskets }), { metrics, policy, outer: config.steps })
+  const use = withStandardSteps(useCases({ ...ports, baskets }), {
+    metrics,
+    policy,
+    audit,
+    outer: config.steps,
+  })
   ports.events.subscribe(basketEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
@@ -98,6 +110,7 @@ export const createApp = async (
     [Symbol.asyncDispose]: async () => {
       health.stop()
       await http.close()
+      audit?.[Symbol.dispose]()
     },
   }
 }

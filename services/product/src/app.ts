@@ -1,5 +1,7 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
+import type { AuditConfig } from '@shop/platform/audit/config.ts'
+import { openAudit } from '@shop/platform/audit/open-audit.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
@@ -18,11 +20,13 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
+import { auditTargets } from './application/audit-targets.ts'
 import { policy } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
+import { auditedProducts } from './infrastructure/audited-products.ts'
 import { productEventLog } from './infrastructure/product-event-log.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
 import { documentation } from './interfaces/http/product-documentation.ts'
@@ -43,6 +47,8 @@ type AppConfig = Readonly<{
   auth?: AuthConfig
   /** Replaces what `auth` describes. */
   identity?: Identity
+  /** Where to write what callers do. Without it, nowhere. */
+  audit?: AuditConfig | undefined
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
 }>
@@ -113,7 +119,14 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const use = withStandardSteps(useCases(ports), { metrics, policy, outer: config.steps })
+  const audit = config.audit && openAudit(config.audit, { logger, metrics, service, targets: auditTargets })
+  const products = auditedProducts(ports.products)
+  const use = withStandardSteps(useCases({ ...ports, products }), {
+    metrics,
+    policy,
+    audit,
+    outer: config.steps,
+  })
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
@@ -140,6 +153,7 @@ export const createApp = async (
       health.stop()
       await healthService.refresh()
       await Promise.all([http.close(), grpc.close()])
+      audit?.[Symbol.dispose]()
     },
   }
 }

@@ -1,0 +1,91 @@
+import type { Target, TargetOf } from '@shop/kernel/audit.ts'
+import type { Context } from '@shop/kernel/context.ts'
+import { expectedFailure } from '../failure.ts'
+import { batchedOutput } from '../logging/batched-output.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Audit } from './audit.ts'
+import { type AuditConfig, readAuditKey } from './config.ts'
+import { type Destination, openConsole, openFile, type Trouble } from './destinations.ts'
+import { createLines, type Entry } from './lines.ts'
+import { auditMetrics } from './metrics.ts'
+import { createPseudonyms } from './pseudonyms.ts'
+import { refusalSamples } from './refusal-samples.ts'
+import { createTrouble } from './trouble.ts'
+
+type Options = Readonly<{
+  logger: Logger
+  metrics: Pick<Metrics, 'registry'>
+  service: string
+  /** The thing of each use case (see `Targets`). */
+  targets: Readonly<Record<string, TargetOf<never, never>>>
+}>
+
+/** Like the log: a file that cannot be opened must not stop the service, and the console takes its lines. */
+const openDestination = ({ file }: AuditConfig, trouble: Trouble, logger: Logger): Destination => {
+  if (file === undefined) return openConsole(trouble)
+  try {
+    return openFile(file.folder, file.name, trouble)
+  } catch (error) {
+    logger.error(
+      expectedFailure(error),
+      'the audit file cannot be opened; audit lines go to the console instead',
+    )
+    return openConsole(trouble)
+  }
+}
+
+/** The text that tells callers apart. Callers without credentials are one. */
+const callerOf = ({ principal }: Context): string => {
+  if (principal.kind === 'user') return `user ${principal.subject}`
+  return principal.kind === 'machine' ? `machine ${principal.name}` : principal.kind
+}
+
+/** Whether the line says that nothing has happened, and anybody can cause as many of them as he likes. */
+const isSampled = ({ outcome, context }: Entry): boolean =>
+  outcome === 'refused' ||
+  (context.principal.kind === 'anonymous' && (outcome === 'failed' || outcome === 'unchanged'))
+
+/** Opens the audit log. Disposing of it writes what is left. So does the end of the process, unless it is killed. */
+export const openAudit = (config: AuditConfig, { logger, metrics, service, targets }: Options): Audit => {
+  const key = config.keyFile === undefined ? undefined : readAuditKey(config.keyFile)
+  const pseudonym = key === undefined ? () => undefined : createPseudonyms(key)
+  const lines = createLines(service, pseudonym)
+  const countLost = auditMetrics(metrics, () => destination.waiting())
+  const onLoss = (count: number): void => destination.write(lines.ofLost(count))
+  const trouble = createTrouble({ logger, count: countLost, onLoss })
+  const destination = openDestination(config, trouble, logger)
+  const output = batchedOutput(destination)
+  const samples = refusalSamples({
+    report: ({ useCase, outcome, count }) => output.write(lines.ofLeftOut(useCase, outcome, count)),
+  })
+  const unfinished = new Set<() => void>()
+
+  const write = (entry: Entry): void => {
+    if (isSampled(entry) && !samples.admits(callerOf(entry.context), entry.useCase, entry.outcome)) return
+    output.write(lines.ofEntry(entry))
+  }
+
+  const close = (): void => {
+    process.off('exit', close)
+    for (const report of unfinished) report()
+    unfinished.clear()
+    samples.close()
+    output.flush()
+    destination.close()
+    trouble.close()
+  }
+  process.on('exit', close)
+
+  return {
+    targetOf: (useCase, input, output) => {
+      const target: TargetOf<never, never> | undefined = targets[useCase]
+      // `Targets` has checked that the entry takes the input and output of this use case.
+      return target?.(input as never, output as never) satisfies Target | undefined
+    },
+    has: (useCase) => useCase in targets,
+    write,
+    unfinished,
+    [Symbol.dispose]: close,
+  }
+}
