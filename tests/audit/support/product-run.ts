@@ -37,18 +37,15 @@ const overHttp = ({ product }: Services) => {
 
 /** The same over gRPC. */
 const overGrpc = (client: ProductServiceClient): ReturnType<typeof overHttp> => {
-  const call = async (
-    name: 'createProduct' | 'updateProduct' | 'deleteProduct' | 'getProduct',
-    ask: Ask,
-    more: object,
-  ) => {
+  const call = async (name: string, ask: Ask, more: object) => {
     const metadata = new Metadata()
     metadata.set('x-request-id', ask.requestId)
     if (ask.caller !== undefined) metadata.set('authorization', `Bearer ${ask.caller}`)
-    const { promise, resolve } = Promise.withResolvers<{ product?: { id: number } }>()
+    const { promise, resolve } = Promise.withResolvers<{ product?: { id: number } | undefined }>()
     const method: ProductServiceClient['getProduct'] = Reflect.get(client, name)
-    const request = { id: ask.id, version: ask.version ?? 0, ...more }
-    method.call(client, request, metadata, (_error, response) => resolve({ ...response }))
+    const request = { id: ask.id, version: ask.version ?? 0, ...more } as Parameters<typeof method>[0]
+    const options = { deadline: Date.now() + 20_000 }
+    method.call(client, request, metadata, options, (_error, response) => resolve({ ...response }))
     return (await promise).product ?? {}
   }
   return {

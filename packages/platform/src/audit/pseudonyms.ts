@@ -5,18 +5,18 @@ const maxRemembered = 1_000
 /** Longer texts are not remembered. */
 const maxLength = 128
 
-/** 128 bits. */
-const digits = 22
+/** 132 bits. */
+const length = 22
 
 /**
- * Returns a function that stands a pseudonym for a text: its HMAC-SHA-256 by the key, of which the first 128 bits, as base64url.
+ * Returns a function that stands a pseudonym for a text: its HMAC-SHA-256 by the key, of which the first 22 characters in base64url.
  * Without the key, nobody can find the text by trying, and nobody can say what the pseudonym of a text is.
  */
 export const createPseudonyms = (key: string): ((text: string) => string) => {
   const secret = createSecretKey(key, 'utf8')
   const remembered = new Map<string, string>()
   const compute = (text: string): string =>
-    createHmac('sha256', secret).update(text).digest('base64url').slice(0, digits)
+    createHmac('sha256', secret).update(text).digest('base64url').slice(0, length)
   return (text) => {
     const known = remembered.get(text)
     if (known !== undefined) return known
