@@ -23,7 +23,7 @@ type Change = (kustomization: string) => string
 const render = async (change: Change = String, changeSecret: Change = String) => {
   await using copy = await mkdtempDisposable(join(tmpdir(), 'kustomize-'))
   await cp(join(root, folder), copy.path, { recursive: true })
-  for (const name of ['migration.env', 'product.env', 'basket.env', 'api-keys']) {
+  for (const name of ['migration.env', 'product.env', 'basket.env', 'audit.env', 'api-keys']) {
     const file = join(copy.path, `secrets/${name}`)
     await writeFile(file, changeSecret(await readFile(`${file}.example`, 'utf8')))
   }
@@ -43,7 +43,7 @@ describe('what kubectl apply -k applies', { skip: withoutKubectl }, () => {
   it('has in each reference to a secret the name of one, which changes with its content', async () => {
     const rendered = await render()
     const secrets = (all: typeof rendered) => [...all.keys()].filter((key) => key.startsWith('Secret '))
-    assert.equal(secrets(rendered).length, 4)
+    assert.equal(secrets(rendered).length, 5)
     const references = [...rendered.values()].flatMap((resource) =>
       [
         ...JSON.stringify(resource).matchAll(

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,9 +43,7 @@ export type Line = Readonly<Record<string, unknown>>
 /** Opens a folder for an audit log. */
 export const openAuditFolder = async () => {
   const folder = await mkdtempDisposable(join(tmpdir(), 'audit-'))
-  const keyFile = join(folder.path, 'key')
-  writeFileSync(keyFile, `${key}\n`)
-  const configOf = (name: string): AuditConfig => ({ keyFile, file: { folder: folder.path, name } })
+  const configOf = (name: string): AuditConfig => ({ key, file: { folder: folder.path, name } })
   return {
     path: folder.path,
     configOf,

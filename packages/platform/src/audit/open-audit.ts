@@ -5,7 +5,7 @@ import { batchedOutput } from '../logging/batched-output.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Audit } from './audit.ts'
-import { type AuditConfig, readAuditKey } from './config.ts'
+import type { AuditConfig } from './config.ts'
 import { type Destination, openConsole, openFile, type Trouble } from './destinations.ts'
 import { createLines, type Entry } from './lines.ts'
 import { auditMetrics } from './metrics.ts'
@@ -48,8 +48,7 @@ const isSampled = ({ outcome, context }: Entry): boolean =>
 
 /** Opens the audit log. Disposing of it writes what is left. So does the end of the process, unless it is killed. */
 export const openAudit = (config: AuditConfig, { logger, metrics, service, targets }: Options): Audit => {
-  const key = config.keyFile === undefined ? undefined : readAuditKey(config.keyFile)
-  const pseudonym = key === undefined ? () => undefined : createPseudonyms(key)
+  const pseudonym = config.key === undefined ? () => undefined : createPseudonyms(config.key)
   const lines = createLines(service, pseudonym)
   const countLost = auditMetrics(metrics, () => destination.waiting())
   const onLoss = (count: number): void => destination.write(lines.ofLost(count))

@@ -21,7 +21,7 @@ const logger = await createLogger(
 )
 const metrics = createMetrics('shop', '1')
 const file = place === 'console' ? undefined : { folder: place, name: 'shop.audit.log' }
-const audit = openAudit({ keyFile: undefined, file }, { logger, metrics, service: 'shop', targets })
+const audit = openAudit({ key: undefined, file }, { logger, metrics, service: 'shop', targets })
 const use = serviceWith(audit)
 logger.info('not to be seen')
 for (let id = 1; id <= Number(count); id++) {
