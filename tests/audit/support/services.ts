@@ -8,7 +8,7 @@ import { unauthenticated } from '@shop/kernel/policy.ts'
 import { anonymous, type Principal } from '@shop/kernel/principal.ts'
 import type { AuditConfig } from '@shop/platform/audit/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
-import { recordingLogger } from '@shop/testing/observability/logger.ts'
+import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { createApp as createBasketApp } from '../../../services/basket/src/app.ts'
 import { openPorts } from '../../../services/basket/test/support/ports.ts'
 import { openApp as openProductApp } from '../../../services/product/test/support/store.ts'
@@ -64,25 +64,29 @@ export const openAuditFolder = async () => {
 /** Both services take the request ids of these tests. */
 const trusting = { trustProxy: 'loopback' }
 
-/** Opens both services, which ask who calls, and have an audit log. Of each product there are two pieces for baskets. */
-export const openServices = async () => {
+type Folder = Awaited<ReturnType<typeof openAuditFolder>>
+
+/** Opens the basket service, which asks who calls, and has an audit log. Of each product there are two pieces. */
+export const openBaskets = async (folder: Folder) => {
   const stack = new AsyncDisposableStack()
-  const folder = stack.use(await openAuditFolder())
-  const { logger, lines: logged } = recordingLogger()
-  const options = { identity, http: trusting }
-  const product = stack.use(
-    await openProductApp({ ...options, grpc: trusting, audit: folder.configOf('products') }, { logger }),
-  )
   const { ports } = stack.use(
     await openPorts(async (id) => ({ id, name: 'Lamp', price: 1n, stock: 2, category: '' })),
   )
+  const options = { identity, http: trusting, audit: folder.configOf('baskets') }
   const basket = stack.use(
-    await createBasketApp({ ports, dependencies: [] }, logger, undefined, {
-      ...options,
-      audit: folder.configOf('baskets'),
-    }),
+    await createBasketApp({ ports, dependencies: [] }, silentLogger, undefined, options),
   )
-  return { product, basket, folder, logged, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { http: basket.http, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+/** Opens both services. */
+export const openServices = async () => {
+  const stack = new AsyncDisposableStack()
+  const folder = stack.use(await openAuditFolder())
+  const audit = folder.configOf('products')
+  const product = stack.use(await openProductApp({ identity, http: trusting, grpc: trusting, audit }))
+  const basket = stack.use(await openBaskets(folder))
+  return { product, basket, folder, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 export type Services = Awaited<ReturnType<typeof openServices>>

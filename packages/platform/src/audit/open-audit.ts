@@ -59,17 +59,22 @@ export const openAudit = (config: AuditConfig, { logger, metrics, service, targe
     report: ({ useCase, outcome, count }) => output.write(lines.ofLeftOut(useCase, outcome, count)),
   })
   const unfinished = new Set<() => void>()
+  let isClosed = false
 
   const write = (entry: Entry): void => {
+    // The number of the file may be that of another one now. Commands that end now were reported as unfinished.
+    if (isClosed) return
     if (isSampled(entry) && !samples.admits(callerOf(entry.context), entry.useCase, entry.outcome)) return
     output.write(lines.ofEntry(entry))
   }
 
   const close = (): void => {
+    if (isClosed) return
     process.off('exit', close)
     for (const report of unfinished) report()
     unfinished.clear()
     samples.close()
+    isClosed = true
     output.flush()
     destination.close()
     trouble.close()

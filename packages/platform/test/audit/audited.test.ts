@@ -42,10 +42,11 @@ test('a write that may have taken effect is unknown', async () => {
 
 test('a command that has not ended when the process does is unknown, and has one line', async () => {
   const { audit, entries } = recordingAudit()
-  void serviceWith(audit).change({ id: 1, hangs: true }, contextOf(machine))
+  const lost = new AppError('unavailable', 'lost')
+  const running = serviceWith(audit).change({ id: 1, fails: lost }, contextOf(machine))
   assert.deepEqual(entries, [])
   for (const report of audit.unfinished) report()
-  for (const report of audit.unfinished) report()
+  await assert.rejects(running, lost)
   assert.deepEqual(entries, [{ outcome: 'unknown', code: undefined, before: 1, after: undefined }])
 })
 
