@@ -1,6 +1,6 @@
 /** The thing that a use case is about, for the audit log. */
 export type Target = Readonly<{
-  /** Such as `product`. */
+  /** What kind of thing it is. */
   type: string
   /** Not personal: the audit log has it as it is. */
   id?: number | string | undefined

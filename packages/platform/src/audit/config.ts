@@ -47,5 +47,5 @@ export const auditConfigOf = (
 /** Warns if the lines will not say which user. */
 export const warnIfUnkeyed = (logger: Pick<Logger, 'warn'>, config: AuditConfig | undefined): void => {
   if (config !== undefined && config.key === undefined)
-    logger.warn('AUDIT_KEY is not set: audit lines do not say which user has written, nor whose basket')
+    logger.warn('AUDIT_KEY is not set: audit lines do not say which users they are about')
 }

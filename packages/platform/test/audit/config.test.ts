@@ -43,7 +43,5 @@ test('without AUTH there is no audit log, and nothing to warn of', () => {
   warnIfUnkeyed(logger, { key, file: undefined })
   assert.deepEqual(warnings, [])
   warnIfUnkeyed(logger, { key: undefined, file: undefined })
-  assert.deepEqual(warnings, [
-    'AUDIT_KEY is not set: audit lines do not say which user has written, nor whose basket',
-  ])
+  assert.deepEqual(warnings, ['AUDIT_KEY is not set: audit lines do not say which users they are about'])
 })

@@ -2,8 +2,8 @@ import { AppError, kindOf } from '@shop/kernel/errors.ts'
 import { recordCreation, recordUpdate } from '@shop/platform/audit/write-record.ts'
 import { CircuitOpen } from '@shop/platform/resilience/breaker.ts'
 import { isAnswered } from '@shop/postgres/errors.ts'
-import type { Product, Removal, Revision } from '../domain/product.ts'
-import type { ProductRepository } from '../domain/product-repository.ts'
+import type { Product, Removal, Revision } from '../../domain/product.ts'
+import type { ProductRepository } from '../../domain/product-repository.ts'
 
 /**
  * Whether the write may be stored although it failed: no answer of the database has arrived. An error without a cause is one of
