@@ -12,6 +12,9 @@ const withoutCommon = ({ level, time, service, ...line }: Line): Line => {
   return line
 }
 
+const kindsOf = (lines: readonly Line[]) =>
+  new Set(lines.map(({ use_case, outcome, code }) => [use_case, outcome, code].join(' ')))
+
 describe('the audit lines of a run are exactly its writes and refusals', () => {
   let services: Services
 
@@ -24,7 +27,7 @@ describe('the audit lines of a run are exactly its writes and refusals', () => {
     const expected = await runProducts(services, 7, 300)
     const lines = await services.folder.lines('products')
     assert.deepEqual(lines.map(withoutCommon), expected)
-    const kinds = new Set(expected.map(({ use_case, outcome, code }) => `${use_case} ${outcome} ${code}`))
+    const kinds = kindsOf(expected)
     // The run has had everything.
     assert.equal(kinds.size, 13, [...kinds].join('\n'))
   })
@@ -33,7 +36,7 @@ describe('the audit lines of a run are exactly its writes and refusals', () => {
     const expected = await runBaskets(services, 11, 400)
     const lines = await services.folder.lines('baskets')
     assert.deepEqual(lines.map(withoutCommon), expected)
-    const kinds = new Set(expected.map(({ use_case, outcome, code }) => `${use_case} ${outcome} ${code}`))
+    const kinds = kindsOf(expected)
     assert.equal(kinds.size, 22, [...kinds].join('\n'))
   })
 

@@ -63,7 +63,8 @@ describe('the audit log of a process', () => {
       for (const user of users) assert.equal(await shop.create(user), 201)
       assert.equal(await shop.service.stop(), 0)
       const owners = ownersOf(shop.linesIn(shop.service.output()))
-      assert.deepEqual(owners.toSorted(), users.map(pseudonymOf).toSorted())
+      assert.equal(owners.length, users.length)
+      assert.deepEqual(new Set(owners), new Set(users.map(pseudonymOf)))
     })
 
   it('does not say which user without a key, and the log warns of that once', async () => {

@@ -1,7 +1,6 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
 import type { AuditConfig } from '@shop/platform/audit/config.ts'
-import { openAudit } from '@shop/platform/audit/open-audit.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
@@ -18,21 +17,18 @@ import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
-import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
-import { auditTargets } from './application/audit-targets.ts'
-import { policy } from './application/policy.ts'
-import { type UseCases, useCases } from './application/use-cases.ts'
+import type { UseCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { productEventLog } from './infrastructure/product-event-log.ts'
-import { auditedProducts } from './infrastructure/writing/audited-products.ts'
 import { productService } from './interfaces/grpc/product-service.ts'
 import { documentation } from './interfaces/http/product-documentation.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
 import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
+import { wireUseCases } from './wire-use-cases.ts'
 
 export const { version } = manifest
 
@@ -119,14 +115,7 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const audit = config.audit && openAudit(config.audit, { logger, metrics, service, targets: auditTargets })
-  const products = auditedProducts(ports.products)
-  const use = withStandardSteps(useCases({ ...ports, products }), {
-    metrics,
-    policy,
-    audit,
-    outer: config.steps,
-  })
+  const { use, audit } = wireUseCases(ports, config, { logger, metrics })
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)

@@ -1,6 +1,6 @@
 import { type Static, type TObject, Type } from 'typebox'
 import type { AuthConfig } from '../auth/config.ts'
-import { secret } from '../config/variables.ts'
+import { type Environment, readVariables, secret } from '../config/variables.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { LogOutput } from '../logging/output.ts'
 
@@ -27,6 +27,12 @@ export const auditProblems = ({ AUTH, AUDIT_KEY: key }: AuditVariables): readonl
         AUTH === undefined && 'AUDIT_KEY must not be set unless AUTH is keys or jwt',
         Buffer.byteLength(key) < minKeyBytes && `AUDIT_KEY must have at least ${minKeyBytes} bytes`,
       ]
+
+/** Reads the key as the services do; undefined if there is none. Throws `ConfigError`. */
+export const readAuditKey = (environment: Environment): string | undefined =>
+  readVariables(Type.Object(auditVariables), environment, (values) =>
+    auditProblems({ ...values, AUTH: 'jwt' }),
+  ).AUDIT_KEY
 
 /** The name of the file of audit lines beside the log file of this name: `shop.audit.log` beside `shop.log`. */
 const fileBeside = (name: string): string => name.replace(/(\.[^.]*)?$/, (extension) => `.audit${extension}`)

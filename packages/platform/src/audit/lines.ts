@@ -56,3 +56,5 @@ export const createLines = (service: string, pseudonym: Pseudonym) => {
     ofLost: (count: number): string => lineOf({ event: 'audit_lost', count }),
   }
 }
+
+export type Lines = ReturnType<typeof createLines>

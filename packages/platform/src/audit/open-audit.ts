@@ -1,4 +1,4 @@
-import type { Target, TargetOf } from '@shop/kernel/audit.ts'
+import type { TargetOf } from '@shop/kernel/audit.ts'
 import type { Context } from '@shop/kernel/context.ts'
 import { expectedFailure } from '../failure.ts'
 import { batchedOutput } from '../logging/batched-output.ts'
@@ -7,7 +7,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { Audit } from './audit.ts'
 import type { AuditConfig } from './config.ts'
 import { type Destination, openConsole, openFile, type Trouble } from './destinations.ts'
-import { createLines, type Entry } from './lines.ts'
+import { createLines, type Entry, type Lines } from './lines.ts'
 import { auditMetrics } from './metrics.ts'
 import { createPseudonyms } from './pseudonyms.ts'
 import { refusalSamples } from './refusal-samples.ts'
@@ -46,50 +46,66 @@ const isSampled = ({ outcome, context }: Entry): boolean =>
   outcome === 'refused' ||
   (context.principal.kind === 'anonymous' && (outcome === 'failed' || outcome === 'unchanged'))
 
-/** Opens the audit log. Disposing of it writes what is left. So does the end of the process, unless it is killed. */
-export const openAudit = (config: AuditConfig, { logger, metrics, service, targets }: Options): Audit => {
-  const pseudonym = config.key === undefined ? () => undefined : createPseudonyms(config.key)
-  const lines = createLines(service, pseudonym)
-  const countLost = auditMetrics(metrics, () => destination.waiting())
-  const onLoss = (count: number): void => destination.write(lines.ofLost(count))
-  const trouble = createTrouble({ logger, count: countLost, onLoss })
+/** Where lines go, and what becomes of those that cannot be written. `close` writes what is left. */
+const openOutput = (config: AuditConfig, lines: Lines, { logger, metrics }: Options) => {
+  const count = auditMetrics(metrics, () => destination.waiting())
+  const onLoss = (lost: number): void => destination.write(lines.ofLost(lost))
+  const trouble = createTrouble({ logger, count, onLoss })
   const destination = openDestination(config, trouble, logger)
   const output = batchedOutput(destination)
+  return {
+    write: (line: string): void => output.write(line),
+    close: (): void => {
+      output.flush()
+      destination.close()
+      trouble.close()
+    },
+  }
+}
+
+const open = (config: AuditConfig, options: Options): Audit => {
+  const { service, targets } = options
+  const pseudonym = config.key === undefined ? () => undefined : createPseudonyms(config.key)
+  const lines = createLines(service, pseudonym)
+  const output = openOutput(config, lines, options)
   const samples = refusalSamples({
     report: ({ useCase, outcome, count }) => output.write(lines.ofLeftOut(useCase, outcome, count)),
   })
   const unfinished = new Set<() => void>()
   let isClosed = false
 
-  const write = (entry: Entry): void => {
-    // The number of the file may be that of another one now. Commands that end now were reported as unfinished.
-    if (isClosed) return
-    if (isSampled(entry) && !samples.admits(callerOf(entry.context), entry.useCase, entry.outcome)) return
-    output.write(lines.ofEntry(entry))
-  }
-
   const close = (): void => {
     if (isClosed) return
     process.off('exit', close)
     for (const report of unfinished) report()
-    unfinished.clear()
     samples.close()
     isClosed = true
-    output.flush()
-    destination.close()
-    trouble.close()
+    output.close()
   }
   process.on('exit', close)
 
   return {
-    targetOf: (useCase, input, output) => {
-      const target: TargetOf<never, never> | undefined = targets[useCase]
-      // `Targets` has checked that the entry takes the input and output of this use case.
-      return target?.(input as never, output as never) satisfies Target | undefined
-    },
     has: (useCase) => useCase in targets,
-    write,
+    // `Targets` has checked that the entry takes the input and output of this use case.
+    targetOf: (useCase, input, result) => targets[useCase]?.(input as never, result as never),
+    write: (entry) => {
+      // The number of the file may be that of another one now. Commands that end now were reported as unfinished.
+      if (isClosed) return
+      if (isSampled(entry) && !samples.admits(callerOf(entry.context), entry.useCase, entry.outcome)) return
+      output.write(lines.ofEntry(entry))
+    },
     unfinished,
     [Symbol.dispose]: close,
   }
 }
+
+/**
+ * Opens the audit log; undefined if there is none. Disposing of it writes what is left, and so does the end of the process, unless
+ * it is killed.
+ */
+export const openAudit = <Config extends AuditConfig | undefined>(
+  config: Config,
+  options: Options,
+): Audit | Extract<Config, undefined> =>
+  // The cast is safe: `config` is undefined here.
+  config === undefined ? (undefined as Extract<Config, undefined>) : open(config, options)

@@ -18,9 +18,7 @@ const recordOf = async (change: (stored: Basket | undefined) => Basket | undefin
       changeOne({ ...basket, version: 2 })
       const changed = changeOne(basket)
       if (error !== undefined) throw error
-      return (
-        changed === basket || changed === undefined ? changed : { ...changed, version: 4 }
-      ) as typeof changed
+      return changed === basket || changed === undefined ? changed : { ...changed, version: 4 }
     },
   }
   const record = newWriteRecord()

@@ -11,7 +11,9 @@ import { creationOf } from '../../support/store.ts'
 /** Whether it is unknown if a write took effect after this error, for a creation and an update that was sent. */
 const isUnknownAfter = async (error: unknown) => {
   const failing: ProductRepository = {
-    add: () => Promise.reject(error),
+    add: async () => {
+      throw error
+    },
     update: async (_, change) => {
       change(undefined)
       throw error
