@@ -52,9 +52,11 @@ describe('what kubectl apply -k applies', { skip: withoutKubectl }, () => {
       ].map(([, key, file]) => `Secret ${key ?? file}`),
     )
     assert.deepEqual(new Set(references), new Set(secrets(rendered)))
-    // Both services read the keys.
-    assert.equal(references.length, 5)
-    const changed = await render(String, (text) => text.replaceAll('PASSWORD', 'other').concat('# changed\n'))
+    // Both services read the API keys and the key of the audit log.
+    assert.equal(references.length, 7)
+    const changed = await render(String, (text) =>
+      text.replaceAll('PASSWORD', 'other').replace('AUDIT_KEY=', 'AUDIT_KEY=other').concat('# changed\n'),
+    )
     assert.equal(new Set(secrets(rendered)).intersection(new Set(secrets(changed))).size, 0)
   })
 

@@ -1,5 +1,6 @@
 import { causeOf } from '../failure.ts'
 import type { Logger } from '../logging/logger.ts'
+import { requestContext } from '../request-context.ts'
 import type { Trouble } from './destinations.ts'
 
 type Options = Readonly<{
@@ -24,13 +25,14 @@ export const createTrouble = ({ logger, count, onLoss }: Options) => {
       isFailing = true
       const cause = causeOf(error)
       process.stderr.write(`audit lines cannot be written: ${cause}\n`)
-      logger.error({ cause }, 'audit lines cannot be written')
+      // Not with the id of the request whose line was the first.
+      requestContext.run(undefined, () => logger.error({ cause }, 'audit lines cannot be written'))
     },
     ended: () => {
       if (!isFailing) return
       isFailing = false
-      logger.info({ lost }, 'audit lines are written again')
       const before = lost
+      requestContext.run(undefined, () => logger.info({ lost: before }, 'audit lines are written again'))
       lost = 0
       if (before > 0) onLoss(before)
     },
