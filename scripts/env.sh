@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes what docker-compose.yml needs and does not exist yet: .env, readable by its owner alone, with random values for the
-# passwords that have none there or in the environment; and deploy/keys/api-keys, with the SHA-256 of the API key in .env. What
+# passwords and the audit key that have none there or in the environment; and deploy/keys/api-keys, with the SHA-256 of the API key in .env. What
 # exists stays as it is.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,6 +25,9 @@ for name in $(sed -n 's/^\([A-Z_]*PASSWORD\)=$/\1/p' .env.example); do
   # 48 hexadecimal digits: nothing that a shell, a URL or Compose would interpret.
   has_value "$name" || write_value "$name" "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"
 done
+
+# 256 bits: nobody may guess it, because with it the users in the audit log can be found by trying.
+has_value AUDIT_KEY || write_value AUDIT_KEY "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')"
 
 # A line that was removed from the file is a key that was revoked: only a missing file is written.
 if [ ! -e "$keys" ]; then

@@ -163,6 +163,8 @@ describe('docker-compose.yml', () => {
         assert.equal(environment['AUTH'], '${AUTH:-keys}', name)
         assert.deepEqual(mounted, ['./deploy/keys:/run/keys:ro'], name)
         assert.equal(environment['API_KEYS_FILE'], '/run/keys/api-keys', name)
+        // The .env of an older version has none: then the lines do not say which user.
+        assert.equal(environment['AUDIT_KEY'], '${AUDIT_KEY:-}', name)
       }
     }
     assert.equal(containers.filter(([, container]) => /API_KEY\b/.test(JSON.stringify(container))).length, 0)
@@ -306,11 +308,20 @@ describe('scripts/env.sh', () => {
     const { text, mode } = await run('# mine\nDB_PASSWORD=secret\nPRODUCT_PORT=9000')
     assert.ok(text.startsWith('# mine\nDB_PASSWORD=secret\nPRODUCT_PORT=9000\n'), text)
     const written = [...text.matchAll(/^(\w+)=/gm)].map(([, name]) => name)
-    assert.deepEqual(new Set(written), new Set([...names, 'SHOP_API_KEY', 'PRODUCT_PORT']))
-    assert.equal(written.length, names.length + 2)
+    assert.deepEqual(new Set(written), new Set([...names, 'AUDIT_KEY', 'SHOP_API_KEY', 'PRODUCT_PORT']))
+    assert.equal(written.length, names.length + 3)
     assert.equal(mode, 0o600)
     const again = await run(text)
     assert.deepEqual([again.text, again.mode], [text, 0o600])
+  })
+
+  it('writes a random audit key that both services accept, and does not print it', async () => {
+    const { text, stdout } = await run(undefined)
+    const AUDIT_KEY = valueOf('AUDIT_KEY', text)
+    assert.match(AUDIT_KEY, /^[0-9a-f]{64}$/)
+    assert.ok(!stdout.includes(AUDIT_KEY))
+    const { audit } = readProductConfig({ AUTH: 'jwt', AUDIT_KEY })
+    assert.equal(audit?.key, AUDIT_KEY)
   })
 
   const lineOf = (key: string) => `operator ${hash('sha256', key)} products:write baskets:any stock:hold\n`

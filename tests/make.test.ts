@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { hash } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -71,6 +72,23 @@ describe('make api-key', () => {
       assert.deepEqual([code, stdout], [2, ''])
       assert.match(stderr, message)
     }
+  })
+})
+
+describe('make audit-subject', () => {
+  it('prints what the audit log has of a subject, by the key in the file', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'audit-'))
+    const file = join(folder.path, 'key')
+    await writeFile(file, `${'k'.repeat(32)}\n`)
+    const { stdout } = await make(root, '-s', 'audit-subject', 'SUBJECT=ann', `AUDIT_KEY_FILE=${file}`)
+    const expected = createHmac('sha256', 'k'.repeat(32)).update('ann').digest('base64url').slice(0, 22)
+    assert.equal(stdout, `${expected}\n`)
+  })
+
+  it('refuses a key that the services would refuse', async () => {
+    const { code, stderr } = await make(root, 'audit-subject', 'SUBJECT=ann', 'AUDIT_KEY=short')
+    assert.equal(code, 2)
+    assert.match(stderr, /AUDIT_KEY must have at least 32 bytes/)
   })
 })
 

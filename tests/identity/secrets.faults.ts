@@ -117,6 +117,8 @@ for (const format of ['json', 'text'])
     assert.match(problems, /"code":"unauthenticated".*"code":"forbidden".*"code":"unavailable"/s)
     assert.match(texts['lines of products'], /CreateProduct/)
     assert.match(texts['lines of baskets'], /\/baskets\/:user_id\/items/)
+    for (const name of ['lines of products', 'lines of baskets'] as const)
+      assert.match(texts[name], /"event":"audit".*"outcome":"refused"/)
     assert.match(texts.traces, /POST \/baskets\/:user_id\/items/)
     const hashes = [shop.office, own].map(hashOf)
     assertAbsent(

@@ -88,12 +88,12 @@ describe('the kustomization', () => {
     assert.deepEqual(
       containers.map((each) => [each.name, ...secretsOf(each)]),
       [
-        ['basket-service', 'basket-service'],
+        ['basket-service', 'audit', 'basket-service'],
         ['migrate', 'product-migration'],
-        ['product-service', 'product-service'],
+        ['product-service', 'audit', 'product-service'],
       ],
     )
-    assert.equal(generated.size, 4)
+    assert.equal(generated.size, 5)
     for (const { env } of containers)
       for (const { name, valueFrom } of env) {
         if (valueFrom === undefined) continue

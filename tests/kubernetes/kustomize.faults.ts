@@ -23,7 +23,7 @@ type Change = (kustomization: string) => string
 const render = async (change: Change = String, changeSecret: Change = String) => {
   await using copy = await mkdtempDisposable(join(tmpdir(), 'kustomize-'))
   await cp(join(root, folder), copy.path, { recursive: true })
-  for (const name of ['migration.env', 'product.env', 'basket.env', 'api-keys']) {
+  for (const name of ['migration.env', 'product.env', 'basket.env', 'audit.env', 'api-keys']) {
     const file = join(copy.path, `secrets/${name}`)
     await writeFile(file, changeSecret(await readFile(`${file}.example`, 'utf8')))
   }
@@ -43,7 +43,7 @@ describe('what kubectl apply -k applies', { skip: withoutKubectl }, () => {
   it('has in each reference to a secret the name of one, which changes with its content', async () => {
     const rendered = await render()
     const secrets = (all: typeof rendered) => [...all.keys()].filter((key) => key.startsWith('Secret '))
-    assert.equal(secrets(rendered).length, 4)
+    assert.equal(secrets(rendered).length, 5)
     const references = [...rendered.values()].flatMap((resource) =>
       [
         ...JSON.stringify(resource).matchAll(
@@ -52,9 +52,11 @@ describe('what kubectl apply -k applies', { skip: withoutKubectl }, () => {
       ].map(([, key, file]) => `Secret ${key ?? file}`),
     )
     assert.deepEqual(new Set(references), new Set(secrets(rendered)))
-    // Both services read the keys.
-    assert.equal(references.length, 5)
-    const changed = await render(String, (text) => text.replaceAll('PASSWORD', 'other').concat('# changed\n'))
+    // Both services read the API keys and the key of the audit log.
+    assert.equal(references.length, 7)
+    const changed = await render(String, (text) =>
+      text.replaceAll('PASSWORD', 'other').replace('AUDIT_KEY=', 'AUDIT_KEY=other').concat('# changed\n'),
+    )
     assert.equal(new Set(secrets(rendered)).intersection(new Set(secrets(changed))).size, 0)
   })
 

@@ -1,5 +1,7 @@
 import type { Rule } from '@shop/kernel/policy.ts'
 import type { UseCase, UseCasesOf } from '@shop/kernel/use-case.ts'
+import type { Audit } from './audit/audit.ts'
+import { audited, auditedRefusals } from './audit/audited.ts'
 import { authorized } from './auth/authorized.ts'
 import { measured } from './metrics/measured.ts'
 import type { Metrics } from './metrics/metrics.ts'
@@ -13,6 +15,8 @@ type StepOptions = Readonly<{
   metrics: Pick<Metrics, 'useCaseDuration'>
   /** The rule of each use case (see `Policy`). */
   policy: Readonly<Record<string, Rule<never>>>
+  /** Where to write what becomes of commands, and refusals. */
+  audit?: Audit | undefined
   /** Further steps, outside of the standard ones. */
   outer?: readonly Step[] | undefined
 }>
@@ -20,12 +24,15 @@ type StepOptions = Readonly<{
 /** Wraps the use cases of a service in what holds for all of them. Commands run to their end, even if their caller leaves. */
 export const withStandardSteps = <Commands extends UseCases, Queries extends UseCases>(
   { commands, queries }: Readonly<{ commands: Commands; queries: Queries }>,
-  { metrics, policy, outer = [] }: StepOptions,
-): UseCasesOf<Commands & Queries> =>
-  pipeline({ ...commands, ...queries }, [
+  { metrics, policy, audit, outer = [] }: StepOptions,
+): UseCasesOf<Commands & Queries> => {
+  const isCommand = (name: string): boolean => name in commands
+  return pipeline({ ...commands, ...queries }, [
     ...outer,
     traced,
     measured(metrics),
-    authorized(policy),
-    unstoppable((name) => name in commands),
+    authorized(policy, audit && auditedRefusals(audit)),
+    ...(audit === undefined ? [] : [audited(audit, isCommand)]),
+    unstoppable(isCommand),
   ])
+}

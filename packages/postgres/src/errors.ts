@@ -113,6 +113,13 @@ export const isRefusedWrite = (error: unknown): boolean =>
   (error instanceof Error && /^[0-9A-Z]{5}$/.test(sqlState(error)) && !isUnavailable(error))
 
 /**
+ * Whether the server has answered with an error, after which nothing of the statement is stored. Not if it was ending (57) or says
+ * that it does not know (08, 40003).
+ */
+export const isAnswered = (error: unknown): boolean =>
+  error instanceof Error && /^(?!08|57|40003)(?=.*\d)[0-9A-Z]{5}$/.test(sqlState(error))
+
+/**
  * Whether the server has rolled back the statement and its transaction through no fault of theirs, so that they
  * may succeed at once: 40001 (serialization failure), 40P01 (deadlock), an outdated statement.
  */

@@ -1,3 +1,4 @@
+import type { AuditConfig } from '@shop/platform/audit/config.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
@@ -13,21 +14,19 @@ import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
-import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
-import { policyOf } from './application/policy.ts'
-import { type UseCases, useCases } from './application/use-cases.ts'
+import type { UseCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { containsGuestId } from './domain/user-id.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
-import { limitNewBaskets } from './infrastructure/limited-new-baskets.ts'
 import { documentation } from './interfaces/http/basket-documentation.ts'
 import { BasketJson } from './interfaces/http/basket-json.ts'
 import { basketRoutes } from './interfaces/http/basket-routes.ts'
 import { basketMetrics } from './interfaces/metrics/basket-metrics.ts'
 import { expiredBaskets } from './jobs/expired-baskets.ts'
+import { wireUseCases } from './wire-use-cases.ts'
 
 export const { version } = manifest
 
@@ -42,6 +41,8 @@ type AppConfig = Readonly<{
   auth?: AuthConfig
   /** Replaces what `auth` describes. */
   identity?: Identity
+  /** Where to write what callers do. Without it, nowhere. */
+  audit?: AuditConfig | undefined
   /** Extra steps around every use case, outside the standard ones. */
   steps?: readonly Step[]
 }>
@@ -76,9 +77,7 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
-  const policy = policyOf({ guests: config.guests ?? true })
-  const use = withStandardSteps(useCases({ ...ports, baskets }), { metrics, policy, outer: config.steps })
+  const { use, audit } = wireUseCases(ports, config, { logger, metrics })
   ports.events.subscribe(basketEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
@@ -104,6 +103,7 @@ export const createApp = async (
       health.stop()
       await http.close()
       await server.closeOperations()
+      audit?.[Symbol.dispose]()
     },
   }
 }

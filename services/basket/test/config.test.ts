@@ -29,6 +29,7 @@ const combinableVariables = {
   AUTH_AUDIENCE: 'shop',
   AUTH_JWKS_URL: 'https://issuer.example/jwks',
   AUTH_TYP: 'JWT',
+  AUDIT_KEY: 'an audit key of at least 32 bytes',
   DATA_DIR: './elsewhere',
   LOG_LEVEL: 'warn',
   LOG_FORMAT: 'text',
@@ -88,6 +89,7 @@ describe("the basket service's configuration", () => {
         hstsMaxAgeSeconds: 0,
       },
       auth: { mode: 'off', isProduction: false },
+      audit: undefined,
       limits: defaultLimits,
       logging: {
         level: 'debug',
@@ -95,7 +97,7 @@ describe("the basket service's configuration", () => {
         output: 'console',
         folder: './logs',
         file: 'basket-service.log',
-        secrets: ['OTEL_EXPORTER_OTLP_HEADERS', 'REDIS_URL', 'REDIS_PASSWORD'],
+        secrets: ['AUDIT_KEY', 'OTEL_EXPORTER_OTLP_HEADERS', 'REDIS_URL', 'REDIS_PASSWORD'],
       },
       tracing: undefined,
       shutdown: { delayMs: 0 },
@@ -193,6 +195,10 @@ describe("the basket service's configuration", () => {
           allowHttp: false,
         },
       },
+      audit: {
+        key: 'an audit key of at least 32 bytes',
+        file: { folder: './lines', name: 'lines.audit.log' },
+      },
       limits: {
         ...defaultLimits,
         maxConnections: 5_000,
@@ -206,7 +212,7 @@ describe("the basket service's configuration", () => {
         output: 'both',
         folder: './lines',
         file: 'lines.log',
-        secrets: ['OTEL_EXPORTER_OTLP_HEADERS', 'REDIS_URL', 'REDIS_PASSWORD'],
+        secrets: ['AUDIT_KEY', 'OTEL_EXPORTER_OTLP_HEADERS', 'REDIS_URL', 'REDIS_PASSWORD'],
       },
       tracing: {
         endpoint: 'http://collector:4318',
@@ -246,6 +252,7 @@ describe("the basket service's configuration", () => {
     assert.deepEqual(readConfig(embedded), {
       ...readConfig(combinableVariables),
       logging: { ...readConfig(combinableVariables).logging, output: 'console' },
+      audit: { key: combinableVariables.AUDIT_KEY, file: undefined },
       workers: 3,
       storage: { kind: 'embedded', file: 'elsewhere/baskets.sqlite' },
     })

@@ -1,5 +1,6 @@
 import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ProductServiceService } from '@shop/contracts/product/product.ts'
+import type { AuditConfig } from '@shop/platform/audit/config.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
@@ -17,10 +18,8 @@ import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
-import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
-import { policy } from './application/policy.ts'
-import { type UseCases, useCases } from './application/use-cases.ts'
+import type { UseCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
@@ -30,6 +29,7 @@ import { documentation } from './interfaces/http/product-documentation.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
 import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
+import { wireUseCases } from './wire-use-cases.ts'
 
 export const { version } = manifest
 
@@ -44,6 +44,8 @@ type AppConfig = Readonly<{
   auth?: AuthConfig
   /** Replaces what `auth` describes. */
   identity?: Identity
+  /** Where to write what callers do. Without it, nowhere. */
+  audit?: AuditConfig | undefined
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
 }>
@@ -115,7 +117,7 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const use = withStandardSteps(useCases(ports), { metrics, policy, outer: config.steps })
+  const { use, audit } = wireUseCases(ports, config, { logger, metrics })
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
@@ -143,6 +145,7 @@ export const createApp = async (
       await healthService.refresh()
       await Promise.all([http.close(), grpc.close()])
       await server.closeOperations()
+      audit?.[Symbol.dispose]()
     },
   }
 }

@@ -18,6 +18,7 @@ const allVariables = {
   AUTH_AUDIENCE: 'shop',
   AUTH_JWKS_URL: 'https://issuer.example/jwks',
   AUTH_TYP: 'JWT',
+  AUDIT_KEY: 'an audit key of at least 32 bytes',
   STORAGE: 'postgres',
   LOG_LEVEL: 'warn',
   LOG_FORMAT: 'text',
@@ -88,6 +89,7 @@ describe("the product service's configuration", () => {
       },
       grpc: { port: 50_050, reflection: true, trustProxy: 'loopback' },
       auth: { mode: 'off', isProduction: false },
+      audit: undefined,
       limits: defaultLimits,
       logging: {
         level: 'debug',
@@ -95,7 +97,7 @@ describe("the product service's configuration", () => {
         output: 'console',
         folder: './logs',
         file: 'product-service.log',
-        secrets: ['OTEL_EXPORTER_OTLP_HEADERS', 'DATABASE_URL', 'DB_PASSWORD', 'DB_REPLICA_URL'],
+        secrets: ['AUDIT_KEY', 'OTEL_EXPORTER_OTLP_HEADERS', 'DATABASE_URL', 'DB_PASSWORD', 'DB_REPLICA_URL'],
       },
       tracing: undefined,
       shutdown: { delayMs: 0 },
@@ -133,6 +135,10 @@ describe("the product service's configuration", () => {
           allowHttp: false,
         },
       },
+      audit: {
+        key: 'an audit key of at least 32 bytes',
+        file: { folder: '/var/log/shop', name: 'shop.audit.log' },
+      },
       limits: {
         ...defaultLimits,
         maxConnections: 5_000,
@@ -147,7 +153,7 @@ describe("the product service's configuration", () => {
         output: 'both',
         folder: '/var/log/shop',
         file: 'shop.log',
-        secrets: ['OTEL_EXPORTER_OTLP_HEADERS', 'DATABASE_URL', 'DB_PASSWORD', 'DB_REPLICA_URL'],
+        secrets: ['AUDIT_KEY', 'OTEL_EXPORTER_OTLP_HEADERS', 'DATABASE_URL', 'DB_PASSWORD', 'DB_REPLICA_URL'],
       },
       tracing: {
         endpoint: 'http://collector:4318',

@@ -38,6 +38,7 @@ export const openShop = async ({ issuer: given, common = {}, product = {}, baske
     AUTH_ISSUER: issuer.url,
     AUTH_AUDIENCE: 'shop',
     API_KEYS_FILE: keyFile,
+    AUDIT_KEY: 'the key of the tests, of more than 32 bytes',
     ...common,
   }
   const [products, baskets] = await Promise.all([

@@ -25,7 +25,7 @@ export type BatchedOutput = DestinationStream &
  * written at the end of the event loop turn, together with all lines before it. The buffer is also written when the process
  * exits, unless it is killed.
  */
-export const batchedOutput = (stream: DestinationStream): BatchedOutput => {
+export const batchedOutput = (stream: DestinationStream): BatchedOutput & Readonly<{ flush: () => void }> => {
   let buffer = ''
   let timer: NodeJS.Timeout | undefined
   let isEnding = false
@@ -44,6 +44,7 @@ export const batchedOutput = (stream: DestinationStream): BatchedOutput => {
     if (buffer.length > maxBufferLength) flush()
   }
   return {
+    flush,
     write: (line) => {
       append(line)
       if (isEnding || buffer === '') return

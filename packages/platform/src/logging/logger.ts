@@ -20,8 +20,8 @@ const credentials = ['password', 'authorization', 'cookie']
 let lastSecond = 0
 let untilSecond = ''
 
-/** The time as a JSON field. Its seconds are formatted once per second: `toISOString` takes 0.5 µs. */
-const timestamp = (): string => {
+/** The time as a JSON field, with a comma in front. Its seconds are formatted once per second: `toISOString` takes 0.5 µs. */
+export const timestamp = (): string => {
   const now = Date.now()
   const second = Math.floor(now / 1_000)
   if (second !== lastSecond) {

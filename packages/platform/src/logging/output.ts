@@ -67,7 +67,7 @@ export const usesColors = (
 const streamsWithHandler = new WeakSet<NodeJS.EventEmitter>()
 
 /** Keeps the service running when lines cannot be written. The loss is reported once, on standard error. */
-const tolerateErrors = <Stream extends NodeJS.EventEmitter>(stream: Stream, name: string): Stream => {
+export const tolerateErrors = <Stream extends NodeJS.EventEmitter>(stream: Stream, name: string): Stream => {
   if (streamsWithHandler.has(stream)) return stream
   streamsWithHandler.add(stream)
   let isReported = false
@@ -78,6 +78,12 @@ const tolerateErrors = <Stream extends NodeJS.EventEmitter>(stream: Stream, name
 }
 
 const reopens = new Set<() => void>()
+
+/** `reopen` is called by `reopenLogFiles`; it may throw. Returns a function that ends that. */
+export const onReopen = (reopen: () => void): (() => void) => {
+  reopens.add(reopen)
+  return () => void reopens.delete(reopen)
+}
 
 /**
  * Opens the log files again by their names, after a program such as logrotate has moved them. No line is lost: each is written

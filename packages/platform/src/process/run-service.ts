@@ -1,3 +1,4 @@
+import { warnIfUnkeyed } from '../audit/config.ts'
 import { warnIfOpen } from '../auth/config.ts'
 import type { Environment } from '../config/variables.ts'
 import type { Dependency, Health } from '../health/health.ts'
@@ -63,8 +64,9 @@ export type Service<Config extends ServiceConfig, Ports> = Readonly<{
   ) => Promise<App<Config>>
 }>
 
-const warnOfConfig = (logger: Logger, { auth, unencrypted }: ServiceConfig): void => {
+const warnOfConfig = (logger: Logger, { auth, audit, unencrypted }: ServiceConfig): void => {
   warnIfOpen(logger, auth)
+  warnIfUnkeyed(logger, audit)
   warnOfUnencrypted(logger, unencrypted)
 }
 

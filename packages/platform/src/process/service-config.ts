@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { type AuditConfig, auditConfigOf } from '../audit/config.ts'
 import { type AuthConfig, authConfigOf } from '../auth/config.ts'
 import { isLocalHost } from '../config/local-host.ts'
 import { isOn } from '../config/variables.ts'
@@ -21,6 +22,8 @@ export type RatesConfig = Readonly<{ reads: number | undefined; writes: number |
 export type ServiceConfig = Readonly<{
   http: HttpConfig & Readonly<{ host: string; port: number }>
   auth: AuthConfig
+  /** Undefined if there is no audit log. */
+  audit: AuditConfig | undefined
   limits: LimitsConfig
   rates: RatesConfig
   logging: LogConfig
@@ -118,16 +121,22 @@ export const serviceSections = (
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   secrets: readonly string[],
   relatedPort: number,
-): Omit<ServiceConfig, 'unencrypted'> => ({
-  http: httpOf(variables, relatedPort),
-  auth: authConfigOf(variables),
-  limits: limitsOf(variables),
-  rates: ratesOf(variables),
-  logging: loggingOf(variables, service, secrets),
-  tracing: tracingOf(variables),
-  // Outside development, the default of five seconds gives load balancers time to notice.
-  shutdown: {
-    delayMs: (variables.SHUTDOWN_DELAY_SECONDS ?? (variables.ENVIRONMENT === 'development' ? 0 : 5)) * 1_000,
-  },
-  workers: variables.WORKERS === 'auto' ? availableParallelism() : Number(variables.WORKERS),
-})
+): Omit<ServiceConfig, 'unencrypted'> => {
+  const auth = authConfigOf(variables)
+  const logging = loggingOf(variables, service, secrets)
+  return {
+    http: httpOf(variables, relatedPort),
+    auth,
+    audit: auditConfigOf(variables, auth, logging),
+    limits: limitsOf(variables),
+    rates: ratesOf(variables),
+    logging,
+    tracing: tracingOf(variables),
+    // Outside development, the default of five seconds gives load balancers time to notice.
+    shutdown: {
+      delayMs:
+        (variables.SHUTDOWN_DELAY_SECONDS ?? (variables.ENVIRONMENT === 'development' ? 0 : 5)) * 1_000,
+    },
+    workers: variables.WORKERS === 'auto' ? availableParallelism() : Number(variables.WORKERS),
+  }
+}

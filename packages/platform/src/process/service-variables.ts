@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type Static, type TObject, Type } from 'typebox'
+import { auditProblems, auditVariables } from '../audit/config.ts'
 import { authProblems, authVariables } from '../auth/config.ts'
 import { mustBeNetworks } from '../config/networks.ts'
 import { fileVariable, hasFile } from '../config/secret-files.ts'
@@ -33,6 +34,7 @@ export const serviceVariables = {
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
   DATA_DIR: Type.String({ default: './.data' }),
   ...authVariables,
+  ...auditVariables,
   LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
   LOG_FORMAT: Type.Optional(Type.Enum(['text', 'json'])),
   LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
@@ -148,6 +150,7 @@ export const serviceProblems = (
     !isHost(variables.HOST) &&
     'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
   ...authProblems(variables),
+  ...auditProblems(variables),
   mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),

@@ -14,6 +14,15 @@ type BreakerOptions = Readonly<{
   onState?: ((state: BreakerState) => void) | undefined
 }>
 
+/** The cause of the error of a call that was not made. */
+export class CircuitOpen extends Error {
+  override readonly name = 'CircuitOpen'
+
+  constructor() {
+    super('the circuit breaker is open')
+  }
+}
+
 /**
  * The states of a breaker. Time is measured by the monotonic clock: the wall clock may step back, and the
  * breaker would stay open for as long as the step.
@@ -32,7 +41,7 @@ const createCircuit = ({ failures, retryAfterMs, message, onState }: BreakerOpti
     /** Returns the state in which a call begins, or throws while calls are rejected. */
     admit: (): BreakerState => {
       if (state === 'half_open' || (state === 'open' && performance.now() < retryAt))
-        throw new AppError('unavailable', message, { cause: new Error('the circuit breaker is open') })
+        throw new AppError('unavailable', message, { cause: new CircuitOpen() })
       if (state === 'open') enter('half_open')
       return state
     },

@@ -29,6 +29,7 @@ describe('the sections of a configuration', () => {
         hstsMaxAgeSeconds: 0,
       },
       auth: { mode: 'off', isProduction: false },
+      audit: undefined,
       limits: defaultLimits,
       logging: {
         level: 'debug',

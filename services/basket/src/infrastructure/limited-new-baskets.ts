@@ -1,17 +1,10 @@
-import { AppError, kindOf } from '@shop/kernel/errors.ts'
+import type { AppError } from '@shop/kernel/errors.ts'
 import { createRate } from '@shop/platform/limits/rate.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { requestContext } from '@shop/platform/request-context.ts'
-import { errorCodeOf } from '@shop/redis/error-reply.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
 import { tooManyNewBaskets } from '../domain/errors.ts'
-
-/**
- * Whether the basket may be stored although the write failed: the store did not respond in time, or did not confirm the
- * write. If Redis refuses the write with an error reply, nothing is stored.
- */
-const mayBeStored = (error: unknown): boolean =>
-  kindOf(error) === 'unavailable' && error instanceof AppError && errorCodeOf(error.cause) === undefined
+import { mayBeStored } from './may-be-stored.ts'
 
 /** What each client may create per hour. `take` returns the refusal if the client has used it up. */
 const createShares = (perHour: number, { refusals }: Pick<Metrics, 'refusals'>) => {

@@ -1,0 +1,48 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { createRate } from '../limits/rate.ts'
+
+/** So many lines of one caller in a minute are written. */
+const perMinute = 100
+
+const minuteMs = 60_000
+
+/** Lines that were left out. */
+export type LeftOut = Readonly<{ useCase: string; outcome: string; count: number }>
+
+type Options = Readonly<{
+  /** Called once a minute for each use case and outcome of which lines were left out. */
+  report: (leftOut: LeftOut) => void
+  now?: () => number
+}>
+
+/**
+ * Decides which lines about nothing are written, so that a caller who repeats what he may not do cannot fill the disk: of
+ * each caller the first 100 at once, and 100 a minute. The others are counted.
+ */
+export const refusalSamples = ({ report, now }: Options) => {
+  const rate = createRate({ amount: perMinute, periodSeconds: minuteMs / 1_000, ...(now && { now }) })
+  const counts = new Map<string, { useCase: string; outcome: string; count: number }>()
+  let timer: NodeJS.Timeout | undefined
+
+  const reportAll = AsyncLocalStorage.bind(() => {
+    for (const leftOut of counts.values()) report(leftOut)
+    counts.clear()
+    clearTimeout(timer)
+    timer = undefined
+  })
+
+  return {
+    /** Whether the line is to be written. Counts it if not. */
+    admits: (caller: string, useCase: string, outcome: string): boolean => {
+      if (rate.take(`${outcome} ${caller}`) === undefined) return true
+      const key = `${outcome} ${useCase}`
+      const known = counts.get(key)
+      if (known === undefined) counts.set(key, { useCase, outcome, count: 1 })
+      else known.count += 1
+      timer ??= setTimeout(reportAll, minuteMs).unref()
+      return false
+    },
+    /** Reports what was counted so far. */
+    close: (): void => reportAll(),
+  }
+}

@@ -1,0 +1,28 @@
+import { AppError, kindOf } from '@shop/kernel/errors.ts'
+import { recordCreation, recordUpdate } from '@shop/platform/audit/write-record.ts'
+import { CircuitOpen } from '@shop/platform/resilience/breaker.ts'
+import { isAnswered } from '@shop/postgres/errors.ts'
+import type { Product, Removal, Revision } from '../../domain/product.ts'
+import type { ProductRepository } from '../../domain/product-repository.ts'
+
+/**
+ * Whether the write may be stored although it failed: no answer of the database has arrived. An error without a cause is one of
+ * this service, which had not yet asked. After a defect, nobody knows.
+ */
+const mayBeStored = (error: unknown): boolean => {
+  if (!(error instanceof AppError)) return true
+  const { cause } = error
+  return (
+    kindOf(error) === 'unavailable' &&
+    cause !== undefined &&
+    !(cause instanceof CircuitOpen) &&
+    !isAnswered(cause)
+  )
+}
+
+/** Records the versions of each write, for the audit line of its command. */
+export const auditedProducts = (products: ProductRepository): ProductRepository => ({
+  add: (creation) => recordCreation(() => products.add(creation), mayBeStored),
+  update: <Result extends Revision | Removal>(id: number, change: (stored: Product | undefined) => Result) =>
+    recordUpdate(change, (recorded) => products.update(id, recorded), mayBeStored),
+})
