@@ -13,6 +13,8 @@ import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { withStandardSteps } from '@shop/platform/standard-steps.ts'
+import type { TlsConfig } from '@shop/platform/tls/config.ts'
+import { openTls } from '@shop/platform/tls/open-tls.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { policyOf } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
@@ -39,6 +41,7 @@ type AppConfig = Readonly<{
   guests?: boolean
   /** How the callers are known. Without it, all callers may do everything. */
   auth?: AuthConfig
+  tls?: TlsConfig | undefined
   /** Replaces what `auth` describes. */
   identity?: Identity
   /** Extra steps around every use case, outside the standard ones. */
@@ -47,7 +50,7 @@ type AppConfig = Readonly<{
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'tls'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -79,13 +82,19 @@ export const createApp = async (
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(use, { logger, metrics, health, limits, identity }, config.http)
+  const tls = openTls(config.tls, { logger, metrics })
+  const server = await createHttp(use, { logger, metrics, health, limits, identity, tls }, config.http)
   const { app: http } = server
 
   return {
     http,
     health,
-    jobs: [...jobs, ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...(identity?.jobs ?? [])],
+    jobs: [
+      ...jobs,
+      ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]),
+      ...(identity?.jobs ?? []),
+      ...(tls?.jobs ?? []),
+    ],
     listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
       await listenOn(host, (address) => server.listen(port, address))
       logger.info({ version, http_port: port }, 'started')

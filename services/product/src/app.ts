@@ -17,6 +17,8 @@ import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { withStandardSteps } from '@shop/platform/standard-steps.ts'
+import type { TlsConfig } from '@shop/platform/tls/config.ts'
+import { openTls } from '@shop/platform/tls/open-tls.ts'
 import manifest from '../package.json' with { type: 'json' }
 import { policy } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
@@ -41,6 +43,7 @@ type AppConfig = Readonly<{
   grpc?: Partial<ProductConfig['grpc']>
   /** How the callers are known. Without it, all callers may do everything. */
   auth?: AuthConfig
+  tls?: TlsConfig | undefined
   /** Replaces what `auth` describes. */
   identity?: Identity
   /** Further steps around every use case, outside the built-in ones. */
@@ -52,7 +55,7 @@ const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics)
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'tls'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -118,7 +121,8 @@ export const createApp = async (
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const observers = { logger, metrics, limits: limitsOf(config, metrics) }
+  const tls = openTls(config.tls, { logger, metrics })
+  const observers = { logger, metrics, limits: limitsOf(config, metrics), tls }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
   const { app: http, isOverloaded } = server
   const ofCalls = { ...observers, isOverloaded, identify: identity?.identify }
@@ -128,7 +132,11 @@ export const createApp = async (
     http,
     grpc,
     health,
-    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }, ...(identity?.jobs ?? [])],
+    jobs: [
+      { name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh },
+      ...(identity?.jobs ?? []),
+      ...(tls?.jobs ?? []),
+    ],
     listen: (listenConfig: ListenConfig) => listen({ http: server, grpc }, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()

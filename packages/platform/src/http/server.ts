@@ -6,6 +6,7 @@ import type { Health } from '../health/health.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { Tls } from '../tls/open-tls.ts'
 import { decorateWithChallenge } from './auth/challenge.ts'
 import { serveResourceMetadata } from './auth/protected-resource.ts'
 import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
@@ -76,6 +77,8 @@ export type HttpServerOptions = Readonly<{
   identity?: Pick<Identity, 'identify' | 'issuer' | 'audience'> | undefined
   /** Whether a decoded segment of a path is a secret: masked in problems, logs and traces, and replaced in request ids. */
   isSecretSegment?: IsSecretSegment | undefined
+  /** Ends TLS. Without it, the server speaks plain HTTP. */
+  tls?: Tls | undefined
   config?: Partial<HttpConfig> | undefined
 }>
 
@@ -144,5 +147,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...createListeners(app, acceptFailed), ...drain, isOverloaded }
+  return { app, ...createListeners(app, acceptFailed, options.tls), ...drain, isOverloaded }
 }

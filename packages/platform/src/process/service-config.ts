@@ -5,6 +5,7 @@ import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
 import { defaultLimits, type LimitsConfig, mebibyte } from '../limits/limits.ts'
 import type { LogConfig } from '../logging/logger.ts'
+import { type TlsConfig, tlsConfigOf } from '../tls/config.ts'
 import type { TracingConfig } from '../tracing/config.ts'
 import type { ServiceVariables } from './service-variables.ts'
 import type { Unencrypted } from './unencrypted.ts'
@@ -18,6 +19,8 @@ export type ShutdownConfig = Readonly<{
 export type ServiceConfig = Readonly<{
   http: HttpConfig & Readonly<{ host: string; port: number }>
   auth: AuthConfig
+  /** Undefined if the service does not end TLS. */
+  tls: TlsConfig | undefined
   limits: LimitsConfig
   logging: LogConfig
   /** Undefined turns tracing off. */
@@ -60,6 +63,10 @@ export const offInProduction = <On extends string>(
   on: On,
 ): On | 'off' => (ENVIRONMENT === 'production' ? 'off' : on)
 
+/** In development, both services end TLS, or neither. */
+const schemeOf = (variables: ServiceVariables): string =>
+  tlsConfigOf(variables) === undefined ? 'http' : 'https'
+
 const httpOf = (
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   relatedPort: number,
@@ -73,7 +80,8 @@ const httpOf = (
     localNamesOnly: isDevelopment && isLocalHost(host),
     docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
     relatedDocs:
-      variables.RELATED_DOCS_URL ?? (isDevelopment ? `http://localhost:${relatedPort}/docs` : undefined),
+      variables.RELATED_DOCS_URL ??
+      (isDevelopment ? `${schemeOf(variables)}://localhost:${relatedPort}/docs` : undefined),
     compression: isOn(variables.COMPRESSION),
     corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
     trustProxy: variables.TRUST_PROXY ?? (isDevelopment ? 'loopback' : 'off'),
@@ -102,6 +110,7 @@ export const serviceSections = (
 ): Omit<ServiceConfig, 'unencrypted'> => ({
   http: httpOf(variables, relatedPort),
   auth: authConfigOf(variables),
+  tls: tlsConfigOf(variables),
   limits: limitsOf(variables),
   logging: loggingOf(variables, service, secrets),
   tracing: tracingOf(variables),

@@ -13,6 +13,7 @@ import {
   toggle,
 } from '../config/variables.ts'
 import { defaultLimits, mebibyte } from '../limits/limits.ts'
+import { tlsProblems, tlsVariables } from '../tls/config.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -23,6 +24,7 @@ export const serviceVariables = {
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
   DATA_DIR: Type.String({ default: './.data' }),
   ...authVariables,
+  ...tlsVariables,
   LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
   LOG_FORMAT: Type.Optional(Type.Enum(['text', 'json'])),
   LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
@@ -133,6 +135,7 @@ export const serviceProblems = (variables: ServiceVariables): readonly (string |
     !isHost(variables.HOST) &&
     'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
   ...authProblems(variables),
+  ...tlsProblems(variables),
   mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),

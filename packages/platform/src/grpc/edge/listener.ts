@@ -5,6 +5,8 @@ import { type Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Limits } from '../../limits/limits.ts'
 import { connectionRefusals } from '../../limits/refused-connections.ts'
 import type { Logger } from '../../logging/logger.ts'
+import type { Tls } from '../../tls/open-tls.ts'
+import { terminateTls } from '../../tls/terminator.ts'
 import { drainLimitMs } from '../../transports.ts'
 import { type ConnectionTimes, defaultTimes } from './connection-age.ts'
 import { limitTime } from './connection-time.ts'
@@ -48,22 +50,24 @@ export const listenFor = (
   limits: Limits,
   logger: Logger,
   { checkMs }: ConnectionTimes = defaultTimes,
+  tls?: Tls,
 ) => {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   const connections = limits.connections.of('grpc')
   const { refuse, acceptFailed, close: closeLog } = connectionRefusals(logger, limits)
   const times = limitTime(checkMs)
   const serve = (socket: Socket): void => {
-    const exceeded = connections.add(socket)
-    if (exceeded === undefined) {
-      times.add(socket)
-      injector.injectConnection(socket)
-    } else {
-      refuse(exceeded)
-      socket.destroy()
-    }
+    times.add(socket)
+    injector.injectConnection(socket)
   }
-  const { listen, stop, whenClosed } = createListeners(serve, acceptFailed)
+  const terminator = tls && terminateTls(tls, 'grpc', 'h2', serve)
+  const accept = (socket: Socket): void => {
+    const exceeded = connections.add(socket)
+    if (exceeded === undefined) return terminator === undefined ? serve(socket) : terminator.accept(socket)
+    refuse(exceeded)
+    socket.destroy()
+  }
+  const { listen, stop, whenClosed } = createListeners(accept, acceptFailed)
   /** Accepts no more connections, and tells clients to send further calls elsewhere (GOAWAY). Running calls go on. */
   const stopListening = (): void => {
     stop()
@@ -77,6 +81,7 @@ export const listenFor = (
       stopListening()
       await Promise.race([whenClosed(), finished, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
+      terminator?.close()
       times.destroy()
       closeLog()
     },

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
+import type { Tls } from '../../tls/open-tls.ts'
 
-const urlOf = ({ address, port }: AddressInfo): string =>
-  `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+const urlOf = ({ address, port }: AddressInfo, tls: Tls | undefined): string =>
+  `http${tls === undefined ? '' : 's'}://${address.includes(':') ? `[${address}]` : address}:${port}`
 
 type OnError = (error: Error) => void
 
@@ -15,15 +17,27 @@ const openFurther = async (app: FastifyInstance, port: number, host: string, acc
   ).listen({ port, host })
   await once(further, 'listening')
   further.on('error', acceptFailed)
-  app.log.info(`Server listening at ${urlOf(further.address() as AddressInfo)}`)
   return { server: further, closed: new Promise((resolve) => further.once('close', resolve)) }
+}
+
+/** Follows the handshakes of a server that ends TLS. */
+const attachTls = (app: FastifyInstance, tls: Tls | undefined): void => {
+  const server: unknown = app.server
+  if (tls === undefined || !(server instanceof TlsServer)) return
+  const { close } = tls.attach(server, 'http')
+  // Like connections without TLS that have not sent a request yet.
+  app.addHook('preClose', (done) => {
+    close()
+    done()
+  })
 }
 
 /**
  * Lets the HTTP server listen on several addresses. All connections belong to the one server, so that its limits, events
  * and drain apply to all of them. `acceptFailed` is called when a connection cannot be accepted.
  */
-export const createListeners = (app: FastifyInstance, acceptFailed: OnError) => {
+export const createListeners = (app: FastifyInstance, acceptFailed: OnError, tls?: Tls) => {
+  attachTls(app, tls)
   // A client that closes its side after sending still gets its response. By default, Node.js closes the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   const further: Awaited<ReturnType<typeof openFurther>>[] = []
@@ -47,7 +61,11 @@ export const createListeners = (app: FastifyInstance, acceptFailed: OnError) => 
       if (first === null) {
         await app.listen({ port, host: address })
         app.server.on('error', acceptFailed)
-      } else further.push(await openFurther(app, port || first.port, address, acceptFailed))
+      } else {
+        const opened = await openFurther(app, port || first.port, address, acceptFailed)
+        app.log.info(`Server listening at ${urlOf(opened.server.address() as AddressInfo, tls)}`)
+        further.push(opened)
+      }
       return (app.server.address() as AddressInfo).port
     },
     /**
