@@ -97,7 +97,7 @@ export const createApp = async (
     ],
     listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
       await listenOn(host, (address) => server.listen(port, address))
-      logger.info({ version, http_port: port }, 'started')
+      logger.info({ version, http_port: port, ...(tls && { tls: true }) }, 'started')
     },
     beginDrain: (order: Order) => {
       server.beginDrain()

@@ -8,7 +8,7 @@ import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/se
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
-import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
+import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -50,9 +50,6 @@ type AppConfig = Readonly<{
   steps?: readonly Step[]
 }>
 
-const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics): Limits =>
-  createLimits(limits, http?.trustProxy ?? 'off', metrics)
-
 const createHttp = (
   use: UseCases,
   observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'tls'>,
@@ -88,18 +85,20 @@ const createGrpc = (
 type ListenConfig = Readonly<{
   http: Readonly<{ host: string; port: number }>
   grpc: Readonly<{ port: number }>
+  tls?: TlsConfig | undefined
 }>
-type Servers = Readonly<
-  Record<'http' | 'grpc', Readonly<{ listen: (port: number, address: string) => Promise<number> }>>
->
+type Server = Readonly<{ listen: (port: number, address: string) => Promise<number> }>
 
-const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Logger): Promise<void> => {
+const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: Logger): Promise<void> => {
   const { host, port } = config.http
   await listenOn(host, async (address) => {
     await http.listen(port, address)
     await grpc.listen(config.grpc.port, address)
   })
-  logger.info({ version, http_port: port, grpc_port: config.grpc.port }, 'started')
+  logger.info(
+    { version, http_port: port, grpc_port: config.grpc.port, ...(config.tls && { tls: true }) },
+    'started',
+  )
 }
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
@@ -122,7 +121,8 @@ export const createApp = async (
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
   const tls = openTls(config.tls, { logger, metrics })
-  const observers = { logger, metrics, limits: limitsOf(config, metrics), tls }
+  const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
+  const observers = { logger, metrics, limits, tls }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
   const { app: http, isOverloaded } = server
   const ofCalls = { ...observers, isOverloaded, identify: identity?.identify }
@@ -137,7 +137,7 @@ export const createApp = async (
       ...(identity?.jobs ?? []),
       ...(tls?.jobs ?? []),
     ],
-    listen: (listenConfig: ListenConfig) => listen({ http: server, grpc }, listenConfig, logger),
+    listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
       if (order === 'retire') return stopListening(server, grpc)

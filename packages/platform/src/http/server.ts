@@ -9,7 +9,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { Tls } from '../tls/open-tls.ts'
 import { decorateWithChallenge } from './auth/challenge.ts'
 import { serveResourceMetadata } from './auth/protected-resource.ts'
-import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
+import { type Origins, registerCors, registerPreflights } from './cors.ts'
 import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
 import { identifyClients } from './edge/client.ts'
@@ -37,7 +37,7 @@ import { setCacheControl } from './responses/cache-control.ts'
 import { compressResponses } from './responses/compression.ts'
 import { closeStalledConnections } from './responses/stalled-connections.ts'
 import { limitUnreadResponses } from './responses/unread.ts'
-import { hstsHeader, securityHeaders } from './security-headers.ts'
+import { fixedHeadersOf } from './security-headers.ts'
 import { traceRequests } from './tracing.ts'
 
 /** Settings for documentation, compression, browsers and limits. */
@@ -100,14 +100,6 @@ const limitClients = (app: FastifyInstance, limits: Limits, { responsesCut }: Me
   limitRequestBodies(app, limits)
 }
 
-/** The headers of every response. */
-const fixedHeadersOf = ({ hstsMaxAgeSeconds, corsOrigins, compression }: HttpConfig) => ({
-  ...securityHeaders,
-  ...hstsHeader(hstsMaxAgeSeconds),
-  ...corsHeaders(corsOrigins),
-  ...(compression && { vary: 'Accept-Encoding' }),
-})
-
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
  * and metrics. `isOverloaded` returns whether requests are being rejected because of overload.
@@ -147,5 +139,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(operationRoutes(options))
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...createListeners(app, acceptFailed, options.tls), ...drain, isOverloaded }
+  return { app, ...createListeners(app, { acceptFailed, tls: options.tls }), ...drain, isOverloaded }
 }

@@ -14,8 +14,10 @@ export const createHandshakes = (onTimeout: () => void, checkMs = 1_000) => {
 
   const check = (): void => {
     for (const [raw, checks] of open) {
-      open.set(raw, checks + 1)
-      if (checks < maxChecks) continue
+      // Not as soon as it closes: why the handshake failed becomes known after that.
+      if (raw.destroyed) open.delete(raw)
+      else open.set(raw, checks + 1)
+      if (raw.destroyed || checks < maxChecks) continue
       open.delete(raw)
       onTimeout()
       raw.destroy()
@@ -29,7 +31,6 @@ export const createHandshakes = (onTimeout: () => void, checkMs = 1_000) => {
   return {
     begin: (raw: Socket): void => {
       open.set(raw, 0)
-      raw.once('close', () => open.delete(raw))
       if (checking !== undefined) return
       checking = new AbortController()
       void every(checkMs, check, checking.signal)

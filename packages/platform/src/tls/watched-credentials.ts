@@ -1,3 +1,4 @@
+import { systemClock } from '@shop/kernel/clock.ts'
 import { fileReader } from '../auth/file-reader.ts'
 import type { FileContent } from '../config/bounded-file.ts'
 import { OperatorError } from '../config/operator-error.ts'
@@ -31,7 +32,7 @@ const isSame = (a: Files<FileContent>, b: Files<FileContent>): boolean =>
 
 /** Warns of certificates that clients refuse. */
 const warnOfPeriod = (logger: Pick<Logger, 'warn'>, { validFrom, validTo }: Credentials): void => {
-  const now = Date.now()
+  const now = systemClock().getTime()
   if (now > validTo) logger.warn({ valid_to: new Date(validTo) }, 'the TLS certificate has expired')
   if (now < validFrom)
     logger.warn({ valid_from: new Date(validFrom) }, 'the TLS certificate is not valid yet')

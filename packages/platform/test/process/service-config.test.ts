@@ -28,6 +28,7 @@ describe('the sections of a configuration', () => {
         hstsMaxAgeSeconds: 0,
       },
       auth: { mode: 'off', isProduction: false },
+      tls: undefined,
       limits: defaultLimits,
       logging: {
         level: 'debug',

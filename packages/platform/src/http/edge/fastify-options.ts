@@ -41,9 +41,7 @@ const nodeOptions: ServerOptions = {
 /** With `https`, Fastify creates a server that ends TLS, and is used in the same way. */
 const serverOptions = (tls: Tls | undefined): Pick<FastifyHttpOptions<Server>, 'http'> => {
   if (tls === undefined) return { http: nodeOptions }
-  // Without TLS, Node.js does the same by itself.
-  const https = { ...nodeOptions, ...tls.options(), allowHalfOpen: true }
-  return { https } as Pick<FastifyHttpOptions<Server>, 'http'>
+  return { https: { ...nodeOptions, ...tls.options() } } as Pick<FastifyHttpOptions<Server>, 'http'>
 }
 
 /** The options of the HTTP server: its limits, and who responds to requests that reach no route. */

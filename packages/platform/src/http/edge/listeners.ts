@@ -7,14 +7,21 @@ import type { Tls } from '../../tls/open-tls.ts'
 const urlOf = ({ address, port }: AddressInfo, tls: Tls | undefined): string =>
   `http${tls === undefined ? '' : 's'}://${address.includes(':') ? `[${address}]` : address}:${port}`
 
-type OnError = (error: Error) => void
+type Listening = Readonly<{
+  /** Called when a connection cannot be accepted. */
+  acceptFailed: (error: Error) => void
+  tls?: Tls | undefined
+}>
 
 /** Listens on one more address. The connections go to the HTTP server, as if it had accepted them. */
-const openFurther = async (app: FastifyInstance, port: number, host: string, acceptFailed: OnError) => {
-  // The options with which `node:http` creates its own listener.
-  const further = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) =>
-    app.server.emit('connection', socket),
-  ).listen({ port, host })
+const openFurther = async (
+  app: FastifyInstance,
+  { port, host, acceptFailed, tls }: Readonly<{ port: number; host: string } & Listening>,
+) => {
+  // The options with which `node:http` and `node:https` create their own listener.
+  const options = { allowHalfOpen: tls === undefined, noDelay: true }
+  const further = createServer(options, (socket: Socket) => app.server.emit('connection', socket))
+  further.listen({ port, host })
   await once(further, 'listening')
   further.on('error', acceptFailed)
   return { server: further, closed: new Promise((resolve) => further.once('close', resolve)) }
@@ -25,6 +32,10 @@ const attachTls = (app: FastifyInstance, tls: Tls | undefined): void => {
   const server: unknown = app.server
   if (tls === undefined || !(server instanceof TlsServer)) return
   const { close } = tls.attach(server, 'http')
+  // Only now: a client that closes its side during the handshake has gone.
+  server.on('secureConnection', (socket) => {
+    socket.allowHalfOpen = true
+  })
   // Like connections without TLS that have not sent a request yet.
   app.addHook('preClose', (done) => {
     close()
@@ -34,9 +45,8 @@ const attachTls = (app: FastifyInstance, tls: Tls | undefined): void => {
 
 /**
  * Lets the HTTP server listen on several addresses. All connections belong to the one server, so that its limits, events
- * and drain apply to all of them. `acceptFailed` is called when a connection cannot be accepted.
- */
-export const createListeners = (app: FastifyInstance, acceptFailed: OnError, tls?: Tls) => {
+ * and drain apply to all of them. */
+export const createListeners = (app: FastifyInstance, { acceptFailed, tls }: Listening) => {
   attachTls(app, tls)
   // A client that closes its side after sending still gets its response. By default, Node.js closes the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
@@ -62,7 +72,7 @@ export const createListeners = (app: FastifyInstance, acceptFailed: OnError, tls
         await app.listen({ port, host: address })
         app.server.on('error', acceptFailed)
       } else {
-        const opened = await openFurther(app, port || first.port, address, acceptFailed)
+        const opened = await openFurther(app, { port: port || first.port, host: address, acceptFailed, tls })
         app.log.info(`Server listening at ${urlOf(opened.server.address() as AddressInfo, tls)}`)
         further.push(opened)
       }
