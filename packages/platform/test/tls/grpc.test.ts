@@ -178,6 +178,8 @@ describe('gRPC over TLS', () => {
     resolve(product)
     await held
     await Promise.all([closing, once(silent.resume(), 'close')])
+    // Not by the limit of their time.
+    assert.deepEqual(await failures(server), {})
   })
 
   it('lets only holders of certificates of the authority connect', async () => {

@@ -218,6 +218,8 @@ describe('HTTPS', () => {
     resolve({ done: true })
     assert.equal((await held).status, 200)
     await closing
+    // Not by the limit of their time.
+    assert.deepEqual(await failures(server), {})
   })
 
   it('lets only holders of certificates of the authority connect', async () => {
