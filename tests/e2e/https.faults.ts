@@ -93,7 +93,7 @@ const startLoad = ({ url }: RunningService, grpcPort: number, client: Client) =>
     assert.equal(status, 200)
   }
   const kept = new Agent({ keepAlive: true, maxSockets: 1 })
-  const once_ = () => new Agent({ keepAlive: false, maxCachedSessions: 0 })
+  const unshared = () => new Agent({ keepAlive: false, maxCachedSessions: 0 })
   const channel = credentials.createSsl(client.ca, client.key, client.cert)
   const call = async (products: ProductServiceClient) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -108,7 +108,7 @@ const startLoad = ({ url }: RunningService, grpcPort: number, client: Client) =>
   const stub = open()
   const callers = [
     repeat(read(kept)),
-    repeat(() => read(once_())()),
+    repeat(() => read(unshared())()),
     repeat(() => call(stub)),
     repeat(async () => {
       const own = open()

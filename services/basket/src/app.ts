@@ -4,6 +4,7 @@ import { openIdentity } from '@shop/platform/auth/open-identity.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
+import { jobsOf } from '@shop/platform/job.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
@@ -89,12 +90,7 @@ export const createApp = async (
   return {
     http,
     health,
-    jobs: [
-      ...jobs,
-      ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]),
-      ...(identity?.jobs ?? []),
-      ...(tls?.jobs ?? []),
-    ],
+    jobs: [...jobs, ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...jobsOf(identity, tls)],
     listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
       await listenOn(host, (address) => server.listen(port, address))
       logger.info({ version, http_port: port, ...(tls && { tls: true }) }, 'started')

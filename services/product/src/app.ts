@@ -8,7 +8,8 @@ import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/se
 import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
-import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
+import { jobsOf } from '@shop/platform/job.ts'
+import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -49,6 +50,9 @@ type AppConfig = Readonly<{
   /** Further steps around every use case, outside the built-in ones. */
   steps?: readonly Step[]
 }>
+
+const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics): Limits =>
+  createLimits(limits, http?.trustProxy ?? 'off', metrics)
 
 const createHttp = (
   use: UseCases,
@@ -95,10 +99,8 @@ const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: 
     await http.listen(port, address)
     await grpc.listen(config.grpc.port, address)
   })
-  logger.info(
-    { version, http_port: port, grpc_port: config.grpc.port, ...(config.tls && { tls: true }) },
-    'started',
-  )
+  const tls = config.tls && { tls: true }
+  logger.info({ version, http_port: port, grpc_port: config.grpc.port, ...tls }, 'started')
 }
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
@@ -121,22 +123,17 @@ export const createApp = async (
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
   const tls = openTls(config.tls, { logger, metrics })
-  const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const observers = { logger, metrics, limits, tls }
+  const observers = { logger, metrics, limits: limitsOf(config, metrics), tls }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
-  const { app: http, isOverloaded } = server
-  const ofCalls = { ...observers, isOverloaded, identify: identity?.identify }
+  const { app: http } = server
+  const ofCalls = { ...observers, isOverloaded: server.isOverloaded, identify: identity?.identify }
   const { grpc, healthService } = createGrpc(use, health, ofCalls, config.grpc)
 
   return {
     http,
     grpc,
     health,
-    jobs: [
-      { name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh },
-      ...(identity?.jobs ?? []),
-      ...(tls?.jobs ?? []),
-    ],
+    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }, ...jobsOf(identity, tls)],
     listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()

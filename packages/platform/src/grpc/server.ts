@@ -88,15 +88,8 @@ export const createGrpcServer = (
   options: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
-  const {
-    trustProxy = 'off',
-    limits: shared,
-    identify,
-    connectionTimes,
-    callTimes,
-    tls,
-    ...observers
-  } = options
+  const { trustProxy = 'off', limits: shared, identify, connectionTimes, callTimes, ...rest } = options
+  const { tls, ...observers } = rest
   const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
   const failures = createFailureLog(observers.logger, 'call failed')
   const ownService = serviceNameOf(definition)

@@ -72,7 +72,6 @@ export const createConnections = (
           take(reserve, socket, exceeded) === undefined,
       }
     },
-    /** Finds a connection by its socket, or by the TLS socket above it. */
     find: (socket: Socket): Connection | undefined => open.get(rawSocketOf(socket)),
     used: budget.used,
     usedBy: budget.usedBy,

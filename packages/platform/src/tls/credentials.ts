@@ -82,7 +82,7 @@ export const credentialsIn = (names: Files<string>, contents: Files<FileContent>
     }
   if (chain.value[0]?.checkPrivateKey(key.value) !== true)
     return { problems: [`${names.key} must name the key of the first certificate in ${names.certificate}`] }
-  const pem = key.value.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const pem = key.value.export({ type: 'pkcs8', format: 'pem' })
   const credentials = credentialsOf(chain.value, pem, clientCas?.value)
   const refusal = refusalOf(credentials.options)
   return refusal === undefined

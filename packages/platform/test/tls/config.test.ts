@@ -34,6 +34,7 @@ describe('the files with which a service ends TLS', () => {
     writeFileSync(at(name), content)
     return at(name)
   }
+  const readText = (path: string): string => readFileSync(path, 'utf8')
   const openssl = (...parameters: readonly string[]) => execFileSync('openssl', parameters, { stdio: 'pipe' })
   let authority: CertificateAuthority
   let server: IssuedCertificate
@@ -74,16 +75,13 @@ describe('the files with which a service ends TLS', () => {
 
   it('may have a chain, text around the blocks, the key in the file of the certificate, and keys of older forms', () => {
     const { certificate, key } = server
-    const chain = `Server\n${readFileSync(certificate)}\nCA\n${readFileSync(authority.certificate)}`
-    const together = write('together.pem', `${readFileSync(key)}${chain}`)
+    const chain = `Server\n${readText(certificate)}\nCA\n${readText(authority.certificate)}`
+    const together = write('together.pem', `${readText(key)}${chain}`)
     const traditional = at('traditional.key')
     openssl('ec', '-in', key, '-out', traditional)
     const withParameters = `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n`
-    write('parameters.key', withParameters + readFileSync(traditional))
-    const two = write(
-      'two.pem',
-      `${readFileSync(authority.certificate)}${readFileSync(authority.certificate)}`,
-    )
+    write('parameters.key', withParameters + readText(traditional))
+    const two = write('two.pem', `${readText(authority.certificate)}${readText(authority.certificate)}`)
     assert.deepEqual(withFiles(together, together, two), [])
     assert.deepEqual(withFiles(certificate, traditional), [])
     assert.deepEqual(withFiles(certificate, at('parameters.key')), [])
@@ -99,7 +97,7 @@ describe('the files with which a service ends TLS', () => {
     const der = at('server.der')
     openssl('x509', '-in', certificate, '-outform', 'der', '-out', der)
     const cut = write('cut.pem', readFileSync(certificate, 'utf8').replace(/.{9}\n-----END/, '\n-----END'))
-    const large = write('large', `${readFileSync(certificate)}${'#'.repeat(64 * 1024)}`)
+    const large = write('large', `${readText(certificate)}${'#'.repeat(64 * 1024)}`)
     mkdirSync(at('folder'))
     execFileSync('mkfifo', [at('pipe')])
     const certificateRule = 'TLS_CERT_FILE must name a PEM file with at least one certificate'

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { Agent, request } from 'node:https'
+import { Agent, request as send } from 'node:https'
 import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -52,7 +52,7 @@ type Server = Awaited<ReturnType<typeof start>>
 const get = (port: number, path: string, options: object = {}) =>
   new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
     const agent = new Agent({ keepAlive: false })
-    request({ port, path, host: 'localhost', ca, agent, ...options }, (response: IncomingMessage) => {
+    send({ port, path, host: 'localhost', ca, agent, ...options }, (response: IncomingMessage) => {
       let text = ''
       response.on('data', (piece) => (text += piece))
       response.on('end', () => resolve({ status: response.statusCode, text }))
@@ -231,19 +231,19 @@ describe('HTTPS', () => {
       authority.issue('not-a-client'),
     ])
     await using server = await start({ clientCa: authority.certificate })
-    const with_ = ({ certificate: cert, key }: IssuedCertificate) => ({
+    const identityOf = ({ certificate: cert, key }: IssuedCertificate) => ({
       cert: readFileSync(cert),
       key: readFileSync(key),
     })
-    assert.equal((await get(server.port, '/protocol', with_(mine))).status, 200)
+    assert.equal((await get(server.port, '/protocol', identityOf(mine))).status, 200)
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const versions = { minVersion: version, maxVersion: version }
-      for (const refused of [{}, with_(expired), with_(other), with_(ofServer)])
+      for (const refused of [{}, identityOf(expired), identityOf(other), identityOf(ofServer)])
         await assert.rejects(get(server.port, '/protocol', { ...refused, ...versions }))
     }
     await eventually(5_000, async () =>
       assert.deepEqual(await failures(server), { no_certificate: 2, client_certificate: 6 }),
     )
-    assert.equal((await get(server.port, '/protocol', with_(mine))).status, 200)
+    assert.equal((await get(server.port, '/protocol', identityOf(mine))).status, 200)
   })
 })

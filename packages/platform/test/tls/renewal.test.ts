@@ -186,12 +186,12 @@ describe('a certificate that is replaced', () => {
     files.replace(first, authority.certificate)
     await using server = await startServer({ tls: tlsConfig(files, files.ca) })
     const port = await server.listen(0, '127.0.0.1')
-    const with_ = ({ certificate, key }: IssuedCertificate) => ({
+    const identityOf = ({ certificate, key }: IssuedCertificate) => ({
       cert: readFileSync(certificate),
       key: readFileSync(key),
       agent: new Agent({ keepAlive: false, maxCachedSessions: 10 }),
     })
-    const [oldClient, newClient] = [with_(old), with_(renewed)]
+    const [oldClient, newClient] = [identityOf(old), identityOf(renewed)]
     for (let time = 0; time < 2; time++) assert.equal(await get(port, oldClient), 200)
     await assert.rejects(get(port, newClient))
     files.replace(first, others.certificate)

@@ -9,8 +9,8 @@ const run = promisify(execFile)
 /** OpenSSL's command line takes 10 ms for each of these. */
 const deadlineMs = 20_000
 
-const openssl = (folder: string, ...parameters: readonly string[]) =>
-  run('openssl', [...parameters], { cwd: folder, timeout: deadlineMs })
+const openssl = (folder: string, input: readonly string[], output: readonly string[]) =>
+  run('openssl', [...input, ...output], { cwd: folder, timeout: deadlineMs })
 
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'] as const
 
@@ -52,10 +52,12 @@ export const makeAuthority = async (folder: string, name = 'Test CA') => {
   mkdirSync(folder, { recursive: true })
   const certificate = join(folder, 'ca.crt')
   const caKey = join(folder, 'ca.key')
+  const subject = ['-days', '30', '-subj', `/CN=${name}`]
+  const usage = ['-addext', 'keyUsage=critical,keyCertSign,cRLSign']
   await openssl(
     folder,
-    ...['req', '-x509', ...newKey, '-days', '30', '-subj', `/CN=${name}`],
-    ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign', '-keyout', caKey, '-out', certificate],
+    ['req', '-x509', ...newKey, ...subject, ...usage],
+    ['-keyout', caKey, '-out', certificate],
   )
   return {
     /** The path of its own certificate. */
@@ -66,13 +68,13 @@ export const makeAuthority = async (folder: string, name = 'Test CA') => {
       const days = String(options.expired === true ? -1 : (options.days ?? 1))
       await openssl(
         folder,
-        ...['req', '-new', ...newKey, '-subj', `/CN=${commonName}`],
-        ...['-keyout', file('key'), '-out', file('csr')],
+        ['req', '-new', ...newKey, '-subj', `/CN=${commonName}`],
+        ['-keyout', file('key'), '-out', file('csr')],
       )
       await openssl(
         folder,
-        ...['x509', '-req', '-in', file('csr'), '-CA', certificate, '-CAkey', caKey, '-set_serial', serial()],
-        ...['-days', days, '-extfile', file('ext'), '-out', file('crt')],
+        ['x509', '-req', '-in', file('csr'), '-CA', certificate, '-CAkey', caKey, '-set_serial', serial()],
+        ['-days', days, '-extfile', file('ext'), '-out', file('crt')],
       )
       return { certificate: file('crt'), key: file('key') }
     },

@@ -41,6 +41,26 @@ const createListeners = (serve: (socket: Socket) => void, acceptFailed: (error: 
   }
 }
 
+type Injector = ReturnType<Server['createConnectionInjector']>
+
+/** Serves connections that were accepted, after their handshake if the server ends TLS. */
+const serveBy = (injector: Injector, checkMs: number, tls: Tls | undefined) => {
+  const times = limitTime(checkMs)
+  const inject = (socket: Socket): void => {
+    times.add(socket)
+    injector.injectConnection(socket)
+  }
+  const terminator = tls && terminateTls(tls, 'grpc', 'h2', inject)
+  return {
+    serve: terminator?.accept ?? inject,
+    /** Cuts off all connections, after what has been written to them, and the handshakes in progress. */
+    cutOff: (): void => {
+      terminator?.close()
+      times.destroy()
+    },
+  }
+}
+
 /**
  * Listens for a gRPC server. The library has no public way to count, refuse or cut off the connections that it accepts by
  * itself (docs/decisions/0048-our-own-listener-for-grpc.md). Connections over a limit are closed at once.
@@ -53,17 +73,12 @@ export const listenFor = (
   tls?: Tls,
 ) => {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  const { serve, cutOff } = serveBy(injector, checkMs, tls)
   const connections = limits.connections.of('grpc')
   const { refuse, acceptFailed, close: closeLog } = connectionRefusals(logger, limits)
-  const times = limitTime(checkMs)
-  const serve = (socket: Socket): void => {
-    times.add(socket)
-    injector.injectConnection(socket)
-  }
-  const terminator = tls && terminateTls(tls, 'grpc', 'h2', serve)
   const accept = (socket: Socket): void => {
     const exceeded = connections.add(socket)
-    if (exceeded === undefined) return terminator === undefined ? serve(socket) : terminator.accept(socket)
+    if (exceeded === undefined) return serve(socket)
     refuse(exceeded)
     socket.destroy()
   }
@@ -81,8 +96,7 @@ export const listenFor = (
       stopListening()
       await Promise.race([whenClosed(), finished, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
-      terminator?.close()
-      times.destroy()
+      cutOff()
       closeLog()
     },
   }

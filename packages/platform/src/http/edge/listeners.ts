@@ -16,7 +16,9 @@ type Listening = Readonly<{
 /** Listens on one more address. The connections go to the HTTP server, as if it had accepted them. */
 const openFurther = async (
   app: FastifyInstance,
-  { port, host, acceptFailed, tls }: Readonly<{ port: number; host: string } & Listening>,
+  port: number,
+  host: string,
+  { acceptFailed, tls }: Listening,
 ) => {
   // The options with which `node:http` and `node:https` create their own listener.
   const options = { allowHalfOpen: tls === undefined, noDelay: true }
@@ -24,6 +26,7 @@ const openFurther = async (
   further.listen({ port, host })
   await once(further, 'listening')
   further.on('error', acceptFailed)
+  app.log.info(`Server listening at ${urlOf(further.address() as AddressInfo, tls)}`)
   return { server: further, closed: new Promise((resolve) => further.once('close', resolve)) }
 }
 
@@ -45,9 +48,10 @@ const attachTls = (app: FastifyInstance, tls: Tls | undefined): void => {
 
 /**
  * Lets the HTTP server listen on several addresses. All connections belong to the one server, so that its limits, events
- * and drain apply to all of them. */
-export const createListeners = (app: FastifyInstance, { acceptFailed, tls }: Listening) => {
-  attachTls(app, tls)
+ * and drain apply to all of them.
+ */
+export const createListeners = (app: FastifyInstance, listening: Listening) => {
+  attachTls(app, listening.tls)
   // A client that closes its side after sending still gets its response. By default, Node.js closes the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   const further: Awaited<ReturnType<typeof openFurther>>[] = []
@@ -70,12 +74,8 @@ export const createListeners = (app: FastifyInstance, { acceptFailed, tls }: Lis
       const first = app.server.address() as AddressInfo | null
       if (first === null) {
         await app.listen({ port, host: address })
-        app.server.on('error', acceptFailed)
-      } else {
-        const opened = await openFurther(app, { port: port || first.port, host: address, acceptFailed, tls })
-        app.log.info(`Server listening at ${urlOf(opened.server.address() as AddressInfo, tls)}`)
-        further.push(opened)
-      }
+        app.server.on('error', listening.acceptFailed)
+      } else further.push(await openFurther(app, port || first.port, address, listening))
       return (app.server.address() as AddressInfo).port
     },
     /**
