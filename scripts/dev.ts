@@ -92,10 +92,11 @@ const untilSignal = () =>
   })
 
 await run(async () => {
-  const { host, listenHost, grpcAddress, ports, productEnv, basketEnv, delayMs } = readDevConfig(reachable)
+  const { scheme, host, listenHost, grpcAddress, ports, productEnv, basketEnv, delayMs } =
+    readDevConfig(reachable)
   for (const [variable, port] of Object.entries(ports)) await requireFreePort(listenHost, port, variable)
-  const productUrl = `http://${host}:${ports.PRODUCT_PORT}`
-  const basketUrl = `http://${host}:${ports.BASKET_PORT}`
+  const productUrl = `${scheme}://${host}:${ports.PRODUCT_PORT}`
+  const basketUrl = `${scheme}://${host}:${ports.BASKET_PORT}`
 
   // The terminal may close, and a program that reads the output may end: the services must still be stopped.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})

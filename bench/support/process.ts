@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { root } from '@shop/testing/files.ts'
+import { succeeds } from '@shop/testing/services/services.ts'
 
 const readyLimitMs = 60_000
 
@@ -12,12 +13,7 @@ export type Server = AsyncDisposable & Readonly<{ pid: number; url: string; read
 
 const untilReady = async (child: ChildProcess, url: string): Promise<void> => {
   const deadline = performance.now() + readyLimitMs
-  const isReady = () =>
-    fetch(url).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-  while (!(await isReady())) {
+  while (!(await succeeds(url))) {
     if (child.exitCode !== null) throw new Error(`a server exited before it was ready: ${url}`)
     if (performance.now() > deadline) throw new Error(`a server was not ready within a minute: ${url}`)
     await delay(10)
@@ -48,7 +44,8 @@ export const startServer = async (
   })
   if (output !== undefined) closeSync(output)
   const exited = once(child, 'exit')
-  const url = `http://127.0.0.1:${port}`
+  const scheme = environment['TLS_CERT_FILE'] === undefined ? 'http' : 'https'
+  const url = `${scheme}://127.0.0.1:${port}`
   const stop = async () => {
     child.kill('SIGTERM')
     await exited

@@ -320,12 +320,33 @@ const limits = (service: string) => {
   )
 }
 
+/** What docs/tls.md describes. */
+const tls = (service: string) => {
+  const matchers = `service="${service}"`
+  return row(
+    'TLS',
+    graph(
+      'Time until certificates expire',
+      'seconds',
+      [[`min by (certificate) (tls_certificate_expiry_seconds{${matchers}})`, '{{certificate}}']],
+      'Empty if the service does not end TLS. See TlsCertificateExpires in the runbook.',
+    ),
+    graph(
+      'Failed handshakes',
+      'operations',
+      [[rate('transport, reason', `tls_handshake_failures_total{${matchers}}`), '{{transport}} {{reason}}']],
+      'docs/tls.md describes the reasons. closed is also what the checks of load balancers do.',
+    ),
+  )
+}
+
 const parts = (service: string) => [
   dependencies(service),
   requests(service),
   useCases(service),
   store(service),
   limits(service),
+  tls(service),
   runtime(service),
 ]
 

@@ -82,7 +82,8 @@ export const readDevConfig = (reachable: (host: string) => string) => {
   // Without PORT, the conflict of it and GRPC_PORT would be reported in terms of a variable that nobody has set.
   const product = collect(() => readProductConfig({ ...env, PORT: String(unusedPort) }))
   const host = reachable(product?.http.host ?? 'localhost')
-  const grpcAddress = `${host}:${product?.grpc.port ?? unusedPort}`
+  const scheme = product?.tls === undefined ? 'http' : 'https'
+  const grpcAddress = `${scheme === 'https' ? 'https://' : ''}${host}:${product?.grpc.port ?? unusedPort}`
   const { productEnv, basketEnv } = environmentsOf(productPort, basketPort, grpcAddress)
   const basket = collect(() =>
     readBasketConfig({ ...basketEnv, STORAGE: env['STORAGE'], OPERATIONS_PORT: '' }),
@@ -97,6 +98,7 @@ export const readDevConfig = (reachable: (host: string) => string) => {
   if (problems.size > 0 || product === undefined || basket === undefined) throw new ConfigError([...problems])
   return {
     listenHost: product.http.host,
+    scheme,
     host,
     grpcAddress,
     ports: { PRODUCT_PORT: productPort, GRPC_PORT: product.grpc.port, BASKET_PORT: basketPort },

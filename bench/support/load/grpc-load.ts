@@ -1,6 +1,7 @@
 /** Generates gRPC load in a child process: receives the load from the parent and sends the outcome back. */
 
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createHistogram } from 'node:perf_hooks'
 import { type ClientUnaryCall, credentials, Metadata } from '@grpc/grpc-js'
 import { ProductServiceClient } from '@shop/contracts/product/product.ts'
@@ -15,6 +16,8 @@ export type GrpcLoad = Readonly<{
   seconds: number
   /** The metadata of that name. */
   authorization?: string | undefined
+  /** The file with the authority of the server's certificate, if the server ends TLS. */
+  ca?: string | undefined
 }>
 
 type Call = (ids: readonly number[], done: (error: unknown) => void) => ClientUnaryCall
@@ -29,8 +32,9 @@ const createCall = (client: ProductServiceClient, authorization: string | undefi
 }
 
 const generateLoad = async (load: GrpcLoad): Promise<Outcome> => {
-  const { address, calls, concurrency, seconds, authorization } = load
-  const client = new ProductServiceClient(address, credentials.createInsecure())
+  const { address, calls, concurrency, seconds, authorization, ca } = load
+  const channel = ca === undefined ? credentials.createInsecure() : credentials.createSsl(readFileSync(ca))
+  const client = new ProductServiceClient(address, channel)
   const call = createCall(client, authorization)
   const durations = createHistogram()
   const startTime = performance.now()

@@ -6,3 +6,9 @@ export type Job = Readonly<{
   /** One run, which must end in bounded time. */
   work: (signal: AbortSignal) => Promise<unknown>
 }>
+
+type HasJobs = Readonly<{ jobs: readonly Job[] }>
+
+/** The jobs of those parts of a service that there are. */
+export const jobsOf = (...parts: readonly (HasJobs | undefined)[]): readonly Job[] =>
+  parts.flatMap((part) => part?.jobs ?? [])

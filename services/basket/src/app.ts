@@ -6,6 +6,7 @@ import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServers } from '@shop/platform/http/operations/http-servers.ts'
 import type { HttpConfig, HttpServerOptions } from '@shop/platform/http/server.ts'
+import { jobsOf } from '@shop/platform/job.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
@@ -14,6 +15,8 @@ import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
+import type { TlsConfig } from '@shop/platform/tls/config.ts'
+import { openTls } from '@shop/platform/tls/open-tls.ts'
 import manifest from '../package.json' with { type: 'json' }
 import type { UseCases } from './application/use-cases.ts'
 import { service } from './config.ts'
@@ -39,6 +42,7 @@ type AppConfig = Readonly<{
   guests?: boolean
   /** How the callers are known. Without it, all callers may do everything. */
   auth?: AuthConfig
+  tls?: TlsConfig | undefined
   /** Replaces what `auth` describes. */
   identity?: Identity
   /** Where to write what callers do. Without it, nowhere. */
@@ -49,7 +53,7 @@ type AppConfig = Readonly<{
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'tls'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServers({
@@ -83,16 +87,18 @@ export const createApp = async (
   exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
 
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(use, { logger, metrics, health, limits, identity }, config.http)
+  const tls = openTls(config.tls, { logger, metrics })
+  const server = await createHttp(use, { logger, metrics, health, limits, identity, tls }, config.http)
   const { app: http } = server
 
   return {
     http,
     health,
-    jobs: [...jobs, ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...(identity?.jobs ?? [])],
+    jobs: [...jobs, ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...jobsOf(identity, tls)],
     listen: async ({ http: { host, port, operationsPort } }: ListenConfig) => {
       await listenOn(host, (address) => server.listen(port, address))
-      logger.info({ version, http_port: port, operations_port: operationsPort }, 'started')
+      const started = { http_port: port, operations_port: operationsPort, ...(tls && { tls: true }) }
+      logger.info({ version, ...started }, 'started')
     },
     beginDrain: (order: Order) => {
       server.beginDrain()

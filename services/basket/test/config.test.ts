@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Environment } from '@shop/platform/config/variables.ts'
 import { defaultLimits, mebibyte } from '@shop/platform/limits/limits.ts'
+import { tlsVariables } from '@shop/platform/tls/config.ts'
 import { assertValidSchema } from '@shop/testing/asserts/schema.ts'
 import { root } from '@shop/testing/files.ts'
 import { basketVariables, readConfig } from '../src/config.ts'
@@ -90,6 +91,7 @@ describe("the basket service's configuration", () => {
       },
       auth: { mode: 'off', isProduction: false },
       audit: undefined,
+      tls: undefined,
       limits: defaultLimits,
       logging: {
         level: 'debug',
@@ -184,6 +186,7 @@ describe("the basket service's configuration", () => {
         maxEventLoopDelayMs: 250,
         hstsMaxAgeSeconds: 3_600,
       },
+      tls: undefined,
       auth: {
         mode: 'jwt',
         apiKeysFile: undefined,
@@ -276,7 +279,7 @@ describe("the basket service's configuration", () => {
 
   it('has no variable that neither the two tests above nor those of the platform read', () => {
     const others = ['WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES', 'API_KEYS_FILE', 'AUTH_JWKS_FILE']
-    const tested = [...Object.keys(combinableVariables), ...others]
+    const tested = [...Object.keys(combinableVariables), ...Object.keys(tlsVariables), ...others]
     assert.deepEqual(tested.toSorted(), Object.keys(basketVariables.properties).toSorted())
   })
 

@@ -10,6 +10,7 @@ import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServers } from '@shop/platform/http/operations/http-servers.ts'
 import type { HttpConfig, HttpServerOptions } from '@shop/platform/http/server.ts'
+import { jobsOf } from '@shop/platform/job.ts'
 import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
@@ -18,6 +19,8 @@ import { createMetrics, type Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
+import type { TlsConfig } from '@shop/platform/tls/config.ts'
+import { openTls } from '@shop/platform/tls/open-tls.ts'
 import manifest from '../package.json' with { type: 'json' }
 import type { UseCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
@@ -42,6 +45,7 @@ type AppConfig = Readonly<{
   grpc?: Partial<ProductConfig['grpc']>
   /** How the callers are known. Without it, all callers may do everything. */
   auth?: AuthConfig
+  tls?: TlsConfig | undefined
   /** Replaces what `auth` describes. */
   identity?: Identity
   /** Where to write what callers do. Without it, nowhere. */
@@ -55,7 +59,7 @@ const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics)
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'tls'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServers({
@@ -88,19 +92,18 @@ const createGrpc = (
 type ListenConfig = Readonly<{
   http: Readonly<{ host: string; port: number; operationsPort?: number | undefined }>
   grpc: Readonly<{ port: number }>
+  tls?: TlsConfig | undefined
 }>
-type Servers = Readonly<
-  Record<'http' | 'grpc', Readonly<{ listen: (port: number, address: string) => Promise<number> }>>
->
+type Server = Readonly<{ listen: (port: number, address: string) => Promise<number> }>
 
-const listen = async ({ http, grpc }: Servers, config: ListenConfig, logger: Logger): Promise<void> => {
+const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: Logger): Promise<void> => {
   const { host, port, operationsPort } = config.http
   await listenOn(host, async (address) => {
     await http.listen(port, address)
     await grpc.listen(config.grpc.port, address)
   })
   const ports = { http_port: port, grpc_port: config.grpc.port, operations_port: operationsPort }
-  logger.info({ version, ...ports }, 'started')
+  logger.info({ version, ...ports, ...(config.tls && { tls: true }) }, 'started')
 }
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
@@ -122,18 +125,19 @@ export const createApp = async (
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
   exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 
-  const observers = { logger, metrics, limits: limitsOf(config, metrics) }
+  const tls = openTls(config.tls, { logger, metrics })
+  const observers = { logger, metrics, limits: limitsOf(config, metrics), tls }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
-  const { app: http, isOverloaded } = server
-  const ofCalls = { ...observers, isOverloaded, identify: identity?.identify }
+  const { app: http } = server
+  const ofCalls = { ...observers, isOverloaded: server.isOverloaded, identify: identity?.identify }
   const { grpc, healthService } = createGrpc(use, health, ofCalls, config.grpc)
 
   return {
     http,
     grpc,
     health,
-    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }, ...(identity?.jobs ?? [])],
-    listen: (listenConfig: ListenConfig) => listen({ http: server, grpc }, listenConfig, logger),
+    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }, ...jobsOf(identity, tls)],
+    listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
       if (order === 'retire') return stopListening(server, grpc)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Environment } from '@shop/platform/config/variables.ts'
 import { defaultLimits, mebibyte } from '@shop/platform/limits/limits.ts'
+import { tlsVariables } from '@shop/platform/tls/config.ts'
 import { assertValidSchema } from '@shop/testing/asserts/schema.ts'
 import { productVariables, readConfig } from '../src/config.ts'
 import { postgresConfigOf } from './support/config.ts'
@@ -90,6 +91,7 @@ describe("the product service's configuration", () => {
       grpc: { port: 50_050, reflection: true, trustProxy: 'loopback' },
       auth: { mode: 'off', isProduction: false },
       audit: undefined,
+      tls: undefined,
       limits: defaultLimits,
       logging: {
         level: 'debug',
@@ -124,6 +126,7 @@ describe("the product service's configuration", () => {
         hstsMaxAgeSeconds: 3_600,
       },
       grpc: { port: 9_091, reflection: false, trustProxy: 'loopback,10.0.0.0/8' },
+      tls: undefined,
       auth: {
         mode: 'jwt',
         apiKeysFile: undefined,
@@ -191,7 +194,14 @@ describe("the product service's configuration", () => {
     const others = names.filter((name) => !Object.hasOwn(allVariables, name))
     assert.deepEqual(
       others.toSorted(),
-      ['API_KEYS_FILE', 'AUTH_JWKS_FILE', 'DATABASE_URL', 'DATA_DIR', 'WORKERS'],
+      [
+        'API_KEYS_FILE',
+        'AUTH_JWKS_FILE',
+        'DATABASE_URL',
+        'DATA_DIR',
+        'WORKERS',
+        ...Object.keys(tlsVariables),
+      ].toSorted(),
       'these variables are covered by the tests below, or those of the platform',
     )
   })

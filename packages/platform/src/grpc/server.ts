@@ -4,6 +4,7 @@ import type { Context } from '@shop/kernel/context.ts'
 import type { Identify } from '../auth/identity.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
+import type { Tls } from '../tls/open-tls.ts'
 import { maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
 import { boundCalls } from './calls/bound-calls.ts'
@@ -46,6 +47,8 @@ export type GrpcServerOptions = Observers &
     limits?: Limits | undefined
     /** Finds the caller of a call. Without it, all callers may do everything. */
     identify?: Identify | undefined
+    /** Ends TLS. Without it, the server speaks HTTP/2 without encryption. */
+    tls?: Tls | undefined
     connectionTimes?: ConnectionTimes
     callTimes?: Partial<CallTimes>
   }>
@@ -85,7 +88,8 @@ export const createGrpcServer = (
   options: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
-  const { trustProxy = 'off', limits: shared, identify, connectionTimes, callTimes, ...observers } = options
+  const { trustProxy = 'off', limits: shared, identify, connectionTimes, callTimes, ...rest } = options
+  const { tls, ...observers } = rest
   const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
   const failures = createFailureLog(observers.logger, 'call failed')
   const ownService = serviceNameOf(definition)
@@ -104,7 +108,7 @@ export const createGrpcServer = (
   for (const extension of extensions) extension.addToServer({ addService })
   const closing = new AbortController()
   void watch(closing.signal)
-  const { listen, stopListening, close } = listenFor(server, limits, observers.logger, connectionTimes)
+  const { listen, stopListening, close } = listenFor(server, limits, observers.logger, connectionTimes, tls)
 
   return {
     listen,

@@ -6,9 +6,10 @@ import type { Health } from '../health/health.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { Tls } from '../tls/open-tls.ts'
 import { decorateWithChallenge } from './auth/challenge.ts'
 import { serveResourceMetadata } from './auth/protected-resource.ts'
-import { corsHeaders, type Origins, registerCors, registerPreflights } from './cors.ts'
+import { type Origins, registerCors, registerPreflights } from './cors.ts'
 import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
 import { identifyClients } from './edge/client.ts'
@@ -36,7 +37,7 @@ import { setCacheControl } from './responses/cache-control.ts'
 import { compressResponses } from './responses/compression.ts'
 import { closeStalledConnections } from './responses/stalled-connections.ts'
 import { limitUnreadResponses } from './responses/unread.ts'
-import { hstsHeader, securityHeaders } from './security-headers.ts'
+import { fixedHeadersOf } from './security-headers.ts'
 import { traceRequests } from './tracing.ts'
 
 /** Settings for documentation, compression, browsers and limits. */
@@ -78,6 +79,8 @@ export type HttpServerOptions = Readonly<{
   identity?: Pick<Identity, 'identify' | 'issuer' | 'audience'> | undefined
   /** Whether a decoded segment of a path is a secret: masked in problems, logs and traces, and replaced in request ids. */
   isSecretSegment?: IsSecretSegment | undefined
+  /** Ends TLS. Without it, the server speaks plain HTTP. */
+  tls?: Tls | undefined
   config?: Partial<HttpConfig> | undefined
 }>
 
@@ -98,14 +101,6 @@ const limitClients = (app: FastifyInstance, limits: Limits, { responsesCut }: Me
   closeStalledConnections(app, limits.stallLimitMs, () => responsesCut.inc({ reason: 'stalled' }))
   limitRequestBodies(app, limits)
 }
-
-/** The headers of every response. */
-const fixedHeadersOf = ({ hstsMaxAgeSeconds, corsOrigins, compression }: HttpConfig) => ({
-  ...securityHeaders,
-  ...hstsHeader(hstsMaxAgeSeconds),
-  ...corsHeaders(corsOrigins),
-  ...(compression && { vary: 'Accept-Encoding' }),
-})
 
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
@@ -146,5 +141,5 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(config.operationsPort === undefined ? operationRoutes(options) : livenessRoute)
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...createListeners(app, acceptFailed), ...drain, isOverloaded }
+  return { app, ...createListeners(app, { acceptFailed, tls: options.tls }), ...drain, isOverloaded }
 }

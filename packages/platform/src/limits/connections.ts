@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { rawSocketOf } from '../tls/raw-socket.ts'
 import { type Budget, createBudget, type Exceeded } from './budget.ts'
 import type { Client, ClientFinder } from './client.ts'
 import type { Connection, Transport } from './connection.ts'
@@ -71,7 +72,7 @@ export const createConnections = (
           take(reserve, socket, exceeded) === undefined,
       }
     },
-    find: (socket: Socket): Connection | undefined => open.get(socket),
+    find: (socket: Socket): Connection | undefined => open.get(rawSocketOf(socket)),
     used: budget.used,
     usedBy: budget.usedBy,
     total: budget.total,

@@ -6,6 +6,7 @@ import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
 import { defaultLimits, type LimitsConfig, mebibyte } from '../limits/limits.ts'
 import type { LogConfig } from '../logging/logger.ts'
+import { type TlsConfig, tlsConfigOf } from '../tls/config.ts'
 import type { TracingConfig } from '../tracing/config.ts'
 import type { ServiceVariables } from './service-variables.ts'
 import type { Unencrypted } from './unencrypted.ts'
@@ -24,6 +25,8 @@ export type ServiceConfig = Readonly<{
   auth: AuthConfig
   /** Undefined if there is no audit log. */
   audit: AuditConfig | undefined
+  /** Undefined if the service does not end TLS. */
+  tls: TlsConfig | undefined
   limits: LimitsConfig
   rates: RatesConfig
   logging: LogConfig
@@ -67,6 +70,10 @@ export const offInProduction = <On extends string>(
   on: On,
 ): On | 'off' => (ENVIRONMENT === 'production' ? 'off' : on)
 
+/** In development, both services end TLS, or neither. */
+const schemeOf = (variables: ServiceVariables): string =>
+  tlsConfigOf(variables) === undefined ? 'http' : 'https'
+
 const httpOf = (
   variables: ServiceVariables & Readonly<{ PORT: number }>,
   relatedPort: number,
@@ -81,7 +88,8 @@ const httpOf = (
     localNamesOnly: isDevelopment && isLocalHost(host),
     docs: isOn(variables.DOCS ?? offInProduction(variables, 'on')),
     relatedDocs:
-      variables.RELATED_DOCS_URL ?? (isDevelopment ? `http://localhost:${relatedPort}/docs` : undefined),
+      variables.RELATED_DOCS_URL ??
+      (isDevelopment ? `${schemeOf(variables)}://localhost:${relatedPort}/docs` : undefined),
     compression: isOn(variables.COMPRESSION),
     corsOrigins: variables.CORS_ORIGINS ?? offInProduction(variables, '*'),
     trustProxy: variables.TRUST_PROXY ?? (isDevelopment ? 'loopback' : 'off'),
@@ -128,6 +136,7 @@ export const serviceSections = (
     http: httpOf(variables, relatedPort),
     auth,
     audit: auditConfigOf(variables, auth, logging),
+    tls: tlsConfigOf(variables),
     limits: limitsOf(variables),
     rates: ratesOf(variables),
     logging,

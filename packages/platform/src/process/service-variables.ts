@@ -15,6 +15,7 @@ import {
   toggle,
 } from '../config/variables.ts'
 import { defaultLimits, mebibyte } from '../limits/limits.ts'
+import { tlsProblems, tlsVariables } from '../tls/config.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -35,6 +36,7 @@ export const serviceVariables = {
   DATA_DIR: Type.String({ default: './.data' }),
   ...authVariables,
   ...auditVariables,
+  ...tlsVariables,
   LOG_LEVEL: Type.Optional(Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])),
   LOG_FORMAT: Type.Optional(Type.Enum(['text', 'json'])),
   LOG_OUTPUT: Type.Enum(['console', 'file', 'both'], { default: 'console' }),
@@ -151,6 +153,7 @@ export const serviceProblems = (
     'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
   ...authProblems(variables),
   ...auditProblems(variables),
+  ...tlsProblems(variables),
   mustBeNetworks('TRUST_PROXY', variables.TRUST_PROXY),
   mustBeFolder('DATA_DIR', variables.DATA_DIR),
   mustBeFolder('LOG_DIR', variables.LOG_DIR),

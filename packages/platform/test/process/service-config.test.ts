@@ -30,6 +30,7 @@ describe('the sections of a configuration', () => {
       },
       auth: { mode: 'off', isProduction: false },
       audit: undefined,
+      tls: undefined,
       limits: defaultLimits,
       logging: {
         level: 'debug',

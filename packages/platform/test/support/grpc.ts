@@ -11,6 +11,8 @@ import { createGrpcServer, type GrpcServerOptions } from '../../src/grpc/server.
 import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
 import { listenOn } from '../../src/listen.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
+import type { TlsConfig } from '../../src/tls/config.ts'
+import { openTls } from '../../src/tls/open-tls.ts'
 
 type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
@@ -24,21 +26,31 @@ type Options = Pick<
     /** Of the server's own limits, if none are given. */
     limitsConfig?: Partial<LimitsConfig>
     extensions?: Parameters<typeof createGrpcServer>[3]
+    tls?: TlsConfig
+    /** How often handshakes are checked. */
+    handshakeCheckMs?: number
   }>
 
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
-export const startService = async (
-  getProduct: GetProduct,
-  { port = 0, host = '::', limits: given, limitsConfig = {}, extensions = [], ...options }: Options = {},
-) => {
+export const startService = async (getProduct: GetProduct, given: Options = {}) => {
+  const { port = 0, host = '::', limitsConfig = {}, extensions = [], tls: files, ...options } = given
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const config = { ...defaultLimits, ...limitsConfig }
-  const limits = given ?? createLimits(config, options.trustProxy ?? 'off', metrics)
-  const observers = { logger, metrics, limits, ...options }
+  const limits = given.limits ?? createLimits(config, options.trustProxy ?? 'off', metrics)
+  const tls = openTls(files, { logger, metrics }, given.handshakeCheckMs)
+  const observers = { logger, metrics, ...options, limits, tls }
   const server = createGrpcServer(ProductServiceService, { getProduct }, observers, extensions)
   const [boundPort = 0] = await listenOn(host, (address) => server.listen(port, address))
-  return { ...server, port: boundPort, lines, metrics, limits, [Symbol.asyncDispose]: () => server.close() }
+  return {
+    ...server,
+    port: boundPort,
+    lines,
+    metrics,
+    limits,
+    jobs: tls?.jobs ?? [],
+    [Symbol.asyncDispose]: () => server.close(),
+  }
 }
 
 /** Opens a client of the product service on this port; disposing of it closes the channel. */

@@ -9,6 +9,8 @@ import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits
 import { listenOn } from '../../src/listen.ts'
 import type { Logger } from '../../src/logging/logger.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
+import type { TlsConfig } from '../../src/tls/config.ts'
+import { openTls } from '../../src/tls/open-tls.ts'
 
 type Options = Readonly<{
   routes?: FastifyPluginAsyncTypebox
@@ -21,6 +23,9 @@ type Options = Readonly<{
   maxBodyBytes?: number
   identity?: HttpServerOptions['identity']
   isSecretSegment?: HttpServerOptions['isSecretSegment']
+  tls?: TlsConfig
+  /** How often handshakes are checked. */
+  handshakeCheckMs?: number
 }>
 
 /** Creates the HTTP servers of the services with a recording logger. They do not listen. Disposing of the result closes them. */
@@ -35,11 +40,14 @@ export const startServer = async ({
   maxBodyBytes,
   identity,
   isSecretSegment,
+  tls: files,
+  handshakeCheckMs,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
   const shared = createLimits({ ...defaultLimits, ...limits }, config.trustProxy ?? 'off', metrics)
+  const tls = openTls(files, { logger: logger ?? recording.logger, metrics }, handshakeCheckMs)
   const { app, listen, stopListening, beginDrain, closeOperations } = await createHttpServers({
     documentation: { title: 'Test service', ...documentation },
     version: '1.0.0',
@@ -53,6 +61,7 @@ export const startServer = async ({
     health,
     limits: shared,
     identity,
+    tls,
     config,
   })
   return {
@@ -67,6 +76,7 @@ export const startServer = async ({
     limits: shared,
     metrics,
     health,
+    jobs: tls?.jobs ?? [],
     activeRequests: async () => {
       const text = await metrics.registry.getSingleMetricAsString('http_server_active_requests')
       return Number(/^http_server_active_requests\S* (\d+)$/m.exec(text)?.[1])

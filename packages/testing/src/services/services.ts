@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -44,7 +46,28 @@ type Start = Readonly<{
   openFiles?: number
   /** Start its bundle, which must be made before. */
   bundled?: boolean
+  /** The certificate and key of a client, if the service ends TLS and lets only holders of one connect. */
+  client?: Readonly<{ certificate: string; key: string }>
 }>
+
+/** Whether a GET over TLS succeeds. The certificate may be a broken one. */
+const succeedsOverTls = (url: string, { client }: Pick<Start, 'client'>): Promise<boolean> =>
+  new Promise((resolve) => {
+    const own = client && { cert: readFileSync(client.certificate), key: readFileSync(client.key) }
+    get(url, { ...own, agent: false, rejectUnauthorized: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    }).on('error', () => resolve(false))
+  })
+
+/** Whether a GET of the URL succeeds. */
+export const succeeds = (url: string, start: Pick<Start, 'client'> = {}): Promise<boolean> =>
+  url.startsWith('https:')
+    ? succeedsOverTls(url, start)
+    : fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      )
 
 /** The program and its arguments that run a service. */
 const commandOf = (service: string, { openFiles, bundled = false }: Start): [string, string[]] => {
@@ -73,16 +96,13 @@ export const startService = async (
     await exited
     return child.exitCode
   }
+  const scheme = environment['TLS_CERT_FILE'] === undefined ? 'http' : 'https'
   const host = environment['HOST'] ?? '127.0.0.1'
-  const url = `http://${host}:${port}`
-  const operationsUrl = `http://${host}:${environment['OPERATIONS_PORT'] || port}`
+  const url = `${scheme}://${host}:${port}`
+  const operationsPort = environment['OPERATIONS_PORT']
+  const operationsUrl = operationsPort ? `http://${host}:${operationsPort}` : url
   const deadline = performance.now() + readyTimeoutMs
-  const isReady = () =>
-    fetch(`${operationsUrl}/health/ready`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-  while (!(await isReady())) {
+  while (!(await succeeds(`${operationsUrl}/health/ready`, start))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       await stop('SIGKILL')
       throw new Error(`the ${service} service did not become ready:\n${output}`)

@@ -5,6 +5,8 @@ import { type Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Limits } from '../../limits/limits.ts'
 import { connectionRefusals } from '../../limits/refused-connections.ts'
 import type { Logger } from '../../logging/logger.ts'
+import type { Tls } from '../../tls/open-tls.ts'
+import { terminateTls } from '../../tls/terminator.ts'
 import { drainLimitMs } from '../../transports.ts'
 import { type ConnectionTimes, defaultTimes } from './connection-age.ts'
 import { limitTime } from './connection-time.ts'
@@ -39,6 +41,26 @@ const createListeners = (serve: (socket: Socket) => void, acceptFailed: (error: 
   }
 }
 
+type Injector = ReturnType<Server['createConnectionInjector']>
+
+/** Serves connections that were accepted, after their handshake if the server ends TLS. */
+const serveBy = (injector: Injector, checkMs: number, tls: Tls | undefined) => {
+  const times = limitTime(checkMs)
+  const inject = (socket: Socket): void => {
+    times.add(socket)
+    injector.injectConnection(socket)
+  }
+  const terminator = tls && terminateTls(tls, 'grpc', 'h2', inject)
+  return {
+    serve: terminator?.accept ?? inject,
+    /** Cuts off all connections, after what has been written to them, and the handshakes in progress. */
+    cutOff: (): void => {
+      terminator?.close()
+      times.destroy()
+    },
+  }
+}
+
 /**
  * Listens for a gRPC server. The library has no public way to count, refuse or cut off the connections that it accepts by
  * itself (docs/decisions/0048-our-own-listener-for-grpc.md). Connections over a limit are closed at once.
@@ -48,22 +70,19 @@ export const listenFor = (
   limits: Limits,
   logger: Logger,
   { checkMs }: ConnectionTimes = defaultTimes,
+  tls?: Tls,
 ) => {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  const { serve, cutOff } = serveBy(injector, checkMs, tls)
   const connections = limits.connections.of('grpc')
   const { refuse, acceptFailed, close: closeLog } = connectionRefusals(logger, limits)
-  const times = limitTime(checkMs)
-  const serve = (socket: Socket): void => {
+  const accept = (socket: Socket): void => {
     const exceeded = connections.add(socket)
-    if (exceeded === undefined) {
-      times.add(socket)
-      injector.injectConnection(socket)
-    } else {
-      refuse(exceeded)
-      socket.destroy()
-    }
+    if (exceeded === undefined) return serve(socket)
+    refuse(exceeded)
+    socket.destroy()
   }
-  const { listen, stop, whenClosed } = createListeners(serve, acceptFailed)
+  const { listen, stop, whenClosed } = createListeners(accept, acceptFailed)
   /** Accepts no more connections, and tells clients to send further calls elsewhere (GOAWAY). Running calls go on. */
   const stopListening = (): void => {
     stop()
@@ -77,7 +96,7 @@ export const listenFor = (
       stopListening()
       await Promise.race([whenClosed(), finished, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
-      times.destroy()
+      cutOff()
       closeLog()
     },
   }

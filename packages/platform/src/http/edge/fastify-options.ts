@@ -1,6 +1,7 @@
-import type { Server } from 'node:http'
+import type { Server, ServerOptions } from 'node:http'
 import { type FastifyBaseLogger, type FastifyHttpOptions, LogController } from 'fastify'
 import { requestIdFrom, requestIdHeader } from '../../request-context.ts'
+import type { Tls } from '../../tls/open-tls.ts'
 import { maxRequestBytes } from '../../transports.ts'
 import { sendError } from '../errors.ts'
 import { schemaController } from '../json/schema-compilers.ts'
@@ -23,12 +24,30 @@ const sharedByRequests = (logger: FastifyBaseLogger): FastifyBaseLogger => {
   return Object.create(logger, { child: { value: child } })
 }
 
-type Options = Readonly<{ maxBodyBytes?: number; isSecretSegment?: IsSecretSegment | undefined }>
+type Options = Readonly<{
+  maxBodyBytes?: number
+  isSecretSegment?: IsSecretSegment | undefined
+  tls?: Tls | undefined
+}>
+
+const nodeOptions: ServerOptions = {
+  // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
+  headersTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  // Node.js would refuse the request without a problem; `refuseRequests` does.
+  requireHostHeader: false,
+}
+
+/** With `https`, Fastify creates a server that ends TLS, and is used in the same way. */
+const serverOptions = (tls: Tls | undefined): Pick<FastifyHttpOptions<Server>, 'http'> => {
+  if (tls === undefined) return { http: nodeOptions }
+  return { https: { ...nodeOptions, ...tls.options() } } as Pick<FastifyHttpOptions<Server>, 'http'>
+}
 
 /** The options of the HTTP server: its limits, and who responds to requests that reach no route. */
 export const fastifyOptions = (
   logger: FastifyBaseLogger,
-  { maxBodyBytes = maxRequestBytes, isSecretSegment: isSecret }: Options,
+  { maxBodyBytes = maxRequestBytes, isSecretSegment: isSecret, tls }: Options,
   fixedHeaders: Readonly<Record<string, string>>,
   isTrusted: TrustedPeers,
 ): FastifyHttpOptions<Server> => ({
@@ -42,13 +61,7 @@ export const fastifyOptions = (
   },
   bodyLimit: maxBodyBytes,
   schemaController,
-  http: {
-    // Catches slow-loris clients within a second; Node.js checks every 30 s by default.
-    headersTimeout: 5_000,
-    connectionsCheckingInterval: 1_000,
-    // Node.js would refuse the request without a problem; `refuseRequests` does.
-    requireHostHeader: false,
-  },
+  ...serverOptions(tls),
   requestTimeout: 15_000,
   keepAliveTimeout: 72_000,
   // Accepted requests are served even while the server is closing.

@@ -1,29 +1,57 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
+import type { Tls } from '../../tls/open-tls.ts'
 
-const urlOf = ({ address, port }: AddressInfo): string =>
-  `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+const urlOf = ({ address, port }: AddressInfo, tls: Tls | undefined): string =>
+  `http${tls === undefined ? '' : 's'}://${address.includes(':') ? `[${address}]` : address}:${port}`
 
-type OnError = (error: Error) => void
+type Listening = Readonly<{
+  /** Called when a connection cannot be accepted. */
+  acceptFailed: (error: Error) => void
+  tls?: Tls | undefined
+}>
 
 /** Listens on one more address. The connections go to the HTTP server, as if it had accepted them. */
-const openFurther = async (app: FastifyInstance, port: number, host: string, acceptFailed: OnError) => {
-  // The options with which `node:http` creates its own listener.
-  const further = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) =>
-    app.server.emit('connection', socket),
-  ).listen({ port, host })
+const openFurther = async (
+  app: FastifyInstance,
+  port: number,
+  host: string,
+  { acceptFailed, tls }: Listening,
+) => {
+  // The options with which `node:http` and `node:https` create their own listener.
+  const options = { allowHalfOpen: tls === undefined, noDelay: true }
+  const further = createServer(options, (socket: Socket) => app.server.emit('connection', socket))
+  further.listen({ port, host })
   await once(further, 'listening')
   further.on('error', acceptFailed)
-  app.log.info(`Server listening at ${urlOf(further.address() as AddressInfo)}`)
+  app.log.info(`Server listening at ${urlOf(further.address() as AddressInfo, tls)}`)
   return { server: further, closed: new Promise((resolve) => further.once('close', resolve)) }
+}
+
+/** Follows the handshakes of a server that ends TLS. */
+const attachTls = (app: FastifyInstance, tls: Tls | undefined): void => {
+  const server: unknown = app.server
+  if (tls === undefined || !(server instanceof TlsServer)) return
+  const { close } = tls.attach(server, 'http')
+  // Only now: a client that closes its side during the handshake has gone.
+  server.on('secureConnection', (socket) => {
+    socket.allowHalfOpen = true
+  })
+  // Like connections without TLS that have not sent a request yet.
+  app.addHook('preClose', (done) => {
+    close()
+    done()
+  })
 }
 
 /**
  * Lets the HTTP server listen on several addresses. All connections belong to the one server, so that its limits, events
- * and drain apply to all of them. `acceptFailed` is called when a connection cannot be accepted.
+ * and drain apply to all of them.
  */
-export const createListeners = (app: FastifyInstance, acceptFailed: OnError) => {
+export const createListeners = (app: FastifyInstance, listening: Listening) => {
+  attachTls(app, listening.tls)
   // A client that closes its side after sending still gets its response. By default, Node.js closes the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   const further: Awaited<ReturnType<typeof openFurther>>[] = []
@@ -46,8 +74,8 @@ export const createListeners = (app: FastifyInstance, acceptFailed: OnError) => 
       const first = app.server.address() as AddressInfo | null
       if (first === null) {
         await app.listen({ port, host: address })
-        app.server.on('error', acceptFailed)
-      } else further.push(await openFurther(app, port || first.port, address, acceptFailed))
+        app.server.on('error', listening.acceptFailed)
+      } else further.push(await openFurther(app, port || first.port, address, listening))
       return (app.server.address() as AddressInfo).port
     },
     /**

@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify'
 import type { Exceeded } from '../../limits/budget.ts'
 import type { Client } from '../../limits/client.ts'
 import type { Holding, Holdings } from '../../limits/holdings.ts'
+import { rawSocketOf } from '../../tls/raw-socket.ts'
 import { clientOf } from '../edge/client.ts'
 
 /** The bytes of one body, and the responses that wait for their client to take it. */
@@ -31,7 +32,7 @@ const ownerOf = (replies: ReadonlySet<FastifyReply>) => ({
   isWaiting: () => replies.values().some(({ request }) => request.raw.socket.writableLength > 0),
   evict: () => {
     // A reset also frees what the kernel holds for the client: up to 4 MiB.
-    for (const { request } of replies) request.raw.socket.resetAndDestroy()
+    for (const { request } of replies) rawSocketOf(request.raw.socket).resetAndDestroy()
   },
 })
 

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { every, pause } from '../../resilience/every.ts'
+import { rawSocketOf } from '../../tls/raw-socket.ts'
 
 /** A stalled connection is closed at most a sixteenth of the limit later. */
 const checksPerLimit = 16
@@ -9,7 +11,8 @@ const checksPerLimit = 16
  * The bytes that the kernel has taken from the process. `_handle` is undocumented; without it, a write counts when all of
  * it has been taken.
  */
-const takenBytes = (socket: Socket): number => {
+const takenBytes = (connection: Socket): number => {
+  const socket = rawSocketOf(connection)
   const handle: unknown = Reflect.get(socket, '_handle')
   if (typeof handle !== 'object' || handle === null) return socket.bytesWritten - socket.writableLength
   return Number(Reflect.get(handle, 'bytesWritten')) - Number(Reflect.get(handle, 'writeQueueSize'))
@@ -23,7 +26,8 @@ const takenBytes = (socket: Socket): number => {
 export const closeStalledConnections = (app: FastifyInstance, limitMs: number, onClose: () => void): void => {
   const sockets = new Set<Socket>()
   const stalls = new WeakMap<Socket, Readonly<{ taken: number; since: number }>>()
-  app.server.on('connection', (socket) => {
+  const server: object = app.server
+  app.server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
@@ -36,7 +40,7 @@ export const closeStalledConnections = (app: FastifyInstance, limitMs: number, o
     else if (performance.now() - stall.since >= limitMs) {
       onClose()
       // A reset also frees what the kernel holds for the client: up to 4 MiB.
-      socket.resetAndDestroy()
+      rawSocketOf(socket).resetAndDestroy()
     }
   }
 
