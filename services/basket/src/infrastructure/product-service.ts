@@ -1,0 +1,40 @@
+import { openTokenFile, type TokenFileConfig } from '@shop/platform/auth/token-file.ts'
+import { connectionsTo } from '@shop/platform/grpc/connecting/client-tls.ts'
+import type { TlsVariables } from '@shop/platform/grpc/connecting/handshake-failures.ts'
+import type { Job } from '@shop/platform/job.ts'
+import type { Logger } from '@shop/platform/logging/logger.ts'
+import type { Metrics } from '@shop/platform/metrics/metrics.ts'
+import { type ClientFilesConfig, openClientFiles } from '@shop/platform/tls/client-files.ts'
+import { grpcProductCatalog } from './grpc-product-catalog.ts'
+
+export type ProductServiceConfig = Readonly<{
+  /** In one of the forms that `grpcAddress` allows. */
+  address: string
+  /** The files with the API key or token for the product service; undefined if it asks for none. */
+  token?: TokenFileConfig | undefined
+  /** Undefined if the address is one without TLS. */
+  tls?:
+    | Readonly<{
+        /** The variables to which messages refer. */
+        variables: TlsVariables
+        files: ClientFilesConfig
+      }>
+    | undefined
+}>
+
+type Observers = Readonly<{ logger: Logger; metrics?: Metrics | undefined }>
+
+/** Opens the product catalog with the credentials in the files. Its jobs read the files again. */
+export const openProductService = (
+  { address, token: tokenConfig, tls: tlsConfig }: ProductServiceConfig,
+  { logger, metrics }: Observers,
+) => {
+  const token = tokenConfig && openTokenFile(tokenConfig, logger)
+  const tls = tlsConfig && { ...tlsConfig, logger, files: openClientFiles(tlsConfig.files, logger) }
+  const hasFiles = tlsConfig?.files.ca !== undefined || tlsConfig?.files.own !== undefined
+  const jobs: readonly Job[] = [token?.job, hasFiles ? tls?.files.job : undefined].filter(
+    (job) => job !== undefined,
+  )
+  const connections = connectionsTo(address, tls)
+  return { catalog: grpcProductCatalog(address, { metrics, token: token?.token, connections }), jobs }
+}
