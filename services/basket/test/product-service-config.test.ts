@@ -110,7 +110,7 @@ describe('the certificates for the product service', async () => {
     )
     assert.match(
       problemsOf({ ...address, PRODUCT_SERVICE_CERT_FILE, PRODUCT_SERVICE_KEY_FILE: other.key }),
-      /- PRODUCT_SERVICE_KEY_FILE must name the private key of the certificate$/,
+      /- PRODUCT_SERVICE_KEY_FILE must name the key of the first certificate in PRODUCT_SERVICE_CERT_FILE$/,
     )
   })
 

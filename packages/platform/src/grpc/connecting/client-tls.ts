@@ -1,13 +1,14 @@
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
 import type { Logger } from '../../logging/logger.ts'
-import type { ClientCertificates, ClientFiles } from '../../tls/client-files.ts'
+import type { ClientCertificates } from '../../tls/client-certificates.ts'
+import type { ClientFiles } from '../../tls/client-files.ts'
 import { defaultCredentials, usesTls } from '../channel.ts'
 import type { TlsVariables } from './handshake-failures.ts'
 import { handshakeLog } from './handshake-log.ts'
 import type { Connections } from './tracked-credentials.ts'
 
-const credentialsOf = ({ ca, own }: ClientCertificates): ChannelCredentials =>
-  credentials.createSsl(ca ?? null, own?.key, own?.certificate)
+const credentialsOf = ({ context }: ClientCertificates): ChannelCredentials =>
+  credentials.createFromSecureContext(context)
 
 /** Returns a function with the credentials of the current certificates. They are made once for each set of certificates. */
 const currentCredentials = ({ current }: Pick<ClientFiles, 'current'>): (() => ChannelCredentials) => {
