@@ -13,16 +13,17 @@ const maxServers = 100
 const isReset = (error: Error): boolean => 'code' in error && error.code === 'ECONNRESET'
 
 /**
- * Logs what an operator must change when connections fail because of certificates. A server that fails in the same way again
- * is not logged again until one of its connections has worked.
+ * Logs what an operator must change when connections fail because of certificates. Each failure of a server is logged once, until
+ * one of its connections has worked.
  */
 export const handshakeLog = (variables: TlsVariables, logger: Pick<Logger, 'warn'>) => {
-  const logged = new Map<string, string>()
+  const logged = new Map<string, Set<string>>()
 
   const record = (server: string, failure: HandshakeFailure | undefined): void => {
-    if (failure === undefined || logged.get(server) === failure.code) return
+    const codes = logged.get(server) ?? new Set()
+    if (failure === undefined || codes.has(failure.code)) return
     if (logged.size >= maxServers) logged.clear()
-    logged.set(server, failure.code)
+    logged.set(server, codes.add(failure.code))
     logger.warn({ server, ...failure }, 'TLS connection failed')
   }
 
@@ -32,7 +33,8 @@ export const handshakeLog = (variables: TlsVariables, logger: Pick<Logger, 'warn
    */
   const watchFirstBytes = (server: string, socket: Socket): void => {
     const closedByServer = (): void => {
-      if (socket.bytesRead === 0) record(server, closedAfterHandshake(variables))
+      // It may also have sent an alert before, which is more exact.
+      if (socket.bytesRead === 0 && !logged.has(server)) record(server, closedAfterHandshake(variables))
     }
     socket.once('end', closedByServer)
     socket.once('error', (error) => {
@@ -46,7 +48,7 @@ export const handshakeLog = (variables: TlsVariables, logger: Pick<Logger, 'warn
 
   /** Watches a connection to the server: `connecting` is its handshake. */
   return (server: string, connecting: Promise<Readonly<{ socket: Socket }>>): void => {
-    connecting.then(
+    void connecting.then(
       ({ socket }) => watchFirstBytes(server, socket),
       (error: unknown) => record(server, handshakeFailure(error, variables)),
     )
