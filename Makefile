@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket issuer token build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
-        bench-versions bench-identity db-migrate db-status db-seed db-backup db-restore env api-key docker-build docker-run docker-stop docker-seed docker-backup \
+        bench-versions bench-identity db-migrate db-status db-seed db-backup db-restore env api-key certificates docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -137,6 +137,9 @@ env: ## Write .env for docker-compose.yml, with random passwords; values that it
 
 api-key: $(INSTALLED) ## Make an API key: prints it once, and the line for the file of API_KEYS_FILE; takes NAME and SCOPES="products:write baskets:any"
 	@exec env $(if $(call given,NAME),,NAME=) $(if $(call given,SCOPES),,SCOPES=) node scripts/api-key.ts
+
+certificates: ## Make certificates to try TLS with, in the folder certificates (docs/tls.md); again: new ones of the same authority
+	@scripts/certificates.sh
 
 docker-build: ## Build the images of both services, and that of the programs for the database
 	@$(DOCKER_HERE)
