@@ -1,3 +1,4 @@
+import { systemClock } from '@shop/kernel/clock.ts'
 import { fileReader } from '../auth/file-reader.ts'
 import { type FileContent, readFileOnce } from '../config/bounded-file.ts'
 import { OperatorError } from '../config/operator-error.ts'
@@ -46,7 +47,7 @@ const isSame = (one: Contents, other: Contents): boolean =>
 /** Warns of a certificate that servers refuse. */
 const warnOfPeriod = (logger: Pick<Logger, 'warn'>, { own }: ClientCertificates, variable?: string): void => {
   if (own === undefined) return
-  const now = Date.now()
+  const now = systemClock().getTime()
   if (now > own.validTo)
     logger.warn(
       { variable, valid_to: new Date(own.validTo) },

@@ -21,9 +21,9 @@ it('a channel to dns+https:/// calls all addresses of the name in turn, with TLS
   const { certificate, key } = await authority.issue('shop', { names: 'DNS:shop.test' })
   const pair = { private_key: await readFile(key), cert_chain: await readFile(certificate) }
   const rootCertificates = await readFile(authority.certificate)
-  const names = ['shop.test', 'other.test']
+  const names = new Set(['shop.test', 'other.test'])
   mock.method(dns, 'lookup', async (name: string) =>
-    names.includes(name) ? ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 })) : [],
+    names.has(name) ? ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 })) : [],
   )
   const calls = new Map<string, number>()
   const port = await freePort()
@@ -35,8 +35,8 @@ it('a channel to dns+https:/// calls all addresses of the name in turn, with TLS
       },
       { address: `${ip}:${port}`, credentials: ServerCredentials.createSsl(null, [pair]) },
     )
-  using _one = await start('127.0.0.1')
-  using _two = await start('127.0.0.2')
+  using servers = new DisposableStack()
+  for (const ip of ['127.0.0.1', '127.0.0.2']) servers.use(await start(ip))
   const open = (name: string) => {
     const client = new ProductServiceClient(
       ...channelTo(`dns+https:///${name}:${port}`, [], credentials.createSsl(rootCertificates)),

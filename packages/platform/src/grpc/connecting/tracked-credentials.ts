@@ -4,6 +4,7 @@ import type { HandshakeLog } from './handshake-log.ts'
 
 /** The only way to get at a channel's sockets. Not in the documentation of grpc-js, but in its types. */
 const createSecureConnector = '_createSecureConnector'
+const isSecure = '_isSecure'
 
 type Connector = ReturnType<ChannelCredentials[typeof createSecureConnector]>
 type ConnectorInput = Parameters<ChannelCredentials[typeof createSecureConnector]>
@@ -29,8 +30,8 @@ export class TrackedCredentials extends ChannelCredentials {
     this.#connections = connections
   }
 
-  override _isSecure(): boolean {
-    return this.#connections.credentials()._isSecure()
+  override [isSecure](): boolean {
+    return this.#connections.credentials()[isSecure]()
   }
 
   override _equals(other: ChannelCredentials): boolean {
