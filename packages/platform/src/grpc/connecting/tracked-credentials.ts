@@ -51,8 +51,9 @@ export class TrackedCredentials extends ChannelCredentials {
 
   #connect(connector: Connector, socket: Socket): ReturnType<Connector['connect']> {
     this.#sockets.add(socket.once('close', () => this.#sockets.delete(socket)))
-    if (this.#isDestroyed) socket.destroy()
+    // Once it is destroyed, the address is forgotten.
     const server = `${socket.remoteAddress}:${socket.remotePort}`
+    if (this.#isDestroyed) socket.destroy()
     const connecting = connector.connect(socket)
     this.#connections.watchHandshake?.(server, connecting)
     return connecting
