@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from '@prometheus-io/client'
+import { systemClock } from '@shop/kernel/clock.ts'
 import { type Reason, reasons } from './handshake-reasons.ts'
 
 type Reads = Map<string, () => number>
@@ -15,7 +16,8 @@ const register = (registry: Registry): Reads => {
       aggregator: 'min',
       registers: [],
       collect() {
-        for (const [certificate, read] of reads) this.set({ certificate }, (read() - Date.now()) / 1_000)
+        for (const [certificate, read] of reads)
+          this.set({ certificate }, (read() - systemClock().getTime()) / 1_000)
       },
     }),
   )
