@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -42,7 +44,27 @@ type Start = Readonly<{
   openFiles?: number
   /** Start its bundle, which must be made before. */
   bundled?: boolean
+  /** The certificate and key of a client, if the service ends TLS and lets only holders of one connect. */
+  client?: Readonly<{ certificate: string; key: string }>
 }>
+
+/** Whether a service that ends TLS is ready. Its certificate may be a broken one. */
+const isReadyOverTls = (url: string, { client }: Start): Promise<boolean> =>
+  new Promise((resolve) => {
+    const own = client && { cert: readFileSync(client.certificate), key: readFileSync(client.key) }
+    get(`${url}/health/ready`, { ...own, agent: false, rejectUnauthorized: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    }).on('error', () => resolve(false))
+  })
+
+const isReadyAt = (url: string, start: Start): Promise<boolean> =>
+  url.startsWith('https:')
+    ? isReadyOverTls(url, start)
+    : fetch(`${url}/health/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
 
 /** The program and its arguments that run a service. */
 const commandOf = (service: string, { openFiles, bundled = false }: Start): [string, string[]] => {
@@ -71,14 +93,10 @@ export const startService = async (
     await exited
     return child.exitCode
   }
-  const url = `http://${environment['HOST'] ?? '127.0.0.1'}:${port}`
+  const scheme = environment['TLS_CERT_FILE'] === undefined ? 'http' : 'https'
+  const url = `${scheme}://${environment['HOST'] ?? '127.0.0.1'}:${port}`
   const deadline = performance.now() + readyTimeoutMs
-  const isReady = () =>
-    fetch(`${url}/health/ready`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-  while (!(await isReady())) {
+  while (!(await isReadyAt(url, start))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       await stop('SIGKILL')
       throw new Error(`the ${service} service did not become ready:\n${output}`)

@@ -84,8 +84,7 @@ describe('the product service with TLS', async () => {
     {
       name: 'that needs a certificate, of which there is none',
       needsCertificate: true,
-      advice:
-        /does not accept the certificate of this service: PRODUCT_SERVICE_CERT_FILE and PRODUCT_SERVICE_KEY_FILE must/,
+      advice: /asks for a certificate .* PRODUCT_SERVICE_CERT_FILE and PRODUCT_SERVICE_KEY_FILE must be set$/,
     },
     {
       name: 'that needs a certificate, but not one of a foreign CA',

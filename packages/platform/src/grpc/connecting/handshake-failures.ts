@@ -9,6 +9,9 @@ const untrusted: Advice = ({ ca }) =>
 const refused: Advice = ({ certificate, key }) =>
   `the server does not accept the certificate of this service: ${certificate} and ${key} must name one that it accepts`
 
+const missing: Advice = ({ certificate, key }) =>
+  `the server asks for a certificate of this service: ${certificate} and ${key} must be set`
+
 const notTls: Advice = ({ address }) =>
   `the server does not use TLS at this port: ${address} must have the address of a port with TLS`
 
@@ -25,7 +28,6 @@ const advices: ReadonlyMap<string, Advice> = new Map([
     'INVALID_CA',
   ].map((code) => [code, untrusted] as const),
   ...[
-    'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
     'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
     'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
     'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
@@ -37,6 +39,7 @@ const advices: ReadonlyMap<string, Advice> = new Map([
   ...['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'].map(
     (code) => [code, notTls] as const,
   ),
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', missing],
   ['CERT_HAS_EXPIRED', () => 'the certificate of the server has expired: the server needs a new one'],
   [
     'CERT_NOT_YET_VALID',
