@@ -38,7 +38,7 @@ it('both services renew their certificates; one that the product service refuses
       { client },
     )
   const good = await authority.issue('good', { clientAuth: true })
-  const first = await startProduct(good)
+  await using first = await startProduct(good)
   await using basket = await startService('basket', {
     DATA_DIR: folder.path,
     PRODUCT_SERVICE_URL: `dns+https:///localhost:${grpcPort}`,
@@ -60,7 +60,7 @@ it('both services renew their certificates; one that the product service refuses
   })
   await first.stop()
   await adds(503)
-  const second = await startProduct(good)
+  await using second = await startProduct(good)
   await eventually(timeoutMs, () => adds(200))
   assert.deepEqual(linesWith('TLS connection failed', basket.output()), [])
 

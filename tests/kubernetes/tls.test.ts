@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { basename, dirname } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
-import { readConfig } from '../../services/basket/src/config.ts'
+import { basketVariables, readConfig } from '../../services/basket/src/config.ts'
 import { type Container, ofKind, read } from './manifests.ts'
 
 type Patched = Readonly<{
@@ -63,6 +63,9 @@ describe('the component for TLS', () => {
   it('has in the certificate of the product service the name that the basket service verifies', () => {
     const [product, basket] = patches.map(valuesOf)
     assert.deepEqual(Object.keys(product ?? {}), ['TLS_CERT_FILE', 'TLS_KEY_FILE'])
+    const names = Object.keys(basket ?? {}).filter((name) => name.startsWith('PRODUCT_SERVICE_'))
+    assert.equal(names.length, 4)
+    for (const name of names) assert.ok(name in basketVariables.properties, name)
     const { PRODUCT_SERVICE_URL = '' } = basket ?? {}
     assert.equal(readConfig({ PRODUCT_SERVICE_URL }).productService.tls?.files.ca, undefined)
     const [, host, port] = /^dns\+https:\/\/\/([^:]+):(\d+)$/.exec(PRODUCT_SERVICE_URL) ?? []
