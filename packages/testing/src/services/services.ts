@@ -48,20 +48,21 @@ type Start = Readonly<{
   client?: Readonly<{ certificate: string; key: string }>
 }>
 
-/** Whether a service that ends TLS is ready. Its certificate may be a broken one. */
-const isReadyOverTls = (url: string, { client }: Start): Promise<boolean> =>
+/** Whether a GET over TLS succeeds. The certificate may be a broken one. */
+const succeedsOverTls = (url: string, { client }: Pick<Start, 'client'>): Promise<boolean> =>
   new Promise((resolve) => {
     const own = client && { cert: readFileSync(client.certificate), key: readFileSync(client.key) }
-    get(`${url}/health/ready`, { ...own, agent: false, rejectUnauthorized: false }, (response) => {
+    get(url, { ...own, agent: false, rejectUnauthorized: false }, (response) => {
       response.resume()
       resolve(response.statusCode === 200)
     }).on('error', () => resolve(false))
   })
 
-const isReadyAt = (url: string, start: Start): Promise<boolean> =>
+/** Whether a GET of the URL succeeds. */
+export const succeeds = (url: string, start: Pick<Start, 'client'> = {}): Promise<boolean> =>
   url.startsWith('https:')
-    ? isReadyOverTls(url, start)
-    : fetch(`${url}/health/ready`).then(
+    ? succeedsOverTls(url, start)
+    : fetch(url).then(
         ({ ok }) => ok,
         () => false,
       )
@@ -96,7 +97,7 @@ export const startService = async (
   const scheme = environment['TLS_CERT_FILE'] === undefined ? 'http' : 'https'
   const url = `${scheme}://${environment['HOST'] ?? '127.0.0.1'}:${port}`
   const deadline = performance.now() + readyTimeoutMs
-  while (!(await isReadyAt(url, start))) {
+  while (!(await succeeds(`${url}/health/ready`, start))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       await stop('SIGKILL')
       throw new Error(`the ${service} service did not become ready:\n${output}`)
