@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket issuer token build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
-        bench-versions bench-identity bench-tls db-migrate db-status db-seed db-backup db-restore env api-key audit-subject docker-build docker-run docker-stop docker-seed docker-backup \
+        bench-versions bench-identity bench-tls db-migrate db-status db-seed db-backup db-restore env api-key audit-subject certificates docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -140,6 +140,9 @@ api-key: $(INSTALLED) ## Make an API key: prints it once, and the line for the f
 
 audit-subject: $(INSTALLED) ## Print what stands for SUBJECT in the audit log; needs AUDIT_KEY or AUDIT_KEY_FILE as the services have it
 	@exec env $(if $(call given,SUBJECT),,SUBJECT=) node scripts/audit-subject.ts
+
+certificates: ## Make certificates to try TLS with, in the folder certificates (docs/tls.md); again: new ones of the same authority
+	@scripts/certificates.sh
 
 docker-build: ## Build the images of both services, and that of the programs for the database
 	@$(DOCKER_HERE)

@@ -42,7 +42,7 @@ describe('the kustomization', () => {
     const components = files.filter((file) => file.startsWith('components/'))
     assert.deepEqual(listed, new Set(files).difference(new Set(components)))
     const names = new Set(components.map((file) => file.split('/')[1] ?? ''))
-    assert.deepEqual(names, new Set(['ingress', 'pod-monitor']))
+    assert.deepEqual(names, new Set(['ingress', 'pod-monitor', 'tls']))
     for (const name of names) {
       const component = parse(read(`components/${name}/kustomization.yml`))
       assert.equal(component.kind, 'Component')
@@ -72,6 +72,7 @@ describe('the kustomization', () => {
         'NetworkPolicy',
         'Ingress',
         'PodMonitor',
+        'Certificate',
       ]),
     )
     // A number of replicas would undo what the autoscaler has done.

@@ -82,11 +82,40 @@ describe('what kubectl apply -k applies', { skip: withoutKubectl }, () => {
     }
   })
 
+  it('has TLS with that component, with or without the Ingress, and keeps the other variables', async () => {
+    const tls: Change = (text) =>
+      text.replace('# components:', 'components:').replace('#   - components/tls', '  - components/tls')
+    const [base, all, alone] = await Promise.all([render(), render(withComponents), render(tls)])
+    for (const name of ['product-service', 'basket-service']) {
+      const [before] = podOf(base.get(`Deployment ${name}`)).spec.containers
+      for (const rendered of [all, alone]) {
+        const pod = podOf(rendered.get(`Deployment ${name}`)).spec
+        const env = new Map(pod.containers[0].env.map((each: { name: string }) => [each.name, each]))
+        for (const { name: variable, ...value } of before.env)
+          if (variable !== 'PRODUCT_SERVICE_URL')
+            assert.deepEqual(env.get(variable), { name: variable, ...value })
+        assert.ok(env.has('TLS_CERT_FILE') && env.has('TLS_KEY_FILE'))
+        assert.deepEqual(
+          pod.volumes.map(({ secret }: { secret: { secretName: string } }) =>
+            secret.secretName.replace(/-\w{10}$/, ''),
+          ),
+          [`${name}-tls`, 'api-keys'],
+        )
+      }
+    }
+    assert.deepEqual(all.get('Ingress shop')?.metadata, {
+      annotations: { 'nginx.ingress.kubernetes.io/backend-protocol': 'HTTPS' },
+      name: 'shop',
+      namespace: 'shop',
+    })
+    assert.equal(alone.has('Ingress shop'), false)
+  })
+
   it('has an Ingress and a PodMonitor, instead of annotations, with the components', async () => {
     const [base, all] = await Promise.all([render(), render(withComponents)])
     assert.deepEqual(
       [...all.keys()].filter((key) => !base.has(key)),
-      ['PodMonitor shop', 'Ingress shop'],
+      ['Certificate basket-service', 'Certificate product-service', 'PodMonitor shop', 'Ingress shop'],
     )
     for (const resource of all.values())
       assert.ok(resource.kind === 'Namespace' || 'namespace' in resource.metadata)

@@ -109,8 +109,7 @@ describe("the basket service's configuration", () => {
       ttlSeconds: 86_400,
       newBasketsPerHour: 3_000,
       guests: true,
-      productService: 'localhost:50050',
-      productServiceToken: undefined,
+      productService: { address: 'localhost:50050', token: undefined, tls: undefined },
     })
     assert.deepEqual(redisConfigOf({ STORAGE: 'redis' }), {
       clientName: 'basket-service',
@@ -162,6 +161,7 @@ describe("the basket service's configuration", () => {
       [{ PRODUCT_SERVICE_URL: 'a:50050,localhost:50050,b:50050' }, products('a', 'b')],
       [{ PRODUCT_SERVICE_URL: 'dns:///product:50050' }, products('product')],
       [{ PRODUCT_SERVICE_URL: 'https://product:443' }, []],
+      [{ PRODUCT_SERVICE_URL: 'dns+https:///product:443' }, []],
       [{ PRODUCT_SERVICE_URL: '[::1]:50050' }, []],
     ] as const)
       assert.deepEqual(unencrypted(environment), expected, JSON.stringify(environment))
@@ -245,8 +245,11 @@ describe("the basket service's configuration", () => {
       ttlSeconds: 90,
       newBasketsPerHour: 500,
       guests: false,
-      productService: 'product:50051',
-      productServiceToken: { variable: 'PRODUCT_SERVICE_TOKEN_FILE', path: tokenFile },
+      productService: {
+        address: 'product:50051',
+        token: { variable: 'PRODUCT_SERVICE_TOKEN_FILE', path: tokenFile },
+        tls: undefined,
+      },
     })
   })
 
@@ -277,9 +280,11 @@ describe("the basket service's configuration", () => {
     })
   })
 
-  it('has no variable that neither the two tests above nor those of the platform read', () => {
+  it('has no variable that neither the two tests above nor those in other files read', () => {
     const others = ['WORKERS', 'REDIS_URL', 'REDIS_CLUSTER_NODES', 'API_KEYS_FILE', 'AUTH_JWKS_FILE']
-    const tested = [...Object.keys(combinableVariables), ...Object.keys(tlsVariables), ...others]
+    const certificates = ['PRODUCT_SERVICE_CA_FILE', 'PRODUCT_SERVICE_CERT_FILE', 'PRODUCT_SERVICE_KEY_FILE']
+    const ofFiles = [...Object.keys(tlsVariables), ...certificates]
+    const tested = [...Object.keys(combinableVariables), ...ofFiles, ...others]
     assert.deepEqual(tested.toSorted(), Object.keys(basketVariables.properties).toSorted())
   })
 
@@ -420,43 +425,6 @@ describe("the basket service's configuration", () => {
   it('rejects a REDIS_URL that cannot be parsed', () => {
     assert.throws(() => readConfig({ REDIS_URL: 'redis://host:99999' }), /REDIS_URL must be a URL/)
   })
-
-  it('accepts every form of the address of the product service', () => {
-    for (const address of [
-      'product:50050',
-      'https://shop.example:443',
-      'dns:///product.shop.svc:50050',
-      '[::1]:50050',
-      'a-1:50050,b_2.shop:65535,10.0.0.3:1',
-    ])
-      assert.equal(readConfig({ PRODUCT_SERVICE_URL: address }).productService, address)
-  })
-
-  for (const address of [
-    'product',
-    ':50050',
-    'product:0',
-    'product:65536',
-    'a:1,b:65536',
-    'http://product:50050',
-    'https://product',
-    'https://10.0.0.3:443',
-    'https://[::1]:443',
-    'https://a:1,b:2',
-    'https://a:1,https://b:2',
-    'dns:///a:1,b:2',
-    'dns://8.8.8.8/product:50050',
-    'a:1,',
-    'a:1, b:2',
-    'product:50050/path',
-  ])
-    it(`rejects '${address}' as the address of the product service, and names the valid forms`, () => {
-      assert.throws(() => readConfig({ PRODUCT_SERVICE_URL: address }), {
-        message:
-          'Invalid configuration:\n  - PRODUCT_SERVICE_URL must be ' +
-          'host:port, https://name:port, dns:///name:port, or several host:port separated by commas',
-      })
-    })
 })
 
 it('the schema of the variables is valid', () => assertValidSchema(basketVariables))

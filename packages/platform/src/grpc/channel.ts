@@ -5,21 +5,28 @@ import { remoteHosts } from '../config/local-host.ts'
 import { registerListResolver } from './list-resolver.ts'
 
 /**
- * Schema of a variable with the gRPC address of a service. TLS requires a host name, because grpc-js would
- * send an IP address as the TLS server name.
+ * Schema of a variable with the gRPC address of a service. TLS requires a host name, because grpc-js would send an IP address
+ * as the TLS server name. It also requires that there is only one: of a list, grpc-js would expect the first name in the
+ * certificates of all servers.
  */
 export const grpcAddress = (defaultAddress: string) =>
   Type.String({
     default: defaultAddress,
-    pattern: `^(https://${namePort}|dns:///${namePort}|${hostPort}(,${hostPort})*)$`,
-    description: 'host:port, https://name:port, dns:///name:port, or several host:port separated by commas',
+    pattern: `^(https://${namePort}|dns(\\+https)?:///${namePort}|${hostPort}(,${hostPort})*)$`,
+    description:
+      'host:port, https://name:port, dns:///name:port, dns+https:///name:port, or several host:port separated by commas',
   })
+
+/** Whether the servers of a `grpcAddress` are called with TLS. */
+export const usesTls = (address: string): boolean => /^(dns\+)?https:/.test(address)
 
 /** The servers of a `grpcAddress` to which calls go without TLS, except those of this machine. */
 export const unencryptedServers = (address: string): string[] =>
-  address.startsWith('https://')
-    ? []
-    : remoteHosts(addressesIn(address.replace(/^dns:\/\/\//, '')).map(({ host }) => host))
+  usesTls(address) ? [] : remoteHosts(addressesIn(address.replace(/^dns:\/\/\//, '')).map(({ host }) => host))
+
+/** Credentials of this process for a `grpcAddress`, if it has no certificates of its own. */
+export const defaultCredentials = (address: string): ChannelCredentials =>
+  usesTls(address) ? credentials.createSsl() : credentials.createInsecure()
 
 const commonOptions: ChannelOptions = {
   // Reconnects within a second after an outage; grpc-js would wait up to two minutes.
@@ -66,26 +73,26 @@ const serviceConfig = (policy: 'pick_first' | 'round_robin', reads: readonly str
 })
 
 /**
- * Returns the constructor arguments of a generated client for a `grpcAddress`. For `host:port` and `https://`
- * (with TLS), the client uses one server. For a list or a `dns:///` name, it calls all servers or addresses
- * in turn. `reads` are the paths of the methods that change nothing; their calls are retried.
+ * Returns the constructor arguments of a generated client for a `grpcAddress`. For `host:port` and `https://`, the client uses
+ * one server. For a list, `dns:///` and `dns+https:///`, it calls all servers or addresses in turn. `reads` are the paths of
+ * the methods that change nothing; their calls are retried. By default, `https` trusts the CAs that Node.js trusts.
  */
 export const channelTo = (
   address: string,
   reads: readonly string[] = [],
+  channelCredentials: ChannelCredentials = defaultCredentials(address),
 ): [target: string, ChannelCredentials, ChannelOptions] => {
-  const [, scheme, hosts = ''] = /^(https:\/\/|dns:\/\/\/)?(.*)$/.exec(address) ?? []
+  const [, scheme, hosts = ''] = /^(https:\/\/|dns(?:\+https)?:\/\/\/)?(.*)$/.exec(address) ?? []
   const isList = hosts.includes(',')
+  const usesAll = isList || scheme?.startsWith('dns') === true
   if (isList) registerListResolver()
   return [
     // Explicit scheme: otherwise a host called `unix` would be parsed as one.
     `${isList ? 'list' : 'dns'}:///${hosts}`,
-    scheme === 'https://' ? credentials.createSsl() : credentials.createInsecure(),
+    channelCredentials,
     {
       ...commonOptions,
-      'grpc.service_config': JSON.stringify(
-        serviceConfig(isList || scheme === 'dns:///' ? 'round_robin' : 'pick_first', reads),
-      ),
+      'grpc.service_config': JSON.stringify(serviceConfig(usesAll ? 'round_robin' : 'pick_first', reads)),
     },
   ]
 }

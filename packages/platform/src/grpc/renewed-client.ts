@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import { type ChannelCredentials, type ChannelOptions, type Client, status } from '@grpc/grpc-js'
 import { AppError } from '@shop/kernel/errors.ts'
 import { channelTo } from './channel.ts'
+import { type Connections, TrackedCredentials } from './connecting/tracked-credentials.ts'
 
 /** How long calls may time out, without any other outcome, before the client is replaced. */
 const maxSilenceMs = 2_000
@@ -12,38 +12,19 @@ const isTimeout = (error: unknown): boolean =>
   'code' in error.cause &&
   error.cause.code === status.DEADLINE_EXCEEDED
 
-/** The only way to get at a channel's sockets. Not in the documentation of grpc-js, but in its types. */
-const createSecureConnector = '_createSecureConnector'
-
-/**
- * Returns a function that destroys all connections made with the credentials, now and later. A closed client
- * of grpc-js keeps a connection on which the server has not sent anything yet.
- */
-const trackConnections = (credentials: ChannelCredentials) => {
-  const sockets = new Set<Socket>()
-  let isDestroyed = false
-  const createConnector = credentials[createSecureConnector].bind(credentials)
-  credentials[createSecureConnector] = (...input) => {
-    const connector = createConnector(...input)
-    const connect = connector.connect.bind(connector)
-    connector.connect = (socket) => {
-      sockets.add(socket.once('close', () => sockets.delete(socket)))
-      if (isDestroyed) socket.destroy()
-      return connect(socket)
-    }
-    return connector
-  }
-  return () => {
-    isDestroyed = true
-    for (const socket of sockets) socket.destroy()
-  }
-}
-
 type Open<SomeClient> = (
   target: string,
   credentials: ChannelCredentials,
   options: ChannelOptions,
 ) => SomeClient
+
+type Channel = Readonly<{
+  /** A `grpcAddress`. */
+  address: string
+  /** The paths of the methods that change nothing. */
+  reads: readonly string[]
+  connections: Connections
+}>
 
 /**
  * Opens a client with the arguments that `channelTo` returns, and replaces it after two seconds in which all
@@ -51,14 +32,12 @@ type Open<SomeClient> = (
  * sends again: after a network failure of 14 s, calls failed for another 15 s.
  */
 export const renewedClient = <SomeClient extends Client>(
-  address: string,
-  reads: readonly string[],
+  { address, reads, connections }: Channel,
   open: Open<SomeClient>,
 ) => {
   const openTracked = () => {
-    const [target, credentials, options] = channelTo(address, reads)
-    const destroyConnections = trackConnections(credentials)
-    return { client: open(target, credentials, options), destroyConnections }
+    const credentials = new TrackedCredentials(connections)
+    return { client: open(...channelTo(address, reads, credentials)), credentials }
   }
   let current = openTracked()
   let silentSince: number | undefined
@@ -69,7 +48,7 @@ export const renewedClient = <SomeClient extends Client>(
     if (now - silentSince < maxSilenceMs) return
     silentSince = undefined
     current.client.close()
-    current.destroyConnections()
+    current.credentials.destroy()
     current = openTracked()
   }
   return {

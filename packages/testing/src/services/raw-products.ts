@@ -1,4 +1,4 @@
-import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js'
+import { type handleUnaryCall, Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js'
 import {
   type BatchGetProductsRequest,
   type BatchGetProductsResponse,
@@ -21,7 +21,7 @@ export const orwell: Product = {
 
 export type BatchGetProducts = handleUnaryCall<BatchGetProductsRequest, BatchGetProductsResponse>
 
-type Options = Readonly<{ address?: string; credentials?: ServerCredentials }>
+type Options = Readonly<{ address?: string; credentials?: ServerCredentials; server?: ServerOptions }>
 
 /**
  * Starts a plain grpc-js server that implements only `BatchGetProducts`, without any of our own gRPC code.
@@ -29,9 +29,13 @@ type Options = Readonly<{ address?: string; credentials?: ServerCredentials }>
  */
 export const startProductStub = async (
   batchGetProducts: BatchGetProducts,
-  { address = '127.0.0.1:0', credentials = ServerCredentials.createInsecure() }: Options = {},
+  {
+    address = '127.0.0.1:0',
+    credentials = ServerCredentials.createInsecure(),
+    server: options,
+  }: Options = {},
 ) => {
-  const server = new Server()
+  const server = new Server(options)
   server.addService(ProductServiceService, { batchGetProducts })
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(address, credentials, (error, bound) =>

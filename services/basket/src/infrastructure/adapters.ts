@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { systemClock } from '@shop/kernel/clock.ts'
-import { openTokenFile, type TokenFileConfig } from '@shop/platform/auth/token-file.ts'
 import type { AsyncFunctions } from '@shop/platform/decorate.ts'
 import { lockFolder } from '@shop/platform/embedded/folder-lock.ts'
 import { openStorage } from '@shop/platform/embedded/open-storage.ts'
@@ -21,7 +20,7 @@ import { memoryMetrics } from '@shop/redis/memory.ts'
 import { openRedis, type RedisStore } from '@shop/redis/store.ts'
 import { traceCommands } from '@shop/redis/tracing.ts'
 import type { Ports } from '../domain/ports.ts'
-import { grpcProductCatalog } from './grpc-product-catalog.ts'
+import { openProductService, type ProductServiceConfig } from './product-service.ts'
 import { keyPrefix, redisBasketRepository } from './redis-basket-repository.ts'
 import { redisBasketStatistics } from './redis-basket-statistics.ts'
 import { redisDependencies } from './redis-dependencies.ts'
@@ -37,10 +36,7 @@ export type StorageConfig =
 type AdapterConfig = Readonly<{
   storage: StorageConfig
   ttlSeconds: number
-  /** The address of the product service, in one of the forms that `grpcAddress` allows. */
-  productService: string
-  /** The file with the API key or token for the product service; undefined if it asks for none. */
-  productServiceToken?: TokenFileConfig | undefined
+  productService: ProductServiceConfig
 }>
 
 type Storage = AsyncDisposable &
@@ -115,14 +111,12 @@ export const lockData = ({ storage }: Pick<AdapterConfig, 'storage'>): Disposabl
  * ones are reachable, the service runs but is not ready.
  */
 export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Promise<Adapters<Ports>> => {
-  const { storage: storageConfig, ttlSeconds, productService, productServiceToken } = options.config
-  const tokenFile =
-    productServiceToken === undefined ? undefined : openTokenFile(productServiceToken, options.logger)
+  const { storage: storageConfig, ttlSeconds, productService } = options.config
+  const { catalog, jobs } = openProductService(productService, options)
   const storage =
     storageConfig.kind === 'redis'
       ? openRedisStorage(storageConfig.redis, ttlSeconds, options)
       : openSqliteStorage(storageConfig.file, ttlSeconds, options.logger)
-  const catalog = grpcProductCatalog(productService, options.metrics, tokenFile?.token)
   return {
     ports: {
       baskets: storage.baskets,
@@ -139,7 +133,7 @@ export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Prom
       { name: 'product-service', required: false, probe: catalog.probe },
     ],
     shareUsage: storage.shareUsage,
-    jobs: tokenFile === undefined ? [] : [tokenFile.job],
+    jobs,
     [Symbol.asyncDispose]: async () => {
       catalog[Symbol.dispose]()
       await storage[Symbol.asyncDispose]()

@@ -5,6 +5,8 @@ import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { authenticateCalls } from '@shop/platform/grpc/call-credentials.ts'
 import { callUnary, checkServing } from '@shop/platform/grpc/client.ts'
 import { measureCalls } from '@shop/platform/grpc/client-metrics.ts'
+import { connectionsTo } from '@shop/platform/grpc/connecting/client-tls.ts'
+import type { Connections } from '@shop/platform/grpc/connecting/tracked-credentials.ts'
 import { renewedClient } from '@shop/platform/grpc/renewed-client.ts'
 import { traceCalls } from '@shop/platform/grpc/tracing.ts'
 import { batchByKey } from '@shop/platform/limits/batches/batch-by-key.ts'
@@ -62,15 +64,22 @@ const toCatalogProduct = ({ id, name, category, stock, price }: Product): Catalo
   }
 }
 
-const openClient = (address: string, metrics: Metrics | undefined, token: (() => string) | undefined) => {
+type Options = Readonly<{
+  metrics?: Metrics | undefined
+  /** The API key or token of this service. */
+  token?: (() => string) | undefined
+  /** How connections are made; by default without certificates of this service. */
+  connections?: Connections | undefined
+}>
+
+const openClient = (address: string, { metrics, token, connections = connectionsTo(address) }: Options) => {
   const interceptors = [
     traceCalls,
     ...(metrics === undefined ? [] : [measureCalls(metrics)]),
     ...(token === undefined ? [] : [authenticateCalls(token)]),
   ]
   return renewedClient(
-    address,
-    [ProductServiceService.batchGetProducts.path],
+    { address, reads: [ProductServiceService.batchGetProducts.path], connections },
     (target, credentials, options) =>
       new ProductServiceClient(target, credentials, { ...options, interceptors }),
   )
@@ -82,11 +91,10 @@ const openClient = (address: string, metrics: Metrics | undefined, token: (() =>
  */
 export const grpcProductCatalog = (
   address: string,
-  metrics?: Metrics,
-  token?: () => string,
+  options: Options = {},
 ): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
-  const client = openClient(address, metrics, token)
-  const onState = metrics?.watchBreaker('product-service')
+  const client = openClient(address, options)
+  const onState = options.metrics?.watchBreaker('product-service')
   const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message: unavailableMessage, onState })
 
   const fetchProducts = async (ids: readonly number[]): Promise<readonly Product[]> => {

@@ -48,8 +48,7 @@ const startProducts = async (accept: Accept = () => {}) => {
   return { port: await server.listen(0), seen, principals, [Symbol.asyncDispose]: server.close }
 }
 
-const catalogAt = (port: number, token?: () => string) =>
-  grpcProductCatalog(`127.0.0.1:${port}`, undefined, token)
+const catalogAt = (port: number, token?: () => string) => grpcProductCatalog(`127.0.0.1:${port}`, { token })
 
 const rejectionOf = async (call: Promise<unknown>): Promise<unknown> => {
   try {
@@ -134,8 +133,10 @@ describe('the token of the basket service', () => {
       config: {
         storage: { kind: 'embedded', file: join(folder.path, 'baskets.sqlite') },
         ttlSeconds: 60,
-        productService: `127.0.0.1:${products.port}`,
-        productServiceToken: { variable: 'PRODUCT_SERVICE_TOKEN_FILE', path },
+        productService: {
+          address: `127.0.0.1:${products.port}`,
+          token: { variable: 'PRODUCT_SERVICE_TOKEN_FILE', path },
+        },
       },
       logger,
     })
