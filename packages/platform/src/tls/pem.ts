@@ -6,17 +6,25 @@ export type Parsed<Value> = Readonly<{ value: Value } | { problem: string }>
 
 const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
+/** How each block begins, also one that is cut off. */
+const certificateBegin = /-----BEGIN CERTIFICATE-----/g
+
+const unreadable = { problem: 'must name a PEM file whose certificates can all be read' }
+
 const noCertificate = { problem: 'must name a PEM file with at least one certificate' }
 
 /** Reads the certificates of a PEM file, in their order. Other blocks, such as a key, are skipped. */
 export const certificatesIn = (content: FileContent): Parsed<readonly X509Certificate[]> => {
   if ('problem' in content) return content
-  const blocks = content.bytes.toString('latin1').match(certificateBlock) ?? []
+  const text = content.bytes.toString('latin1')
+  const blocks = text.match(certificateBlock) ?? []
+  // Without the rest of a file that is being written, authorities would be missing silently.
+  if (blocks.length < (text.match(certificateBegin) ?? []).length) return unreadable
   try {
     const value = blocks.map((block) => new X509Certificate(block))
     return value.length === 0 ? noCertificate : { value }
   } catch {
-    return { problem: 'must name a PEM file whose certificates can all be read' }
+    return unreadable
   }
 }
 

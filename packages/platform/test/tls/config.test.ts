@@ -125,6 +125,12 @@ describe('the files with which a service ends TLS', () => {
       'TLS_CLIENT_CA_FILE must name a PEM file with at least one certificate',
     ])
     assert.equal(withFiles(text, text, text).length, 3)
+    const readRule = 'must name a PEM file whose certificates can all be read'
+    const half = write('half.pem', readText(certificate) + readText(authority.certificate).slice(0, 200))
+    assert.deepEqual(withFiles(half, key, half), [
+      `TLS_CERT_FILE ${readRule}`,
+      `TLS_CLIENT_CA_FILE ${readRule}`,
+    ])
   })
 
   it('are refused if OpenSSL does not allow the key', () => {
