@@ -1,6 +1,8 @@
+import type { Cost } from '@shop/kernel/cost.ts'
 import type { Rule } from '@shop/kernel/policy.ts'
 import type { UseCase, UseCasesOf } from '@shop/kernel/use-case.ts'
 import { authorized } from './auth/authorized.ts'
+import { limited } from './limits/rates/limited.ts'
 import { measured } from './metrics/measured.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { pipeline, type Step } from './pipeline.ts'
@@ -13,6 +15,8 @@ type StepOptions = Readonly<{
   metrics: Pick<Metrics, 'useCaseDuration'>
   /** The rule of each use case (see `Policy`). */
   policy: Readonly<Record<string, Rule<never>>>
+  /** The cost of each use case (see `Costs`). */
+  costs: Readonly<Record<string, Cost<never>>>
   /** Further steps, outside of the standard ones. */
   outer?: readonly Step[] | undefined
 }>
@@ -20,12 +24,13 @@ type StepOptions = Readonly<{
 /** Wraps the use cases of a service in what holds for all of them. Commands run to their end, even if their caller leaves. */
 export const withStandardSteps = <Commands extends UseCases, Queries extends UseCases>(
   { commands, queries }: Readonly<{ commands: Commands; queries: Queries }>,
-  { metrics, policy, outer = [] }: StepOptions,
+  { metrics, policy, costs, outer = [] }: StepOptions,
 ): UseCasesOf<Commands & Queries> =>
   pipeline({ ...commands, ...queries }, [
     ...outer,
     traced,
     measured(metrics),
+    limited(costs),
     authorized(policy),
     unstoppable((name) => name in commands),
   ])

@@ -3,7 +3,7 @@ import type { Principal } from '@shop/kernel/principal.ts'
 import type { Client } from '../client.ts'
 
 /** Callers with this scope are not limited: services and front ends that call for many people. */
-export const unlimitedScope = 'unlimited'
+const unlimitedScope = 'unlimited'
 
 /** Whose budget a request uses: part of the keys in the shared store, and never in logs or metrics. Undefined for no limit. */
 export type RateIdentity = string | undefined
