@@ -1,3 +1,5 @@
+import { corsHeaders, type Origins } from './cors.ts'
+
 /** Security headers of every response. The values are helmet's; a test compares them with the installed helmet. */
 export const securityHeaders = Object.freeze({
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
@@ -13,5 +15,15 @@ export const pageHeaders = Object.freeze({
 })
 
 /** The header that makes browsers use only HTTPS for this host; none for 0 seconds. */
-export const hstsHeader = (maxAgeSeconds: number): Record<string, string> =>
+const hstsHeader = (maxAgeSeconds: number): Record<string, string> =>
   maxAgeSeconds === 0 ? {} : { 'strict-transport-security': `max-age=${maxAgeSeconds}` }
+
+type Options = Readonly<{ hstsMaxAgeSeconds: number; corsOrigins: Origins; compression: boolean }>
+
+/** The headers of every response. */
+export const fixedHeadersOf = ({ hstsMaxAgeSeconds, corsOrigins, compression }: Options) => ({
+  ...securityHeaders,
+  ...hstsHeader(hstsMaxAgeSeconds),
+  ...corsHeaders(corsOrigins),
+  ...(compression && { vary: 'Accept-Encoding' }),
+})

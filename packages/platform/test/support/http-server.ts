@@ -3,8 +3,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import type { FastifyInstance } from 'fastify'
 import { createHealth, type Dependency } from '../../src/health/health.ts'
+import type { GuestOf } from '../../src/http/rates/rate-limits.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '../../src/http/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
+import { createRates } from '../../src/limits/rates/rates.ts'
+import { createRequestRates, type RatesConfig } from '../../src/limits/rates/request-rates.ts'
 import { listenOn } from '../../src/listen.ts'
 import type { Logger } from '../../src/logging/logger.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
@@ -20,6 +23,8 @@ type Options = Readonly<{
   maxBodyBytes?: number
   identity?: HttpServerOptions['identity']
   isSecretSegment?: HttpServerOptions['isSecretSegment']
+  rates?: RatesConfig
+  guestOf?: GuestOf
 }>
 
 /** Creates the HTTP server of the services with a recording logger. It does not listen. Disposing of it closes it. */
@@ -34,11 +39,14 @@ export const startServer = async ({
   maxBodyBytes,
   identity,
   isSecretSegment,
+  rates: ratesConfig,
+  guestOf,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
   const shared = createLimits({ ...defaultLimits, ...limits }, config.trustProxy ?? 'off', metrics)
+  const rates = createRates({ processes: 1, logger: recording.logger, metrics })
   const { app, listen, stopListening } = await createHttpServer({
     documentation: { title: 'Test service', ...documentation },
     version: '1.0.0',
@@ -52,6 +60,8 @@ export const startServer = async ({
     health,
     limits: shared,
     identity,
+    rates: createRequestRates(rates, metrics, ratesConfig),
+    guestOf,
     config,
   })
   return {
