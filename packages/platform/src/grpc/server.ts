@@ -3,6 +3,7 @@ import { type handleUnaryCall, Server, type ServiceDefinition, type sendUnaryDat
 import type { Context } from '@shop/kernel/context.ts'
 import type { Identify } from '../auth/identity.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
+import type { RequestRates } from '../limits/rates/request-rates.ts'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import { maxRequestBytes } from '../transports.ts'
 import { type Call, type Handler, type Observers, serveCalls } from './call.ts'
@@ -46,6 +47,10 @@ export type GrpcServerOptions = Observers &
     limits?: Limits | undefined
     /** Finds the caller of a call. Without it, all callers may do everything. */
     identify?: Identify | undefined
+    /** How much each caller may use. Without it, no caller is limited. */
+    rates?: RequestRates | undefined
+    /** The names of the handlers of RPCs that write. All others read. */
+    writes?: readonly string[]
     connectionTimes?: ConnectionTimes
     callTimes?: Partial<CallTimes>
   }>
@@ -71,10 +76,6 @@ const trackedHandlers = (
   return { handlers: Object.fromEntries(handlers), settled: () => Promise.all(running) }
 }
 
-/** The full name of a service, by the path of its first method. */
-const serviceNameOf = (definition: ServiceDefinition): string =>
-  Object.values(definition)[0]?.path.split('/')[1] ?? ''
-
 /**
  * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
  * eight seconds to finish.
@@ -85,11 +86,11 @@ export const createGrpcServer = (
   options: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
-  const { trustProxy = 'off', limits: shared, identify, connectionTimes, callTimes, ...observers } = options
+  const { trustProxy = 'off', limits: shared, connectionTimes, callTimes, ...rest } = options
+  const { identify, rates, writes, ...observers } = rest
   const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
   const failures = createFailureLog(observers.logger, 'call failed')
-  const ownService = serviceNameOf(definition)
-  const calls = { failures, limits, trustProxy, times: callTimes, identify, ownService }
+  const calls = { failures, limits, trustProxy, times: callTimes, identify, rates, definition, writes }
   const { interceptor, watch } = boundCalls({ ...observers, ...calls })
   checkReceivedHeaders()
   const server = new Server({

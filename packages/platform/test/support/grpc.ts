@@ -9,6 +9,8 @@ import { channelTo } from '../../src/grpc/channel.ts'
 import { callUnary } from '../../src/grpc/client.ts'
 import { createGrpcServer, type GrpcServerOptions } from '../../src/grpc/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
+import { createRates } from '../../src/limits/rates/rates.ts'
+import { createRequestRates, type RatesConfig } from '../../src/limits/rates/request-rates.ts'
 import { listenOn } from '../../src/listen.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 
@@ -16,26 +18,36 @@ type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
 type Options = Pick<
   GrpcServerOptions,
-  'isOverloaded' | 'trustProxy' | 'limits' | 'identify' | 'callTimes' | 'connectionTimes'
+  'isOverloaded' | 'trustProxy' | 'limits' | 'identify' | 'writes' | 'callTimes' | 'connectionTimes'
 > &
   Readonly<{
     port?: number
     host?: string
     /** Of the server's own limits, if none are given. */
     limitsConfig?: Partial<LimitsConfig>
+    ratesConfig?: RatesConfig
     extensions?: Parameters<typeof createGrpcServer>[3]
   }>
 
 /** Starts a product service that implements only GetProduct; disposing of it closes the server. */
 export const startService = async (
   getProduct: GetProduct,
-  { port = 0, host = '::', limits: given, limitsConfig = {}, extensions = [], ...options }: Options = {},
+  {
+    port = 0,
+    host = '::',
+    limits: given,
+    limitsConfig = {},
+    ratesConfig,
+    extensions = [],
+    ...options
+  }: Options = {},
 ) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const config = { ...defaultLimits, ...limitsConfig }
   const limits = given ?? createLimits(config, options.trustProxy ?? 'off', metrics)
-  const observers = { logger, metrics, limits, ...options }
+  const rates = createRequestRates(createRates({ processes: 1, logger, metrics }), metrics, ratesConfig)
+  const observers = { logger, metrics, limits, rates, ...options }
   const server = createGrpcServer(ProductServiceService, { getProduct }, observers, extensions)
   const [boundPort = 0] = await listenOn(host, (address) => server.listen(port, address))
   return { ...server, port: boundPort, lines, metrics, limits, [Symbol.asyncDispose]: () => server.close() }
