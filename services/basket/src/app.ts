@@ -6,6 +6,7 @@ import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { createRates } from '@shop/platform/limits/rates/rates.ts'
+import { createRequestRates, type RatesConfig } from '@shop/platform/limits/rates/request-rates.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -15,6 +16,7 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
+import { costs } from './application/costs.ts'
 import { policyOf } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
@@ -22,10 +24,12 @@ import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { containsGuestId } from './domain/user-id.ts'
 import { basketEventLog } from './infrastructure/basket-event-log.ts'
+import { createKnownGuests } from './infrastructure/known-guests.ts'
 import { limitNewBaskets } from './infrastructure/limited-new-baskets.ts'
 import { documentation } from './interfaces/http/basket-documentation.ts'
 import { BasketJson } from './interfaces/http/basket-json.ts'
 import { basketRoutes } from './interfaces/http/basket-routes.ts'
+import { knownGuestOf } from './interfaces/http/known-guest.ts'
 import { basketMetrics } from './interfaces/metrics/basket-metrics.ts'
 import { expiredBaskets } from './jobs/expired-baskets.ts'
 
@@ -34,6 +38,8 @@ export const { version } = manifest
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   limits?: LimitsConfig
+  /** How much each caller may use in a minute. Without it, no caller is limited. */
+  rates?: RatesConfig
   /** The processes of this instance. */
   workers?: number
   /** How many baskets one client may create per hour. No limit if it is 0 or missing. */
@@ -50,7 +56,10 @@ type AppConfig = Readonly<{
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
+  observers: Pick<
+    HttpServerOptions,
+    'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'rates' | 'guestOf'
+  >,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -64,6 +73,40 @@ const createHttp = (
     config,
   })
 
+/** The use cases of the service. `innermost` is the last of the extra steps. */
+const createUseCases = (
+  ports: Ports,
+  { guests = true, steps = [] }: AppConfig,
+  metrics: Metrics,
+  innermost: Step,
+): UseCases => {
+  const outer = [...steps, innermost]
+  return withStandardSteps(useCases(ports), { metrics, policy: policyOf({ guests }), costs, outer })
+}
+
+/** Logs and counts the events of baskets, and exposes their metrics. */
+const observe = (
+  { events }: Pick<Ports, 'events'>,
+  use: UseCases,
+  { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
+): void => {
+  events.subscribe(basketEventLog(logger))
+  events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
+  exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
+}
+
+type ListenConfig = Readonly<{ http: Readonly<{ host: string; port: number }> }>
+type Server = Readonly<{ listen: (port: number, address: string) => Promise<number> }>
+
+const listen = async (
+  server: Server,
+  { http: { host, port } }: ListenConfig,
+  logger: Logger,
+): Promise<void> => {
+  await listenOn(host, (address) => server.listen(port, address))
+  logger.info({ version, http_port: port }, 'started')
+}
+
 /** Wires the service together: ports → use cases → HTTP and metrics. */
 export const createApp = async (
   { ports, dependencies, jobs = [], shareUsage }: Omit<Adapters<Ports>, typeof Symbol.asyncDispose>,
@@ -74,26 +117,23 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
+  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger, metrics })
   const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
-  const policy = policyOf({ guests: config.guests ?? true })
-  const use = withStandardSteps(useCases({ ...ports, baskets }), { metrics, policy, outer: config.steps })
-  ports.events.subscribe(basketEventLog(logger))
-  ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
-  exposeBusinessMetrics(metrics.registry, basketMetrics(use), logger)
+  const { isKnown, remembering } = createKnownGuests()
+  const use = createUseCases({ ...ports, baskets }, config, metrics, remembering)
+  observe(ports, use, { logger, metrics })
 
   const limits = createLimits(config.limits ?? defaultLimits, config.http?.trustProxy ?? 'off', metrics)
-  const server = await createHttp(use, { logger, metrics, health, limits, identity }, config.http)
+  const requestRates = createRequestRates(rates, metrics, config.rates)
+  const ofCallers = { limits, identity, rates: requestRates, guestOf: knownGuestOf(isKnown) }
+  const server = await createHttp(use, { logger, metrics, health, ...ofCallers }, config.http)
   const { app: http } = server
 
   return {
     http,
     health,
     jobs: [...jobs, ...(ports.expiry === undefined ? [] : [expiredBaskets(use)]), ...(identity?.jobs ?? [])],
-    listen: async ({ http: { host, port } }: Readonly<{ http: { host: string; port: number } }>) => {
-      await listenOn(host, (address) => server.listen(port, address))
-      logger.info({ version, http_port: port }, 'started')
-    },
+    listen: (listenConfig: ListenConfig) => listen(server, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
       if (order === 'retire') server.stopListening()

@@ -44,6 +44,8 @@ const combinableVariables = {
   MAX_CONNECTIONS_PER_CLIENT: '50',
   MAX_REQUEST_MIB: '16',
   MAX_RESPONSE_MIB: '32',
+  RATE_LIMIT_READS: '1000',
+  RATE_LIMIT_WRITES: 'off',
   MAX_EVENT_LOOP_DELAY_MS: '250',
   HOST: '::1',
   HSTS_MAX_AGE_SECONDS: '3600',
@@ -87,6 +89,7 @@ describe("the basket service's configuration", () => {
       },
       auth: { mode: 'off', isProduction: false },
       limits: defaultLimits,
+      rates: { reads: undefined, writes: undefined },
       logging: {
         level: 'debug',
         format: 'text',
@@ -190,6 +193,7 @@ describe("the basket service's configuration", () => {
           allowHttp: false,
         },
       },
+      rates: { reads: 1_000, writes: undefined },
       limits: {
         ...defaultLimits,
         maxConnections: 5_000,

@@ -1,15 +1,12 @@
-import { descriptors } from '@shop/contracts/descriptors.ts'
-import { ProductServiceService } from '@shop/contracts/product/product.ts'
 import type { AuthConfig } from '@shop/platform/auth/config.ts'
 import type { Identity } from '@shop/platform/auth/identity.ts'
 import { openIdentity } from '@shop/platform/auth/open-identity.ts'
-import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
-import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/server.ts'
-import { createHealth, type Health } from '@shop/platform/health/health.ts'
+import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
 import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { createRates } from '@shop/platform/limits/rates/rates.ts'
+import { createRequestRates, type RatesConfig } from '@shop/platform/limits/rates/request-rates.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -19,13 +16,14 @@ import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import manifest from '../package.json' with { type: 'json' }
+import { costs } from './application/costs.ts'
 import { policy } from './application/policy.ts'
 import { type UseCases, useCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { productEventLog } from './infrastructure/product-event-log.ts'
-import { productService } from './interfaces/grpc/product-service.ts'
+import { createGrpc } from './interfaces/grpc/product-grpc.ts'
 import { documentation } from './interfaces/http/product-documentation.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
@@ -39,6 +37,8 @@ const maxBodyBytes = 256 * 1024
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   limits?: LimitsConfig
+  /** How much each caller may use in a minute. Without it, no caller is limited. */
+  rates?: RatesConfig
   /** The processes of this instance. */
   workers?: number
   grpc?: Partial<ProductConfig['grpc']>
@@ -55,7 +55,7 @@ const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics)
 
 const createHttp = (
   use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity'>,
+  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'rates'>,
   config: Partial<HttpConfig> | undefined,
 ) =>
   createHttpServer({
@@ -68,22 +68,6 @@ const createHttp = (
     ...observers,
     config,
   })
-
-/** Creates the gRPC server with the health service and, unless disabled, reflection. */
-const createGrpc = (
-  use: UseCases,
-  health: Health,
-  observers: Omit<GrpcServerOptions, 'trustProxy'>,
-  { reflection = true, trustProxy = 'off' }: Partial<ProductConfig['grpc']> = {},
-) => {
-  const healthService = grpcHealth(health, 'product.ProductService')
-  const extensions = reflection ? [grpcReflection(descriptors)] : []
-  const grpc = createGrpcServer(ProductServiceService, productService(use), { ...observers, trustProxy }, [
-    healthService,
-    ...extensions,
-  ])
-  return { grpc, healthService }
-}
 
 type ListenConfig = Readonly<{
   http: Readonly<{ host: string; port: number }>
@@ -106,6 +90,17 @@ const stopListening = (...servers: readonly Readonly<{ stopListening: () => void
   for (const server of servers) server.stopListening()
 }
 
+/** Logs and counts the events of the catalog, and exposes its metrics. */
+const observe = (
+  { events }: Pick<Ports, 'events'>,
+  use: UseCases,
+  { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
+): void => {
+  events.subscribe(productEventLog(logger))
+  events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
+  exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
+}
+
 /** Assembles the service: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
   { ports, dependencies, shareUsage }: Pick<Adapters<Ports>, 'ports' | 'dependencies' | 'shareUsage'>,
@@ -116,13 +111,12 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
-  const use = withStandardSteps(useCases(ports), { metrics, policy, outer: config.steps })
-  ports.events.subscribe(productEventLog(logger))
-  ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
-  exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
+  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger, metrics })
+  const use = withStandardSteps(useCases(ports), { metrics, policy, costs, outer: config.steps })
+  observe(ports, use, { logger, metrics })
 
-  const observers = { logger, metrics, limits: limitsOf(config, metrics) }
+  const requestRates = createRequestRates(rates, metrics, config.rates)
+  const observers = { logger, metrics, limits: limitsOf(config, metrics), rates: requestRates }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
   const { app: http, isOverloaded } = server
   const ofCalls = { ...observers, isOverloaded, identify: identity?.identify }

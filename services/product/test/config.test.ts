@@ -34,6 +34,8 @@ const allVariables = {
   MAX_REQUEST_MIB: '16',
   MAX_RESPONSE_MIB: '32',
   MAX_CALLS: '300',
+  RATE_LIMIT_READS: '1000',
+  RATE_LIMIT_WRITES: 'off',
   MAX_EVENT_LOOP_DELAY_MS: '250',
   HOST: 'localhost',
   HSTS_MAX_AGE_SECONDS: '3600',
@@ -87,6 +89,7 @@ describe("the product service's configuration", () => {
       grpc: { port: 50_050, reflection: true, trustProxy: 'loopback' },
       auth: { mode: 'off', isProduction: false },
       limits: defaultLimits,
+      rates: { reads: undefined, writes: undefined },
       logging: {
         level: 'debug',
         format: 'text',
@@ -130,6 +133,7 @@ describe("the product service's configuration", () => {
           allowHttp: false,
         },
       },
+      rates: { reads: 1_000, writes: undefined },
       limits: {
         ...defaultLimits,
         maxConnections: 5_000,
