@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket issuer token build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
-        bench-versions bench-identity db-migrate db-status db-seed db-backup db-restore env api-key docker-build docker-run docker-stop docker-seed docker-backup \
+        bench-versions bench-identity bench-rates db-migrate db-status db-seed db-backup db-restore env api-key docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -187,6 +187,10 @@ bench-versions: $(INSTALLED) ## Compare CPU time per request with the checkout B
 bench-identity: $(INSTALLED) ## Compare the CPU time of reads with an API key, a token, no credentials and AUTH=off (5 minutes; takes ONLY, ROUNDS, SECONDS; needs PostgreSQL and Redis)
 	@node scripts/bundle/bundle.ts $(BUNDLED)
 	@exec node bench/identity.ts
+
+bench-rates: $(INSTALLED) ## Compare the CPU time of requests with and without rate limits (3 minutes; takes ONLY, ROUNDS, SECONDS; needs PostgreSQL and Redis)
+	@node scripts/bundle/bundle.ts $(BUNDLED)
+	@exec node bench/rates.ts
 
 hooks: $(INSTALLED) ## Install Git hooks: check staged files before a commit, lint before a push (lefthook.yml)
 	lefthook install
