@@ -11,6 +11,7 @@ const scopes: Readonly<Record<string, string>> = {
   'products:write': 'create, change and delete products',
   'baskets:any': 'everything on every basket',
   'stock:hold': 'holds of stock',
+  unlimited: 'no rate limit: for services and front ends that call for many people',
 }
 
 const known = Object.entries(scopes)

@@ -41,7 +41,7 @@ const scopesOfRules = Object.values(policy).flatMap(({ access }) =>
 
 describe('make api-key', () => {
   it('prints a key once, and a line for the file of API keys that knows it', async () => {
-    const scopes = [...new Set(scopesOfRules), 'baskets:any', 'stock:hold']
+    const scopes = [...new Set(scopesOfRules), 'baskets:any', 'stock:hold', 'unlimited']
     const { code, stdout } = await make(root, 'api-key', 'NAME=back-office', `SCOPES=${scopes.join(' ')}`)
     assert.equal(code, 0)
     const keys = stdout.match(/shop_[\w-]{43}(?![\w-])/g) ?? []

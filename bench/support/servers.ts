@@ -25,6 +25,8 @@ export const productionSettings = (folder: string) => ({
   MAX_CONNECTIONS_PER_CLIENT: '10000',
   MAX_CALLS: '10000',
   NEW_BASKETS_PER_HOUR: '0',
+  RATE_LIMIT_READS: 'off',
+  RATE_LIMIT_WRITES: 'off',
 })
 
 /** The bundle that the images run. */

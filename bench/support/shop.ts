@@ -13,11 +13,11 @@ const parallelPosts = 16
 const postAttempts = 5
 
 /** A service that has just started may be slower than the deadlines of its callers, so a 503 is tried again. */
-const post = async (url: string, body: unknown): Promise<void> => {
+const post = async (url: string, body: unknown, authorization: string | undefined): Promise<void> => {
   for (let attempt = 1; ; attempt++) {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...(authorization && { authorization }) },
       body: JSON.stringify(body),
     })
     await response.arrayBuffer()
@@ -33,13 +33,14 @@ export const fillBaskets = async (
   url: string,
   users: readonly string[],
   products: readonly number[],
+  authorization?: string,
 ): Promise<void> => {
   const left = [...users]
   const fillRepeatedly = async (): Promise<void> => {
     for (let user = left.pop(); user !== undefined; user = left.pop())
       for (const product_id of products) {
         throwIfInterrupted()
-        await post(`${url}/baskets/${user}/items`, { product_id, quantity: 1 })
+        await post(`${url}/baskets/${user}/items`, { product_id, quantity: 1 }, authorization)
       }
   }
   await Promise.all(Array.from({ length: parallelPosts }, fillRepeatedly))

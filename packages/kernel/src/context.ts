@@ -1,4 +1,11 @@
+import type { AppError } from './errors.ts'
 import type { Principal } from './principal.ts'
+
+/** What the caller may use of its rate limit, in points. */
+export type Allowance = Readonly<{
+  /** Takes more points than the one that each request costs. Returns the error for the caller if it has not that many. */
+  take: (points: number) => AppError | undefined | Promise<AppError | undefined>
+}>
 
 /** What every use case receives besides its input, whether the request came over HTTP or gRPC. */
 export type Context = Readonly<{
@@ -6,6 +13,8 @@ export type Context = Readonly<{
   principal: Principal
   /** Whose share of the limits the request uses. Undefined if nobody has it, such as for jobs and trusted proxies. */
   client?: string | undefined
+  /** Undefined if the caller is not limited. */
+  allowance?: Allowance | undefined
   /** The same for every repetition of a request. Undefined if the caller sent no key. */
   idempotencyKey?: string | undefined
   /**

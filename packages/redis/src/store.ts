@@ -14,8 +14,8 @@ import { type KeyspaceSample, sampleKeyspace } from './keyspace-sample.ts'
 import { evictionDefectOf, type Memory, memoryOf } from './memory.ts'
 import { checkReplicas, createReplicaWait } from './replicas.ts'
 import { type CompareAndSetResult, compareAndSet } from './scripts/compare-and-set.ts'
+import { shareRatesOn } from './scripts/shared-rates.ts'
 import { connectToServer } from './server.ts'
-import { shareRatesOn } from './shared-rates.ts'
 import { type Attempt, checkAccess, unknownEviction, writeAttempts, writeDefectOf } from './write-check.ts'
 
 /** A store of expiring keys, on one server or a cluster. Every promise may reject with `unavailable`. */

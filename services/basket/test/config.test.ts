@@ -47,6 +47,8 @@ const combinableVariables = {
   MAX_CONNECTIONS_PER_CLIENT: '50',
   MAX_REQUEST_MIB: '16',
   MAX_RESPONSE_MIB: '32',
+  RATE_LIMIT_READS: '1000',
+  RATE_LIMIT_WRITES: 'off',
   MAX_EVENT_LOOP_DELAY_MS: '250',
   HOST: '::1',
   HSTS_MAX_AGE_SECONDS: '3600',
@@ -93,6 +95,7 @@ describe("the basket service's configuration", () => {
       audit: undefined,
       tls: undefined,
       limits: defaultLimits,
+      rates: { reads: undefined, writes: undefined },
       logging: {
         level: 'debug',
         format: 'text',
@@ -202,6 +205,7 @@ describe("the basket service's configuration", () => {
         key: 'an audit key of at least 32 bytes',
         file: { folder: './lines', name: 'lines.audit.log' },
       },
+      rates: { reads: 1_000, writes: undefined },
       limits: {
         ...defaultLimits,
         maxConnections: 5_000,

@@ -1,17 +1,10 @@
-import { descriptors } from '@shop/contracts/descriptors.ts'
-import { ProductServiceService } from '@shop/contracts/product/product.ts'
+import { type AccessConfig, openAccessControl } from '@shop/platform/access-control.ts'
 import type { AuditConfig } from '@shop/platform/audit/config.ts'
-import type { AuthConfig } from '@shop/platform/auth/config.ts'
-import type { Identity } from '@shop/platform/auth/identity.ts'
-import { openIdentity } from '@shop/platform/auth/open-identity.ts'
-import { grpcHealth, grpcReflection } from '@shop/platform/grpc/health-and-reflection.ts'
-import { createGrpcServer, type GrpcServerOptions } from '@shop/platform/grpc/server.ts'
-import { createHealth, type Health } from '@shop/platform/health/health.ts'
+import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServers } from '@shop/platform/http/operations/http-servers.ts'
 import type { HttpConfig, HttpServerOptions } from '@shop/platform/http/server.ts'
 import { jobsOf } from '@shop/platform/job.ts'
-import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -20,14 +13,13 @@ import type { Step } from '@shop/platform/pipeline.ts'
 import type { Order } from '@shop/platform/process/host.ts'
 import type { Adapters } from '@shop/platform/process/run-service.ts'
 import type { TlsConfig } from '@shop/platform/tls/config.ts'
-import { openTls } from '@shop/platform/tls/open-tls.ts'
 import manifest from '../package.json' with { type: 'json' }
 import type { UseCases } from './application/use-cases.ts'
 import { type ProductConfig, service } from './config.ts'
 import { errorDetails } from './domain/errors.ts'
 import type { Ports } from './domain/ports.ts'
 import { productEventLog } from './infrastructure/product-event-log.ts'
-import { productService } from './interfaces/grpc/product-service.ts'
+import { createGrpc } from './interfaces/grpc/product-grpc.ts'
 import { documentation } from './interfaces/http/product-documentation.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
@@ -39,29 +31,19 @@ export const { version } = manifest
 /** The longest valid product is larger than the default if its characters are escaped. */
 const maxBodyBytes = 256 * 1024
 
-type AppConfig = Readonly<{
-  http?: Partial<HttpConfig>
-  limits?: LimitsConfig
-  grpc?: Partial<ProductConfig['grpc']>
-  /** How the callers are known. Without it, all callers may do everything. */
-  auth?: AuthConfig
-  tls?: TlsConfig | undefined
-  /** Replaces what `auth` describes. */
-  identity?: Identity
-  /** Where to write what callers do. Without it, nowhere. */
-  audit?: AuditConfig | undefined
-  /** Further steps around every use case, outside the built-in ones. */
-  steps?: readonly Step[]
-}>
+type AppConfig = AccessConfig &
+  Readonly<{
+    http?: Partial<HttpConfig>
+    grpc?: Partial<ProductConfig['grpc']>
+    /** Where to write what callers do. Without it, nowhere. */
+    audit?: AuditConfig | undefined
+    /** Further steps around every use case, outside the built-in ones. */
+    steps?: readonly Step[]
+  }>
 
-const limitsOf = ({ limits = defaultLimits, http }: AppConfig, metrics: Metrics): Limits =>
-  createLimits(limits, http?.trustProxy ?? 'off', metrics)
+type Watching = Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'rates' | 'tls'>
 
-const createHttp = (
-  use: UseCases,
-  observers: Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'tls'>,
-  config: Partial<HttpConfig> | undefined,
-) =>
+const createHttp = (use: UseCases, observers: Watching, config: Partial<HttpConfig> | undefined) =>
   createHttpServers({
     documentation,
     version,
@@ -73,20 +55,15 @@ const createHttp = (
     config,
   })
 
-/** Creates the gRPC server with the health service and, unless disabled, reflection. */
-const createGrpc = (
+/** Logs and counts the events of the catalog, and exposes its metrics. */
+const observe = (
+  { events }: Pick<Ports, 'events'>,
   use: UseCases,
-  health: Health,
-  observers: Omit<GrpcServerOptions, 'trustProxy'>,
-  { reflection = true, trustProxy = 'off' }: Partial<ProductConfig['grpc']> = {},
-) => {
-  const healthService = grpcHealth(health, 'product.ProductService')
-  const extensions = reflection ? [grpcReflection(descriptors)] : []
-  const grpc = createGrpcServer(ProductServiceService, productService(use), { ...observers, trustProxy }, [
-    healthService,
-    ...extensions,
-  ])
-  return { grpc, healthService }
+  { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
+): void => {
+  events.subscribe(productEventLog(logger))
+  events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
+  exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
 }
 
 type ListenConfig = Readonly<{
@@ -106,27 +83,21 @@ const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: 
   logger.info({ version, ...ports, ...(config.tls && { tls: true }) }, 'started')
 }
 
-const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
-  for (const server of servers) server.stopListening()
-}
-
 /** Assembles the service: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
-  { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
+  { ports, dependencies, shareUsage }: Pick<Adapters<Ports>, 'ports' | 'dependencies' | 'shareUsage'>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
+  const access = await openAccessControl(config, shareUsage, { logger, metrics })
+  const { identity, limits, tls, requestRates: rates } = access
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
   const { use, audit } = wireUseCases(ports, config, { logger, metrics })
-  ports.events.subscribe(productEventLog(logger))
-  ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
-  exposeBusinessMetrics(metrics.registry, catalogMetrics(use), logger)
+  observe(ports, use, { logger, metrics })
 
-  const tls = openTls(config.tls, { logger, metrics })
-  const observers = { logger, metrics, limits: limitsOf(config, metrics), tls }
+  const observers = { logger, metrics, limits, rates, tls }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
   const { app: http } = server
   const ofCalls = { ...observers, isOverloaded: server.isOverloaded, identify: identity?.identify }
@@ -140,7 +111,11 @@ export const createApp = async (
     listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
-      if (order === 'retire') return stopListening(server, grpc)
+      if (order === 'retire') {
+        server.stopListening()
+        grpc.stopListening()
+        return
+      }
       health.stop()
       void healthService.refresh()
     },
@@ -149,6 +124,7 @@ export const createApp = async (
       await healthService.refresh()
       await Promise.all([http.close(), grpc.close()])
       await server.closeOperations()
+      access[Symbol.dispose]()
       audit?.[Symbol.dispose]()
     },
   }

@@ -5,13 +5,14 @@ import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { Step } from '@shop/platform/pipeline.ts'
 import { withStandardSteps } from '@shop/platform/standard-steps.ts'
 import { auditTargets } from './application/audit-targets.ts'
+import { costs } from './application/costs.ts'
 import { policy } from './application/policy.ts'
 import { useCases } from './application/use-cases.ts'
 import { service } from './config.ts'
 import type { Ports } from './domain/ports.ts'
 import { auditedProducts } from './infrastructure/writing/audited-products.ts'
 
-type Options = Readonly<{ audit?: AuditConfig | undefined; steps?: readonly Step[] }>
+type Options = Readonly<{ audit?: AuditConfig | undefined; steps?: readonly Step[] | undefined }>
 
 /** Wires the use cases: ports → use cases → standard steps, with the audit log, which is to be disposed of last. */
 export const wireUseCases = (
@@ -20,7 +21,7 @@ export const wireUseCases = (
   { logger, metrics }: Readonly<{ logger: Logger; metrics: Metrics }>,
 ) => {
   const audit = openAudit(config, { logger, metrics, service, targets: auditTargets })
-  const products = auditedProducts(ports.products)
-  const use = withStandardSteps(useCases({ ...ports, products }), { metrics, policy, audit, outer: steps })
+  const all = useCases({ ...ports, products: auditedProducts(ports.products) })
+  const use = withStandardSteps(all, { metrics, policy, costs, audit, outer: steps })
   return { use, audit }
 }

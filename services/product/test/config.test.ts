@@ -37,6 +37,8 @@ const allVariables = {
   MAX_REQUEST_MIB: '16',
   MAX_RESPONSE_MIB: '32',
   MAX_CALLS: '300',
+  RATE_LIMIT_READS: '1000',
+  RATE_LIMIT_WRITES: 'off',
   MAX_EVENT_LOOP_DELAY_MS: '250',
   HOST: 'localhost',
   HSTS_MAX_AGE_SECONDS: '3600',
@@ -93,6 +95,7 @@ describe("the product service's configuration", () => {
       audit: undefined,
       tls: undefined,
       limits: defaultLimits,
+      rates: { reads: undefined, writes: undefined },
       logging: {
         level: 'debug',
         format: 'text',
@@ -142,6 +145,7 @@ describe("the product service's configuration", () => {
         key: 'an audit key of at least 32 bytes',
         file: { folder: '/var/log/shop', name: 'shop.audit.log' },
       },
+      rates: { reads: 1_000, writes: undefined },
       limits: {
         ...defaultLimits,
         maxConnections: 5_000,

@@ -3,6 +3,7 @@ import { type handleUnaryCall, Server, type ServiceDefinition, type sendUnaryDat
 import type { Context } from '@shop/kernel/context.ts'
 import type { Identify } from '../auth/identity.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
+import type { RequestRates } from '../limits/rates/request-rates.ts'
 import { createFailureLog, type FailureLog } from '../logging/failure-log.ts'
 import type { Tls } from '../tls/open-tls.ts'
 import { maxRequestBytes } from '../transports.ts'
@@ -49,6 +50,10 @@ export type GrpcServerOptions = Observers &
     identify?: Identify | undefined
     /** Ends TLS. Without it, the server speaks HTTP/2 without encryption. */
     tls?: Tls | undefined
+    /** How much each caller may use. Without it, no caller is limited. */
+    rates?: RequestRates | undefined
+    /** The names of the handlers of RPCs that write. All others read. */
+    writes?: readonly string[]
     connectionTimes?: ConnectionTimes
     callTimes?: Partial<CallTimes>
   }>
@@ -74,10 +79,6 @@ const trackedHandlers = (
   return { handlers: Object.fromEntries(handlers), settled: () => Promise.all(running) }
 }
 
-/** The full name of a service, by the path of its first method. */
-const serviceNameOf = (definition: ServiceDefinition): string =>
-  Object.values(definition)[0]?.path.split('/')[1] ?? ''
-
 /**
  * Creates a gRPC server with one service, and extensions such as health. `close` gives running calls up to
  * eight seconds to finish.
@@ -88,12 +89,11 @@ export const createGrpcServer = (
   options: GrpcServerOptions,
   extensions: readonly GrpcExtension[] = [],
 ) => {
-  const { trustProxy = 'off', limits: shared, identify, connectionTimes, callTimes, ...rest } = options
-  const { tls, ...observers } = rest
+  const { trustProxy = 'off', limits: shared, connectionTimes, callTimes, ...rest } = options
+  const { identify, rates, writes, tls, ...observers } = rest
   const limits = shared ?? createLimits(defaultLimits, trustProxy, observers.metrics)
   const failures = createFailureLog(observers.logger, 'call failed')
-  const ownService = serviceNameOf(definition)
-  const calls = { failures, limits, trustProxy, times: callTimes, identify, ownService }
+  const calls = { failures, limits, trustProxy, times: callTimes, identify, rates, definition, writes }
   const { interceptor, watch } = boundCalls({ ...observers, ...calls })
   checkReceivedHeaders()
   const server = new Server({

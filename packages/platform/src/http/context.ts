@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Context } from '@shop/kernel/context.ts'
+import type { Allowance, Context } from '@shop/kernel/context.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RequestContext } from '../request-context.ts'
@@ -7,12 +7,14 @@ import { callerGoneError } from '../transports.ts'
 import { clientOf } from './edge/client.ts'
 import { routeOf } from './edge/route.ts'
 import { principalOf } from './identify.ts'
+import { allowanceOf } from './rates/rate-limits.ts'
 
 /** The context of a request. Its signal is made when somebody asks for it: most requests end without one. */
 class HttpContext implements Context, RequestContext {
   readonly requestId: string
   readonly principal: Principal
   readonly client: string | undefined
+  readonly allowance: Allowance | undefined
   readonly #stopsAtEndOfInput: boolean
   #isAbandoned = false
   #controller: AbortController | undefined
@@ -21,6 +23,7 @@ class HttpContext implements Context, RequestContext {
     this.requestId = request.id
     this.principal = principalOf(request)
     this.client = clientOf(request)
+    this.allowance = allowanceOf(request)
     this.#stopsAtEndOfInput = routeOf(request).config.stopsAtEndOfInput === true
   }
 

@@ -3,7 +3,15 @@ import type { FastifyInstance } from 'fastify'
 import { requestIdHeader } from '../request-context.ts'
 import { methods } from './methods.ts'
 
-const exposedHeaders = ['ETag', 'Location', 'Retry-After', 'WWW-Authenticate', requestIdHeader].join(', ')
+const exposedHeaders = [
+  'ETag',
+  'Location',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'WWW-Authenticate',
+  requestIdHeader,
+].join(', ')
 
 /** How long a browser may keep the answer to a preflight request. */
 const preflightMaxAgeSeconds = 600

@@ -3,7 +3,7 @@ import { anonymous, type Principal, unrestricted } from '@shop/kernel/principal.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Identify } from '../auth/identity.ts'
 import { countHeaders } from './edge/request-head.ts'
-import { routeOf } from './edge/route.ts'
+import { isUnknownPath, routeOf } from './edge/route.ts'
 
 const key = Symbol('principal')
 const isIdentified = Symbol('is identified')
@@ -36,7 +36,8 @@ export const identifyCallers = (app: FastifyInstance, identify: Identify | undef
   if (identify === undefined) return
   app.addHook('onRequest', (request, _reply, done) => {
     const { authorization } = request.headers
-    if (authorization === undefined || routeOf(request).config.isOpen === true) return done()
+    if (authorization === undefined || isUnknownPath(request)) return done()
+    if (routeOf(request).config.isOpen === true) return done()
     if (countHeaders(request.raw, 'authorization') > 1) return done(repeated)
     const accept = (principal: Principal): void => {
       request[key] = principal

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import { every, pause } from '../resilience/every.ts'
 import { sendStatus } from './errors.ts'
-import { isOperational } from './operations/operation-routes.ts'
+import { isOperational } from './operations/is-operational.ts'
 
 const sampleIntervalMs = 500
 

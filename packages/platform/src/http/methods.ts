@@ -73,15 +73,3 @@ export const respondMethodNotAllowed = (app: FastifyInstance) => {
     for (const [url, path] of paths) addOtherMethods(scope, url, path)
   }
 }
-
-/**
- * Rejects DELETE requests to a path with a trailing slash. For other methods the slash is ignored. However,
- * `DELETE …/items/` probably lost its id and must not clear the collection.
- */
-export const rejectTrailingSlashDelete = (app: FastifyInstance): void => {
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.method === 'DELETE' && /^[^?]+\/(?:\?|$)/.test(request.url))
-      void sendStatus(404, request, reply)
-    else done()
-  })
-}

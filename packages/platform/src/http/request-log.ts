@@ -8,7 +8,7 @@ import { decorateWithContext, endContext, isAbandoned, makeContext } from './con
 import { decorateWithRoute, routeOf } from './edge/route.ts'
 import { faultOf } from './errors.ts'
 import { serverMethods } from './methods.ts'
-import { isOperational } from './operations/operation-routes.ts'
+import { isOperational } from './operations/is-operational.ts'
 import { shownText } from './paths/secret-segments.ts'
 import type { UnmatchedPath } from './paths/unmatched-path.ts'
 import { inTraceOf } from './tracing.ts'

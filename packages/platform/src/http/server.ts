@@ -4,6 +4,7 @@ import type { TSchema } from 'typebox'
 import type { Identity } from '../auth/identity.ts'
 import type { Health } from '../health/health.ts'
 import { createLimits, defaultLimits, type Limits } from '../limits/limits.ts'
+import type { RequestRates } from '../limits/rates/request-rates.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Tls } from '../tls/open-tls.ts'
@@ -19,19 +20,20 @@ import { fastifyOptions } from './edge/fastify-options.ts'
 import { createListeners } from './edge/listeners.ts'
 import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
-import { refuseRequests } from './edge/refusals.ts'
+import { refusePaths, refuseRequests } from './edge/refusals.ts'
 import { limitRequestBodies } from './edge/request-bodies.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
 import { handleErrors } from './errors.ts'
 import { identifyCallers } from './identify.ts'
 import { acceptJson } from './json-bodies.ts'
 import { shedLoad } from './load-shedding.ts'
-import { rejectTrailingSlashDelete, respondMethodNotAllowed } from './methods.ts'
+import { respondMethodNotAllowed } from './methods.ts'
 import type { Documentation } from './openapi.ts'
 import { livenessRoute, operationRoutes } from './operations/operation-routes.ts'
 import type { IsSecretSegment } from './paths/secret-segments.ts'
 import { collectRoutes } from './paths/unmatched-path.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
+import { type GuestOf, limitRates } from './rates/rate-limits.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
 import { compressResponses } from './responses/compression.ts'
@@ -77,6 +79,9 @@ export type HttpServerOptions = Readonly<{
   limits?: Limits | undefined
   /** How callers are known. Without it, all callers may do everything. */
   identity?: Pick<Identity, 'identify' | 'issuer' | 'audience'> | undefined
+  /** How much each caller may use. Without it, no caller is limited. */
+  rates?: RequestRates | undefined
+  guestOf?: GuestOf | undefined
   /** Whether a decoded segment of a path is a secret: masked in problems, logs and traces, and replaced in request ids. */
   isSecretSegment?: IsSecretSegment | undefined
   /** Ends TLS. Without it, the server speaks plain HTTP. */
@@ -131,8 +136,9 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   refuseRequests(app, checkHead)
   const isOverloaded = shedLoad(app, config.maxEventLoopDelayMs)
   const drain = drainOnClose(app, options.health)
-  rejectTrailingSlashDelete(app)
   identifyCallers(app, options.identity?.identify)
+  limitRates(app, options)
+  refusePaths(app)
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
 

@@ -10,7 +10,7 @@ import {
   trace,
 } from '../tracing/api.ts'
 import type { TrustedPeers } from './edge/trusted-peers.ts'
-import { isOperational } from './operations/operation-routes.ts'
+import { isOperational } from './operations/is-operational.ts'
 import type { UnmatchedPath } from './paths/unmatched-path.ts'
 
 const contexts = new WeakMap<FastifyRequest, Context>()

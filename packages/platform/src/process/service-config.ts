@@ -5,6 +5,7 @@ import { isLocalHost } from '../config/local-host.ts'
 import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
 import { defaultLimits, type LimitsConfig, mebibyte } from '../limits/limits.ts'
+import type { RatesConfig } from '../limits/rates/request-rates.ts'
 import type { LogConfig } from '../logging/logger.ts'
 import { type TlsConfig, tlsConfigOf } from '../tls/config.ts'
 import type { TracingConfig } from '../tracing/config.ts'
@@ -15,9 +16,6 @@ export type ShutdownConfig = Readonly<{
   /** How long a stopping service keeps serving, so that load balancers notice that it is not ready. */
   delayMs: number
 }>
-
-/** How much one identity may use in a minute; undefined for no limit. */
-export type RatesConfig = Readonly<{ reads: number | undefined; writes: number | undefined }>
 
 /** The sections of a configuration that every service has. */
 export type ServiceConfig = Readonly<{

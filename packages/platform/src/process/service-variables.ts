@@ -15,18 +15,11 @@ import {
   toggle,
 } from '../config/variables.ts'
 import { defaultLimits, mebibyte } from '../limits/limits.ts'
+import { rateVariables } from '../limits/rates/variables.ts'
 import { tlsProblems, tlsVariables } from '../tls/config.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
-
-/** Requests a minute of one identity. */
-const rateLimit = Type.Optional(
-  Type.String({
-    pattern: '^(off|[1-9][0-9]{0,8})$',
-    description: 'off, or a whole number from 1 to 999999999',
-  }),
-)
 
 /** Variables that every service reads. */
 export const serviceVariables = {
@@ -77,8 +70,7 @@ export const serviceVariables = {
     maximum: 16_384,
     default: defaultLimits.maxResponseBytes / mebibyte,
   }),
-  RATE_LIMIT_READS: rateLimit,
-  RATE_LIMIT_WRITES: rateLimit,
+  ...rateVariables,
   MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),

@@ -8,7 +8,13 @@ import { callerGoneError } from '../../src/transports.ts'
 
 const open = () => {
   const call = Object.assign(new EventEmitter(), { cancelled: false, metadata: new Metadata() })
-  const received = { requestId: 'req-1', client: undefined, principal: anonymous, hasSucceeded: false }
+  const received = {
+    requestId: 'req-1',
+    client: undefined,
+    allowance: undefined,
+    principal: anonymous,
+    hasSucceeded: false,
+  }
   const cancel = () => {
     call.cancelled = true
     call.emit('cancelled', 'cancelled')

@@ -32,6 +32,7 @@ describe('the sections of a configuration', () => {
       audit: undefined,
       tls: undefined,
       limits: defaultLimits,
+      rates: { reads: undefined, writes: undefined },
       logging: {
         level: 'debug',
         format: 'text',
@@ -54,6 +55,23 @@ describe('the sections of a configuration', () => {
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
       assert.equal(http.trustProxy, 'off')
     }
+  })
+
+  it('limit how much a caller may do outside development, unless the limit is off', () => {
+    const ratesOf = (environment: Environment) => sectionsOf({ AUTH: 'off', ...environment }).rates
+    const usual = { reads: 60_000, writes: 6_000 }
+    assert.deepEqual(ratesOf({ ENVIRONMENT: 'staging' }), usual)
+    assert.deepEqual(ratesOf({ ENVIRONMENT: 'production' }), usual)
+    const production = { ENVIRONMENT: 'production', RATE_LIMIT_READS: 'off', RATE_LIMIT_WRITES: '999999999' }
+    assert.deepEqual(ratesOf(production), { reads: undefined, writes: 999_999_999 })
+    assert.deepEqual(ratesOf({ RATE_LIMIT_WRITES: '1' }), { reads: undefined, writes: 1 })
+    for (const value of ['0', '-1', '1.5', '1000000000', 'on', '1e3'])
+      assert.throws(
+        () => ratesOf({ RATE_LIMIT_READS: value }),
+        (error) =>
+          error instanceof ConfigError &&
+          /RATE_LIMIT_READS must be off, or a whole number from 1 to 999999999/.test(error.message),
+      )
   })
 
   it('listen on localhost and take only local names in development, unless HOST is another address', () => {

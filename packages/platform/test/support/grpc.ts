@@ -9,6 +9,8 @@ import { channelTo } from '../../src/grpc/channel.ts'
 import { callUnary } from '../../src/grpc/client.ts'
 import { createGrpcServer, type GrpcServerOptions } from '../../src/grpc/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
+import { createRates } from '../../src/limits/rates/rates.ts'
+import { createRequestRates, type RatesConfig } from '../../src/limits/rates/request-rates.ts'
 import { listenOn } from '../../src/listen.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 import type { TlsConfig } from '../../src/tls/config.ts'
@@ -18,13 +20,14 @@ type GetProduct = (request: GetProductRequest) => Promise<ProductResponse>
 
 type Options = Pick<
   GrpcServerOptions,
-  'isOverloaded' | 'trustProxy' | 'limits' | 'identify' | 'callTimes' | 'connectionTimes'
+  'isOverloaded' | 'trustProxy' | 'limits' | 'identify' | 'writes' | 'callTimes' | 'connectionTimes'
 > &
   Readonly<{
     port?: number
     host?: string
     /** Of the server's own limits, if none are given. */
     limitsConfig?: Partial<LimitsConfig>
+    ratesConfig?: RatesConfig
     extensions?: Parameters<typeof createGrpcServer>[3]
     tls?: TlsConfig
     /** How often handshakes are checked. */
@@ -38,8 +41,10 @@ export const startService = async (getProduct: GetProduct, given: Options = {}) 
   const metrics = createMetrics('test-service', '1.0.0')
   const config = { ...defaultLimits, ...limitsConfig }
   const limits = given.limits ?? createLimits(config, options.trustProxy ?? 'off', metrics)
+  const created = createRates({ processes: 1, logger, metrics })
+  const rates = createRequestRates(created, metrics, given.ratesConfig)
   const tls = openTls(files, { logger, metrics }, given.handshakeCheckMs)
-  const observers = { logger, metrics, ...options, limits, tls }
+  const observers = { logger, metrics, rates, ...options, limits, tls }
   const server = createGrpcServer(ProductServiceService, { getProduct }, observers, extensions)
   const [boundPort = 0] = await listenOn(host, (address) => server.listen(port, address))
   return {

@@ -4,8 +4,11 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import type { FastifyInstance } from 'fastify'
 import { createHealth, type Dependency } from '../../src/health/health.ts'
 import { createHttpServers } from '../../src/http/operations/http-servers.ts'
+import type { GuestOf } from '../../src/http/rates/rate-limits.ts'
 import type { HttpConfig, HttpServerOptions } from '../../src/http/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '../../src/limits/limits.ts'
+import { createRates } from '../../src/limits/rates/rates.ts'
+import { createRequestRates, type RatesConfig } from '../../src/limits/rates/request-rates.ts'
 import { listenOn } from '../../src/listen.ts'
 import type { Logger } from '../../src/logging/logger.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
@@ -26,6 +29,8 @@ type Options = Readonly<{
   tls?: TlsConfig
   /** How often handshakes are checked. */
   handshakeCheckMs?: number
+  rates?: RatesConfig
+  guestOf?: GuestOf
 }>
 
 /** Creates the HTTP servers of the services with a recording logger. They do not listen. Disposing of the result closes them. */
@@ -42,11 +47,14 @@ export const startServer = async ({
   isSecretSegment,
   tls: files,
   handshakeCheckMs,
+  rates: ratesConfig,
+  guestOf,
 }: Options = {}) => {
   const recording = recordingLogger()
   const metrics = createMetrics('test-service', '1.0.0')
   const health = createHealth('test-service', '1.0.0', dependencies)
   const shared = createLimits({ ...defaultLimits, ...limits }, config.trustProxy ?? 'off', metrics)
+  const rates = createRates({ processes: 1, logger: recording.logger, metrics })
   const tls = openTls(files, { logger: logger ?? recording.logger, metrics }, handshakeCheckMs)
   const { app, listen, stopListening, beginDrain, closeOperations } = await createHttpServers({
     documentation: { title: 'Test service', ...documentation },
@@ -62,6 +70,8 @@ export const startServer = async ({
     limits: shared,
     identity,
     tls,
+    rates: createRequestRates(rates, metrics, ratesConfig),
+    guestOf,
     config,
   })
   return {

@@ -56,7 +56,12 @@ test('a step sees every use case, with the request id and client of the HTTP req
   const { commands, queries } = useCases(app.ports)
   assert.deepEqual(new Set(seen.keys()), new Set(Object.keys({ ...commands, ...queries })))
   for (const name of Object.keys(requests))
-    assert.deepEqual(seen.get(name), { requestId: `to-${name}`, principal: { kind: 'unrestricted' }, client })
+    assert.deepEqual(seen.get(name), {
+      requestId: `to-${name}`,
+      principal: { kind: 'unrestricted' },
+      client,
+      allowance: undefined,
+    })
   const system = { kind: 'system' }
   assert.deepEqual(seen.get('removeExpiredBaskets'), { requestId: 'expired-baskets', principal: system })
   assert.deepEqual(seen.get('basketStatistics'), { requestId: 'basket-statistics', principal: system })

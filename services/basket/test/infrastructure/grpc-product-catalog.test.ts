@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { type ProductServiceServer, ProductServiceService } from '@shop/contracts/product/product.ts'
 import { AppError, codeOf } from '@shop/kernel/errors.ts'
+import { causeOf } from '@shop/platform/failure.ts'
 import { grpcHealth } from '@shop/platform/grpc/health-and-reflection.ts'
 import { createGrpcServer, type Rpcs } from '@shop/platform/grpc/server.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
@@ -85,9 +86,16 @@ test('a look-up of an unknown product rejects with product_not_found', async () 
   await assert.rejects(catalog.find(7), hasCode('product_not_found'))
 })
 
-test('a look-up rejects with unavailable if the product service limits the rate, because a later call may succeed', async () => {
-  await using catalog = await openCatalog(() => Promise.reject(new AppError('rate_limited', 'secret')))
-  await assert.rejects(catalog.find(7), hasCode('unavailable'))
+test('a look-up rejects with unavailable if the product service limits the rate, and tells operators what to do', async () => {
+  const refusal = 'more than 5 reads within 60 s'
+  await using catalog = await openCatalog(() => Promise.reject(new AppError('rate_limited', refusal)))
+  const error: unknown = await catalog.find(7).catch((reason: unknown) => reason)
+  assert.ok(error instanceof AppError)
+  assert.deepEqual([error.kind, error.message], ['unavailable', 'the product service is unavailable'])
+  assert.match(
+    causeOf(error),
+    /limits the calls of this service: .* the scope unlimited, or raise RATE_LIMIT_READS .*: more than 5 reads/,
+  )
 })
 
 test('a look-up rejects with internal if its batch is too large for a response, which a batch of ours never is', async () => {

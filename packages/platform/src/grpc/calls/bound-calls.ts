@@ -3,46 +3,24 @@ import type {
   ServerInterceptingCallInterface,
   ServerInterceptor,
   ServerMethodDefinition,
+  ServiceDefinition,
 } from '@grpc/grpc-js'
 import type { Identify } from '../../auth/identity.ts'
 import type { Limits } from '../../limits/limits.ts'
+import type { RequestRates } from '../../limits/rates/request-rates.ts'
 import type { FailureLog } from '../../logging/failure-log.ts'
 import { every } from '../../resilience/every.ts'
 import { BoundedCall } from './bounded-call.ts'
 import { CallListener } from './call-listener.ts'
-import { type CallServer, type CallTimes, defaultTimes, type Method } from './call-server.ts'
+import { type CallServer, type CallTimes, defaultTimes } from './call-server.ts'
 import { describedStatus } from './described-status.ts'
+import { methodFinder } from './methods.ts'
 import { createOpenCalls } from './open-calls.ts'
 import { peerFinder } from './peers.ts'
-import { callRecorder, type Recorders } from './record-calls.ts'
+import type { Recorders } from './record-calls.ts'
 import { encodeOnce } from './shared-encoding.ts'
 
 type Definition = ServerMethodDefinition<unknown, unknown>
-
-const healthService = 'grpc.health.v1.Health'
-
-/** Returns a function that finds what is known about a method. There are only as many as the server has. */
-const methodFinder = (recorders: Recorders, ownService: string) => {
-  const methods = new Map<string, Method>()
-  return ({ path, requestStream, responseStream }: Definition): Method => {
-    const known = methods.get(path)
-    if (known !== undefined) return known
-    const name = path.slice(1)
-    const [service = ''] = name.split('/')
-    const isHealth = service === healthService
-    const method = {
-      name,
-      service,
-      isOpen: isHealth,
-      hasRules: service === ownService,
-      isHealthCheck: isHealth && !responseStream,
-      hasRequestStream: requestStream,
-      record: callRecorder(name, recorders, isHealth ? 'debug' : 'info'),
-    }
-    methods.set(path, method)
-    return method
-  }
-}
 
 /** Encodes the message; undefined if that fails, which the library reports. */
 const encoded = ({ responseSerialize }: Definition, message: unknown): Buffer | undefined => {
@@ -97,8 +75,11 @@ type Options = Recorders &
     trustProxy: string
     times?: Partial<CallTimes> | undefined
     identify: Identify | undefined
-    /** The name of the service whose methods call use cases. */
-    ownService: string
+    rates: RequestRates | undefined
+    /** The service whose methods call use cases. */
+    definition: ServiceDefinition
+    /** The names of its handlers that write. */
+    writes: readonly string[] | undefined
   }>
 
 /**
@@ -107,7 +88,17 @@ type Options = Recorders &
  * refuses them before, and ends them at once.
  */
 export const boundCalls = (options: Options) => {
-  const { limits, failures, trustProxy, times, identify, ownService, ...recorders } = options
+  const {
+    limits,
+    failures,
+    trustProxy,
+    times,
+    identify,
+    rates,
+    definition,
+    writes = [],
+    ...recorders
+  } = options
   const open = createOpenCalls(limits)
   const server: CallServer = {
     limits,
@@ -115,12 +106,13 @@ export const boundCalls = (options: Options) => {
     metrics: recorders.metrics,
     open,
     identify,
+    rates,
     times: { ...defaultTimes, ...times },
     peerOf: peerFinder(limits.findClient, trustProxy),
   }
-  const methodOf = methodFinder(recorders, ownService)
-  const interceptor: ServerInterceptor = (definition, call) => {
-    intercept(new BoundedCall(server, methodOf(definition), call), definition, call)
+  const methodOf = methodFinder(recorders, definition, writes)
+  const interceptor: ServerInterceptor = (method, call) => {
+    intercept(new BoundedCall(server, methodOf(method), call), method, call)
     return call as ServerInterceptingCall
   }
   return {

@@ -2,6 +2,7 @@ import { type Metadata, type ServerInterceptingCallInterface, status } from '@gr
 import type { AppError } from '@shop/kernel/errors.ts'
 import { anonymous, type Principal, unrestricted } from '@shop/kernel/principal.ts'
 import type { Client } from '../../limits/client.ts'
+import type { Allowance } from '../../limits/rates/request-rate.ts'
 import { requestContext, requestIdFrom, requestIdHeader } from '../../request-context.ts'
 import { removeIds } from '../ids/untrusted-ids.ts'
 import { publicErrorOf } from '../public-error.ts'
@@ -9,6 +10,7 @@ import type { CallServer, Method } from './call-server.ts'
 import { CallStream } from './call-stream.ts'
 import { identifyCall } from './credentials.ts'
 import { streamOf } from './http2-stream.ts'
+import { limitCall } from './limit-calls.ts'
 import { metadataRefusal } from './metadata-size.ts'
 import { clientOf, type Peer } from './peers.ts'
 
@@ -32,6 +34,8 @@ export class BoundedCall {
   client: Client
   metadata: Metadata | undefined
   principal: Principal
+  /** What the call may use of the limit of its caller; undefined if that is not limited. */
+  allowance: Allowance | undefined
   /** Whether `serveCalls` records the call, and counts its response. */
   isServed = false
   /** Whether its response is on the way. */
@@ -89,10 +93,13 @@ export class BoundedCall {
     return true
   }
 
-  /** Finds the caller. Resolves to false if the call was refused. */
-  identify(metadata: Metadata): boolean | Promise<boolean> {
-    const { identify } = this.#server
-    return identify === undefined || this.method.isOpen || identifyCall(identify, metadata, this)
+  /** Finds the caller, and takes from its limit. Resolves to false if the call was refused. */
+  admit(metadata: Metadata): boolean | Promise<boolean> {
+    const { identify, rates } = this.#server
+    const isKnown = identify === undefined || this.method.isOpen || identifyCall(identify, metadata, this)
+    if (rates === undefined) return isKnown
+    if (isKnown instanceof Promise) return isKnown.then((known) => known && limitCall(rates, this))
+    return isKnown && limitCall(rates, this)
   }
 
   /** From now on, `serveCalls` records the call, and counts its response. */

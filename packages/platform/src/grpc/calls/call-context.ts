@@ -1,12 +1,14 @@
 import type { Metadata } from '@grpc/grpc-js'
-import type { Context } from '@shop/kernel/context.ts'
+import type { Allowance, Context } from '@shop/kernel/context.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { RequestContext } from '../../request-context.ts'
 import { callerGoneError } from '../../transports.ts'
 import { joinedIdsIn } from '../ids/joined-ids.ts'
 import type { BoundedCall } from './bounded-call.ts'
 
-type Received = Readonly<Pick<BoundedCall, 'requestId' | 'client' | 'principal' | 'hasSucceeded'>>
+type Received = Readonly<
+  Pick<BoundedCall, 'requestId' | 'client' | 'principal' | 'allowance' | 'hasSucceeded'>
+>
 type Call = Readonly<{
   cancelled: boolean
   metadata: Metadata
@@ -18,6 +20,7 @@ export class CallContext implements Context, RequestContext {
   readonly requestId: string
   readonly principal: Principal
   readonly client: string | undefined
+  readonly allowance: Allowance | undefined
   readonly joinedIds: (() => readonly string[]) | undefined
   readonly #call: Call
   readonly #received: Received
@@ -27,6 +30,7 @@ export class CallContext implements Context, RequestContext {
     this.requestId = received.requestId
     this.principal = received.principal
     this.client = received.client
+    this.allowance = received.allowance
     const joinedIds = joinedIdsIn(call.metadata)
     this.joinedIds = joinedIds && (() => joinedIds)
     this.#call = call

@@ -16,7 +16,7 @@ export class CallListener implements Listener {
 
   onReceiveMetadata(metadata: Metadata): void {
     if (!this.#call.begin(metadata)) return
-    const mayPass = this.#call.identify(metadata)
+    const mayPass = this.#call.admit(metadata)
     // Nothing else of the call is read before its metadata has been passed on.
     if (mayPass instanceof Promise) void mayPass.then((may) => this.#passOn(metadata, may))
     else this.#passOn(metadata, mayPass)

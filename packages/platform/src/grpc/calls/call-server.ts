@@ -1,6 +1,7 @@
 import type { Http2Session } from 'node:http2'
 import type { Identify } from '../../auth/identity.ts'
 import type { Limits } from '../../limits/limits.ts'
+import type { RequestKind, RequestRates } from '../../limits/rates/request-rates.ts'
 import type { FailureLog } from '../../logging/failure-log.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
 import type { OpenCalls } from './open-calls.ts'
@@ -13,6 +14,8 @@ export type Method = Readonly<{
   isOpen: boolean
   /** Whether its use cases say who may call it. Other methods are for callers with credentials. */
   hasRules: boolean
+  /** The limit that its calls use; undefined for none. */
+  kind: RequestKind | undefined
   /** The service and the method, with a slash. */
   name: string
   service: string
@@ -48,5 +51,7 @@ export type CallServer = Readonly<{
   metrics: Pick<Metrics, 'responsesCut'>
   /** Without it, all callers may do everything. */
   identify: Identify | undefined
+  /** Without it, no caller is limited. */
+  rates: RequestRates | undefined
   peerOf: (address: string | undefined, session: Http2Session | undefined) => Peer
 }>

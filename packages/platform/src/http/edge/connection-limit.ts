@@ -3,7 +3,7 @@ import type { Limits } from '../../limits/limits.ts'
 import { connectionRefusals } from '../../limits/refused-connections.ts'
 import type { Logger } from '../../logging/logger.ts'
 import { sendStatus } from '../errors.ts'
-import { isOperational } from '../operations/operation-routes.ts'
+import { isOperational } from '../operations/is-operational.ts'
 import { httpStatus } from '../status.ts'
 
 /**

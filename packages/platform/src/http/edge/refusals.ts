@@ -4,10 +4,7 @@ import { sendAllow, serverMethods } from '../methods.ts'
 import { isUncompressed } from './media-types.ts'
 import type { HeadCheck } from './request-head.ts'
 import { targetRefusal } from './request-target.ts'
-import { routeOf } from './route.ts'
-
-/** Whether the path has no route. `*` is the route of the CORS plugin, which matches every path. */
-const isUnknownPath = (request: FastifyRequest): boolean => request.is404 || routeOf(request).url === '*'
+import { isUnknownPath } from './route.ts'
 
 /** The target of `OPTIONS *` is the server (RFC 9110 §9.3.7), that of CONNECT another host (§9.3.6). */
 const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void => {
@@ -17,17 +14,13 @@ const refuseUnknownPath = (request: FastifyRequest, reply: FastifyReply): void =
   else void sendStatus(404, request, reply)
 }
 
-/**
- * Refuses requests that no route may see: with a head that the server must refuse, to an unknown path, or with
- * a compressed body.
- */
+/** Refuses requests that no route may see: with a head that the server must refuse, or with a compressed body. */
 export const refuseRequests = (app: FastifyInstance, checkHead: HeadCheck): void => {
   app.addHook('onRequest', (request, reply, done) => {
     const headRefusal = checkHead(request.raw)
     if (headRefusal !== undefined) void reply.header('connection', 'close')
     const refusal = headRefusal ?? targetRefusal(request.raw)
     if (refusal !== undefined) void sendStatus(refusal.status, request, reply, refusal.detail)
-    else if (isUnknownPath(request)) refuseUnknownPath(request, reply)
     else done()
   })
   // After `onRequest`, so that a path without the method answers 405.
@@ -39,5 +32,18 @@ export const refuseRequests = (app: FastifyInstance, checkHead: HeadCheck): void
       reply.header('accept-encoding', 'identity'),
       'unsupported content coding; send the body uncompressed',
     )
+  })
+}
+
+/**
+ * Refuses requests to unknown paths, and DELETE requests to a path with a trailing slash. For other methods the slash is ignored.
+ * However, `DELETE …/items/` probably lost its id and must not clear the collection.
+ */
+export const refusePaths = (app: FastifyInstance): void => {
+  app.addHook('onRequest', (request, reply, done) => {
+    if (isUnknownPath(request)) refuseUnknownPath(request, reply)
+    else if (request.method === 'DELETE' && /^[^?]+\/(?:\?|$)/.test(request.url))
+      void sendStatus(404, request, reply)
+    else done()
   })
 }

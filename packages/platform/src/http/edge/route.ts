@@ -19,3 +19,7 @@ export const decorateWithRoute = (app: FastifyInstance): void => void app.decora
  */
 export const routeOf = (request: FastifyRequest): Route =>
   request.is404 ? request.routeOptions : (request[key] ??= request.routeOptions)
+
+/** Whether the path has no route. `*` is the route of the CORS plugin, which matches every path. */
+export const isUnknownPath = (request: FastifyRequest): boolean =>
+  request.is404 || routeOf(request).url === '*'

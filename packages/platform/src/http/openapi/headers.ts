@@ -1,3 +1,4 @@
+import { isOperational } from '../operations/is-operational.ts'
 import { problemMediaType } from '../problem.ts'
 import {
   type Document,
@@ -39,6 +40,15 @@ const headers = {
     required: true,
     schema: { type: 'integer', minimum: 0 },
     description: 'Seconds to wait before the request is repeated',
+  },
+  RateLimit: {
+    schema: { ...string, examples: ['"reads";r=59988;t=42'] },
+    description:
+      'The rate limit that the request uses, if the caller is limited: `r` points are left, and all of them again after `t` seconds (draft-ietf-httpapi-ratelimit-headers-11)',
+  },
+  'RateLimit-Policy': {
+    schema: { ...string, examples: ['"reads";q=60000;w=60'] },
+    description: 'That limit: `q` points in `w` seconds',
   },
   'WWW-Authenticate': {
     schema: string,
@@ -90,13 +100,14 @@ const isTagged = (responses: Readonly<Record<string, Response>>): boolean =>
 
 const acceptHeaders: Readonly<Record<string, HeaderName>> = { post: 'Accept-Post', patch: 'Accept-Patch' }
 
-const headersOf = (status: string, { method }: Place, tagged: boolean): HeaderName[] => [
+const headersOf = (status: string, { path, method }: Place, tagged: boolean): HeaderName[] => [
   ...(tagged && ['200', '201', '304'].includes(status) ? ['ETag' as const] : []),
   ...(status === '201' ? ['Location' as const] : []),
   ...(status === '401' || status === '403' ? ['WWW-Authenticate' as const] : []),
   ...(status === '429' || status === '503' ? ['Retry-After' as const] : []),
   ...(status === '415' ? [acceptHeaders[method] ?? 'Accept', 'Accept-Encoding' as const] : []),
   'Cache-Control',
+  ...(isOperational(path) ? [] : (['RateLimit', 'RateLimit-Policy'] as const)),
   'X-Request-ID',
 ]
 

@@ -72,12 +72,6 @@ const reports = [
 const openMetrics = 'application/openmetrics-text'
 
 /**
- * Whether the route is polled by monitoring. Such requests are never rejected because of overload, not
- * traced, and logged only at level debug.
- */
-export const isOperational = (route = ''): boolean => route === '/metrics' || route.startsWith('/health')
-
-/**
  * Scrapes at the same time share one of each format, also its compressed body: collecting and formatting blocks the event
  * loop for milliseconds. A scrape never gets values from before it was requested.
  */

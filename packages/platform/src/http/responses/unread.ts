@@ -4,7 +4,7 @@ import type { Limits } from '../../limits/limits.ts'
 import { clientOf } from '../edge/client.ts'
 import { routeOf } from '../edge/route.ts'
 import { sendError } from '../errors.ts'
-import { isOperational } from '../operations/operation-routes.ts'
+import { isOperational } from '../operations/is-operational.ts'
 import { responseHolder } from './response-holder.ts'
 
 /**

@@ -1,8 +1,10 @@
+import { Gauge } from '@prometheus-io/client'
 import { expectedFailure } from '../../failure.ts'
-import { createFailureLog } from '../../logging/failure-log.ts'
 import type { Logger } from '../../logging/logger.ts'
+import type { Metrics } from '../../metrics/metrics.ts'
 import type { RatePolicy, ShareUsage } from './policy.ts'
 import { RateLimit } from './rate-limit.ts'
+import { StoreState } from './store-state.ts'
 
 type Options = Readonly<{
   /** The processes of this instance. */
@@ -10,26 +12,40 @@ type Options = Readonly<{
   /** Without it, each process counts by itself. */
   shareUsage?: ShareUsage | undefined
   logger: Logger
+  metrics: Pick<Metrics, 'registry'>
 }>
 
+/** Registers a gauge of whether the limits are shared, of all processes of the instance. */
+const exposeState = ({ registry }: Options['metrics'], store: StoreState): void =>
+  registry.registerMetric(
+    new Gauge({
+      name: 'rate_limits_shared',
+      help: '1 while rate limits are shared through the store, 0 while each process counts by itself',
+      aggregator: 'min',
+      registers: [],
+      collect() {
+        this.set(store.isAway ? 0 : 1)
+      },
+    }),
+  )
+
 /**
- * Returns a function that creates the limit of a policy. While the store is away, each process limits by what it has seen itself,
- * and the log says so.
+ * Creates the limits of policies. While the store is away, each process limits by what it has seen itself, and the log says so once.
  */
-export const createRates = ({ processes, shareUsage, logger }: Options) => {
-  const failures = createFailureLog(logger, 'rate limits are not shared: each process counts by itself', {
-    level: 'warn',
-    fieldsOf: expectedFailure,
-  })
+export const createRates = ({ processes, shareUsage, logger, metrics }: Options) => {
+  const stack = new DisposableStack()
+  const store = stack.use(
+    new StoreState({
+      onAway: (error) =>
+        logger.warn(expectedFailure(error), 'rate limits are not shared: each process counts by itself'),
+      onReturn: () => logger.info('rate limits are shared again'),
+    }),
+  )
+  if (shareUsage !== undefined) exposeState(metrics, store)
   return {
     limit: (policy: RatePolicy): RateLimit =>
-      new RateLimit({
-        policy,
-        processes,
-        shared: shareUsage?.(policy),
-        onFailure: (error) => void failures.record(error),
-      }),
-    [Symbol.dispose]: (): void => failures.close(),
+      stack.use(new RateLimit({ policy, processes, shared: shareUsage?.(policy), store })),
+    [Symbol.dispose]: (): void => stack.dispose(),
   }
 }
 

@@ -1,27 +1,24 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { withDeadline } from '../../resilience/deadline.ts'
 import type { Entry } from './entries.ts'
 import type { SharedUsage } from './policy.ts'
-
-/** What waits longer than this is decided without the store. */
-const decisionLimitMs = 50
+import { decisionLimitMs, lateMessage, type StoreState } from './store-state.ts'
 
 /** What is used meanwhile is told to the store together. */
 const maxDelayMs = 100
 
-/** After a failure, the store is not asked for this long. */
-const awayMs = 1_000
-
 /** More are not sent at the same time: their entries wait for the next round. */
 const maxInFlight = 500
 
-const late = 'the store of the rate limits did not respond in time'
+/** More do not wait: they are told to the store when they are used again. */
+const maxWaiting = 10_000
 
 type Options = Readonly<{
   shared: SharedUsage
+  store: StoreState
   /** From this many points on, an entry does not wait for the others. */
   batchPoints: number
   now: () => number
-  onFailure: (error: unknown) => void
 }>
 
 /** The number of points that all processes have used before those of a batch; undefined if the store did not tell. */
@@ -33,19 +30,17 @@ type Base = number | undefined
  */
 export class Synchronizer {
   readonly #options: Options
-  readonly #dirty = new Set<Entry>()
+  readonly #waiting = new Set<Entry>()
   readonly #running = new Set<Entry>()
   /** Those that wait for the command after the one that is under way. */
   readonly #next = new Map<Entry, PromiseWithResolvers<Base>>()
+  /** The timer starts in a request, whose context is not that of the others. */
+  readonly #inBackground = AsyncLocalStorage.snapshot()
   #timer: NodeJS.Timeout | undefined
-  #awayUntil = Number.NEGATIVE_INFINITY
+  #isClosed = false
 
   constructor(options: Options) {
     this.#options = options
-  }
-
-  isAway(now: number): boolean {
-    return now < this.#awayUntil
   }
 
   /** Tells the store soon. */
@@ -60,11 +55,17 @@ export class Synchronizer {
    */
   async now(entry: Entry): Promise<Base> {
     try {
-      return await withDeadline(decisionLimitMs, late, this.#batch(entry))
+      return await withDeadline(decisionLimitMs, lateMessage, this.#batch(entry))
     } catch (error) {
-      this.#fail(error)
+      this.#fail(error, entry)
       return undefined
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    this.#waiting.clear()
   }
 
   #batch(entry: Entry): Promise<Base> {
@@ -75,16 +76,20 @@ export class Synchronizer {
   }
 
   #sendLater(entry: Entry): void {
-    this.#dirty.add(entry)
-    this.#timer ??= setTimeout(() => this.#sendDirty(), maxDelayMs).unref()
+    if (this.#waiting.size >= maxWaiting || this.#isClosed) return
+    this.#waiting.add(entry)
+    if (this.#timer !== undefined) return
+    this.#inBackground(() => {
+      this.#timer = setTimeout(() => this.#sendWaiting(), maxDelayMs).unref()
+    })
   }
 
-  #sendDirty(): void {
+  #sendWaiting(): void {
     this.#timer = undefined
-    const dirty = [...this.#dirty]
-    this.#dirty.clear()
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
     const now = this.#options.now()
-    for (const entry of dirty) {
+    for (const entry of waiting) {
       // What was used in a window that has ended counts no more.
       if (entry.pending === 0 || entry.endsAt <= now) continue
       if (this.#running.has(entry)) this.#sendLater(entry)
@@ -93,13 +98,15 @@ export class Synchronizer {
   }
 
   async #send(entry: Entry): Promise<Base> {
-    const { shared, now } = this.#options
-    if (this.#running.size >= maxInFlight || this.isAway(now())) {
+    const { shared, store, now } = this.#options
+    // While the store is away, entries keep their points until they are used again.
+    if (store.isAway || this.#isClosed) return undefined
+    if (this.#running.size >= maxInFlight) {
       this.#sendLater(entry)
       return undefined
     }
     this.#running.add(entry)
-    this.#dirty.delete(entry)
+    this.#waiting.delete(entry)
     const points = entry.pending
     entry.sent = points
     entry.pending = 0
@@ -112,7 +119,7 @@ export class Synchronizer {
       // They may have been counted. Then they count twice until the window ends.
       entry.sent = 0
       entry.pending += points
-      this.#fail(error)
+      this.#fail(error, entry)
       return undefined
     } finally {
       this.#running.delete(entry)
@@ -127,10 +134,9 @@ export class Synchronizer {
     else if (entry.pending !== 0) this.soon(entry)
   }
 
-  #fail(error: unknown): void {
-    const { now, onFailure } = this.#options
-    if (this.isAway(now())) return
-    this.#awayUntil = now() + awayMs
-    onFailure(error)
+  #fail(error: unknown, { identity }: Entry): void {
+    const { shared, store } = this.#options
+    // In a cluster, the key of another identity may be on a server that responds.
+    store.fail(error, () => shared.add(identity, 0))
   }
 }

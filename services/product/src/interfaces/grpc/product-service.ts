@@ -39,7 +39,10 @@ const idsOf = (ids: readonly number[]): readonly number[] => {
 
 type Service = Rpcs<ProductServiceServer, Buffer>
 
-const writes = (use: UseCases): Pick<Service, 'createProduct' | 'updateProduct' | 'deleteProduct'> => ({
+/** The RPCs that write: their calls use the limit of writes. */
+export const writingRpcs = ['createProduct', 'updateProduct', 'deleteProduct'] as const
+
+const writes = (use: UseCases): Pick<Service, (typeof writingRpcs)[number]> => ({
   createProduct: async (request, context) => ({
     product: productMessage(await use.createProduct(messageFields(request), context)),
   }),

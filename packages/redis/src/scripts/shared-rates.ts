@@ -1,9 +1,9 @@
 import type { RatePolicy, ShareUsage } from '@shop/platform/limits/rates/policy.ts'
 import { RateLimiterRedis } from 'rate-limiter-flexible'
-import type { RedisConnection } from './connection.ts'
+import type { RedisConnection } from '../connection.ts'
 
 /** No other key of the service begins like this: the id of a user may contain a colon. */
-export const ratePrefix = 'rate'
+const ratePrefix = 'rate'
 
 type EvalOptions = Readonly<{ keys: readonly string[]; arguments: readonly string[] }>
 
