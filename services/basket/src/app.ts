@@ -5,6 +5,7 @@ import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
 import { createLimits, defaultLimits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
+import { createRates } from '@shop/platform/limits/rates/rates.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -33,6 +34,8 @@ export const { version } = manifest
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   limits?: LimitsConfig
+  /** The processes of this instance. */
+  workers?: number
   /** How many baskets one client may create per hour. No limit if it is 0 or missing. */
   newBasketsPerHour?: number
   /** Whether baskets of guests may be used. */
@@ -63,7 +66,7 @@ const createHttp = (
 
 /** Wires the service together: ports → use cases → HTTP and metrics. */
 export const createApp = async (
-  { ports, dependencies, jobs = [] }: Omit<Adapters<Ports>, typeof Symbol.asyncDispose>,
+  { ports, dependencies, jobs = [], shareUsage }: Omit<Adapters<Ports>, typeof Symbol.asyncDispose>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
@@ -71,6 +74,7 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
+  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
   const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
   const policy = policyOf({ guests: config.guests ?? true })
   const use = withStandardSteps(useCases({ ...ports, baskets }), { metrics, policy, outer: config.steps })
@@ -98,6 +102,7 @@ export const createApp = async (
     [Symbol.asyncDispose]: async () => {
       health.stop()
       await http.close()
+      rates[Symbol.dispose]()
     },
   }
 }

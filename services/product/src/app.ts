@@ -9,6 +9,7 @@ import { createHealth, type Health } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServer, type HttpConfig, type HttpServerOptions } from '@shop/platform/http/server.ts'
 import { createLimits, defaultLimits, type Limits, type LimitsConfig } from '@shop/platform/limits/limits.ts'
+import { createRates } from '@shop/platform/limits/rates/rates.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -38,6 +39,8 @@ const maxBodyBytes = 256 * 1024
 type AppConfig = Readonly<{
   http?: Partial<HttpConfig>
   limits?: LimitsConfig
+  /** The processes of this instance. */
+  workers?: number
   grpc?: Partial<ProductConfig['grpc']>
   /** How the callers are known. Without it, all callers may do everything. */
   auth?: AuthConfig
@@ -105,7 +108,7 @@ const stopListening = (...servers: readonly Readonly<{ stopListening: () => void
 
 /** Assembles the service: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
-  { ports, dependencies }: Pick<Adapters<Ports>, 'ports' | 'dependencies'>,
+  { ports, dependencies, shareUsage }: Pick<Adapters<Ports>, 'ports' | 'dependencies' | 'shareUsage'>,
   logger: Logger,
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
@@ -113,6 +116,7 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
+  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
   const use = withStandardSteps(useCases(ports), { metrics, policy, outer: config.steps })
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))
@@ -140,6 +144,7 @@ export const createApp = async (
       health.stop()
       await healthService.refresh()
       await Promise.all([http.close(), grpc.close()])
+      rates[Symbol.dispose]()
     },
   }
 }
