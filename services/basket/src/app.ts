@@ -71,10 +71,10 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
+  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
+  const { auth, identity = auth && (await openIdentity(auth, { logger, metrics, rates })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
   const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
   const policy = policyOf({ guests: config.guests ?? true })
   const use = withStandardSteps(useCases({ ...ports, baskets }), { metrics, policy, outer: config.steps })

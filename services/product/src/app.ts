@@ -113,10 +113,10 @@ export const createApp = async (
   metrics: Metrics = createMetrics(service, version),
   config: AppConfig = {},
 ) => {
-  const { auth, identity = auth && (await openIdentity(auth, { logger, metrics })) } = config
+  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
+  const { auth, identity = auth && (await openIdentity(auth, { logger, metrics, rates })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const rates = createRates({ processes: config.workers ?? 1, shareUsage, logger })
   const use = withStandardSteps(useCases(ports), { metrics, policy, outer: config.steps })
   ports.events.subscribe(productEventLog(logger))
   ports.events.subscribe(({ type }) => metrics.shopEvents.inc({ event: type }))

@@ -23,6 +23,12 @@ const malformed = unauthenticated(
 )
 const unknown = unauthenticated('the API key is not known, or no longer')
 
+const refuse =
+  (error: AppError): (() => never) =>
+  () => {
+    throw error
+  }
+
 type FindHolder = (key: string) => Principal | undefined
 
 const startOf = (digest: Buffer): number => digest.readUIntBE(0, 6)
@@ -62,8 +68,8 @@ const outdated = new AppError(
 )
 
 export type ApiKeys = Readonly<{
-  /** Returns the holder of the key. Throws `unauthenticated` if there is none. */
-  verify: (key: string) => Principal
+  /** Returns the holder of the key, or a function that throws `unauthenticated` if there is none. */
+  find: (key: string) => Principal | (() => never)
   jobs: readonly Job[]
   dependencies: readonly Dependency[]
 }>
@@ -104,11 +110,9 @@ export const openApiKeys = (path: string, logger: Pick<Logger, 'info' | 'error'>
     if (file.isOutdated()) throw outdated
   }
   return {
-    verify: (key) => {
-      if (!keyPattern.test(key)) throw malformed
-      const holder = file.find(key)
-      if (holder === undefined) throw unknown
-      return holder
+    find: (key) => {
+      if (!keyPattern.test(key)) return refuse(malformed)
+      return file.find(key) ?? refuse(unknown)
     },
     jobs: [{ name: 'api-keys', pauseMs: pollMs, work: file.readAgain }],
     dependencies: [{ name: 'api-keys', required: false, probe }],

@@ -48,17 +48,20 @@ export const createVerdicts = <Result>(
       own.pending.delete(key)
     }
   }
+  const checkOnce = (key: string, credentials: string): Promise<Result> => {
+    // The check itself may call `forget`.
+    const own = memory
+    const pending = own.pending.get(key)
+    if (pending !== undefined) return pending
+    const result = run(own, key, credentials)
+    own.pending.set(key, result)
+    return result
+  }
   return {
-    /** Returns no promise if the verdict is remembered. */
-    of: (credentials: string): Result | Promise<Result> => {
+    /** Returns the verdict if it is remembered, otherwise a function that checks. */
+    of: (credentials: string): Result | (() => Promise<Result>) => {
       const key = hash('sha256', credentials, 'base64url')
-      // The check itself may call `forget`.
-      const own = memory
-      const known = own.recall(key) ?? own.pending.get(key)
-      if (known !== undefined) return known
-      const result = run(own, key, credentials)
-      own.pending.set(key, result)
-      return result
+      return memory.recall(key) ?? (() => checkOnce(key, credentials))
     },
     /** Forgets all verdicts, also of the checks that are running. */
     forget: (): void => {
