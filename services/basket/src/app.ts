@@ -75,7 +75,7 @@ export const createApp = async (
   const { auth, identity = auth && (await openIdentity(auth, { logger, metrics, rates })) } = config
   const health = createHealth(service, version, [...dependencies, ...(identity?.dependencies ?? [])])
   exposeHealth(metrics.registry, health)
-  const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, metrics)
+  const baskets = limitNewBaskets(ports.baskets, config.newBasketsPerHour ?? 0, { rates, metrics })
   const policy = policyOf({ guests: config.guests ?? true })
   const use = withStandardSteps(useCases({ ...ports, baskets }), { metrics, policy, outer: config.steps })
   ports.events.subscribe(basketEventLog(logger))
