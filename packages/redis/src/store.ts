@@ -99,6 +99,8 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   )
   // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
   const writes = stack.use(connect(config, logger, openOutageLog(), reads.findPrimaries))
+  // Limits must neither wait behind a WAIT nor, on a replica, make the other connections look for the primary every second.
+  const rates = stack.use(connect(config, logger, openOutageLog(), () => {}))
   const attempts = attemptsOf(reads, writes, waitsForReplicas)
   const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 
@@ -123,8 +125,8 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
     evictionDefect: () => reads.runOnAll(memoryOf).then(evictionDefectOf, unknownEviction),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),
-    shareUsage: shareRatesOn(writes),
-    connections: () => addConnections(reads.connections(), writes.connections()),
+    shareUsage: shareRatesOn(rates),
+    connections: () => [reads, writes, rates].map(({ connections }) => connections()).reduce(addConnections),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
