@@ -94,13 +94,18 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const openOutageLog = createOutageLogs(logger)
   const errors = storeErrors(config.storeName)
   const waitsForReplicas = config.waitReplicas > 0
-  const reads: RedisConnection = stack.use(
-    connect(config, logger, openOutageLog(), (known) => writes.findPrimaries(known)),
-  )
-  // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
-  const writes = stack.use(connect(config, logger, openOutageLog(), reads.findPrimaries))
+  const open = (onChange: RedisConnection['findPrimaries']) =>
+    stack.use(connect(config, logger, openOutageLog(), onChange))
+  const tell =
+    (...others: readonly RedisConnection[]): RedisConnection['findPrimaries'] =>
+    (known) => {
+      for (const { findPrimaries } of others) findPrimaries(known)
+    }
   // Limits must neither wait behind a WAIT nor, on a replica, make the other connections look for the primary every second.
-  const rates = stack.use(connect(config, logger, openOutageLog(), () => {}))
+  const rates = open(() => {})
+  const reads: RedisConnection = open((known) => tell(writes, rates)(known))
+  // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
+  const writes = open(tell(reads, rates))
   const attempts = attemptsOf(reads, writes, waitsForReplicas)
   const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 
