@@ -9,6 +9,7 @@ import type { Job } from '../job.ts'
 import type { Logger } from '../logging/logger.ts'
 import { keyPrefix } from './credentials.ts'
 import { fileReader } from './file-reader.ts'
+import type { Unverified } from './identity.ts'
 import { type ApiKey, maxKeyFileBytes, parseKeyFile } from './key-file.ts'
 
 const variable = 'API_KEYS_FILE'
@@ -23,11 +24,12 @@ const malformed = unauthenticated(
 )
 const unknown = unauthenticated('the API key is not known, or no longer')
 
-const refuse =
-  (error: AppError): (() => never) =>
-  () => {
+const refused = (error: AppError): Unverified<() => never> => ({
+  check: () => {
     throw error
-  }
+  },
+  wasValid: false,
+})
 
 type FindHolder = (key: string) => Principal | undefined
 
@@ -68,8 +70,8 @@ const outdated = new AppError(
 )
 
 export type ApiKeys = Readonly<{
-  /** Returns the holder of the key, or a function that throws `unauthenticated` if there is none. */
-  find: (key: string) => Principal | (() => never)
+  /** Returns the holder of the key, or a check that throws `unauthenticated` if there is none. */
+  find: (key: string) => Principal | Unverified<() => never>
   jobs: readonly Job[]
   dependencies: readonly Dependency[]
 }>
@@ -111,8 +113,8 @@ export const openApiKeys = (path: string, logger: Pick<Logger, 'info' | 'error'>
   }
   return {
     find: (key) => {
-      if (!keyPattern.test(key)) return refuse(malformed)
-      return file.find(key) ?? refuse(unknown)
+      if (!keyPattern.test(key)) return refused(malformed)
+      return file.find(key) ?? refused(unknown)
     },
     jobs: [{ name: 'api-keys', pauseMs: pollMs, work: file.readAgain }],
     dependencies: [{ name: 'api-keys', required: false, probe }],

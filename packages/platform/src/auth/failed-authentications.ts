@@ -5,7 +5,7 @@ import type { RatePolicy } from '../limits/rates/policy.ts'
 import { rateRefusals } from '../limits/rates/rate-refusals.ts'
 import type { Rates } from '../limits/rates/rates.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import type { Check } from './identity.ts'
+import type { Unverified } from './identity.ts'
 
 /** Clients that work fail now and then, when a token has expired. A check of a signature takes 100 to 300 µs. */
 const policy: RatePolicy = { name: 'failed_authentications', quota: 100, windowSeconds: 60 }
@@ -38,22 +38,27 @@ const createRunning = () => {
 
 /**
  * Returns a function that runs a check of credentials, unless its client has failed too often: then it rejects with `rate_limited`,
- * before anything is checked. Only refused credentials count, not those that cannot be checked now. What other processes have counted
+ * before anything is checked. Credentials that were valid when they were last checked are checked nevertheless: verdicts hold for a
+ * minute, and somebody behind the same address must not lock out their holders. Only refused credentials count, not those that cannot be checked now. What other processes have counted
  * is known after a few failures, so that a check never waits for their store. A trusted proxy that names no client is not limited.
  */
 export const limitFailures = (
   rates: Pick<Rates, 'limit'>,
   metrics: Pick<Metrics, 'refusals'>,
-): ((check: Check, client: Client) => Promise<Principal>) => {
+): ((unverified: Unverified, client: Client) => Promise<Principal>) => {
   const limit = rates.limit(policy)
   const refusalAfter = rateRefusals(policy.name, tooMany, metrics)
   const running = createRunning()
-  return async (check, client) => {
+  const refusalOf = (client: string, identity: string): AppError | undefined => {
+    const { isAllowed, resetMs } = limit.peek(identity)
+    if (!isAllowed) return refusalAfter(resetMs)
+    return running.of(client) < maxChecks ? undefined : refusalAfter(checksPauseMs)
+  }
+  return async ({ check, wasValid }, client) => {
     if (client === undefined) return await check()
     const identity = `address:${client}`
-    const { isAllowed, resetMs } = limit.peek(identity)
-    if (!isAllowed) throw refusalAfter(resetMs)
-    if (running.of(client) >= maxChecks) throw refusalAfter(checksPauseMs)
+    const refusal = wasValid ? undefined : refusalOf(client, identity)
+    if (refusal !== undefined) throw refusal
     running.add(client, 1)
     try {
       return await check()

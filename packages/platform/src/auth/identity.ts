@@ -11,8 +11,15 @@ import type { Client } from '../limits/client.ts'
  */
 export type Identify = (authorization: string | undefined, client?: Client) => Principal | Promise<Principal>
 
-/** Finds the caller by credentials that are not known. Rejects or throws like `Identify`. */
+/** Finds the caller by credentials. Rejects or throws like `Identify`. */
 export type Check = () => Principal | Promise<Principal>
+
+/** Credentials that are not known, and must be checked. */
+export type Unverified<Checked extends Check = Check> = Readonly<{
+  check: Checked
+  /** Whether the last check of the same credentials has accepted them. */
+  wasValid: boolean
+}>
 
 /** How a service finds out who its callers are. */
 export type Identity = Readonly<{

@@ -1,3 +1,4 @@
+import type { AppError } from '@shop/kernel/errors.ts'
 import { unauthenticated } from '@shop/kernel/policy.ts'
 import { anonymous, type Principal } from '@shop/kernel/principal.ts'
 import type { Rates } from '../limits/rates/rates.ts'
@@ -7,7 +8,7 @@ import { openApiKeys } from './api-keys.ts'
 import type { AuthConfig } from './config.ts'
 import { type Credentials, parseCredentials } from './credentials.ts'
 import { limitFailures } from './failed-authentications.ts'
-import type { Check, Identify, Identity } from './identity.ts'
+import type { Check, Identify, Identity, Unverified } from './identity.ts'
 import { authenticationCounter, tokenKeysAge } from './metrics.ts'
 import type { TokenConfig } from './tokens/config.ts'
 import type { Tokens } from './tokens/tokens.ts'
@@ -23,13 +24,14 @@ const noKeys = unauthenticated('this service accepts no API keys')
 const noTokens = unauthenticated('this service accepts API keys only, which begin with shop_, and no tokens')
 
 /** Returns the caller if it is known by these credentials, otherwise the check. */
-type Find = (credentials: Credentials) => Principal | Check
+type Find = (credentials: Credentials) => Principal | Unverified
 
-const refuse =
-  (error: unknown): Check =>
-  () => {
+const notAccepted = (error: AppError): Unverified => ({
+  check: () => {
     throw error
-  }
+  },
+  wasValid: false,
+})
 
 /** Returns the credentials, or the error if there are none. */
 const credentialsIn = (authorization: string): Credentials | Readonly<{ error: unknown }> => {
@@ -47,10 +49,13 @@ const createIdentify = (
   { registry }: Observers['metrics'],
 ): Identify => {
   const count = authenticationCounter(registry)
-  const malformed = (error: unknown) => () => {
-    count.failed('malformed', error)
-    throw error
-  }
+  const malformed = (error: unknown): Unverified => ({
+    check: () => {
+      count.failed('malformed', error)
+      throw error
+    },
+    wasValid: false,
+  })
   const counted = (kind: Credentials['kind'], check: Check) => async (): Promise<Principal> => {
     try {
       const principal = await check()
@@ -67,7 +72,7 @@ const createIdentify = (
     if ('error' in credentials) return limit(malformed(credentials.error), client)
     const { kind } = credentials
     const found = find(credentials)
-    if (typeof found === 'function') return limit(counted(kind, found), client)
+    if ('check' in found) return limit({ ...found, check: counted(kind, found.check) }, client)
     count.accepted(kind)
     return found
   }
@@ -90,7 +95,7 @@ export const openIdentity = async (
   const tokens = config.mode === 'jwt' ? await openTokensOf(config.tokens, observers) : undefined
   const find: Find = ({ kind, value }) => {
     const known = kind === 'token' ? tokens : keys
-    return known?.find(value) ?? refuse(kind === 'token' ? noTokens : noKeys)
+    return known?.find(value) ?? notAccepted(kind === 'token' ? noTokens : noKeys)
   }
   return {
     identify: createIdentify(find, limitFailures(observers.rates, observers.metrics), observers.metrics),

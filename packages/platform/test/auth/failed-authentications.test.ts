@@ -6,6 +6,7 @@ import { anonymous, type Principal } from '@shop/kernel/principal.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { limitFailures } from '../../src/auth/failed-authentications.ts'
+import type { Check } from '../../src/auth/identity.ts'
 import type { ShareUsage } from '../../src/limits/rates/policy.ts'
 import { createRates } from '../../src/limits/rates/rates.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
@@ -30,9 +31,13 @@ const createLimit = (shareUsage?: ShareUsage) => {
     checks += 1
     return outcome()
   }
-  const outcomeOf = async (outcome: () => Principal | Promise<Principal>, client: string | undefined) => {
+  const outcomeOf = async (
+    outcome: () => Principal | Promise<Principal>,
+    client: string | undefined,
+    wasValid = false,
+  ) => {
     try {
-      await limit(checked(outcome), client)
+      await limit({ check: checked(outcome), wasValid }, client)
       return 'accepted'
     } catch (error) {
       if (error instanceof AppError) return error.kind
@@ -62,6 +67,8 @@ const notChecked = () => Promise.reject<Principal>(new AppError('unavailable', '
 const eve = '203.0.113.7'
 const ann = '203.0.113.8'
 
+const anew = (check: Check) => ({ check, wasValid: false })
+
 const repeat = async (count: number, work: () => Promise<unknown>) => {
   for (let left = count; left > 0; left--) await work()
 }
@@ -73,7 +80,7 @@ describe('failed authentications of a client', () => {
     for (let count = 1; count <= 100; count++)
       assert.equal(await outcomeOf(count % 2 === 0 ? refused : rejected, eve), 'unauthenticated')
     assert.equal(checks(), 100)
-    await assert.rejects(limit(valid, eve), (error: unknown) => {
+    await assert.rejects(limit(anew(valid), eve), (error: unknown) => {
       assert.ok(error instanceof AppError)
       assert.deepEqual(
         [error.kind, error.message],
@@ -102,13 +109,21 @@ describe('failed authentications of a client', () => {
     assert.equal(await outcomeOf(valid, eve), 'accepted')
   })
 
+  it('do not lock out those behind the same address whose credentials were valid before', async () => {
+    const { outcomeOf } = createLimit()
+    await repeat(150, () => outcomeOf(refused, eve))
+    assert.equal(await outcomeOf(valid, eve), 'rate_limited')
+    assert.equal(await outcomeOf(valid, eve, true), 'accepted')
+    assert.equal(await outcomeOf(refused, eve, true), 'unauthenticated')
+  })
+
   it('at the same time are limited to 100 checks, before the first has failed', async () => {
     const { outcomeOf, checks, limit } = createLimit()
     const { promise, resolve } = Promise.withResolvers<void>()
     const slow = () => promise.then(refused)
     const flood = Array.from({ length: 10_000 }, () => outcomeOf(slow, eve))
     assert.equal(await outcomeOf(valid, ann), 'accepted')
-    await assert.rejects(limit(valid, eve), (error: unknown) => {
+    await assert.rejects(limit(anew(valid), eve), (error: unknown) => {
       // The checks end soon, and may succeed.
       assert.equal(error instanceof AppError && error.retryAfterSeconds, 1)
       return true
@@ -117,7 +132,7 @@ describe('failed authentications of a client', () => {
     const outcomes = Object.groupBy(await Promise.all(flood), (outcome) => outcome)
     assert.deepEqual([outcomes.unauthenticated?.length, outcomes.rate_limited?.length], [100, 9_900])
     assert.equal(checks(), 101)
-    await assert.rejects(limit(valid, eve), hasCode('rate_limited'))
+    await assert.rejects(limit(anew(valid), eve), hasCode('rate_limited'))
   })
 
   it('at the same time end, so that later ones are checked', async () => {

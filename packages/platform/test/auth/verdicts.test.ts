@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { unauthenticated } from '@shop/kernel/policy.ts'
 import { createVerdicts } from '../../src/auth/verdicts.ts'
 
+type Unchecked<Result> = Readonly<{ check: () => Promise<Result> }>
+
 /** The verdict that is remembered, or that of the check. */
-const checkedVerdict = <Result>(found: Result | (() => Promise<Result>)): Result | Promise<Result> =>
-  found instanceof Function ? found() : found
+const checkedVerdict = <Result extends string | number>(found: Result | Unchecked<Result>) =>
+  typeof found === 'object' ? found.check() : found
 
 /** Verdicts with a check that counts its calls, and waits for `release` if told to. */
 const counted = (options: Readonly<{ max?: number; forMs?: number }> = {}) => {
@@ -12,12 +15,16 @@ const counted = (options: Readonly<{ max?: number; forMs?: number }> = {}) => {
   let time = 0
   let calls = 0
   let gate: Promise<void> | undefined
+  let isAway = false
+  const revoked = new Set<string>()
   const verdicts = createVerdicts(
     async (credentials) => {
       calls += 1
       const number = calls
       await gate
-      if (credentials.startsWith('bad')) throw new Error(`refused ${number}`)
+      if (credentials.startsWith('bad') || revoked.has(credentials))
+        throw unauthenticated(`refused ${number}`)
+      if (isAway) throw new Error('away')
       return { result: `${credentials} ${number}`, forMs }
     },
     { max, monotonic: () => time },
@@ -26,6 +33,14 @@ const counted = (options: Readonly<{ max?: number; forMs?: number }> = {}) => {
     ...verdicts,
     of: (credentials: string) => checkedVerdict(verdicts.of(credentials)),
     calls: () => calls,
+    revoke: (credentials: string) => void revoked.add(credentials),
+    setAway: (away: boolean) => {
+      isAway = away
+    },
+    wasValid: (credentials: string) => {
+      const found = verdicts.of(credentials)
+      return typeof found === 'object' && found.wasValid
+    },
     step: (ms: number) => {
       time += ms
     },
@@ -93,6 +108,28 @@ describe('verdicts', () => {
     assert.deepEqual([await running, await later], ['b 2', 'b 3'])
     assert.equal(verdicts.of('b'), 'b 3')
     assert.equal(await verdicts.of('a'), 'a 4')
+  })
+
+  it('leave behind that the credentials were valid, until a check refuses them or there are too many', async () => {
+    const verdicts = counted()
+    assert.equal(verdicts.wasValid('a'), false)
+    await assert.rejects(async () => verdicts.of('bad'))
+    assert.equal(verdicts.wasValid('bad'), false)
+    await verdicts.of('a')
+    verdicts.step(1_000)
+    assert.equal(verdicts.wasValid('a'), true)
+    verdicts.forget()
+    assert.equal(verdicts.wasValid('a'), true)
+    verdicts.setAway(true)
+    await assert.rejects(async () => verdicts.of('a'), { message: 'away' })
+    verdicts.setAway(false)
+    assert.equal(verdicts.wasValid('a'), true)
+    verdicts.revoke('a')
+    await assert.rejects(async () => verdicts.of('a'))
+    assert.equal(verdicts.wasValid('a'), false)
+    for (const name of ['b', 'c', 'd', 'e']) await verdicts.of(name)
+    verdicts.step(1_000)
+    assert.deepEqual(['b', 'c', 'd', 'e'].map(verdicts.wasValid), [false, true, true, true])
   })
 
   it('may be forgotten by the check itself', async () => {
