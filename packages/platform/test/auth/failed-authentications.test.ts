@@ -25,7 +25,8 @@ const sharedUsage = (): ShareUsage => {
 
 const createLimit = (shareUsage?: ShareUsage) => {
   const metrics = createMetrics('test-service', '1.0.0')
-  const limit = limitFailures(createRates({ processes: 1, shareUsage, logger: silentLogger }), metrics)
+  const rates = { processes: 1, shareUsage, logger: silentLogger, metrics }
+  const limit = limitFailures(createRates(rates), metrics)
   let checks = 0
   const checked = (outcome: () => Principal | Promise<Principal>) => () => {
     checks += 1

@@ -14,11 +14,11 @@ import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts'
 
 const ann = newApiKey('ann', 'read')
 
-const observersOf = (metrics: Metrics) => ({
-  logger: silentLogger,
-  metrics,
-  rates: createRates({ processes: 1, logger: silentLogger }),
-})
+const observersOf = (metrics: Metrics) => {
+  const observers = { logger: silentLogger, metrics }
+  const rates = { processes: 1, ...observers }
+  return { ...observers, rates: createRates(rates) }
+}
 
 describe('the identity of callers', async () => {
   const folder = await mkdtempDisposable(join(tmpdir(), 'identity-'))

@@ -68,7 +68,8 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     metrics = createMetrics('basket-service', '0'),
     perHour = limit,
   ) => {
-    const rates = createRates({ processes: 1, shareUsage: store.shareUsage, logger: silentLogger })
+    const options = { processes: 1, shareUsage: store.shareUsage, logger: silentLogger, metrics }
+    const rates = createRates(options)
     return limitNewBaskets(redisBasketRepository(store, longTtl), perHour, { rates, metrics })
   }
 
