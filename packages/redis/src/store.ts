@@ -88,24 +88,31 @@ const connect = (
     ? openCluster(config.target.nodes, config, outageLog, onChange)
     : connectToServer(config.target, config, logger, outageLog, onChange)
 
-/** Connects in the background. While there is no connection, commands fail at once. */
-export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
-  const stack = new AsyncDisposableStack()
+const tell =
+  (...connections: readonly RedisConnection[]): RedisConnection['findPrimaries'] =>
+  (known) => {
+    for (const { findPrimaries } of connections) findPrimaries(known)
+  }
+
+/** The connections tell each other about new primaries. */
+const openConnections = (config: RedisConfig, logger: Logger, stack: AsyncDisposableStack) => {
   const openOutageLog = createOutageLogs(logger)
-  const errors = storeErrors(config.storeName)
-  const waitsForReplicas = config.waitReplicas > 0
   const open = (onChange: RedisConnection['findPrimaries']) =>
     stack.use(connect(config, logger, openOutageLog(), onChange))
-  const tell =
-    (...others: readonly RedisConnection[]): RedisConnection['findPrimaries'] =>
-    (known) => {
-      for (const { findPrimaries } of others) findPrimaries(known)
-    }
   // Limits must neither wait behind a WAIT nor, on a replica, make the other connections look for the primary every second.
   const rates = open(() => {})
   const reads: RedisConnection = open((known) => tell(writes, rates)(known))
   // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
   const writes = open(tell(reads, rates))
+  return { reads, writes, rates }
+}
+
+/** Connects in the background. While there is no connection, commands fail at once. */
+export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
+  const stack = new AsyncDisposableStack()
+  const { reads, writes, rates } = openConnections(config, logger, stack)
+  const errors = storeErrors(config.storeName)
+  const waitsForReplicas = config.waitReplicas > 0
   const attempts = attemptsOf(reads, writes, waitsForReplicas)
   const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 

@@ -73,11 +73,9 @@ export const createVerdicts = <Result>(
   }
   const checkOnce = (key: string, credentials: string): Promise<Result> => {
     // The check itself may call `forget`.
-    const own = memory
-    const pending = own.pending.get(key)
-    if (pending !== undefined) return pending
-    const result = run(own, key, credentials)
-    own.pending.set(key, result)
+    const { pending } = memory
+    const result = pending.get(key) ?? run(memory, key, credentials)
+    pending.set(key, result)
     return result
   }
   return {

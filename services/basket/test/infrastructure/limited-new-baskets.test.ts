@@ -22,15 +22,15 @@ import { redisConfigOf } from '../support/redis-config.ts'
 const limit = 2
 
 /** Another one for each test: Redis remembers them for an hour. */
-let client = ''
-let clients = 0
+let address = ''
+let addresses = 0
 beforeEach(() => {
-  client = `198.51.100.${++clients}`
+  address = `198.51.100.${++addresses}`
 })
 
 /** Adds as the client, or creates the basket. */
 const write = (baskets: BasketRepository, user: string, request: Partial<RequestContext> = {}) =>
-  requestContext.run({ requestId: '1', client, ...request }, () =>
+  requestContext.run({ requestId: '1', client: address, ...request }, () =>
     baskets.update(user, (basket): Basket => (basket ? { ...basket } : aBasket(user))),
   )
 
@@ -148,19 +148,19 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     await using store = await open()
     const baskets = limited(store)
     const scopes = new Set<string>()
-    const ann: Principal = { kind: 'user', subject: `ann ${client}`, scopes }
-    const office: Principal = { kind: 'machine', name: `office${client}`, scopes }
+    const ann: Principal = { kind: 'user', subject: `ann ${address}`, scopes }
+    const office: Principal = { kind: 'machine', name: `office${address}`, scopes }
     const unlimited: Principal = { kind: 'machine', name: 'front', scopes: new Set(['unlimited']) }
     const create = (principal: Principal, from: string | undefined) =>
       write(baskets, `user${++users}`, { principal, client: from })
     for (const principal of [ann, office]) {
-      for (const from of [client, '192.0.2.1']) await create(principal, from)
+      for (const from of [address, '192.0.2.1']) await create(principal, from)
       await assert.rejects(create(principal, '192.0.2.2'), hasCode('rate_limited'))
     }
     assert.deepEqual(await createAll(baskets), [limit, 'rate_limited'])
     for (const principal of [unlimited, anonymous])
       for (let count = 0; count <= limit; count++)
-        await create(principal, principal === unlimited ? client : undefined)
+        await create(principal, principal === unlimited ? address : undefined)
   })
 
   test('counts a refusal once, even if it was found again after a conflict', async () => {

@@ -75,7 +75,7 @@ const from =
 const attack = (
   name: string,
   headersOf: (index: number) => Headers,
-  via: Attacker | undefined = undefined,
+  via?: Attacker,
 ): Attack<GuardedShop> => ({
   name: `12 · ${count} invented credentials ${name}`,
   run: (shop, attacker) => besideCustomers(shop, (via ?? attacker)(), headersOf),
