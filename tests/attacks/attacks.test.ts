@@ -10,6 +10,7 @@ import { everyRpc } from './rows/every-rpc.ts'
 import { fewDescriptors } from './rows/few-descriptors.ts'
 import { hotProduct } from './rows/hot-product.ts'
 import { keptConnections } from './rows/kept-connections.ts'
+import { expensiveReads } from './rows/limits/expensive-reads.ts'
 import { inventedCredentials } from './rows/limits/invented-credentials.ts'
 import { inventedGuests } from './rows/limits/invented-guests.ts'
 import { longPages } from './rows/long-pages.ts'
@@ -51,7 +52,7 @@ const rows: readonly Row[] = [
 ]
 
 /** On services that ask who their callers are, and limit what each uses. */
-const guardedRows: readonly Row<GuardedShop>[] = [inventedCredentials, inventedGuests]
+const guardedRows: readonly Row<GuardedShop>[] = [inventedCredentials, inventedGuests, expensiveReads]
 
 /** Each attack as a row of its own. */
 const attacksOf = <Place extends Shop>(row: Row<Place>): Row<Place>[] =>

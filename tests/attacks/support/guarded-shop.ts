@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newApiKey } from '@shop/testing/auth/api-key.ts'
 import { type Issuer, startIssuer } from '@shop/testing/auth/issuer.ts'
+import { sized } from './form.ts'
 import { type Shop, startShopWith } from './shop.ts'
 
 /** A shop that asks who its callers are, and limits what each uses. */
@@ -11,8 +12,9 @@ export type GuardedShop = Shop & Readonly<{ issuer: Issuer }>
 /** The proxy of the shop. Others must not name clients. */
 export const proxyAddress = '127.0.0.9'
 
-/** What a caller may use in a minute. The innocent client needs half of it. */
-export const readsPerMinute = 2_400
+/** What a caller may use in a minute. In the long form, the innocent client needs half of it. */
+export const readsPerMinute = sized(900, 2_400)
+const writesPerMinute = sized(300, 1_200)
 
 const inAnHour = () => Math.floor(Date.now() / 1_000) + 3_600
 
@@ -31,7 +33,7 @@ export const startGuardedShop = async (): Promise<GuardedShop> => {
     API_KEYS_FILE: keyFile,
     TRUST_PROXY: proxyAddress,
     RATE_LIMIT_READS: String(readsPerMinute),
-    RATE_LIMIT_WRITES: '1200',
+    RATE_LIMIT_WRITES: String(writesPerMinute),
     // Invented ids of guests are refused by the limit of requests, not by that of new baskets.
     NEW_BASKETS_PER_HOUR: '0',
   }
