@@ -3,6 +3,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '@shop/kernel/errors.ts'
 import { anonymous, type Principal } from '@shop/kernel/principal.ts'
+import type { ShareUsage } from '@shop/platform/limits/rates/policy.ts'
 import { createRates } from '@shop/platform/limits/rates/rates.ts'
 import { createMetrics } from '@shop/platform/metrics/metrics.ts'
 import { type RequestContext, requestContext } from '@shop/platform/request-context.ts'
@@ -34,6 +35,18 @@ const write = (baskets: BasketRepository, user: string, request: Partial<Request
     baskets.update(user, (basket): Basket => (basket ? { ...basket } : aBasket(user))),
   )
 
+/** A store of limits that always responds in time, unlike Redis on a busy machine. */
+const usageInMemory = (): ShareUsage => {
+  const used = new Map<string, number>()
+  return () => ({
+    add: async (identity, points) => {
+      const total = (used.get(identity) ?? 0) + points
+      used.set(identity, total)
+      return { used: total, resetMs: 3_600_000 }
+    },
+  })
+}
+
 let users = 0
 
 /** Creates baskets until that fails. Returns how many were created, and the code of the error. */
@@ -60,15 +73,16 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     const config = redisConfigOf({ REDIS_URL: `redis://127.0.0.1:${port}`, ...variables })
     const store = openRedis(config, silentLogger)
     await eventually(20_000, store.ping)
-    return store
+    return { ...store, shareUsage: undefined }
   }
-  /** The repository of a process, whose clients are those of all processes with the same `redis`. */
+  /** The repository of a process. Those with the same `shareUsage` count together. */
   const limited = (
-    store: Pick<RedisStore, 'get' | 'compareAndSet'> & Partial<Pick<RedisStore, 'shareUsage'>>,
+    store: Pick<RedisStore, 'get' | 'compareAndSet'> & Readonly<{ shareUsage?: ShareUsage | undefined }>,
     metrics = createMetrics('basket-service', '0'),
     perHour = limit,
   ) => {
-    const options = { processes: 1, shareUsage: store.shareUsage, logger: silentLogger, metrics }
+    const { shareUsage = usageInMemory() } = store
+    const options = { processes: 1, shareUsage, logger: silentLogger, metrics }
     const rates = createRates(options)
     return limitNewBaskets(redisBasketRepository(store, longTtl), perHour, { rates, metrics })
   }
@@ -134,7 +148,8 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
   test('is that of all processes together, also of many requests at once', async () => {
     await using one = await open()
     await using other = await open()
-    const processes = [limited(one, undefined, 50), limited(other, undefined, 50)]
+    const shareUsage = usageInMemory()
+    const processes = [one, other].map((store) => limited({ ...store, shareUsage }, undefined, 50))
     const outcomes = await Promise.allSettled(
       Array.from({ length: 200 }, (_, index) => write(processes[index % 2] ?? assert.fail(), `many${index}`)),
     )
