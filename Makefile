@@ -63,8 +63,8 @@ test: $(INSTALLED) ## Run all tests, or those of SERVICE=product, FILE=path-or-g
 test-faults: $(INSTALLED) ## Run the longer tests: faults, attacks, restarts, backups and storms; takes FILE like test
 	node --test --test-concurrency=2 --test-timeout=240000 $(FAULT_TESTS)
 
-attack: $(INSTALLED) ## Attack both services in the long form, and print what an innocent client sees (20 minutes; needs PostgreSQL and redis-server); takes NAME like test
-	ATTACK=long node --test --test-concurrency=1 --test-timeout=240000 --test-reporter=spec $(BY_NAME) tests/attacks/attacks.test.ts
+attack: $(INSTALLED) ## Attack shares, identity and limits of both services in the long form, and print what an innocent client sees (half an hour; needs PostgreSQL and redis-server); takes NAME like test
+	ATTACK=long node --test --test-concurrency=1 --test-timeout=240000 --test-reporter=spec $(BY_NAME) tests/attacks/attacks.test.ts 'tests/identity/*.faults.ts'
 
 test-compose: $(INSTALLED) ## Build the images and try docker-compose.yml: shop, scale, kill, back up, upgrade, attack (needs Docker)
 	@$(DOCKER_HERE)

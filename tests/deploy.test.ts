@@ -191,7 +191,7 @@ describe('docker-compose.yml', () => {
       environment['REDIS_COMMANDS']?.trim().split(' '),
       documentedUser().commands.map((name) => `+${name}`),
     )
-    assert.match(String(command), /'user default off' "user shop on #\$\$hash ~basket:\* -@all /)
+    assert.match(String(command), /'user default off' "user shop on #\$\$hash ~basket:\* ~rate:\* -@all /)
     assert.equal(services['basket-service']?.environment?.['REDIS_USERNAME'], 'shop')
   })
 

@@ -276,6 +276,19 @@ const redis = row(
   ),
 )
 
+/** Only for Redis: without it, each process counts by itself. */
+const sharedLimits = (service: string) =>
+  service === 'basket-service'
+    ? [
+        graph(
+          'Rate limits are shared',
+          'number',
+          [[`min by (instance) (rate_limits_shared{service="${service}"})`, '{{instance}}']],
+          '1 while all processes count together in Redis, 0 while each counts by itself; see RateLimitsNotShared in the runbook.',
+        ),
+      ]
+    : []
+
 /** What docs/limits.md describes. */
 const limits = (service: string) => {
   const matchers = `service="${service}"`
@@ -288,6 +301,13 @@ const limits = (service: string) => {
       [[rate('reason, scope', refused), '{{reason}}: {{scope}}']],
       'Of clients that have used up their share (client), or because the total is used up (total); see ClientRefused and LimitReached in the runbook.',
     ),
+    graph(
+      'Authentications',
+      'operations',
+      [[rate('credentials, outcome', `authentications_total{${matchers}}`), '{{credentials}} {{outcome}}']],
+      'Credentials that were checked, or are known. None with AUTH=off. See AuthenticationsRefused and AuthenticationUnavailable in the runbook.',
+    ),
+    ...sharedLimits(service),
     graph(
       'Connections from clients',
       'number',

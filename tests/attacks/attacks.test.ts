@@ -10,6 +10,9 @@ import { everyRpc } from './rows/every-rpc.ts'
 import { fewDescriptors } from './rows/few-descriptors.ts'
 import { hotProduct } from './rows/hot-product.ts'
 import { keptConnections } from './rows/kept-connections.ts'
+import { expensiveReads } from './rows/limits/expensive-reads.ts'
+import { inventedCredentials } from './rows/limits/invented-credentials.ts'
+import { inventedGuests } from './rows/limits/invented-guests.ts'
 import { longPages } from './rows/long-pages.ts'
 import { fullRedis, newBaskets } from './rows/new-baskets.ts'
 import { scrapes } from './rows/scrapes.ts'
@@ -17,9 +20,11 @@ import { unreadCalls } from './rows/unread-calls.ts'
 import { unreadResponses } from './rows/unread-responses.ts'
 import { validRequests } from './rows/valid-requests.ts'
 import { isLong, needsLinux } from './support/form.ts'
+import { type GuardedShop, startGuardedShop } from './support/guarded-shop.ts'
 import { assertWithstood } from './support/measured.ts'
 import { reportTable } from './support/report.ts'
 import type { Row } from './support/row.ts'
+import { type Shop, startShop } from './support/shop.ts'
 import { openStage, type Stage } from './support/stage.ts'
 
 const calm: Row = { name: 'Calm', attacks: [{ name: 'No attack', run: async () => '' }] }
@@ -46,18 +51,25 @@ const rows: readonly Row[] = [
   ...everyRpc,
 ]
 
+/** On services that ask who their callers are, and limit what each uses. */
+const guardedRows: readonly Row<GuardedShop>[] = [inventedCredentials, inventedGuests, expensiveReads]
+
 /** Each attack as a row of its own. */
-const attacksOf = (row: Row): Row[] =>
+const attacksOf = <Place extends Shop>(row: Row<Place>): Row<Place>[] =>
   row.attacks.map((attack) => ({ ...row, name: attack.name, attacks: [attack] }))
 
 const skip = needsLinux || withoutPostgres || withoutOwnRedis
 
 /** Runs the rows on the same services. */
-const onOneStage = (title: string, together: readonly Row[]) => {
+const onOneStage = <Place extends Shop>(
+  title: string,
+  start: () => Promise<Place>,
+  together: readonly Row<Place>[],
+) => {
   describe(title, { skip }, () => {
-    let stage: (Stage & AsyncDisposable) | undefined
+    let stage: (Stage<Place> & AsyncDisposable) | undefined
     before(async () => {
-      stage = await openStage()
+      stage = await openStage(start)
     })
     after(() => stage?.[Symbol.asyncDispose]())
     for (const row of together)
@@ -68,12 +80,17 @@ const onOneStage = (title: string, together: readonly Row[]) => {
 }
 
 describe('an innocent client is served as before under attack', () => {
-  if (!isLong) onOneStage('by few', rows)
-  else
+  if (!isLong) {
+    onOneStage('by few', startShop, rows)
+    onOneStage('by few who invent who they are', startGuardedShop, guardedRows)
+  } else {
     for (const row of rows) {
-      if (row.shared === true) onOneStage(row.name, attacksOf(row))
+      if (row.shared === true) onOneStage(row.name, startShop, attacksOf(row))
       // The memory that one attack leaves behind does not count for the next.
-      else for (const attack of attacksOf(row)) onOneStage(row.name, [attack])
+      else for (const attack of attacksOf(row)) onOneStage(row.name, startShop, [attack])
     }
+    for (const row of guardedRows)
+      for (const attack of attacksOf(row)) onOneStage(row.name, startGuardedShop, [attack])
+  }
   after(() => void (isLong && process.stdout.write(`\n${reportTable()}\n`)))
 })

@@ -35,7 +35,7 @@ export const openAccessControl = async (
 ) => {
   const { metrics } = observers
   const rates = createRates({ processes: config.workers ?? 1, shareUsage, ...observers })
-  const { auth, identity = auth && (await openIdentity(auth, observers)) } = config
+  const { auth, identity = auth && (await openIdentity(auth, { ...observers, rates })) } = config
   return {
     identity,
     rates,

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
+import type { Principal } from '@shop/kernel/principal.ts'
 import { linkToFirst, type Span, trace } from './tracing/api.ts'
 
 /** The current HTTP or gRPC request. Log lines and calls to other services carry its ids. */
@@ -12,6 +13,8 @@ export type RequestContext = Readonly<{
   joinedIds?: (() => readonly string[] | undefined) | undefined
   /** Whose share of the limits the request uses, as found by `clientFinder`. */
   client?: string | undefined
+  /** The caller. Work that several callers share has none: see `onBehalfOf`. */
+  principal?: Principal | undefined
   /** Aborted when the caller no longer waits for the response. */
   signal?: AbortSignal | undefined
 }>
@@ -91,7 +94,7 @@ const otherIds = (waiters: readonly Waiter[], id: string): readonly string[] | u
 /**
  * Runs work that several callers wait for, with the request id and in the trace of the first. The signal of
  * the work aborts when the last caller stops waiting. Rejects with the abort reason if all have already stopped
- * waiting.
+ * waiting. The work has no principal, so that it cannot depend on what the first caller may do.
  */
 export const onBehalfOf = async <Result>(
   waiters: readonly Waiter[],

@@ -88,17 +88,31 @@ const connect = (
     ? openCluster(config.target.nodes, config, outageLog, onChange)
     : connectToServer(config.target, config, logger, outageLog, onChange)
 
+const tell =
+  (...connections: readonly RedisConnection[]): RedisConnection['findPrimaries'] =>
+  (known) => {
+    for (const { findPrimaries } of connections) findPrimaries(known)
+  }
+
+/** The connections tell each other about new primaries. */
+const openConnections = (config: RedisConfig, logger: Logger, stack: AsyncDisposableStack) => {
+  const openOutageLog = createOutageLogs(logger)
+  const open = (onChange: RedisConnection['findPrimaries']) =>
+    stack.use(connect(config, logger, openOutageLog(), onChange))
+  // Limits must neither wait behind a WAIT nor, on a replica, make the other connections look for the primary every second.
+  const rates = open(() => {})
+  const reads: RedisConnection = open((known) => tell(writes, rates)(known))
+  // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
+  const writes = open(tell(reads, rates))
+  return { reads, writes, rates }
+}
+
 /** Connects in the background. While there is no connection, commands fail at once. */
 export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
   const stack = new AsyncDisposableStack()
-  const openOutageLog = createOutageLogs(logger)
+  const { reads, writes, rates } = openConnections(config, logger, stack)
   const errors = storeErrors(config.storeName)
   const waitsForReplicas = config.waitReplicas > 0
-  const reads: RedisConnection = stack.use(
-    connect(config, logger, openOutageLog(), (known) => writes.findPrimaries(known)),
-  )
-  // A paused write (CLIENT PAUSE WRITE) and WAIT block their connection, so reads have a separate one.
-  const writes = stack.use(connect(config, logger, openOutageLog(), reads.findPrimaries))
   const attempts = attemptsOf(reads, writes, waitsForReplicas)
   const waitForReplicas = createReplicaWait(config.waitReplicas, errors)
 
@@ -123,8 +137,8 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
     evictionDefect: () => reads.runOnAll(memoryOf).then(evictionDefectOf, unknownEviction),
     sampleKeyspace: (size) => reads.runOnAll((client) => sampleKeyspace(client, size)),
     memory: () => reads.runOnAll(memoryOf),
-    shareUsage: shareRatesOn(writes),
-    connections: () => addConnections(reads.connections(), writes.connections()),
+    shareUsage: shareRatesOn(rates),
+    connections: () => [reads, writes, rates].map(({ connections }) => connections()).reduce(addConnections),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

@@ -41,7 +41,10 @@ type AppConfig = AccessConfig &
     steps?: readonly Step[]
   }>
 
-type Watching = Pick<HttpServerOptions, 'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'rates' | 'tls'>
+type Watching = Pick<
+  HttpServerOptions,
+  'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'rates' | 'tls'
+>
 
 const createHttp = (use: UseCases, observers: Watching, config: Partial<HttpConfig> | undefined) =>
   createHttpServers({

@@ -15,7 +15,7 @@ export const newBaskets: Row = {
   attacks: [
     {
       name: `6 · ${count} new baskets of one address`,
-      run: async ({ basket }, from) => {
+      run: async ({ basket, redisPort }, from) => {
         const requests = Array.from({ length: count }, (_, index) => ({
           method: 'POST',
           url: `${basket.url}/baskets`,
@@ -27,6 +27,8 @@ export const newBaskets: Row = {
         const text = JSON.stringify(statuses)
         assert.ok(created <= newBasketsPerHour, text)
         assert.equal(created + refused, count, text)
+        const shared = await onServer(redisPort, (client) => client.keys('rate:new_baskets:*'))
+        assert.deepEqual(shared.includes(`rate:new_baskets:address:${from()}`), true, String(shared))
         return text
       },
     },

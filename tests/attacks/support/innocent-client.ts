@@ -7,7 +7,8 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 
-const [product = '', basket = '', localAddress = '', patience = ''] = process.argv.slice(2)
+const [product = '', basket = '', localAddress = '', patience = '', authorization = ''] =
+  process.argv.slice(2)
 
 const intervalMs = 25
 const timeoutMs = 20_000
@@ -34,7 +35,10 @@ class StaleConnectionError extends Error {}
 
 const respond = ({ method, url, body }: Request) =>
   new Promise<IncomingMessage>((resolve, reject) => {
-    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+    const headers = {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(authorization !== '' && { authorization }),
+    }
     const sent = request(url, { agent, method, headers, signal: AbortSignal.timeout(timeoutMs) }, resolve)
     sent.on('error', (error: NodeJS.ErrnoException) => {
       const isStale = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')

@@ -25,9 +25,9 @@ const summaryOf = (answers: readonly Readonly<{ ms: number; failure?: string }>[
  * A client that does nothing wrong: 40 requests a second from an address of its own, which are a product, a short list,
  * an add to its basket, its basket, and health.
  */
-export const openInnocent = async ({ product, basket }: Shop) => {
+export const openInnocent = async ({ product, basket, authorization = '' }: Shop) => {
   const file = fileURLToPath(new URL('innocent-client.ts', import.meta.url))
-  const client = fork(file, [product.url, basket.url, innocentAddress, sized('patient', '')], {
+  const client = fork(file, [product.url, basket.url, innocentAddress, sized('patient', ''), authorization], {
     execArgv: [],
   })
   const exited = once(client, 'exit')

@@ -36,14 +36,21 @@ const assertRunning = ({ product, basket }: Shop) => {
 
 type Outcome = Readonly<{ counted: string } | { error: unknown }>
 
-const runOne = ({ run, name }: Attack, shop: Shop, number: number): Promise<Outcome> =>
+const runOne = <Place extends Shop>(
+  { run, name }: Attack<Place>,
+  shop: Place,
+  number: number,
+): Promise<Outcome> =>
   run(shop, attackerOf(number)).then(
     (counted) => ({ counted }),
     (cause: unknown) => ({ error: new Error(`${name}: ${String(cause)}`, { cause }) }),
   )
 
 /** At most three attackers at a time: together they have less than the total, of which each has at most a quarter. */
-const runAll = async ({ attacks, inSequence = false }: Row, shop: Shop): Promise<Outcome[]> => {
+const runAll = async <Place extends Shop>(
+  { attacks, inSequence = false }: Row<Place>,
+  shop: Place,
+): Promise<Outcome[]> => {
   if (!inSequence) return Promise.all(attacks.map((attack, index) => runOne(attack, shop, index % 3)))
   const outcomes: Outcome[] = []
   for (const attack of attacks) outcomes.push(await runOne(attack, shop, 0))
@@ -60,9 +67,9 @@ const assertServed = ({ failures, requests, p99 }: Served) => {
  * Attacks while the innocent client goes on. Asserts that it is served as before, and that the services keep within their
  * memory; in the long form, also that it does not wait long.
  */
-const attackBeside = async (
-  row: Row,
-  { shop, innocent }: Stage,
+const attackBeside = async <Place extends Shop>(
+  row: Row<Place>,
+  { shop, innocent }: Stage<Place>,
   statements: number | undefined,
 ): Promise<void> => {
   const refusedBefore = await refusedBy(shop)
@@ -89,7 +96,10 @@ const attackBeside = async (
 }
 
 /** Runs the attacks of the row, and asserts everything that it says. */
-export const assertWithstood = async (row: Row, stage: Stage): Promise<void> => {
+export const assertWithstood = async <Place extends Shop>(
+  row: Row<Place>,
+  stage: Stage<Place>,
+): Promise<void> => {
   if (row.harmful === true) {
     for (const outcome of await runAll(row, stage.shop)) if ('error' in outcome) throw outcome.error
     return assertRunning(stage.shop)

@@ -51,6 +51,10 @@ const sumOf = (metrics: string, name: string, label = ''): number =>
 const operations = async (service: RunningService): Promise<number> =>
   sumOf(await metricsOf(service), 'db_client_operation_duration_seconds_count')
 
+/** The CPU time that the process has used, in microseconds. */
+export const cpuMicrosecondsOf = async (service: RunningService): Promise<number> =>
+  sumOf(await metricsOf(service), 'process_cpu_seconds_total') * 1_000_000
+
 /** Runs `work`, waits until the service is idle, and resolves with the number of statements that this took. */
 export const statementsDuring = async (
   service: RunningService,

@@ -27,6 +27,8 @@ export type Shop = AsyncDisposable &
     basket: RunningService
     grpcPort: number
     redisPort: number
+    /** The credentials of the innocent client, if the services ask for them. */
+    authorization?: string
   }>
 
 /** The share of one address. */
@@ -43,8 +45,10 @@ const settings = {
   LOG_LEVEL: 'warn',
 }
 
-/** Starts both services as processes, on a schema and a Redis of their own. */
-export const startShop = async (): Promise<Shop> => {
+type Settings = Readonly<Record<string, string>>
+
+/** Starts both services as processes, on a schema and a Redis of their own. `headers` are those of the innocent client. */
+export const startShopWith = async (own: Settings, headers: Settings = {}): Promise<Shop> => {
   await using stack = new AsyncDisposableStack()
   const schema = stack.use(await ownSchema())
   const redisPort = await freePort()
@@ -52,13 +56,14 @@ export const startShop = async (): Promise<Shop> => {
   stack.defer(() => redis.kill())
   const grpcPort = await freePort()
   const [product, basket] = await Promise.all([
-    startService('product', { ...settings, DATABASE_URL: schema.url, GRPC_PORT: String(grpcPort) }),
+    startService('product', { ...settings, ...own, DATABASE_URL: schema.url, GRPC_PORT: String(grpcPort) }),
     startService('basket', {
       ...settings,
       REDIS_HOST: '127.0.0.1',
       REDIS_PORT: String(redisPort),
       PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
       NEW_BASKETS_PER_HOUR: String(newBasketsPerHour),
+      ...own,
     }),
   ])
   stack.use(product)
@@ -67,11 +72,14 @@ export const startShop = async (): Promise<Shop> => {
   // The example of the API's documentation, and the basket of the innocent client.
   // Redis may still be starting.
   for (const user of ['user123', 'innocent'])
-    await eventually(20_000, async () =>
-      assert.equal((await request('POST', `${basket.url}/baskets`, { user_id: user })).status, 201),
-    )
+    await eventually(20_000, async () => {
+      const { status } = await request('POST', `${basket.url}/baskets`, { user_id: user }, headers)
+      assert.equal(status, 201)
+    })
   const started = stack.move()
   return { product, basket, grpcPort, redisPort, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }
+
+export const startShop = (): Promise<Shop> => startShopWith({})
 
 export const portOf = ({ url }: Pick<RunningService, 'url'>): number => Number(new URL(url).port)

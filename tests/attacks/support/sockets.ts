@@ -95,7 +95,14 @@ export const readSlowly = (
     return socket
   })
 
-type Request = Readonly<{ method: string; url: string; from: string; body?: unknown; mediaType?: string }>
+type Request = Readonly<{
+  method: string
+  url: string
+  from: string
+  body?: unknown
+  mediaType?: string
+  headers?: Readonly<Record<string, string>>
+}>
 export type Response = Readonly<{ status: number; body: Buffer }>
 
 /** Sends the requests, so many at a time, over kept connections. Resolves with the responses; 0 if there was none. */
@@ -112,10 +119,10 @@ export const sendAtOnce = async (
     agents.set(from, agent)
     return agent
   }
-  const sendOne = ({ method, url, from, body, mediaType = 'application/json' }: Request) =>
+  const sendOne = ({ method, url, from, body, mediaType = 'application/json', headers: sent }: Request) =>
     new Promise<Response>((resolve) => {
       const fail = () => resolve({ status: 0, body: Buffer.alloc(0) })
-      const headers = body === undefined ? {} : { 'content-type': mediaType }
+      const headers = { ...sent, ...(body !== undefined && { 'content-type': mediaType }) }
       request(url, { method, agent: agentOf(from), headers, signal }, (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))

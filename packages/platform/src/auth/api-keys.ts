@@ -9,6 +9,7 @@ import type { Job } from '../job.ts'
 import type { Logger } from '../logging/logger.ts'
 import { keyPrefix } from './credentials.ts'
 import { fileReader } from './file-reader.ts'
+import type { Unverified } from './identity.ts'
 import { type ApiKey, maxKeyFileBytes, parseKeyFile } from './key-file.ts'
 
 const variable = 'API_KEYS_FILE'
@@ -22,6 +23,13 @@ const malformed = unauthenticated(
   `the API key must be ${keyPrefix} and 43 characters of A-Z a-z 0-9 _ -, exactly as it was issued`,
 )
 const unknown = unauthenticated('the API key is not known, or no longer')
+
+const refused = (error: AppError): Unverified<() => never> => ({
+  check: () => {
+    throw error
+  },
+  wasValid: false,
+})
 
 type FindHolder = (key: string) => Principal | undefined
 
@@ -62,8 +70,8 @@ const outdated = new AppError(
 )
 
 export type ApiKeys = Readonly<{
-  /** Returns the holder of the key. Throws `unauthenticated` if there is none. */
-  verify: (key: string) => Principal
+  /** Returns the holder of the key, or a check that throws `unauthenticated` if there is none. */
+  find: (key: string) => Principal | Unverified<() => never>
   jobs: readonly Job[]
   dependencies: readonly Dependency[]
 }>
@@ -104,11 +112,9 @@ export const openApiKeys = (path: string, logger: Pick<Logger, 'info' | 'error'>
     if (file.isOutdated()) throw outdated
   }
   return {
-    verify: (key) => {
-      if (!keyPattern.test(key)) throw malformed
-      const holder = file.find(key)
-      if (holder === undefined) throw unknown
-      return holder
+    find: (key) => {
+      if (!keyPattern.test(key)) return refused(malformed)
+      return file.find(key) ?? refused(unknown)
     },
     jobs: [{ name: 'api-keys', pauseMs: pollMs, work: file.readAgain }],
     dependencies: [{ name: 'api-keys', required: false, probe }],

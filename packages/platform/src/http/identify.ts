@@ -2,6 +2,7 @@ import { unauthenticated } from '@shop/kernel/policy.ts'
 import { anonymous, type Principal, unrestricted } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Identify } from '../auth/identity.ts'
+import { clientOf } from './edge/client.ts'
 import { countHeaders } from './edge/request-head.ts'
 import { isUnknownPath, routeOf } from './edge/route.ts'
 
@@ -44,7 +45,7 @@ export const identifyCallers = (app: FastifyInstance, identify: Identify | undef
       done()
     }
     try {
-      const found = identify(authorization)
+      const found = identify(authorization, clientOf(request))
       if (found instanceof Promise) void found.then(accept, done)
       else accept(found)
     } catch (error) {

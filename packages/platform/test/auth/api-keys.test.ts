@@ -9,6 +9,7 @@ import { newApiKey } from '@shop/testing/auth/api-key.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { openApiKeys } from '../../src/auth/api-keys.ts'
 import { createHealth } from '../../src/health/health.ts'
+import { checked } from '../support/checked.ts'
 
 const ann = newApiKey('ann', 'read')
 const bob = newApiKey('bob', 'read', 'write')
@@ -20,7 +21,8 @@ const openKeys = async (text: string) => {
   const path = join(folder.path, 'keys')
   await writeFile(path, text)
   const { logger, lines } = recordingLogger()
-  const { verify, jobs, dependencies } = openApiKeys(path, logger)
+  const { find, jobs, dependencies } = openApiKeys(path, logger)
+  const verify = checked(find)
   const [job] = jobs
   assert.equal(job?.pauseMs, 1_000)
   const health = createHealth('test-service', '1.0.0', dependencies)
@@ -119,7 +121,8 @@ describe('the file of API keys', () => {
     }
     await symlink('1', at('data'))
     await symlink(join('data', 'keys'), at('link'))
-    const { verify, jobs } = openApiKeys(at('link'), recordingLogger().logger)
+    const { find, jobs } = openApiKeys(at('link'), recordingLogger().logger)
+    const verify = checked(find)
     assert.equal(verify(ann.key).kind, 'machine')
     await symlink('2', at('new-data'))
     await rename(at('new-data'), at('data'))

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { unauthenticated } from '@shop/kernel/policy.ts'
 import { createVerdicts } from '../../src/auth/verdicts.ts'
+
+type Unchecked<Result> = Readonly<{ check: () => Promise<Result> }>
+
+/** The verdict that is remembered, or that of the check. */
+const checkedVerdict = <Result extends string | number>(found: Result | Unchecked<Result>) =>
+  typeof found === 'object' ? found.check() : found
 
 /** Verdicts with a check that counts its calls, and waits for `release` if told to. */
 const counted = (options: Readonly<{ max?: number; forMs?: number }> = {}) => {
@@ -8,19 +15,32 @@ const counted = (options: Readonly<{ max?: number; forMs?: number }> = {}) => {
   let time = 0
   let calls = 0
   let gate: Promise<void> | undefined
+  let isAway = false
+  const revoked = new Set<string>()
   const verdicts = createVerdicts(
     async (credentials) => {
       calls += 1
       const number = calls
       await gate
-      if (credentials.startsWith('bad')) throw new Error(`refused ${number}`)
+      if (credentials.startsWith('bad') || revoked.has(credentials))
+        throw unauthenticated(`refused ${number}`)
+      if (isAway) throw new Error('away')
       return { result: `${credentials} ${number}`, forMs }
     },
     { max, monotonic: () => time },
   )
   return {
     ...verdicts,
+    of: (credentials: string) => checkedVerdict(verdicts.of(credentials)),
     calls: () => calls,
+    revoke: (credentials: string) => void revoked.add(credentials),
+    setAway: (away: boolean) => {
+      isAway = away
+    },
+    wasValid: (credentials: string) => {
+      const found = verdicts.of(credentials)
+      return typeof found === 'object' && found.wasValid
+    },
     step: (ms: number) => {
       time += ms
     },
@@ -90,6 +110,28 @@ describe('verdicts', () => {
     assert.equal(await verdicts.of('a'), 'a 4')
   })
 
+  it('leave behind that the credentials were valid, until a check refuses them or there are too many', async () => {
+    const verdicts = counted()
+    assert.equal(verdicts.wasValid('a'), false)
+    await assert.rejects(async () => verdicts.of('bad'))
+    assert.equal(verdicts.wasValid('bad'), false)
+    await verdicts.of('a')
+    verdicts.step(1_000)
+    assert.equal(verdicts.wasValid('a'), true)
+    verdicts.forget()
+    assert.equal(verdicts.wasValid('a'), true)
+    verdicts.setAway(true)
+    await assert.rejects(async () => verdicts.of('a'), { message: 'away' })
+    verdicts.setAway(false)
+    assert.equal(verdicts.wasValid('a'), true)
+    verdicts.revoke('a')
+    await assert.rejects(async () => verdicts.of('a'))
+    assert.equal(verdicts.wasValid('a'), false)
+    for (const name of ['b', 'c', 'd', 'e']) await verdicts.of(name)
+    verdicts.step(1_000)
+    assert.deepEqual(['b', 'c', 'd', 'e'].map(verdicts.wasValid), [false, true, true, true])
+  })
+
   it('may be forgotten by the check itself', async () => {
     let calls = 0
     const verdicts = createVerdicts(
@@ -100,6 +142,6 @@ describe('verdicts', () => {
       },
       { max: 3, monotonic: () => 0 },
     )
-    assert.deepEqual([await verdicts.of('a'), await verdicts.of('a')], [1, 2])
+    assert.deepEqual([await checkedVerdict(verdicts.of('a')), await checkedVerdict(verdicts.of('a'))], [1, 2])
   })
 })

@@ -59,13 +59,15 @@ const startCall = async (start: Start) => {
   const asked = Promise.withResolvers<string | undefined>()
   const principal = Promise.withResolvers<Principal>()
   const handled: (Principal | undefined)[] = []
+  const clients: unknown[] = []
   const service = await startService(
     async () => {
       handled.push((requestContext.getStore() as Partial<Context> | undefined)?.principal)
       return { product: undefined }
     },
     {
-      identify: (authorization) => {
+      identify: (authorization, client) => {
+        clients.push(client)
         asked.resolve(authorization)
         return principal.promise
       },
@@ -80,6 +82,7 @@ const startCall = async (start: Start) => {
   call.on('error', () => {}).on('status', ended.resolve)
   assert.equal(await asked.promise, 'Bearer secret')
   assert.deepEqual(handled, [])
+  assert.deepEqual(clients, ['127.0.0.1'], 'whose failures count')
   return {
     handled,
     lines: service.lines,

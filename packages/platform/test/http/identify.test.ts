@@ -33,6 +33,7 @@ describe('a request whose caller takes a while to find', () => {
   for (const [error, expected] of [
     [unauthenticated('the token has expired'), 401],
     [new AppError('unavailable', 'try again later'), 503],
+    [new AppError('rate_limited', 'too many', { retryAfterSeconds: 42 }), 429],
     [new Error('secret'), 500],
   ] as const)
     it(`is a ${expected}, and not handled, if that fails with: ${error.message}`, async () => {
@@ -47,6 +48,34 @@ describe('a request whose caller takes a while to find', () => {
     assert.equal((await send(refuse, '/nowhere')).statusCode, 404)
     assert.equal((await send(refuse, '/health/live')).statusCode, 200)
   })
+})
+
+it('the failures of a request count against its client, which only a trusted proxy names', async () => {
+  const clients: unknown[] = []
+  await using server = await startServer({
+    identity: {
+      identify: (_authorization, client) => {
+        clients.push(client)
+        return ann
+      },
+    },
+    config: { trustProxy: '10.0.0.0/8' },
+    routes: async (app) => {
+      app.get('/whoami', () => ({}))
+    },
+  })
+  for (const [remoteAddress, forwardedFor] of [
+    ['203.0.113.7', '203.0.113.99'],
+    ['10.0.0.1', '203.0.113.99'],
+    ['10.0.0.1', undefined],
+    ['2001:db8::1', undefined],
+  ] as const)
+    await server.app.inject({
+      url: '/whoami',
+      remoteAddress,
+      headers: { authorization: 'Bearer secret', ...(forwardedFor && { 'x-forwarded-for': forwardedFor }) },
+    })
+  assert.deepEqual(clients, ['203.0.113.7', '203.0.113.99', undefined, '2001:db8:0:0::/64'])
 })
 
 it('without identity, credentials are ignored and everybody may do everything', async () => {

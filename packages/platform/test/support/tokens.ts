@@ -5,6 +5,7 @@ import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import type { TokenConfig } from '../../src/auth/tokens/config.ts'
 import { openTokens } from '../../src/auth/tokens/open-tokens.ts'
 import type { TokenOptions } from '../../src/auth/tokens/tokens.ts'
+import { checked } from './checked.ts'
 
 /** The clocks of a test, in milliseconds. */
 const steppedClocks = () => {
@@ -40,6 +41,7 @@ export const openWith = (
   const [job] = tokens.jobs
   return {
     ...tokens,
+    verify: checked(tokens.find),
     clocks,
     lines,
     messages: () => lines.map(({ msg }) => msg),

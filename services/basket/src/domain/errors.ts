@@ -34,7 +34,7 @@ export const basketFull = (limit: number): AppError =>
   domainError('basket_full', `a basket can hold at most ${limit} different products`)
 
 export const tooManyNewBaskets = (retryAfterSeconds: number): AppError =>
-  new AppError('rate_limited', 'too many new baskets from your address, try again later', {
+  new AppError('rate_limited', 'too many new baskets, try again later', {
     retryAfterSeconds,
   })
 

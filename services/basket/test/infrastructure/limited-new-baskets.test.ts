@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '@shop/kernel/errors.ts'
+import { anonymous, type Principal } from '@shop/kernel/principal.ts'
+import type { ShareUsage } from '@shop/platform/limits/rates/policy.ts'
+import { createRates } from '@shop/platform/limits/rates/rates.ts'
 import { createMetrics } from '@shop/platform/metrics/metrics.ts'
-import { requestContext } from '@shop/platform/request-context.ts'
+import { type RequestContext, requestContext } from '@shop/platform/request-context.ts'
 import { openRedis, type RedisStore } from '@shop/redis/store.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
@@ -18,11 +22,30 @@ import { redisConfigOf } from '../support/redis-config.ts'
 
 const limit = 2
 
+/** Another one for each test: Redis remembers them for an hour. */
+let address = ''
+let addresses = 0
+beforeEach(() => {
+  address = `198.51.100.${++addresses}`
+})
+
 /** Adds as the client, or creates the basket. */
-const write = (baskets: BasketRepository, user: string) =>
-  requestContext.run({ requestId: '1', client: 'a client' }, () =>
+const write = (baskets: BasketRepository, user: string, request: Partial<RequestContext> = {}) =>
+  requestContext.run({ requestId: '1', client: address, ...request }, () =>
     baskets.update(user, (basket): Basket => (basket ? { ...basket } : aBasket(user))),
   )
+
+/** A store of limits that always responds in time, unlike Redis on a busy machine. */
+const usageInMemory = (): ShareUsage => {
+  const used = new Map<string, number>()
+  return () => ({
+    add: async (identity, points) => {
+      const total = (used.get(identity) ?? 0) + points
+      used.set(identity, total)
+      return { used: total, resetMs: 3_600_000 }
+    },
+  })
+}
 
 let users = 0
 
@@ -50,12 +73,19 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     const config = redisConfigOf({ REDIS_URL: `redis://127.0.0.1:${port}`, ...variables })
     const store = openRedis(config, silentLogger)
     await eventually(20_000, store.ping)
-    return store
+    return { ...store, shareUsage: undefined }
   }
+  /** The repository of a process. Those with the same `shareUsage` count together. */
   const limited = (
-    store: Pick<RedisStore, 'get' | 'compareAndSet'>,
+    store: Pick<RedisStore, 'get' | 'compareAndSet'> & Readonly<{ shareUsage?: ShareUsage | undefined }>,
     metrics = createMetrics('basket-service', '0'),
-  ) => limitNewBaskets(redisBasketRepository(store, longTtl), limit, metrics)
+    perHour = limit,
+  ) => {
+    const { shareUsage = usageInMemory() } = store
+    const options = { processes: 1, shareUsage, logger: silentLogger, metrics }
+    const rates = createRates(options)
+    return limitNewBaskets(redisBasketRepository(store, longTtl), perHour, { rates, metrics })
+  }
 
   test('does not count baskets that Redis refuses', async () => {
     await using store = await open()
@@ -107,10 +137,45 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     const burst = (user: string) => Promise.all(Array.from({ length: 20 }, () => write(baskets, user)))
     const remove = () => baskets.update('burst', () => undefined)
     assert.equal((await burst('burst')).at(-1)?.version, 20)
+    // What the others gave back is told to Redis within 100 ms.
+    await delay(200)
     const [, , recreated] = await Promise.all([write(baskets, 'burst'), remove(), write(baskets, 'burst')])
     assert.equal(recreated.version, 1)
     assert.deepEqual(await createAll(baskets), [limit - 2, 'rate_limited'])
     assert.equal((await burst('burst')).at(-1)?.version, 21)
+  })
+
+  test('is that of all processes together, also of many requests at once', async () => {
+    await using one = await open()
+    await using other = await open()
+    const shareUsage = usageInMemory()
+    const processes = [one, other].map((store) => limited({ ...store, shareUsage }, undefined, 50))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 200 }, (_, index) => write(processes[index % 2] ?? assert.fail(), `many${index}`)),
+    )
+    const created = outcomes.filter(({ status }) => status === 'fulfilled').length
+    // Each process may allow 2 % of the limit before it asks.
+    assert.ok(created >= 45 && created <= 52, String(created))
+    for (const baskets of processes) await assert.rejects(write(baskets, 'late'), hasCode('rate_limited'))
+  })
+
+  test('is that of the subject, else of the API key, else of the address; those with the scope unlimited have none', async () => {
+    await using store = await open()
+    const baskets = limited(store)
+    const scopes = new Set<string>()
+    const ann: Principal = { kind: 'user', subject: `ann ${address}`, scopes }
+    const office: Principal = { kind: 'machine', name: `office${address}`, scopes }
+    const unlimited: Principal = { kind: 'machine', name: 'front', scopes: new Set(['unlimited']) }
+    const create = (principal: Principal, from: string | undefined) =>
+      write(baskets, `user${++users}`, { principal, client: from })
+    for (const principal of [ann, office]) {
+      for (const from of [address, '192.0.2.1']) await create(principal, from)
+      await assert.rejects(create(principal, '192.0.2.2'), hasCode('rate_limited'))
+    }
+    assert.deepEqual(await createAll(baskets), [limit, 'rate_limited'])
+    for (const principal of [unlimited, anonymous])
+      for (let count = 0; count <= limit; count++)
+        await create(principal, principal === unlimited ? address : undefined)
   })
 
   test('counts a refusal once, even if it was found again after a conflict', async () => {

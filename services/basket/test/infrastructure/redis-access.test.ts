@@ -108,6 +108,7 @@ describe('access to Redis', { skip: withoutOwnRedis, concurrency: 1 }, () => {
       REDIS_PASSWORD: user.password,
       REDIS_DB: '6',
       BASKET_WAIT_REPLICAS: '1',
+      NEW_BASKETS_PER_HOUR: '20',
     })
     await eventually(20_000, async () => assert.equal((await app.health('/health/ready')).statusCode, 200))
     const { basket } = app

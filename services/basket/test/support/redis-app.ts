@@ -23,7 +23,13 @@ export const openRedisApp = async (
   const adapters = stack.use(await openAdapters({ config, logger, metrics }))
   const ports = { ...adapters.ports, catalog: { find: async (id: number) => aProduct({ id, stock: 1_000 }) } }
   const dependencies = adapters.dependencies.filter(({ name }) => name !== 'product-service')
-  const { http } = stack.use(await createApp({ ports, dependencies }, requestLogger, metrics))
+  const { shareUsage } = adapters
+  // Only where a test is about it: all its requests come from one address.
+  const { newBasketsPerHour } =
+    variables['NEW_BASKETS_PER_HOUR'] === undefined ? { newBasketsPerHour: 0 } : config
+  const { http } = stack.use(
+    await createApp({ ports, dependencies, shareUsage }, requestLogger, metrics, { newBasketsPerHour }),
+  )
   return {
     http,
     basket: basketOf(http, 'user123'),

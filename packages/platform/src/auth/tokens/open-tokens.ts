@@ -79,7 +79,7 @@ export const openTokens = (
   }
   const verdicts = createVerdicts(verdictOn, { max: maxVerdicts, monotonic })
   return {
-    verify: verdicts.of,
+    find: verdicts.of,
     jobs: [jobOf(keySet)],
     dependencies: [dependencyOf(keySet)],
   }

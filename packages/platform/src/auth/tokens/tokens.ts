@@ -3,6 +3,7 @@ import type { Principal } from '@shop/kernel/principal.ts'
 import type { Dependency } from '../../health/health.ts'
 import type { Job } from '../../job.ts'
 import type { Logger } from '../../logging/logger.ts'
+import type { Unverified } from '../identity.ts'
 
 export type Clocks = Readonly<{
   /** Tokens expire by it. */
@@ -20,10 +21,10 @@ export type TokenOptions = Readonly<{
 
 export type Tokens = Readonly<{
   /**
-   * Returns the user of a token. Throws or rejects with `unauthenticated` if the token breaks a rule, and with `unavailable`
-   * while it cannot be checked. Returns no promise if the verdict is remembered. `parseCredentials` limits the length of tokens.
+   * Returns the user of a token if the verdict is remembered, otherwise the check. It rejects with `unauthenticated` if the token
+   * breaks a rule, and with `unavailable` while it cannot be checked. `parseCredentials` limits the length of tokens.
    */
-  verify: (token: string) => Principal | Promise<Principal>
+  find: (token: string) => Principal | Unverified<() => Promise<Principal>>
   jobs: readonly Job[]
   dependencies: readonly Dependency[]
 }>

@@ -2,6 +2,7 @@ import type { Metadata } from '@grpc/grpc-js'
 import { unauthenticated } from '@shop/kernel/policy.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { Identify } from '../../auth/identity.ts'
+import type { Client } from '../../limits/client.ts'
 
 /** The error of a method that only callers with credentials may call. */
 const withoutCredentials = unauthenticated('this needs credentials')
@@ -17,6 +18,7 @@ const takeCredentials = (metadata: Metadata): string | undefined => {
 }
 
 type IdentifiedCall = {
+  readonly client: Client
   readonly method: Readonly<{ hasRules: boolean }>
   principal: Principal
   /** Ends the call with the error. */
@@ -39,7 +41,7 @@ export const identifyCall = (
     return true
   }
   try {
-    const found = identify(takeCredentials(metadata))
+    const found = identify(takeCredentials(metadata), call.client)
     return found instanceof Promise ? found.then(accept, refuse) : accept(found)
   } catch (error) {
     return refuse(error)

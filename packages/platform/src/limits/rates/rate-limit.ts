@@ -73,7 +73,9 @@ export class RateLimit {
     const entry = this.#entries.use(identity, now)
     const isShared = this.#isShared
     const limit = this.#limitOf(entry)
-    if (entry.used >= limit || (!isShared && entry.total >= limit)) return this.#decision(entry, false, now)
+    // What is used up by the last answer of the store, less what this process has given back since.
+    const used = entry.used + Math.min(0, entry.unconfirmed)
+    if (used >= limit || (!isShared && entry.total >= limit)) return this.#decision(entry, false, now)
     entry.pending += points
     const { total } = entry
     if (!isShared) return this.#decision(entry, total <= limit, now)
