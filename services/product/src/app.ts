@@ -86,6 +86,10 @@ const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: 
   logger.info({ version, ...ports, ...(config.tls && { tls: true }) }, 'started')
 }
 
+const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
+  for (const server of servers) server.stopListening()
+}
+
 /** Assembles the service: ports → use cases → HTTP, gRPC and metrics. */
 export const createApp = async (
   { ports, dependencies, shareUsage }: Pick<Adapters<Ports>, 'ports' | 'dependencies' | 'shareUsage'>,
@@ -99,12 +103,11 @@ export const createApp = async (
   exposeHealth(metrics.registry, health)
   const { use, audit } = wireUseCases(ports, config, { logger, metrics })
   observe(ports, use, { logger, metrics })
-
   const observers = { logger, metrics, limits, rates, tls }
   const server = await createHttp(use, { ...observers, health, identity }, config.http)
-  const { app: http } = server
-  const ofCalls = { ...observers, isOverloaded: server.isOverloaded, identify: identity?.identify }
-  const { grpc, healthService } = createGrpc(use, health, ofCalls, config.grpc)
+  const { app: http, isOverloaded } = server
+  const ofGrpc = { ...observers, isOverloaded, identify: identity?.identify }
+  const { grpc, healthService } = createGrpc(use, health, ofGrpc, config.grpc)
 
   return {
     http,
@@ -114,11 +117,7 @@ export const createApp = async (
     listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
-      if (order === 'retire') {
-        server.stopListening()
-        grpc.stopListening()
-        return
-      }
+      if (order === 'retire') return stopListening(server, grpc)
       health.stop()
       void healthService.refresh()
     },

@@ -13,7 +13,6 @@ import { serveResourceMetadata } from './auth/protected-resource.ts'
 import { type Origins, registerCors, registerPreflights } from './cors.ts'
 import { serveDocumentation } from './documentation/routes.ts'
 import { drainOnClose } from './drain.ts'
-import { identifyClients } from './edge/client.ts'
 import { rememberBodies } from './edge/connection-errors.ts'
 import { limitConnections } from './edge/connection-limit.ts'
 import { fastifyOptions } from './edge/fastify-options.ts'
@@ -21,7 +20,6 @@ import { createListeners } from './edge/listeners.ts'
 import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refusePaths, refuseRequests } from './edge/refusals.ts'
-import { limitRequestBodies } from './edge/request-bodies.ts'
 import { trustedPeers } from './edge/trusted-peers.ts'
 import { handleErrors } from './errors.ts'
 import { identifyCallers } from './identify.ts'
@@ -33,12 +31,11 @@ import { livenessRoute, operationRoutes } from './operations/operation-routes.ts
 import type { IsSecretSegment } from './paths/secret-segments.ts'
 import { collectRoutes } from './paths/unmatched-path.ts'
 import { type ProblemMembers, problemSchema } from './problem.ts'
+import { limitClients } from './rates/limit-clients.ts'
 import { type GuestOf, limitRates } from './rates/rate-limits.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
 import { compressResponses } from './responses/compression.ts'
-import { closeStalledConnections } from './responses/stalled-connections.ts'
-import { limitUnreadResponses } from './responses/unread.ts'
 import { fixedHeadersOf } from './security-headers.ts'
 import { traceRequests } from './tracing.ts'
 
@@ -97,14 +94,6 @@ const defaults = {
   maxEventLoopDelayMs: 0,
   hstsMaxAgeSeconds: 0,
   localNamesOnly: false,
-}
-
-/** Before all hooks that may refuse a request, and after compression: what is sent counts. */
-const limitClients = (app: FastifyInstance, limits: Limits, { responsesCut }: Metrics): void => {
-  identifyClients(app, limits.findClient)
-  limitUnreadResponses(app, limits)
-  closeStalledConnections(app, limits.stallLimitMs, () => responsesCut.inc({ reason: 'stalled' }))
-  limitRequestBodies(app, limits)
 }
 
 /**

@@ -11,12 +11,12 @@ import {
   mustBeUrl,
   optionalPort,
   optionalToggle,
-  secret,
   toggle,
 } from '../config/variables.ts'
 import { defaultLimits, mebibyte } from '../limits/limits.ts'
 import { rateVariables } from '../limits/rates/variables.ts'
 import { tlsProblems, tlsVariables } from '../tls/config.ts'
+import { tracingVariables } from '../tracing/variables.ts'
 
 /** Pattern of a web page's origin: a scheme, a host and an optional port. */
 const origin = 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?'
@@ -72,29 +72,7 @@ export const serviceVariables = {
   }),
   ...rateVariables,
   MAX_EVENT_LOOP_DELAY_MS: Type.Integer({ minimum: 0, maximum: 60_000, default: 1_000 }),
-  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
-    Type.String({ pattern: '^https?://[^/]+', description: 'a URL such as http://localhost:4318' }),
-  ),
-  OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(['http/protobuf'], { default: 'http/protobuf' }),
-  OTEL_EXPORTER_OTLP_TIMEOUT: Type.Integer({ minimum: 1, maximum: 60_000, default: 3_000 }),
-  OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(Type.String(secret)),
-  OTEL_SERVICE_NAME: Type.Optional(Type.String()),
-  OTEL_TRACES_SAMPLER: Type.Enum(
-    [
-      'always_on',
-      'always_off',
-      'traceidratio',
-      'parentbased_always_on',
-      'parentbased_always_off',
-      'parentbased_traceidratio',
-    ],
-    { default: 'parentbased_always_on' },
-  ),
-  OTEL_TRACES_SAMPLER_ARG: Type.String({
-    pattern: '^(0|0?\\.[0-9]+|1|1\\.0+)$',
-    description: 'a number from 0 to 1',
-    default: '1',
-  }),
+  ...tracingVariables,
 }
 
 type StorageVariables<Server> = Readonly<{ STORAGE: 'auto' | 'embedded' | Server; ENVIRONMENT: string }>

@@ -1,5 +1,5 @@
 import type { TargetOf } from '@shop/kernel/audit.ts'
-import { one } from '@shop/kernel/cost.ts'
+import { single } from '@shop/kernel/cost.ts'
 import { anybody } from '@shop/kernel/policy.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
 import type { Audit } from '../../src/audit/audit.ts'
@@ -33,6 +33,6 @@ export const serviceWith = (audit: Audit | undefined) => {
   }
   return withStandardSteps(
     { commands: { change }, queries: {} },
-    { metrics: createMetrics('test', '1'), policy: { change: anybody }, costs: { change: one }, audit },
+    { metrics: createMetrics('test', '1'), policy: { change: anybody }, costs: { change: single }, audit },
   )
 }
