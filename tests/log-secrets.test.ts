@@ -40,6 +40,9 @@ const harmless = new Set([
   'REDIS_HOST',
   'REDIS_TLS_CA',
   'REDIS_USERNAME',
+  'TLS_CERT_FILE',
+  'TLS_CLIENT_CA_FILE',
+  'TLS_KEY_FILE',
   'TRUST_PROXY',
   'WORKERS',
 ])

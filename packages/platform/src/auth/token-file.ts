@@ -1,8 +1,8 @@
 import { OperatorError } from '../config/operator-error.ts'
 import { maxSecretBytes, readSecretFile, type SecretText, secretTextIn } from '../config/secret-files.ts'
+import { fileReader } from '../file-reader.ts'
 import type { Job } from '../job.ts'
 import type { Logger } from '../logging/logger.ts'
-import { fileReader } from './file-reader.ts'
 
 /** A server accepts metadata of 16 KiB. */
 const maxLength = 8_192

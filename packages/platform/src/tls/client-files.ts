@@ -1,8 +1,8 @@
 import { systemClock } from '@shop/kernel/clock.ts'
-import { fileReader } from '../auth/file-reader.ts'
 import { type FileContent, readFileOnce } from '../config/bounded-file.ts'
 import { OperatorError } from '../config/operator-error.ts'
 import { ConfigError } from '../config/variables.ts'
+import { fileReader } from '../file-reader.ts'
 import type { Job } from '../job.ts'
 import type { Logger } from '../logging/logger.ts'
 import {

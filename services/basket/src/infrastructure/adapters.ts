@@ -24,10 +24,10 @@ import { openProductService, type ProductServiceConfig } from './product-service
 import { keyPrefix, redisBasketRepository } from './redis-basket-repository.ts'
 import { redisBasketStatistics } from './redis-basket-statistics.ts'
 import { redisDependencies } from './redis-dependencies.ts'
-import { sqliteBasketExpiry } from './sqlite-basket-expiry.ts'
-import { sqliteBasketRepository } from './sqlite-basket-repository.ts'
-import { sqliteBasketStatistics } from './sqlite-basket-statistics.ts'
-import { sqliteDependencies } from './sqlite-dependencies.ts'
+import { sqliteBasketExpiry } from './sqlite/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from './sqlite/sqlite-basket-repository.ts'
+import { sqliteBasketStatistics } from './sqlite/sqlite-basket-statistics.ts'
+import { sqliteDependencies } from './sqlite/sqlite-dependencies.ts'
 
 export type StorageConfig =
   | Readonly<{ kind: 'embedded'; file: string }>

@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
-import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
-import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite/sqlite-basket-repository.ts'
 import { aBasket, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
 test('removal deletes only expired baskets, at most 500 per batch, and returns those with readable records', async () => {

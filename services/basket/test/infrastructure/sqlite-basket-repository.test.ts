@@ -9,8 +9,8 @@ import { AppError } from '@shop/kernel/errors.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { mapSqliteErrors } from '@shop/platform/embedded/sqlite-errors.ts'
 import { hasCode } from '@shop/testing/asserts/has-code.ts'
-import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
-import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite/sqlite-basket-repository.ts'
 import { aBasket, longTtl, ownFolder, rowsIn } from '../support/baskets.ts'
 
 const messages = { busy: 'too many concurrent writes', unusable: 'the basket store is unavailable' }

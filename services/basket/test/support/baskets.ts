@@ -14,7 +14,7 @@ import { type Basket, newBasket } from '../../src/domain/basket.ts'
 import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import type { CatalogProduct } from '../../src/domain/product-catalog.ts'
 import { redisBasketRepository } from '../../src/infrastructure/redis-basket-repository.ts'
-import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite/sqlite-basket-repository.ts'
 import { redisConfigOf } from './redis-config.ts'
 
 /** In seconds; longer than any test takes. */

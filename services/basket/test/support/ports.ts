@@ -6,9 +6,9 @@ import { eventHub } from '@shop/platform/event-hub.ts'
 import type { BasketEvent } from '../../src/domain/basket-events.ts'
 import type { Ports } from '../../src/domain/ports.ts'
 import type { ProductCatalog } from '../../src/domain/product-catalog.ts'
-import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite-basket-expiry.ts'
-import { sqliteBasketRepository } from '../../src/infrastructure/sqlite-basket-repository.ts'
-import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite-basket-statistics.ts'
+import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite/sqlite-basket-expiry.ts'
+import { sqliteBasketRepository } from '../../src/infrastructure/sqlite/sqlite-basket-repository.ts'
+import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite/sqlite-basket-statistics.ts'
 import { longTtl, ownFolder } from './baskets.ts'
 
 /**

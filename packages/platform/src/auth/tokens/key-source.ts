@@ -1,4 +1,4 @@
-import { fileReader } from '../file-reader.ts'
+import { fileReader } from '../../file-reader.ts'
 import { decodeText, fetchText, maxBytes, withoutQuery } from './bounded-text.ts'
 import type { TokenConfig } from './config.ts'
 import { parseObject } from './json.ts'

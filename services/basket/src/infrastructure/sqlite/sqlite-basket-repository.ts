@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { inTransaction, isBusy, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
-import { nextVersion } from '../domain/basket.ts'
-import type { BasketRepository } from '../domain/basket-repository.ts'
-import { decodeBasket, encodeBasket } from './basket-record.ts'
+import { nextVersion } from '../../domain/basket.ts'
+import type { BasketRepository } from '../../domain/basket-repository.ts'
+import { decodeBasket, encodeBasket } from '../basket-record.ts'
 
 const schema = `
   pragma journal_mode = wal;

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import type { Sqlite } from '@shop/platform/embedded/sqlite.ts'
-import type { BasketExpiry } from '../domain/basket-expiry.ts'
-import { readableBaskets } from './basket-record.ts'
+import type { BasketExpiry } from '../../domain/basket-expiry.ts'
+import { readableBaskets } from '../basket-record.ts'
 
 /** The maximum number of baskets per batch. Larger batches would block the event loop for longer. */
 const batchSize = 500

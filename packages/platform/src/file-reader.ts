@@ -1,5 +1,5 @@
-import { type FileContent, readFileAgain } from '../config/bounded-file.ts'
-import { withDeadline } from '../resilience/deadline.ts'
+import { type FileContent, readFileAgain } from './config/bounded-file.ts'
+import { withDeadline } from './resilience/deadline.ts'
 
 const deadlineMs = 5_000
 

@@ -3,7 +3,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { fileReader } from '../../src/auth/file-reader.ts'
+import { fileReader } from '../src/file-reader.ts'
 
 it('those who read a file while it is read share one reading, and later ones see what has changed', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'file-'))

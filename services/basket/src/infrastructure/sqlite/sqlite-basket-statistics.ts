@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import type { Sqlite } from '@shop/platform/embedded/sqlite.ts'
-import type { BasketStatisticsReader } from '../domain/basket-statistics.ts'
-import { estimate } from './basket-estimate.ts'
-import { readableBaskets } from './basket-record.ts'
+import type { BasketStatisticsReader } from '../../domain/basket-statistics.ts'
+import { estimate } from '../basket-estimate.ts'
+import { readableBaskets } from '../basket-record.ts'
 
 /** At most this many baskets are read. If there are more, the statistics are estimated from these. */
 const sampleSize = 500
