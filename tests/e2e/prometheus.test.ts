@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -16,6 +17,7 @@ import {
   startPrometheus,
   withoutPrometheus,
 } from '@shop/testing/observability/prometheus.ts'
+import { makeAuthority } from '@shop/testing/services/certificate-authority.ts'
 import { request } from '@shop/testing/services/http.ts'
 import { freePort, type RunningService, startService } from '@shop/testing/services/services.ts'
 import { startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
@@ -101,6 +103,40 @@ const startCustomer = (product: string, basket: string, grpc: ProductServiceClie
   }
 }
 
+/** Starts instances that end TLS, with their metrics on ports of their own. Nobody uses them. */
+const startTlsInstances = async (folder: string, product: object, basket: object) => {
+  const { certificate, key: keyFile } = await (await makeAuthority(folder)).issue('localhost')
+  const instances = new AsyncDisposableStack()
+  const start = async (service: 'product' | 'basket', environment: object) =>
+    instances.use(
+      await startService(service, {
+        ...environment,
+        TLS_CERT_FILE: certificate,
+        TLS_KEY_FILE: keyFile,
+        OPERATIONS_PORT: String(await freePort()),
+      }),
+    )
+  const both = await Promise.all([
+    start('product', { ...product, GRPC_PORT: String(await freePort()) }),
+    start('basket', basket),
+  ])
+  return {
+    targets: both.map(({ operationsUrl }) => operationsUrl.replace('http://', '')),
+    /** Makes the file of the certificate one that cannot be used. */
+    breakCertificate: () => writeFile(certificate, 'no certificate'),
+    /** Sends what is not TLS. */
+    failHandshakes: () => {
+      for (const { url } of both) {
+        const { hostname, port } = new URL(url)
+        connect(Number(port), hostname)
+          .on('error', () => {})
+          .end('no handshake\n')
+      }
+    },
+    [Symbol.asyncDispose]: () => instances.disposeAsync(),
+  }
+}
+
 describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms || withoutOwnRedis }, () => {
   const stack = new AsyncDisposableStack()
   let cluster: PostgresServer
@@ -109,6 +145,7 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
   let basket: RunningService
   let prometheus: Awaited<ReturnType<typeof startPrometheus>>
   let customer: ReturnType<typeof startCustomer>
+  let tls: Awaited<ReturnType<typeof startTlsInstances>>
   before(async () => {
     cluster = stack.use(await startPostgresServer())
     collector = stack.use(await startCollector())
@@ -120,20 +157,18 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     const auth = { AUTH: 'keys', API_KEYS_FILE: join(folder.path, 'keys') }
     await writeFile(auth.API_KEYS_FILE, key.line)
     const common = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...auth }
-    product = stack.use(
-      await startService('product', { DATABASE_URL: cluster.url, GRPC_PORT: grpcPort, ...common }),
-    )
-    basket = stack.use(
-      await startService('basket', {
-        REDIS_HOST: '127.0.0.1',
-        REDIS_PORT: String(redisPort),
-        PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
-        ...common,
-      }),
-    )
-    prometheus = stack.use(
-      await startPrometheus([product, basket].map(({ url }) => url.replace('http://', ''))),
-    )
+    const ofProduct = { DATABASE_URL: cluster.url, GRPC_PORT: grpcPort, ...common }
+    const ofBasket = {
+      REDIS_HOST: '127.0.0.1',
+      REDIS_PORT: String(redisPort),
+      PRODUCT_SERVICE_URL: `127.0.0.1:${grpcPort}`,
+      ...common,
+    }
+    product = stack.use(await startService('product', ofProduct))
+    basket = stack.use(await startService('basket', ofBasket))
+    tls = stack.use(await startTlsInstances(folder.path, ofProduct, ofBasket))
+    const targets = [product, basket].map(({ url }) => url.replace('http://', ''))
+    prometheus = stack.use(await startPrometheus([...targets, ...tls.targets]))
     const grpc = new ProductServiceClient(`127.0.0.1:${grpcPort}`, credentials.createInsecure())
     stack.defer(() => grpc.close())
     const pen = { name: 'Pen', price: 1.5, stock: 1_000, category: 'Office' }
@@ -201,6 +236,14 @@ describe('in Prometheus', { skip: withoutPrometheus || withoutPostgresPrograms |
     const alerts = expressionsOf('alerts.yml').flatMap(comparedQueries)
     const queries = [...queriesOfDashboards(), ...expressionsOf('recording.yml'), ...alerts]
     assert.ok(queries.length > 60, `${queries.length} queries`)
+    tls.failHandshakes()
+    await tls.breakCertificate()
+    await eventually(20_000, async () => {
+      const failing = await prometheus.series(
+        'job_duration_seconds_count{job="tls-certificate",outcome!="ok"}',
+      )
+      assert.ok(failing.length > 0 && failing.every(({ values }) => values.length >= 2))
+    })
     const withoutData: string[] = []
     for (const query of queries) if ((await prometheus.series(query)).length === 0) withoutData.push(query)
     // Exists only with several workers: workers.test.ts checks it.
