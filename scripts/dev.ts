@@ -38,6 +38,19 @@ const reachable = (host: string): string => {
   return isIPv6(host) ? `[${host}]` : host
 }
 
+/** Errors of a handshake. They do not go away by waiting. */
+const untrusted = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_)/
+
+/** Throws if `error`, of a fetch, says that this process does not trust the certificate of the service. */
+const requireTrust = (error: unknown): void => {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (!(cause instanceof Error && 'code' in cause && untrusted.test(String(cause.code)))) return
+  throw new OperatorError(
+    `make dev does not trust the certificate in TLS_CERT_FILE (${cause.code}): set NODE_EXTRA_CA_CERTS to the file of the authority that signed it.`,
+    { cause: error },
+  )
+}
+
 /**
  * Returns why the service is not healthy; undefined if it is. Asks for health, not readiness: the basket service is ready
  * before it can reach the product service.
@@ -51,7 +64,8 @@ const unhealthyReason = async (url: string): Promise<string | undefined> => {
     return report.status === 'healthy'
       ? undefined
       : `down: ${down.map(([name, { reason }]) => (reason === undefined ? name : `${name} (${reason})`)).join(', ')}`
-  } catch {
+  } catch (error) {
+    requireTrust(error)
     return 'it does not respond'
   }
 }

@@ -79,6 +79,12 @@ export const readDevConfig = (reachable: (host: string) => string) => {
     )
     delete env['OPERATIONS_PORT']
   }
+  if (!isDefault('TLS_CLIENT_CA_FILE')) {
+    problems.add(
+      'TLS_CLIENT_CA_FILE must not be set, because make dev has no client certificate; make product and make basket take it',
+    )
+    delete env['TLS_CLIENT_CA_FILE']
+  }
   // Without PORT, the conflict of it and GRPC_PORT would be reported in terms of a variable that nobody has set.
   const product = collect(() => readProductConfig({ ...env, PORT: String(unusedPort) }))
   const host = reachable(product?.http.host ?? 'localhost')
@@ -86,7 +92,7 @@ export const readDevConfig = (reachable: (host: string) => string) => {
   const grpcAddress = `${scheme === 'https' ? 'https://' : ''}${host}:${product?.grpc.port ?? unusedPort}`
   const { productEnv, basketEnv } = environmentsOf(productPort, basketPort, grpcAddress)
   const basket = collect(() =>
-    readBasketConfig({ ...basketEnv, STORAGE: env['STORAGE'], OPERATIONS_PORT: '' }),
+    readBasketConfig({ ...basketEnv, STORAGE: env['STORAGE'], OPERATIONS_PORT: '', TLS_CLIENT_CA_FILE: '' }),
   )
   if (product !== undefined && productPort !== unusedPort && basketPort !== unusedPort)
     for (const conflict of conflictsOf({

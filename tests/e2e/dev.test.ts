@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { root } from '@shop/testing/files.ts'
+import { makeAuthority } from '@shop/testing/services/certificate-authority.ts'
 import { request, requestWithHost } from '@shop/testing/services/http.ts'
 import { assertOfferedRequestsSucceed } from '@shop/testing/services/offered-requests.ts'
 import { freePort } from '@shop/testing/services/services.ts'
@@ -89,13 +90,35 @@ describe('make dev', () => {
       '  - PRODUCT_PORT and GRPC_PORT must differ: both are 50050, GRPC_PORT by default',
     ])
     assert.deepEqual(
-      await failingDev({ ...ports, BASKET_PORT: '99999', STORAGE: 'postgres', OPERATIONS_PORT: '9080' }),
+      await failingDev({
+        ...ports,
+        BASKET_PORT: '99999',
+        STORAGE: 'postgres',
+        OPERATIONS_PORT: '9080',
+        TLS_CLIENT_CA_FILE: '/none',
+      }),
       [
         'Invalid configuration:',
         '  - BASKET_PORT must be a whole number from 1 to 65535',
         '  - STORAGE must be auto or embedded, because both services read it; DB_HOST and REDIS_HOST select servers',
         '  - OPERATIONS_PORT must not be set, because both services read it; make product and make basket take one each',
+        '  - TLS_CLIENT_CA_FILE must not be set, because make dev has no client certificate; make product and make basket take it',
       ],
+    )
+  })
+
+  it('ends at once if it does not trust the certificate of the services', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'dev-'))
+    const { certificate, key } = await (await makeAuthority(join(folder.path, 'ca'))).issue('server')
+    const reasons = await failingDev({
+      ...(await ownPorts()),
+      DATA_DIR: join(folder.path, 'data'),
+      TLS_CERT_FILE: certificate,
+      TLS_KEY_FILE: key,
+    })
+    assert.match(
+      reasons.at(-1) ?? '',
+      /^make dev does not trust the certificate in TLS_CERT_FILE \(UNABLE_TO_\w+\): set NODE_EXTRA_CA_CERTS /,
     )
   })
 
