@@ -66,7 +66,7 @@ describe('the rate limits of a gRPC server', () => {
     assert.equal(ErrorInfo.decode(valueOf('ErrorInfo')).reason, 'RATE_LIMITED')
     const seconds = RetryInfo.decode(valueOf('RetryInfo')).retryDelay?.seconds ?? 0
     assert.ok(seconds > 50 && seconds <= 60, `${seconds}`)
-    assert.equal(error.details, `more than 2 reads within 60 s, try again in ${seconds} s`)
+    assert.equal(error.details, `more than 2 points of reads within 60 s, try again in ${seconds} s`)
     assert.deepEqual(service.limited, [true, true])
     const line = service.lines.find(({ status: sent }) => sent === 'RESOURCE_EXHAUSTED')
     assert.ok(line)

@@ -87,7 +87,7 @@ describe('the rate limits of a server', () => {
       type: 'about:blank',
       title: 'Too Many Requests',
       status: 429,
-      detail: 'more than 2 reads within 60 s, try again in 60 s',
+      detail: 'more than 2 points of reads within 60 s, try again in 60 s',
       code: 'rate_limited',
       instance: '/things/1',
     })
@@ -96,8 +96,8 @@ describe('the rate limits of a server', () => {
     assert.equal(headers['ratelimit-policy'], '"reads";q=2;w=60')
     assert.match(String(headers['access-control-expose-headers']), /RateLimit, RateLimit-Policy/)
     const metrics = await server.metrics.registry.metrics()
-    assert.match(metrics, /requests_refused_total\{.*reason="reads",scope="client".*\} 1/)
-    assert.match(metrics, /requests_refused_total\{.*reason="writes",scope="client".*\} 0/)
+    assert.match(metrics, /requests_refused_total\{.*reason="rate_reads",scope="client".*\} 1/)
+    assert.match(metrics, /requests_refused_total\{.*reason="rate_writes",scope="client".*\} 0/)
   })
 
   it('allow everything again after the time in Retry-After', async () => {
@@ -192,7 +192,7 @@ describe('a guest', () => {
       assert.deepEqual(await statuses(...[1, 2, 3].map(() => read(`guest${guest}`))), [200, 200, 429])
     const refused = await send(read('guest10'))
     assert.equal(refused.statusCode, 429)
-    assert.match(refused.json().detail, /^more than 20 reads of guests at your address within 60 s/)
+    assert.match(refused.json().detail, /^more than 20 points of reads of guests at your address within 60 s/)
     assert.equal(refused.headers['ratelimit-policy'], '"guest_reads";q=20;w=60')
     assert.deepEqual(await statuses(read('1'), { ...read('guest10'), from: '192.0.2.2' }), [200, 200])
     assert.doesNotMatch(JSON.stringify(server.lines), /rate/)

@@ -55,7 +55,7 @@ export class ToldLimit {
     const known = this.#refusals.get(seconds)
     if (known !== undefined) return known
     const { windowSeconds } = this.#limit.policy
-    const message = `more than ${this.#quota} ${this.#what} within ${windowSeconds} s, try again in ${seconds} s`
+    const message = `more than ${this.#quota} points of ${this.#what} within ${windowSeconds} s, try again in ${seconds} s`
     const refusal = new AppError('rate_limited', message, { retryAfterSeconds: seconds })
     this.#refusals.set(seconds, refusal)
     return refusal
