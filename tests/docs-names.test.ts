@@ -45,6 +45,7 @@ const externalNames = new Set([
   'relaxedDurability',
   'AggregatorRegistry',
   'getNodeClientForKey',
+  'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
   'idle_transaction_timeout',
   'max_connections',
   'nodejs_gc_duration_seconds',
