@@ -133,6 +133,8 @@ export class RateLimit {
 
   #decision(entry: Entry, isAllowed: boolean, now: number): RateDecision {
     const remaining = Math.max(0, this.#limitOf(entry) - entry.total)
-    return { isAllowed, remaining, resetMs: Math.max(0, entry.endsAt - now) }
+    // Not above the window: the sum that was rounded to `endsAt` may be, and 60.000000000001 s would be told as 61.
+    const resetMs = Math.min(this.policy.windowSeconds * 1_000, Math.max(0, entry.endsAt - now))
+    return { isAllowed, remaining, resetMs }
   }
 }

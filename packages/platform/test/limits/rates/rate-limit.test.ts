@@ -38,6 +38,13 @@ describe('a limit of one process', () => {
     assert.deepEqual(limit.take('ann'), { isAllowed: true, remaining: 1, resetMs: 60_000 })
   })
 
+  it('ends no later than its window, also if the sum of the time and the window is rounded up', () => {
+    const { clock, limit } = open(2)
+    clock.time = 5536.1
+    assert.ok(clock.time + 60_000 - clock.time > 60_000)
+    assert.equal(now(limit.take('ann')).resetMs, 60_000)
+  })
+
   it('is a part of the quota for each process of the instance, rounded up', () => {
     const { limit } = open(5, 2)
     assert.equal(limit.quota, 3)
