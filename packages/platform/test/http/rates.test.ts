@@ -96,8 +96,8 @@ describe('the rate limits of a server', () => {
     assert.equal(headers['ratelimit-policy'], '"reads";q=2;w=60')
     assert.match(String(headers['access-control-expose-headers']), /RateLimit, RateLimit-Policy/)
     const metrics = await server.metrics.registry.metrics()
-    assert.match(metrics, /requests_refused_total\{.*reason="reads",scope="client".*\} 1/)
-    assert.match(metrics, /requests_refused_total\{.*reason="writes",scope="client".*\} 0/)
+    assert.match(metrics, /requests_refused_total\{.*reason="rate_reads",scope="client".*\} 1/)
+    assert.match(metrics, /requests_refused_total\{.*reason="rate_writes",scope="client".*\} 0/)
   })
 
   it('allow everything again after the time in Retry-After', async () => {

@@ -21,7 +21,10 @@ const unlimited: RatesConfig = { reads: undefined, writes: undefined }
 
 export type RequestRates = Readonly<Record<RequestKind, RequestRate | undefined>>
 
-/** Creates the limits of requests. A refused request is counted in the metrics under its kind. */
+/**
+ * Creates the limits of requests. A refused request is counted in the metrics as `rate_reads` or `rate_writes`: `writes` are those of a
+ * store that wait.
+ */
 export const createRequestRates = (
   rates: Rates,
   { refusals }: Pick<Metrics, 'refusals'>,
@@ -30,7 +33,7 @@ export const createRequestRates = (
   const create = (kind: RequestKind): RequestRate | undefined => {
     const quota = quotas[kind]
     if (quota === undefined) return undefined
-    const labels = { reason: kind, scope: 'client' } as const
+    const labels = { reason: `rate_${kind}`, scope: 'client' } as const
     // Prometheus needs the 0 to notice the first refusal.
     refusals.inc(labels, 0)
     const limit = (name: string, times: number) => rates.limit({ name, quota: quota * times, windowSeconds })
