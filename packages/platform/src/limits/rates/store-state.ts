@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { causeOf } from '../../failure.ts'
 import { withDeadline } from '../../resilience/deadline.ts'
 
 /** What waits longer than this for the store is decided without it. */
@@ -9,7 +10,17 @@ export const lateMessage = 'the store of the rate limits did not respond in time
 /** While the store is away, it is asked this often whether it is back. */
 const askAgainMs = 1_000
 
-type Watchers = Readonly<{ onAway?: (error: unknown) => void; onReturn?: () => void }>
+/** Watchers hear of at most one reason in this time, also of a store that comes and goes each second. */
+const quietMs = 10_000
+
+type Watchers = Readonly<{
+  /** Called when the store goes away, and again when the reason changes. */
+  onAway?: (error: unknown) => void
+  /** Called when the store is back, if `onAway` was called for this outage. */
+  onReturn?: () => void
+  /** The time in milliseconds, by a clock that never steps. */
+  now?: () => number
+}>
 
 /**
  * Whether the store responds in time. All limits of a process share it. While the store is away, no request waits for it: it is asked
@@ -17,14 +28,19 @@ type Watchers = Readonly<{ onAway?: (error: unknown) => void; onReturn?: () => v
  */
 export class StoreState {
   readonly #watchers: Watchers
+  readonly #now: () => number
   /** The timer starts in a request, whose context must not be kept, nor be that of later log lines. */
   readonly #inBackground = AsyncLocalStorage.snapshot()
   #isAway = false
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
+  /** The last reason that watchers have heard of in this outage. */
+  #toldReason: string | undefined
+  #toldAt = -Infinity
 
   constructor(watchers: Watchers = {}) {
     this.#watchers = watchers
+    this.#now = watchers.now ?? (() => performance.now())
   }
 
   get isAway(): boolean {
@@ -35,13 +51,22 @@ export class StoreState {
   fail(error: unknown, ask: () => Promise<unknown>): void {
     if (this.#isAway || this.#isClosed) return
     this.#isAway = true
-    this.#watchers.onAway?.(error)
+    this.#tell(error)
     this.#inBackground(() => this.#askLater(ask))
   }
 
   [Symbol.dispose](): void {
     this.#isClosed = true
     clearTimeout(this.#timer)
+  }
+
+  /** An outage may begin as a lost connection, and stay because the user lacks a right: the operator needs the second reason. */
+  #tell(error: unknown): void {
+    const reason = causeOf(error)
+    if (reason === this.#toldReason || this.#now() < this.#toldAt + quietMs) return
+    this.#toldReason = reason
+    this.#toldAt = this.#now()
+    this.#watchers.onAway?.(error)
   }
 
   #askLater(ask: () => Promise<unknown>): void {
@@ -51,11 +76,13 @@ export class StoreState {
   async #ask(ask: () => Promise<unknown>): Promise<void> {
     try {
       await withDeadline(decisionLimitMs, lateMessage, ask())
-    } catch {
+    } catch (error) {
+      if (!this.#isClosed) this.#tell(error)
       return this.#askLater(ask)
     }
     if (this.#isClosed) return
     this.#isAway = false
-    this.#watchers.onReturn?.()
+    if (this.#toldReason !== undefined) this.#watchers.onReturn?.()
+    this.#toldReason = undefined
   }
 }
