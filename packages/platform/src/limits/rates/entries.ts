@@ -36,6 +36,8 @@ export class Entry {
 
   begin(endsAt: number): void {
     this.used = 0
+    // A command that is under way tells of the window that has ended.
+    this.sent = 0
     this.pending = 0
     this.endsAt = endsAt
     this.ownLimit = undefined

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, it } from 'node:test'
 import type { RateDecision } from '../../../src/limits/rates/policy.ts'
 import { RateLimit } from '../../../src/limits/rates/rate-limit.ts'
@@ -102,6 +103,21 @@ describe('a limit of several processes', () => {
     assert.equal(await takeAll(other, 3), 1)
   })
 
+  it('keeps no context of a request for the commands after its own', async () => {
+    using simulation = simulateRates(policyOf(10))
+    const [limit] = simulation.limits
+    const request = new AsyncLocalStorage<string>()
+    const contexts: unknown[] = []
+    simulation.store.onCommand = () => contexts.push(request.getStore())
+    simulation.store.latencyMs = 10
+    const decisions = ['first', 'second', 'third'].map((name) =>
+      request.run(name, async () => limit?.take('ann')),
+    )
+    await simulation.pass(40)
+    await Promise.all(decisions)
+    assert.deepEqual(contexts, ['first', undefined])
+  })
+
   it('is shared again when points were given back', async () => {
     using simulation = simulateRates(policyOf(10), { processes: 2 })
     const [one, other] = simulation.limits
@@ -160,6 +176,25 @@ describe('a limit whose store does not respond', () => {
     const rest = takeAll(other, 40)
     await simulation.pass(40)
     assert.equal(await rest, 24)
+  })
+
+  it('counts nothing of a window that has ended while its command was under way', async () => {
+    using simulation = simulateRates(policyOf(10), { processes: 2 })
+    const [one] = simulation.limits
+    assert.equal(await takeAll(one, 4), 4)
+    await simulation.pass(59_990)
+    simulation.store.state = 'hung'
+    const last = takeAll(one, 6)
+    await simulation.pass(20)
+    // The first use of the new window. It waits, until the store is given up for this process.
+    const first = takeAll(one, 1)
+    await simulation.pass(60)
+    // Nobody knows what was left, so those of the old window have the part of this process.
+    assert.deepEqual([await last, await first], [1, 1])
+    assert.equal(one?.peek('ann').remaining, 4)
+    simulation.store.fail?.(new Error('the connection is lost'))
+    await simulation.pass(0)
+    assert.equal(one?.peek('ann').remaining, 4)
   })
 
   it('asks no more after it is disposed of', async () => {
