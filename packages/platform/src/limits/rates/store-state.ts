@@ -10,8 +10,11 @@ export const lateMessage = 'the store of the rate limits did not respond in time
 /** While the store is away, it is asked this often whether it is back. */
 const askAgainMs = 1_000
 
-/** Watchers hear of at most one reason in this time, also of a store that comes and goes each second. */
-const quietMs = 10_000
+/** A reason that changes in an outage is told when the last one was this long ago: one answer that is late is no news. */
+const newsMs = 10_000
+
+/** Of a store that comes and goes each second, watchers hear this many times at once, and then once in `newsMs`. */
+const maxTold = 5
 
 type Watchers = Readonly<{
   /** Called when the store goes away, and again when the reason changes. */
@@ -37,6 +40,8 @@ export class StoreState {
   /** The last reason that watchers have heard of in this outage. */
   #toldReason: string | undefined
   #toldAt = -Infinity
+  /** When as much is told as once in `newsMs` would have been. */
+  #toldUntil = -Infinity
 
   constructor(watchers: Watchers = {}) {
     this.#watchers = watchers
@@ -63,9 +68,12 @@ export class StoreState {
   /** An outage may begin as a lost connection, and stay because the user lacks a right: the operator needs the second reason. */
   #tell(error: unknown): void {
     const reason = causeOf(error)
-    if (reason === this.#toldReason || this.#now() < this.#toldAt + quietMs) return
+    const now = this.#now()
+    if (reason === this.#toldReason || this.#toldUntil > now + (maxTold - 1) * newsMs) return
+    if (this.#toldReason !== undefined && now < this.#toldAt + newsMs) return
     this.#toldReason = reason
-    this.#toldAt = this.#now()
+    this.#toldAt = now
+    this.#toldUntil = Math.max(this.#toldUntil, now) + newsMs
     this.#watchers.onAway?.(error)
   }
 

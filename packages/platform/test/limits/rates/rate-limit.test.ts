@@ -103,6 +103,23 @@ describe('a limit of several processes', () => {
     assert.equal(await takeAll(other, 3), 1)
   })
 
+  it('sends 500 commands at a time, and the others soon', async () => {
+    using simulation = simulateRates(policyOf(10_000))
+    const [limit] = simulation.limits
+    simulation.store.latencyMs = 20
+    const identities = Array.from({ length: 600 }, (_, index) => `identity ${index}`)
+    for (const identity of identities) {
+      now(limit?.take(identity, 100))
+      now(limit?.take(identity))
+    }
+    assert.equal(simulation.store.commands, 500)
+    await simulation.pass(300)
+    assert.deepEqual(
+      identities.filter((identity) => simulation.usedInStore(identity) !== 101),
+      [],
+    )
+  })
+
   it('keeps no context of a request for the commands after its own', async () => {
     using simulation = simulateRates(policyOf(10))
     const [limit] = simulation.limits
@@ -176,6 +193,22 @@ describe('a limit whose store does not respond', () => {
     const rest = takeAll(other, 40)
     await simulation.pass(40)
     assert.equal(await rest, 24)
+  })
+
+  it('is a part of what was left at the beginning of each outage', async () => {
+    using simulation = simulateRates(policyOf(40), { processes: 2 })
+    const { store } = simulation
+    const [one, other] = simulation.limits
+    assert.equal(await takeAll(one, 20), 20)
+    store.state = 'failing'
+    assert.equal(await takeAll(one, 1), 1)
+    store.state = 'up'
+    await simulation.pass(1_100)
+    assert.equal(await takeAll(other, 11), 11)
+    assert.equal(await takeAll(one, 1), 1)
+    // 33 are used. Of the 7 that are left, this process has 4.
+    store.state = 'failing'
+    assert.equal(await takeAll(one, 10), 4)
   })
 
   it('counts nothing of a window that has ended while its command was under way', async () => {
