@@ -98,7 +98,8 @@ it('repeated credentials are refused, whatever they are, and count as a failure'
   })
   const port = await server.listen(0, '127.0.0.1')
   const sendTwice = async () => {
-    const sent = get({ port, path: '/whoami', headers: { authorization: ['Bearer ann', 'Bearer ben'] } })
+    const headers = ['host', 'localhost', 'authorization', 'Bearer ann', 'authorization', 'Bearer ben']
+    const sent = get({ host: '127.0.0.1', port, path: '/whoami', headers })
     const [response]: IncomingMessage[] = await once(sent, 'response')
     assert.ok(response)
     return [response.statusCode, JSON.parse(await text(response)).detail]
