@@ -67,6 +67,17 @@ describe('a limit of one process', () => {
     assert.deepEqual(limit.peek('bob'), { isAllowed: true, remaining: 2, resetMs: 60_000 })
   })
 
+  it('takes back no more than was taken in the window: what was taken in the last one is gone', () => {
+    const { clock, limit } = open(3)
+    now(limit.take('ann', 3))
+    clock.time = 60_000
+    limit.giveBack('ann')
+    now(limit.take('ann'))
+    limit.giveBack('ann', 3)
+    assert.equal(limit.peek('ann').remaining, 3)
+    assert.equal(now(limit.take('ann', 4)).isAllowed, false)
+  })
+
   it('forgets those who have used least when there are too many', () => {
     const { limit } = open(100)
     now(limit.take('busy', 100))
