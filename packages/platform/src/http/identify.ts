@@ -1,3 +1,4 @@
+import { kindOf } from '@shop/kernel/errors.ts'
 import { unauthenticated } from '@shop/kernel/policy.ts'
 import { anonymous, type Principal, unrestricted } from '@shop/kernel/principal.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -27,6 +28,9 @@ export const principalOf = (request: FastifyRequest): Principal =>
 
 const repeated = unauthenticated('the request must not have more than one Authorization header')
 
+/** Credentials that are never valid, in place of several: that they are refused counts as a failure of the client. */
+const severalCredentials = 'several'
+
 /**
  * Identifies the caller of each request, before its body is read. Invalid credentials are refused even where none are needed, so
  * that the client learns that they no longer work. Without `identify`, all callers may do everything.
@@ -39,17 +43,20 @@ export const identifyCallers = (app: FastifyInstance, identify: Identify | undef
     const { authorization } = request.headers
     if (authorization === undefined || isUnknownPath(request)) return done()
     if (routeOf(request).config.isOpen === true) return done()
-    if (countHeaders(request.raw, 'authorization') > 1) return done(repeated)
+    const isRepeated = countHeaders(request.raw, 'authorization') > 1
     const accept = (principal: Principal): void => {
+      if (isRepeated) return done(repeated)
       request[key] = principal
       done()
     }
+    const refuse = (error: Error): void =>
+      done(isRepeated && kindOf(error) === 'unauthenticated' ? repeated : error)
     try {
-      const found = identify(authorization, clientOf(request))
-      if (found instanceof Promise) void found.then(accept, done)
+      const found = identify(isRepeated ? severalCredentials : authorization, clientOf(request))
+      if (found instanceof Promise) void found.then(accept, refuse)
       else accept(found)
     } catch (error) {
-      done(error as Error)
+      refuse(error as Error)
     }
   })
 }

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { descriptors } from '@shop/contracts/descriptors.ts'
 import { ErrorInfo, RetryInfo, Status } from '@shop/contracts/google/rpc/errors.ts'
 import type { Context } from '@shop/kernel/context.ts'
 import { anonymous, type Principal } from '@shop/kernel/principal.ts'
 import { checkServing } from '../../src/grpc/client.ts'
-import { grpcHealth } from '../../src/grpc/health-and-reflection.ts'
+import { grpcHealth, grpcReflection } from '../../src/grpc/health-and-reflection.ts'
 import { createHealth } from '../../src/health/health.ts'
 import { requestContext } from '../../src/request-context.ts'
 import { openClient, startService } from '../support/grpc.ts'
+import { rawConnection } from '../support/raw-grpc.ts'
 
 const front: Principal = { kind: 'machine', name: 'front', scopes: new Set(['unlimited']) }
 const ann: Principal = { kind: 'user', subject: 'ann', scopes: new Set() }
@@ -77,6 +79,30 @@ describe('the rate limits of a gRPC server', () => {
     assert.deepEqual(await service.codes({}, {}), [OK, RESOURCE_EXHAUSTED])
     await using other = await open({ ratesConfig: { reads: undefined, writes: 1 } })
     assert.deepEqual(await other.codes({}, {}), [OK, OK])
+  })
+
+  it('count each message of a stream of requests', async () => {
+    await using service = await open({
+      ratesConfig: { reads: 4, writes: 1 },
+      extensions: [grpcReflection(descriptors)],
+    })
+    using connection = rawConnection(service.port)
+    const method = 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
+    const listServices = Buffer.from([0x3a, 0x01, 0x2a])
+    const reflect = (count: number) => {
+      const { ended, send, stream } = connection.call(method, { end: false })
+      for (let left = count; left > 0; left--) send(listServices)
+      stream.end()
+      return ended
+    }
+    assert.equal((await reflect(2)).status, OK)
+    const refused = await reflect(100)
+    assert.equal(refused.status, RESOURCE_EXHAUSTED)
+    assert.ok(refused.details.includes('RetryInfo'), refused.details.join())
+    assert.deepEqual(await service.codes({}), [RESOURCE_EXHAUSTED])
+    const text = await service.metrics.registry.metrics()
+    assert.match(text, /^requests_refused_total\{reason="rate_reads",scope="client",.*\} 2$/m)
+    assert.equal(service.lines.filter(({ rpc }) => rpc === method).length, 2)
   })
 
   it('never refuse health checks', async () => {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { AppError } from '@shop/kernel/errors.ts'
 import { unauthenticated } from '@shop/kernel/policy.ts'
@@ -76,6 +79,37 @@ it('the failures of a request count against its client, which only a trusted pro
       headers: { authorization: 'Bearer secret', ...(forwardedFor && { 'x-forwarded-for': forwardedFor }) },
     })
   assert.deepEqual(clients, ['203.0.113.7', '203.0.113.99', undefined, '2001:db8:0:0::/64'])
+})
+
+it('repeated credentials are refused, whatever they are, and count as a failure', async () => {
+  const seen: unknown[] = []
+  await using server = await startServer({
+    identity: {
+      identify: (authorization) => {
+        seen.push(authorization)
+        if (seen.length === 1) throw unauthenticated('the scheme must be Bearer')
+        if (seen.length === 2) throw new AppError('rate_limited', 'too many failures')
+        return ann
+      },
+    },
+    routes: async (app) => {
+      app.get('/whoami', () => ({}))
+    },
+  })
+  const port = await server.listen(0, '127.0.0.1')
+  const sendTwice = async () => {
+    const headers = ['host', 'localhost', 'authorization', 'Bearer ann', 'authorization', 'Bearer ben']
+    const sent = get({ host: '127.0.0.1', port, path: '/whoami', headers })
+    const [response]: IncomingMessage[] = await once(sent, 'response')
+    assert.ok(response)
+    return [response.statusCode, JSON.parse(await text(response)).detail]
+  }
+  const repeated = [401, 'the request must not have more than one Authorization header']
+  assert.deepEqual(
+    [await sendTwice(), await sendTwice(), await sendTwice()],
+    [repeated, [429, 'too many failures'], repeated],
+  )
+  assert.doesNotMatch(seen.join(), /ann|ben/)
 })
 
 it('without identity, credentials are ignored and everybody may do everything', async () => {

@@ -14,13 +14,24 @@ export const simulateRates = (
   mock.timers.enable({ apis: ['setTimeout'] })
   const windows = new Map<string, Window>()
   let time = 0
-  const store = { commands: 0, latencyMs: 0, state: 'up' as 'up' | 'failing' | 'hung' }
+  const store = {
+    commands: 0,
+    latencyMs: 0,
+    state: 'up' as 'up' | 'failing' | 'hung',
+    /** Ends the last command of a hung store. */
+    fail: undefined as ((error: Error) => void) | undefined,
+    onCommand: undefined as (() => void) | undefined,
+  }
   const later = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms))
   const shared: SharedUsage = {
     add: async (identity, points) => {
       store.commands += 1
+      store.onCommand?.()
       if (store.state === 'failing') throw new Error('connection refused')
-      if (store.state === 'hung') await new Promise(() => {})
+      if (store.state === 'hung')
+        await new Promise((_resolve, reject) => {
+          store.fail = reject
+        })
       if (store.latencyMs > 0) await later(store.latencyMs / 2)
       const known = windows.get(identity)
       const window =

@@ -159,6 +159,20 @@ describe('the limit of new baskets in Redis', { skip: withoutOwnRedis, concurren
     for (const baskets of processes) await assert.rejects(write(baskets, 'late'), hasCode('rate_limited'))
   })
 
+  test('gives back the point of a basket that is refused, so that it takes none from later ones', async () => {
+    await using store = await open()
+    const usage = usageInMemory()
+    const [baskets, other] = [1, 2].map(() => limited({ ...store, shareUsage: usage }))
+    assert.ok(baskets && other)
+    assert.deepEqual(await createAll(baskets), [limit, 'rate_limited'])
+    await assert.rejects(write(other, 'refused'), hasCode('rate_limited'))
+    await eventually(2_000, async () => {
+      const identity = `address:${address}`
+      const policy = { name: 'new_baskets', quota: limit, windowSeconds: 3_600 }
+      assert.equal((await usage(policy).add(identity, 0)).used, limit)
+    })
+  })
+
   test('is that of the subject, else of the API key, else of the address; those with the scope unlimited have none', async () => {
     await using store = await open()
     const baskets = limited(store)

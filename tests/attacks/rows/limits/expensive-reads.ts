@@ -51,7 +51,7 @@ const attack = (
 
 export const expensiveReads: Row<GuardedShop> = {
   name: '14 · expensive reads',
-  refuses: ['reads'],
+  refuses: ['rate_reads'],
   attacks: [
     attack('of one address, which names others in X-Forwarded-For', (index) => ({
       'x-forwarded-for': `203.0.113.${index % 250}`,

@@ -9,7 +9,7 @@ const count = sized(2_000, 10_000)
 
 export const inventedGuests: Row<GuardedShop> = {
   name: '13 · invented guests',
-  refuses: ['reads', 'writes'],
+  refuses: ['rate_reads', 'rate_writes'],
   attacks: [
     {
       name: `13 · ${count} invented ids of guests`,

@@ -1,5 +1,6 @@
 import type { Metadata, ServerInterceptingCallInterface } from '@grpc/grpc-js'
 import type { BoundedCall } from './bounded-call.ts'
+import { messageLimit } from './limit-calls.ts'
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0]
 
@@ -7,11 +8,13 @@ type Listener = Parameters<ServerInterceptingCallInterface['start']>[0]
 export class CallListener implements Listener {
   readonly #call: BoundedCall
   readonly #next: Listener
+  readonly #payForMessage: (() => boolean) | undefined
   #isCancelled = false
 
   constructor(call: BoundedCall, next: Listener) {
     this.#call = call
     this.#next = next
+    this.#payForMessage = call.method.hasRequestStream ? messageLimit(call) : undefined
   }
 
   onReceiveMetadata(metadata: Metadata): void {
@@ -23,7 +26,10 @@ export class CallListener implements Listener {
   }
 
   onReceiveMessage(message: unknown): void {
-    if (this.#call.method.hasRequestStream) this.#call.stream.awaitRequest()
+    if (this.#payForMessage !== undefined) {
+      this.#call.stream.awaitRequest()
+      if (!this.#payForMessage()) return
+    }
     this.#next.onReceiveMessage(message)
   }
 

@@ -14,6 +14,28 @@ type LimitedCall = {
   refuse: (error: unknown) => void
 }
 
+/**
+ * Returns a function that takes a point for each message of a stream of requests but the first, which the call itself has paid. It
+ * returns false if the message is not to be passed on, because the call was refused.
+ */
+export const messageLimit = (call: Pick<LimitedCall, 'allowance' | 'refuse'>): (() => boolean) => {
+  let isFirst = true
+  let isRefused = false
+  const refuseIf = (refusal: AppError | undefined): void => {
+    if (refusal === undefined || isRefused) return
+    isRefused = true
+    call.refuse(refusal)
+  }
+  return () => {
+    const refusal = isFirst || isRefused ? undefined : call.allowance?.take(1)
+    isFirst = false
+    // A message may be passed on while the store is asked. The next one is not.
+    if (refusal instanceof Promise) void refusal.then(refuseIf)
+    else refuseIf(refusal)
+    return !isRefused
+  }
+}
+
 /** Takes a point from the limit of the caller. Resolves to false if the call was refused. */
 export const limitCall = (rates: RequestRates, call: LimitedCall): boolean | Promise<boolean> => {
   const { kind } = call.method

@@ -15,6 +15,8 @@ export class Entry {
   sent = 0
   /** What this process has used, and has not told the store. */
   pending = 0
+  /** What this process has used in the window, and has not given back. */
+  own = 0
   /** When the window ends, by `performance.now()`. */
   endsAt: number
   /** The limit of this process while the store is away. */
@@ -34,8 +36,23 @@ export class Entry {
     return this.sent + this.pending
   }
 
+  take(points: number): void {
+    this.pending += points
+    this.own += points
+  }
+
+  /** Gives back at most what was taken in this window: a request may end in a later one. */
+  giveBack(points: number): void {
+    const given = Math.min(points, this.own)
+    this.pending -= given
+    this.own -= given
+  }
+
   begin(endsAt: number): void {
     this.used = 0
+    this.own = 0
+    // A command that is under way tells of the window that has ended.
+    this.sent = 0
     this.pending = 0
     this.endsAt = endsAt
     this.ownLimit = undefined

@@ -76,7 +76,7 @@ export class RateLimit {
     // What is used up by the last answer of the store, less what this process has given back since.
     const used = entry.used + Math.min(0, entry.unconfirmed)
     if (used >= limit || (!isShared && entry.total >= limit)) return this.#decision(entry, false, now)
-    entry.pending += points
+    entry.take(points)
     const { total } = entry
     if (!isShared) return this.#decision(entry, total <= limit, now)
     if (total > limit - this.#margin || entry.unconfirmed > this.#unconfirmed)
@@ -85,11 +85,11 @@ export class RateLimit {
     return this.#decision(entry, true, now)
   }
 
-  /** Gives back points that were taken in the current window. */
+  /** Gives back points, of those that this process has taken in the current window. */
   giveBack(identity: string, points = 1): void {
     const entry = this.#entries.find(identity, this.#now())
     if (entry === undefined) return
-    entry.pending -= points
+    entry.giveBack(points)
     // What the store does not know of, it need not learn of.
     if (entry.used > 0) this.#synchronizer?.soon(entry)
   }

@@ -30,7 +30,8 @@ const exposeState = ({ registry }: Options['metrics'], store: StoreState): void 
   )
 
 /**
- * Creates the limits of policies. While the store is away, each process limits by what it has seen itself, and the log says so once.
+ * Creates the limits of policies. While the store is away, each process limits by what it has seen itself. The log says so, and again if
+ * the reason changes.
  */
 export const createRates = ({ processes, shareUsage, logger, metrics }: Options) => {
   const stack = new DisposableStack()

@@ -22,8 +22,8 @@ const unlimited: RatesConfig = { reads: undefined, writes: undefined }
 export type RequestRates = Readonly<Record<RequestKind, RequestRate | undefined>>
 
 /**
- * Creates the limits of requests. A refused request is counted in the metrics as `rate_` and its kind: `writes` is a queue of the
- * stores.
+ * Creates the limits of requests. A refused request is counted in the metrics as `rate_reads` or `rate_writes`: `writes` are those of a
+ * store that wait.
  */
 export const createRequestRates = (
   rates: Rates,

@@ -116,9 +116,9 @@ export class Synchronizer {
       entry.accept(usage, now())
       return usage.used - points
     } catch (error) {
-      // They may have been counted. Then they count twice until the window ends.
+      // They may have been counted. Then they count twice until the window ends. Of a window that has ended, none is left.
+      entry.pending += entry.sent
       entry.sent = 0
-      entry.pending += points
       this.#fail(error, entry)
       return undefined
     } finally {
@@ -127,11 +127,12 @@ export class Synchronizer {
     }
   }
 
+  /** In the background: the context of the first request must neither be kept for as long as others follow, nor be theirs. */
   #sendNext(entry: Entry): void {
     const next = this.#next.get(entry)
     this.#next.delete(entry)
-    if (next !== undefined) next.resolve(this.#send(entry))
-    else if (entry.pending !== 0) this.soon(entry)
+    if (next !== undefined) this.#inBackground(() => next.resolve(this.#send(entry)))
+    else if (entry.pending !== 0) this.#inBackground(() => this.soon(entry))
   }
 
   #fail(error: unknown, { identity }: Entry): void {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, it } from 'node:test'
 import type { RateDecision } from '../../../src/limits/rates/policy.ts'
 import { RateLimit } from '../../../src/limits/rates/rate-limit.ts'
@@ -73,6 +74,17 @@ describe('a limit of one process', () => {
     assert.deepEqual(limit.peek('bob'), { isAllowed: true, remaining: 2, resetMs: 60_000 })
   })
 
+  it('takes back no more than was taken in the window: what was taken in the last one is gone', () => {
+    const { clock, limit } = open(3)
+    now(limit.take('ann', 3))
+    clock.time = 60_000
+    limit.giveBack('ann')
+    now(limit.take('ann'))
+    limit.giveBack('ann', 3)
+    assert.equal(limit.peek('ann').remaining, 3)
+    assert.equal(now(limit.take('ann', 4)).isAllowed, false)
+  })
+
   it('forgets those who have used least when there are too many', () => {
     const { limit } = open(100)
     now(limit.take('busy', 100))
@@ -107,6 +119,38 @@ describe('a limit of several processes', () => {
     await simulation.pass(resetMs)
     assert.equal(await takeAll(one, 3), 3)
     assert.equal(await takeAll(other, 3), 1)
+  })
+
+  it('sends 500 commands at a time, and the others soon', async () => {
+    using simulation = simulateRates(policyOf(10_000))
+    const [limit] = simulation.limits
+    simulation.store.latencyMs = 20
+    const identities = Array.from({ length: 600 }, (_, index) => `identity ${index}`)
+    for (const identity of identities) {
+      now(limit?.take(identity, 100))
+      now(limit?.take(identity))
+    }
+    assert.equal(simulation.store.commands, 500)
+    await simulation.pass(300)
+    assert.deepEqual(
+      identities.filter((identity) => simulation.usedInStore(identity) !== 101),
+      [],
+    )
+  })
+
+  it('keeps no context of a request for the commands after its own', async () => {
+    using simulation = simulateRates(policyOf(10))
+    const [limit] = simulation.limits
+    const request = new AsyncLocalStorage<string>()
+    const contexts: unknown[] = []
+    simulation.store.onCommand = () => contexts.push(request.getStore())
+    simulation.store.latencyMs = 10
+    const decisions = ['first', 'second', 'third'].map((name) =>
+      request.run(name, async () => limit?.take('ann')),
+    )
+    await simulation.pass(40)
+    await Promise.all(decisions)
+    assert.deepEqual(contexts, ['first', undefined])
   })
 
   it('is shared again when points were given back', async () => {
@@ -167,6 +211,41 @@ describe('a limit whose store does not respond', () => {
     const rest = takeAll(other, 40)
     await simulation.pass(40)
     assert.equal(await rest, 24)
+  })
+
+  it('is a part of what was left at the beginning of each outage', async () => {
+    using simulation = simulateRates(policyOf(40), { processes: 2 })
+    const { store } = simulation
+    const [one, other] = simulation.limits
+    assert.equal(await takeAll(one, 20), 20)
+    store.state = 'failing'
+    assert.equal(await takeAll(one, 1), 1)
+    store.state = 'up'
+    await simulation.pass(1_100)
+    assert.equal(await takeAll(other, 11), 11)
+    assert.equal(await takeAll(one, 1), 1)
+    // 33 are used. Of the 7 that are left, this process has 4.
+    store.state = 'failing'
+    assert.equal(await takeAll(one, 10), 4)
+  })
+
+  it('counts nothing of a window that has ended while its command was under way', async () => {
+    using simulation = simulateRates(policyOf(10), { processes: 2 })
+    const [one] = simulation.limits
+    assert.equal(await takeAll(one, 4), 4)
+    await simulation.pass(59_990)
+    simulation.store.state = 'hung'
+    const last = takeAll(one, 6)
+    await simulation.pass(20)
+    // The first use of the new window. It waits, until the store is given up for this process.
+    const first = takeAll(one, 1)
+    await simulation.pass(60)
+    // Nobody knows what was left, so those of the old window have the part of this process.
+    assert.deepEqual([await last, await first], [1, 1])
+    assert.equal(one?.peek('ann').remaining, 4)
+    simulation.store.fail?.(new Error('the connection is lost'))
+    await simulation.pass(0)
+    assert.equal(one?.peek('ann').remaining, 4)
   })
 
   it('asks no more after it is disposed of', async () => {
