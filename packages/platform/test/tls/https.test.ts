@@ -205,6 +205,19 @@ describe('HTTPS', () => {
     assert.equal(parseResponse(await readAll(nonsense)).status, 400)
   })
 
+  it('closes a connection whose encryption has failed, on which nothing can be answered', async () => {
+    await using server = await start()
+    const tcp = connectTcp({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+    const forged = connect({ socket: tcp, servername: 'localhost', ca }).on('error', () => {})
+    await once(forged, 'secureConnect')
+    const renegotiating = await open(server.port, { maxVersion: 'TLSv1.2' })
+    tcp.write(Buffer.from([0x17, 3, 3, 0, 32, ...Buffer.alloc(32)]))
+    renegotiating.renegotiate({}, () => {})
+    await eventually(5_000, async () => assert.equal(server.limits.connections.used(), 0))
+    for (const socket of [tcp, renegotiating]) socket.destroy()
+    await assertServes(server)
+  })
+
   it('lets requests end while the server closes, and cuts off handshakes', async () => {
     const { promise, resolve } = Promise.withResolvers<object>()
     const server = await start({ routes: async (app) => void app.get('/held', () => promise) })

@@ -72,6 +72,8 @@ export const connectionErrorHandler =
   (headers: OutgoingHttpHeaders) =>
   (error: ConnectionError, socket: Socket): void => {
     if (error.code === 'ECONNRESET' || socket.destroyed || failed.has(socket)) return
+    // What is written after an error of TLS is never sent, and would keep the connection open.
+    if (error.code?.startsWith('ERR_SSL_')) return void socket.destroy()
     failed.add(socket)
     const status = statuses[error.code] ?? 400
     const { request, reply } = exchanges.get(socket) ?? {}
