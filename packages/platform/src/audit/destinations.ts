@@ -96,19 +96,36 @@ export const openFile = (folder: string, name: string, trouble: Trouble): Destin
   }
 }
 
-const toStream = (stream: NodeJS.WriteStream, trouble: Trouble): Destination => ({
-  write: (lines) => {
-    const count = () => linesIn(Buffer.from(lines))
-    if (stream.writableLength > maxWaitingBytes) return trouble.lost(count())
-    stream.write(lines, (error) => {
-      if (error == null) return trouble.ended()
-      trouble.failed(error)
-      trouble.lost(count())
-    })
-  },
-  waiting: () => 0,
-  close: () => {},
-})
+/** Lines that the reader of the console has not taken wait up to the limit. The number of those that wait at the end is exact, or too high. */
+export const toStream = (
+  stream: Pick<NodeJS.WriteStream, 'write' | 'writableLength'>,
+  trouble: Trouble,
+): Destination => {
+  const waiting: string[] = []
+  const count = () => waiting.reduce((sum, lines) => sum + linesIn(Buffer.from(lines)), 0)
+  return {
+    write: (lines) => {
+      if (stream.writableLength > maxWaitingBytes) {
+        trouble.failed(new Error('nobody reads the console'))
+        return trouble.lost(linesIn(Buffer.from(lines)))
+      }
+      waiting.push(lines)
+      stream.write(lines, (error) => {
+        // In the order of the writes.
+        waiting.shift()
+        if (error != null) {
+          trouble.failed(error)
+          trouble.lost(linesIn(Buffer.from(lines)))
+          // Not as soon as there is some room: with a slow reader, that would change all the time.
+        } else if (waiting.length === 0) trouble.ended()
+      })
+    },
+    waiting: count,
+    close: () => {
+      if (stream.writableLength > 0) trouble.lost(count())
+    },
+  }
+}
 
 const isFile = (descriptor: number): boolean => {
   try {

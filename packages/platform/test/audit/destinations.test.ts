@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { smallDisk, withoutMounts } from '@shop/testing/stores/small-disk.ts'
-import { openFile, type Trouble } from '../../src/audit/destinations.ts'
+import { openFile, type Trouble, toStream } from '../../src/audit/destinations.ts'
 import { reopenLogFiles } from '../../src/logging/output.ts'
 
 const name = 'shop.audit.log'
@@ -106,5 +106,43 @@ describe('an audit file', () => {
     assert.equal(file.waiting() + seen.lost, 8_000)
     file.close()
     assert.deepEqual([seen.ended, seen.lost], [0, 8_000])
+  })
+})
+
+/** A stream whose reader takes lines only when told to. */
+const unreadStream = () => {
+  const waiting: (() => void)[] = []
+  const stream = {
+    writableLength: 0,
+    write: (lines: string, written: () => void) => {
+      stream.writableLength += lines.length
+      waiting.push(() => {
+        stream.writableLength -= lines.length
+        written()
+      })
+      return true
+    },
+  }
+  return { stream: stream as unknown as NodeJS.WriteStream, read: () => waiting.shift()?.() }
+}
+
+describe('the console', () => {
+  it('that nobody reads keeps a megabyte of lines, counts the others as lost, and says when it is read again', () => {
+    const { stream, read } = unreadStream()
+    const { trouble, seen } = recordTrouble()
+    const output = toStream(stream, trouble)
+    const piece = lines(1, 1_001)
+    for (let count = 0; count < 6; count++) output.write(piece)
+    assert.deepEqual(seen, { failed: 2, ended: 0, lost: 2_000 })
+    assert.equal(output.waiting(), 4_000)
+    for (let count = 0; count < 3; count++) read()
+    assert.equal(seen.ended, 0)
+    read()
+    assert.deepEqual([seen.ended, output.waiting()], [1, 0])
+    output.close()
+    assert.equal(seen.lost, 2_000)
+    output.write(lineOf(1))
+    output.close()
+    assert.equal(seen.lost, 2_001)
   })
 })

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { runProgram } from '@shop/testing/services/program.ts'
@@ -74,6 +76,20 @@ describe('audit lines', () => {
     const [, count] = /^lost (\d+)$/.exec(lost) ?? []
     assert.ok(Number(count) > 1_000 && Number(count) < 10_000, lost)
     assert.equal(last, '10000 audit lines are lost')
+  })
+
+  it('that nobody has read from the console when the process ends are counted too', async () => {
+    const child = spawn(process.execPath, [fileURLToPath(program), '3000', 'console', 'json'])
+    let stderr = ''
+    child.stderr.on('data', (text) => (stderr += text))
+    // Node.js would throw away what nobody waits for.
+    const waitForOutput = () => {}
+    child.stdout.on('readable', waitForOutput)
+    await once(child, 'exit')
+    child.stdout.off('readable', waitForOutput)
+    const stdout = Buffer.concat(await child.stdout.toArray()).toString()
+    const [, lost] = /^(\d+) audit lines are lost$/m.exec(stderr) ?? []
+    assert.ok(stdout.split('\n').length - 1 + Number(lost) >= 3_000, stderr)
   })
 
   it('go on after a full disk, and one of them says how many were lost; the log says that they were', {
