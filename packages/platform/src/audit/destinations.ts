@@ -102,11 +102,16 @@ export const toStream = (
   trouble: Trouble,
 ): Destination => {
   const waiting: string[] = []
+  let isFailing = false
+  const fail = (error: unknown): void => {
+    isFailing = true
+    trouble.failed(error)
+  }
   const count = () => waiting.reduce((sum, lines) => sum + linesIn(Buffer.from(lines)), 0)
   return {
     write: (lines) => {
       if (stream.writableLength > maxWaitingBytes) {
-        trouble.failed(new Error('nobody reads the console'))
+        fail(new Error('nobody reads the console'))
         return trouble.lost(linesIn(Buffer.from(lines)))
       }
       waiting.push(lines)
@@ -114,13 +119,16 @@ export const toStream = (
         // In the order of the writes.
         waiting.shift()
         if (error != null) {
-          trouble.failed(error)
+          fail(error)
           trouble.lost(linesIn(Buffer.from(lines)))
           // Not as soon as there is some room: with a slow reader, that would change all the time.
-        } else if (waiting.length === 0) trouble.ended()
+        } else if (isFailing && waiting.length === 0) {
+          isFailing = false
+          trouble.ended()
+        }
       })
     },
-    waiting: count,
+    waiting: () => (isFailing ? count() : 0),
     close: () => {
       if (stream.writableLength > 0) trouble.lost(count())
     },
