@@ -53,11 +53,10 @@ const serveBy = (injector: Injector, checkMs: number, tls: Tls | undefined) => {
   const terminator = tls && terminateTls(tls, 'grpc', 'h2', inject)
   return {
     serve: terminator?.accept ?? inject,
-    /** Cuts off all connections, after what has been written to them, and the handshakes in progress. */
-    cutOff: (): void => {
-      terminator?.close()
-      times.destroy()
-    },
+    /** Cuts off the handshakes in progress: their connections would not be told to go elsewhere (GOAWAY). */
+    endHandshakes: (): void => terminator?.close(),
+    /** Cuts off all connections, after what has been written to them. */
+    cutOff: (): void => times.destroy(),
   }
 }
 
@@ -73,7 +72,7 @@ export const listenFor = (
   tls?: Tls,
 ) => {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const { serve, cutOff } = serveBy(injector, checkMs, tls)
+  const { serve, endHandshakes, cutOff } = serveBy(injector, checkMs, tls)
   const connections = limits.connections.of('grpc')
   const { refuse, acceptFailed, close: closeLog } = connectionRefusals(logger, limits)
   const accept = (socket: Socket): void => {
@@ -94,6 +93,7 @@ export const listenFor = (
     /** Stops listening, and cuts off what is open after `finished`, but at the latest after eight seconds. */
     close: async (finished: Promise<unknown>): Promise<void> => {
       stopListening()
+      endHandshakes()
       await Promise.race([whenClosed(), finished, delay(drainLimitMs, undefined, { ref: false })])
       server.forceShutdown()
       cutOff()
