@@ -114,10 +114,10 @@ const unreadStream = () => {
   const waiting: (() => void)[] = []
   const stream = {
     writableLength: 0,
-    write: (lines: string, written: () => void) => {
-      stream.writableLength += lines.length
+    write: (text: string, written: () => void) => {
+      stream.writableLength += text.length
       waiting.push(() => {
-        stream.writableLength -= lines.length
+        stream.writableLength -= text.length
         written()
       })
       return true
