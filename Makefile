@@ -209,7 +209,7 @@ clean: ## Remove embedded data, logs and reports, unless a process uses them
 	@scripts/unused.sh .data logs
 	rm -rf .data logs coverage sbom.json
 
-clean-all: ## Like clean, and remove node_modules; backups/ and .env stay
+clean-all: ## Like clean, and remove node_modules; backups/, certificates/ and .env stay
 	@scripts/unused.sh .data logs node_modules/node
 	$(MAKE) clean
 	rm -rf node_modules services/*/dist $(NEST)/node_modules $(NEST)/dist
