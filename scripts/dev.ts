@@ -46,7 +46,7 @@ const requireTrust = (error: unknown): void => {
   const cause = error instanceof Error ? error.cause : undefined
   if (!(cause instanceof Error && 'code' in cause && untrusted.test(String(cause.code)))) return
   throw new OperatorError(
-    `make dev does not trust the certificate in TLS_CERT_FILE (${cause.code}): set NODE_EXTRA_CA_CERTS to the file of the authority that signed it.`,
+    `make dev does not trust the certificate in TLS_CERT_FILE (${String(cause.code)}): set NODE_EXTRA_CA_CERTS to the file of the authority that signed it.`,
     { cause: error },
   )
 }
