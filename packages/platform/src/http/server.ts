@@ -136,5 +136,10 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   await app.register(config.operationsPort === undefined ? operationRoutes(options) : livenessRoute)
   await app.register(options.routes)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return { app, ...createListeners(app, { acceptFailed, tls: options.tls }), ...drain, isOverloaded }
+  return {
+    app,
+    ...createListeners(app, { acceptFailed, findClient: limits.findClient, tls: options.tls }),
+    ...drain,
+    isOverloaded,
+  }
 }

@@ -1,6 +1,7 @@
 /** Why handshakes fail. `closed` is a peer that has gone, such as a check of a load balancer that a port is open. */
 export const reasons = [
   'timeout',
+  'evicted',
   'closed',
   'plaintext',
   'version',
@@ -42,6 +43,7 @@ export const reasonOf = (error: Error, authorizationError: unknown): Reason => {
 /** For the log. They are without addresses, which are personal data, and without what the peer has sent. */
 export const errors: Readonly<Record<Reason, Error>> = {
   timeout: new Error('the handshake took longer than 5 s'),
+  evicted: new Error('too many handshakes were in progress, and its client had the most'),
   closed: new Error('the client has closed the connection'),
   plaintext: new Error('the client does not speak TLS'),
   version: new Error('the client speaks only TLS older than 1.2'),

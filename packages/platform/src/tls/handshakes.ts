@@ -1,46 +1,98 @@
 import type { Socket } from 'node:net'
+import type { Client } from '../limits/client.ts'
 import { every } from '../resilience/every.ts'
 
 /** Time is counted in checks, one a second, so that a stall of this process does not use up the time of its clients. */
 const maxChecks = 5
 
 /**
- * The handshakes in progress. One that takes longer than five checks is cut off. Node.js has a limit of its own, which begins anew
- * with what the client receives.
+ * A client can make each handshake hold 170 KB, ten times as much as an idle connection: of all connections that a process accepts,
+ * only so many may be in that state. A process makes some 1,000 full handshakes a second, and each takes a few round trips.
  */
-export const createHandshakes = (onTimeout: () => void, checkMs = 1_000) => {
-  const open = new Map<Socket, number>()
+const maxHandshakes = 250
+
+type Handshake = { readonly client: Client; checks: number }
+
+/** The handshakes in progress, in the order of their beginning. */
+const createOpenHandshakes = () => {
+  const all = new Map<Socket, Handshake>()
+  const byClient = new Map<Client, Set<Socket>>()
+  return {
+    all,
+    add: (raw: Socket, client: Client): void => {
+      const own = byClient.get(client) ?? new Set()
+      byClient.set(client, own.add(raw))
+      all.set(raw, { client, checks: 0 })
+    },
+    /** Returns false if it is not in progress. */
+    remove: (raw: Socket): boolean => {
+      const handshake = all.get(raw)
+      if (handshake === undefined) return false
+      const own = byClient.get(handshake.client)
+      own?.delete(raw)
+      if (own?.size === 0) byClient.delete(handshake.client)
+      return all.delete(raw)
+    },
+    /** The oldest one of the client with the most: who floods must not cut off the others. */
+    crowding: (): Socket | undefined => {
+      let most: Set<Socket> | undefined
+      for (const own of byClient.values()) if (own.size > (most?.size ?? 0)) most = own
+      return most?.values().next().value
+    },
+  }
+}
+
+type Options = Readonly<{
+  /** Called for each handshake that is cut off, with the reason. */
+  onCut: (reason: 'timeout' | 'evicted') => void
+  checkMs?: number | undefined
+  max?: number
+}>
+
+/**
+ * Follows the handshakes in progress. One that takes longer than five checks is cut off: Node.js has a limit of its own, which begins
+ * anew with what the client receives. If there are too many, one of the client with the most is cut off for each new one.
+ */
+export const createHandshakes = ({ onCut, checkMs = 1_000, max = maxHandshakes }: Options) => {
+  const { all, add, remove, crowding } = createOpenHandshakes()
   let checking: AbortController | undefined
 
+  const cut = (raw: Socket, reason: 'timeout' | 'evicted'): void => {
+    remove(raw)
+    if (raw.destroyed) return
+    onCut(reason)
+    raw.destroy()
+  }
+
   const check = (): void => {
-    for (const [raw, checks] of open) {
+    for (const [raw, handshake] of all) {
       // Not as soon as it closes: why the handshake failed becomes known after that.
-      if (raw.destroyed) open.delete(raw)
-      else open.set(raw, checks + 1)
-      if (raw.destroyed || checks < maxChecks) continue
-      open.delete(raw)
-      onTimeout()
-      raw.destroy()
+      if (raw.destroyed) remove(raw)
+      else if (handshake.checks >= maxChecks) cut(raw, 'timeout')
+      else handshake.checks += 1
     }
-    if (open.size === 0) {
-      checking?.abort()
-      checking = undefined
-    }
+    if (all.size > 0) return
+    checking?.abort()
+    checking = undefined
   }
 
   return {
-    begin: (raw: Socket): void => {
-      open.set(raw, 0)
+    begin: (raw: Socket, client: Client): void => {
+      const crowdingOne = all.size < max ? undefined : crowding()
+      if (crowdingOne !== undefined) cut(crowdingOne, 'evicted')
+      add(raw, client)
       if (checking !== undefined) return
       checking = new AbortController()
       void every(checkMs, check, checking.signal)
     },
     /** Returns false if the handshake is not in progress: it has ended, or was cut off. */
-    end: (raw: Socket): boolean => open.delete(raw),
+    end: remove,
     /** Cuts off all of them. */
     destroy: (): void => {
-      for (const raw of open.keys()) raw.destroy()
-      open.clear()
+      for (const raw of all.keys()) {
+        remove(raw)
+        raw.destroy()
+      }
     },
   }
 }

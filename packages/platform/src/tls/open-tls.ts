@@ -1,6 +1,7 @@
 import type { Server, TlsOptions } from 'node:tls'
 import { expectedFailure } from '../failure.ts'
 import type { Job } from '../job.ts'
+import type { ClientFinder } from '../limits/client.ts'
 import { createFailureLog } from '../logging/failure-log.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -14,14 +15,19 @@ import { watchCredentials } from './watched-credentials.ts'
 
 type Observers = Readonly<{ logger: Logger; metrics: Pick<Metrics, 'registry'> }>
 
-/** Follows the handshakes of a server: cuts off slow ones, and reports failures. Returns what cuts off the rest. */
-const followHandshakes = (server: Server, fail: (reason: Reason) => void, checkMs?: number) => {
-  const handshakes = createHandshakes(() => fail('timeout'), checkMs)
+/** Follows the handshakes of a server: cuts off slow ones and those that are too many, and reports failures. Returns what cuts off the rest. */
+const followHandshakes = (
+  server: Server,
+  findClient: ClientFinder,
+  fail: (reason: Reason) => void,
+  checkMs?: number,
+) => {
+  const handshakes = createHandshakes({ onCut: fail, checkMs })
   // Node.js's own listener in HTTP servers lets the handler of `clientError` answer, in HTTP.
   server.removeAllListeners('tlsClientError')
   server.on('connection', (raw) => {
     // It is over a limit.
-    if (!raw.destroyed) handshakes.begin(raw)
+    if (!raw.destroyed) handshakes.begin(raw, findClient(raw.remoteAddress))
   })
   server.on('secureConnection', (socket) => {
     // Remembered, because the system forgets it when the client resets the connection.
@@ -43,7 +49,7 @@ export type Tls = Readonly<{
    * Gives the server each new certificate, and limits and counts its handshakes. To be called after what may destroy connections over
    * a limit. Returns what cuts off the handshakes in progress, and `fail`, which reports a handshake that failed otherwise.
    */
-  attach: (server: Server, transport: 'http' | 'grpc') => TlsServer
+  attach: (server: Server, transport: 'http' | 'grpc', findClient: ClientFinder) => TlsServer
   jobs: readonly Job[]
 }>
 
@@ -70,7 +76,7 @@ export const openTls = (
   const count = handshakeCounter(registry)
   return {
     options: () => optionsOf(credentials.current()),
-    attach: (server, transport) => {
+    attach: (server, transport, findClient) => {
       servers.add(server)
       const failures = createFailureLog(logger, 'TLS handshake failed', {
         level: 'warn',
@@ -81,7 +87,7 @@ export const openTls = (
         countOne(reason)
         if (reason !== 'closed') failures.record(errors[reason], { transport, reason })
       }
-      const destroy = followHandshakes(server, fail, checkMs)
+      const destroy = followHandshakes(server, findClient, fail, checkMs)
       const close = (): void => {
         servers.delete(server)
         destroy()

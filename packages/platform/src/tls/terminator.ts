@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
+import type { ClientFinder } from '../limits/client.ts'
 import type { Tls } from './open-tls.ts'
 
 /**
@@ -10,10 +11,11 @@ export const terminateTls = (
   tls: Tls,
   transport: 'grpc',
   protocol: string,
+  findClient: ClientFinder,
   serve: (socket: TLSSocket) => void,
 ) => {
   const server = createServer({ ...tls.options(), ALPNProtocols: [protocol] })
-  const { close, fail } = tls.attach(server, transport)
+  const { close, fail } = tls.attach(server, transport, findClient)
   server.on('secureConnection', (socket) => {
     if (socket.alpnProtocol === protocol) return serve(socket)
     fail('protocol')

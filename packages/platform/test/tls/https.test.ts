@@ -142,6 +142,20 @@ describe('HTTPS', () => {
     await assertServes(server)
   })
 
+  it('cuts off handshakes of a client that has too many in progress, and not those of others', async () => {
+    await using server = await start({ limits: { maxConnectionsPerClient: 1_000 } })
+    const innocent = connectTcp(server.port, '::1')
+    await once(innocent, 'connect')
+    const flood = Array.from({ length: 270 }, () =>
+      connectTcp(server.port, '127.0.0.1').on('error', () => {}),
+    )
+    await eventually(5_000, async () => assert.equal((await failures(server))['evicted'], 21))
+    assert.equal(server.limits.connections.used(), 250)
+    assert.equal(innocent.readableEnded, false)
+    await assertServes(server)
+    for (const socket of [innocent, ...flood]) socket.destroy()
+  })
+
   it('counts connections before their handshake, and until they close', async () => {
     await using server = await start({ limits: { maxConnectionsPerClient: 2 } })
     const { connections } = server.limits

@@ -44,13 +44,13 @@ const createListeners = (serve: (socket: Socket) => void, acceptFailed: (error: 
 type Injector = ReturnType<Server['createConnectionInjector']>
 
 /** Serves connections that were accepted, after their handshake if the server ends TLS. */
-const serveBy = (injector: Injector, checkMs: number, tls: Tls | undefined) => {
+const serveBy = (injector: Injector, checkMs: number, { findClient }: Limits, tls: Tls | undefined) => {
   const times = limitTime(checkMs)
   const inject = (socket: Socket): void => {
     times.add(socket)
     injector.injectConnection(socket)
   }
-  const terminator = tls && terminateTls(tls, 'grpc', 'h2', inject)
+  const terminator = tls && terminateTls(tls, 'grpc', 'h2', findClient, inject)
   return {
     serve: terminator?.accept ?? inject,
     /** Cuts off the handshakes in progress: their connections would not be told to go elsewhere (GOAWAY). */
@@ -72,7 +72,7 @@ export const listenFor = (
   tls?: Tls,
 ) => {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const { serve, endHandshakes, cutOff } = serveBy(injector, checkMs, tls)
+  const { serve, endHandshakes, cutOff } = serveBy(injector, checkMs, limits, tls)
   const connections = limits.connections.of('grpc')
   const { refuse, acceptFailed, close: closeLog } = connectionRefusals(logger, limits)
   const accept = (socket: Socket): void => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, Server, type Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
+import type { ClientFinder } from '../../limits/client.ts'
 import type { Tls } from '../../tls/open-tls.ts'
 
 const urlOf = ({ address, port }: AddressInfo, tls: Tls | undefined): string =>
@@ -10,6 +11,7 @@ const urlOf = ({ address, port }: AddressInfo, tls: Tls | undefined): string =>
 type Listening = Readonly<{
   /** Called when a connection cannot be accepted. */
   acceptFailed: (error: Error) => void
+  findClient: ClientFinder
   tls?: Tls | undefined
 }>
 
@@ -31,10 +33,10 @@ const openFurther = async (
 }
 
 /** Follows the handshakes of a server that ends TLS. */
-const attachTls = (app: FastifyInstance, tls: Tls | undefined): void => {
+const attachTls = (app: FastifyInstance, { tls, findClient }: Listening): void => {
   const server: unknown = app.server
   if (tls === undefined || !(server instanceof TlsServer)) return
-  const { close } = tls.attach(server, 'http')
+  const { close } = tls.attach(server, 'http', findClient)
   // Only now: a client that closes its side during the handshake has gone.
   server.on('secureConnection', (socket) => {
     socket.allowHalfOpen = true
@@ -51,7 +53,7 @@ const attachTls = (app: FastifyInstance, tls: Tls | undefined): void => {
  * and drain apply to all of them.
  */
 export const createListeners = (app: FastifyInstance, listening: Listening) => {
-  attachTls(app, listening.tls)
+  attachTls(app, listening)
   // A client that closes its side after sending still gets its response. By default, Node.js closes the connection.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   const further: Awaited<ReturnType<typeof openFurther>>[] = []
