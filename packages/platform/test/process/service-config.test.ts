@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
-import { availableParallelism } from 'node:os'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { makeCertificate } from '@shop/testing/services/certificate.ts'
 import { Type } from 'typebox'
 import { ConfigError, type Environment, port, readVariables } from '../../src/config/variables.ts'
 import { defaultLimits } from '../../src/limits/limits.ts'
@@ -55,6 +58,14 @@ describe('the sections of a configuration', () => {
       assert.deepEqual([logging.level, logging.format, shutdown.delayMs], ['info', 'json', 5_000])
       assert.equal(http.trustProxy, 'off')
     }
+  })
+
+  it('allow fewer connections with TLS, of which each takes more memory, unless their number is set', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'config-'))
+    const { certificate, key } = await makeCertificate(folder.path, 'DNS:localhost')
+    const tls = { TLS_CERT_FILE: certificate, TLS_KEY_FILE: key }
+    assert.equal(sectionsOf(tls).limits.maxConnections, 2_000)
+    assert.equal(sectionsOf({ ...tls, MAX_CONNECTIONS: '9000' }).limits.maxConnections, 9_000)
   })
 
   it('limit how much a caller may do outside development, unless the limit is off', () => {
