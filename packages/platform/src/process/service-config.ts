@@ -96,8 +96,8 @@ const httpOf = (
   }
 }
 
-/** An idle connection with TLS takes 60 to 80 KB, four times as much as one without. */
-const maxTlsConnections = 2_000
+/** An idle connection with TLS takes 60 to 100 KB, five times as much as one without. */
+const maxTlsConnections = 1_500
 
 const limitsOf = (variables: ServiceVariables): LimitsConfig => ({
   ...defaultLimits,

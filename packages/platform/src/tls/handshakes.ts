@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { Client } from '../limits/client.ts'
 import { every } from '../resilience/every.ts'
 
 /** Time is counted in checks, one a second, so that a stall of this process does not use up the time of its clients. */
@@ -10,6 +9,12 @@ const maxChecks = 5
  * only so many may be in that state. A process makes some 1,000 full handshakes a second, and each takes a few round trips.
  */
 const maxHandshakes = 250
+
+/** Whose handshake it is; undefined for a proxy, which makes those of many. */
+type Client = string | undefined
+
+/** Finds the client by the address of its connection. */
+export type FindClient = (address: string | undefined) => Client
 
 type Handshake = { readonly client: Client; checks: number }
 

@@ -1,14 +1,13 @@
 import type { Server, TlsOptions } from 'node:tls'
 import { expectedFailure } from '../failure.ts'
 import type { Job } from '../job.ts'
-import type { ClientFinder } from '../limits/client.ts'
 import { createFailureLog } from '../logging/failure-log.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { TlsConfig } from './config.ts'
 import type { Credentials } from './credentials.ts'
 import { errors, type Reason, reasonOf } from './handshake-reasons.ts'
-import { createHandshakes } from './handshakes.ts'
+import { createHandshakes, type FindClient } from './handshakes.ts'
 import { exposeExpiry, handshakeCounter } from './metrics.ts'
 import { rawSocketOf } from './raw-socket.ts'
 import { watchCredentials } from './watched-credentials.ts'
@@ -18,7 +17,7 @@ type Observers = Readonly<{ logger: Logger; metrics: Pick<Metrics, 'registry'> }
 /** Follows the handshakes of a server: cuts off slow ones and those that are too many, and reports failures. Returns what cuts off the rest. */
 const followHandshakes = (
   server: Server,
-  findClient: ClientFinder,
+  findClient: FindClient,
   fail: (reason: Reason) => void,
   checkMs?: number,
 ) => {
@@ -49,7 +48,7 @@ export type Tls = Readonly<{
    * Gives the server each new certificate, and limits and counts its handshakes. To be called after what may destroy connections over
    * a limit. Returns what cuts off the handshakes in progress, and `fail`, which reports a handshake that failed otherwise.
    */
-  attach: (server: Server, transport: 'http' | 'grpc', findClient: ClientFinder) => TlsServer
+  attach: (server: Server, transport: 'http' | 'grpc', findClient: FindClient) => TlsServer
   jobs: readonly Job[]
 }>
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
-import type { ClientFinder } from '../limits/client.ts'
+import type { FindClient } from './handshakes.ts'
 import type { Tls } from './open-tls.ts'
 
 /**
@@ -11,7 +11,7 @@ export const terminateTls = (
   tls: Tls,
   transport: 'grpc',
   protocol: string,
-  findClient: ClientFinder,
+  findClient: FindClient,
   serve: (socket: TLSSocket) => void,
 ) => {
   const server = createServer({ ...tls.options(), ALPNProtocols: [protocol] })

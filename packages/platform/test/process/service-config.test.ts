@@ -64,7 +64,7 @@ describe('the sections of a configuration', () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'config-'))
     const { certificate, key } = await makeCertificate(folder.path, 'DNS:localhost')
     const tls = { TLS_CERT_FILE: certificate, TLS_KEY_FILE: key }
-    assert.equal(sectionsOf(tls).limits.maxConnections, 2_000)
+    assert.equal(sectionsOf(tls).limits.maxConnections, 1_500)
     assert.equal(sectionsOf({ ...tls, MAX_CONNECTIONS: '9000' }).limits.maxConnections, 9_000)
   })
 
