@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { promisify } from 'node:util'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { root } from '@shop/testing/files.ts'
 import { makeAuthority } from '@shop/testing/services/certificate-authority.ts'
 import { freePort, startService } from '@shop/testing/services/services.ts'
@@ -40,7 +41,10 @@ it('both services end TLS on all of their ports, and the basket service calls th
     '{"name": "Emma", "price": 11.5, "stock": 20}',
   )
   const item = JSON.stringify({ product_id: id, quantity: 2 })
-  assert.equal((await curl(`${basket.url}/baskets/ann/items`, ...json, item)).total, 23)
+  // The basket service may have started first, and then tries again within a second to reach the other.
+  await eventually(10_000, async () =>
+    assert.equal((await curl(`${basket.url}/baskets/ann/items`, ...json, item)).total, 23),
+  )
 
   const buf = join(root, 'node_modules/.bin/buf')
   const call = [
