@@ -20,7 +20,7 @@ import { createListeners } from './edge/listeners.ts'
 import { headCheck } from './edge/local-names.ts'
 import { receiveAllRequests } from './edge/node-events.ts'
 import { refusePaths, refuseRequests } from './edge/refusals.ts'
-import { trustedPeers } from './edge/trusted-peers.ts'
+import { type TrustedPeers, trustedPeers } from './edge/trusted-peers.ts'
 import { handleErrors } from './errors.ts'
 import { identifyCallers } from './identify.ts'
 import { acceptJson } from './json-bodies.ts'
@@ -96,6 +96,18 @@ const defaults = {
   localNamesOnly: false,
 }
 
+const registerRoutes = async (
+  app: FastifyInstance,
+  options: HttpServerOptions,
+  { docs: hasDocs, relatedDocs, operationsPort }: HttpConfig,
+  isTrusted: TrustedPeers,
+): Promise<void> => {
+  if (hasDocs) serveDocumentation(app, options, relatedDocs)
+  serveResourceMetadata(app, options, { hasDocs, isTrusted })
+  await app.register(operationsPort === undefined ? operationRoutes(options) : livenessRoute)
+  await app.register(options.routes)
+}
+
 /**
  * Creates an HTTP server with everything that services share, such as errors, limits, documentation, health
  * and metrics. `isOverloaded` returns whether requests are being rejected because of overload.
@@ -130,16 +142,9 @@ export const createHttpServer = async (options: HttpServerOptions) => {
   refusePaths(app)
   const addOtherMethods = respondMethodNotAllowed(app)
   for (const schema of [problemSchema(options.problemMembers), ...options.schemas]) app.addSchema(schema)
-
-  if (config.docs) serveDocumentation(app, options, config.relatedDocs)
-  serveResourceMetadata(app, options, { hasDocs: config.docs, isTrusted })
-  await app.register(config.operationsPort === undefined ? operationRoutes(options) : livenessRoute)
-  await app.register(options.routes)
+  await registerRoutes(app, options, config, isTrusted)
   await registerPreflights(app, config.corsOrigins, addOtherMethods)
-  return {
-    app,
-    ...createListeners(app, { acceptFailed, findClient: limits.findClient, tls: options.tls }),
-    ...drain,
-    isOverloaded,
-  }
+  const { findClient } = limits
+  const listeners = createListeners(app, { acceptFailed, findClient, tls: options.tls })
+  return { app, ...listeners, ...drain, isOverloaded }
 }

@@ -6,6 +6,7 @@ import { isOn } from '../config/variables.ts'
 import type { HttpConfig } from '../http/server.ts'
 import { defaultLimits, type LimitsConfig, mebibyte } from '../limits/limits.ts'
 import type { RatesConfig } from '../limits/rates/request-rates.ts'
+import { ratesConfigOf } from '../limits/rates/variables.ts'
 import type { LogConfig } from '../logging/logger.ts'
 import { type TlsConfig, tlsConfigOf } from '../tls/config.ts'
 import type { TracingConfig } from '../tracing/config.ts'
@@ -109,20 +110,6 @@ const limitsOf = (variables: ServiceVariables): LimitsConfig => ({
   maxResponseBytes: variables.MAX_RESPONSE_MIB * mebibyte,
 })
 
-/** High enough for the shoppers of a large office behind one address, and a fraction of what a process can serve. */
-const defaultRates = { reads: 60_000, writes: 6_000 } as const
-
-const ratesOf = ({ ENVIRONMENT, ...variables }: ServiceVariables): RatesConfig => {
-  const rateOf = (text: string | undefined, usual: number): number | undefined => {
-    if (text === undefined) return ENVIRONMENT === 'development' ? undefined : usual
-    return text === 'off' ? undefined : Number(text)
-  }
-  return {
-    reads: rateOf(variables.RATE_LIMIT_READS, defaultRates.reads),
-    writes: rateOf(variables.RATE_LIMIT_WRITES, defaultRates.writes),
-  }
-}
-
 /**
  * Builds the sections from the variables. `secrets` names the variables that hold credentials, `relatedPort` is
  * the default port of the service whose documentation this one links to.
@@ -141,7 +128,7 @@ export const serviceSections = (
     audit: auditConfigOf(variables, auth, logging),
     tls: tlsConfigOf(variables),
     limits: limitsOf(variables),
-    rates: ratesOf(variables),
+    rates: ratesConfigOf(variables),
     logging,
     tracing: tracingOf(variables),
     // Outside development, the default of five seconds gives load balancers time to notice.

@@ -38,6 +38,11 @@ const createOpenHandshakes = () => {
       if (own?.size === 0) byClient.delete(handshake.client)
       return all.delete(raw)
     },
+    destroyAll: (): void => {
+      for (const raw of all.keys()) raw.destroy()
+      all.clear()
+      byClient.clear()
+    },
     /** The oldest one of the client with the most: who floods must not cut off the others. */
     crowding: (): Socket | undefined => {
       let most: Set<Socket> | undefined
@@ -47,9 +52,11 @@ const createOpenHandshakes = () => {
   }
 }
 
+type CutReason = 'timeout' | 'evicted'
+
 type Options = Readonly<{
   /** Called for each handshake that is cut off, with the reason. */
-  onCut: (reason: 'timeout' | 'evicted') => void
+  onCut: (reason: CutReason) => void
   checkMs?: number | undefined
   max?: number
 }>
@@ -59,10 +66,10 @@ type Options = Readonly<{
  * anew with what the client receives. If there are too many, one of the client with the most is cut off for each new one.
  */
 export const createHandshakes = ({ onCut, checkMs = 1_000, max = maxHandshakes }: Options) => {
-  const { all, add, remove, crowding } = createOpenHandshakes()
+  const { all, add, remove, crowding, destroyAll } = createOpenHandshakes()
   let checking: AbortController | undefined
 
-  const cut = (raw: Socket, reason: 'timeout' | 'evicted'): void => {
+  const cut = (raw: Socket, reason: CutReason): void => {
     remove(raw)
     if (raw.destroyed) return
     onCut(reason)
@@ -93,11 +100,6 @@ export const createHandshakes = ({ onCut, checkMs = 1_000, max = maxHandshakes }
     /** Returns false if the handshake is not in progress: it has ended, or was cut off. */
     end: remove,
     /** Cuts off all of them. */
-    destroy: (): void => {
-      for (const raw of all.keys()) {
-        remove(raw)
-        raw.destroy()
-      }
-    },
+    destroy: destroyAll,
   }
 }

@@ -52,7 +52,7 @@ export type Tls = Readonly<{
   jobs: readonly Job[]
 }>
 
-export type TlsServer = Readonly<{ close: () => void; fail: (reason: Reason) => void }>
+type TlsServer = Readonly<{ close: () => void; fail: (reason: Reason) => void }>
 
 const optionsOf = ({ options, needsClientCertificate }: Credentials): TlsOptions => ({
   ...options,
