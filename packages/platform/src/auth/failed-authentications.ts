@@ -39,8 +39,9 @@ const createRunning = () => {
 /**
  * Returns a function that runs a check of credentials, unless its client has failed too often: then it rejects with `rate_limited`,
  * before anything is checked. Credentials that were valid when they were last checked are checked nevertheless: verdicts hold for a
- * minute, and somebody behind the same address must not lock out their holders. Only refused credentials count, not those that cannot be checked now. What other processes have counted
- * is known after a few failures, so that a check never waits for their store. A trusted proxy that names no client is not limited.
+ * minute, and somebody behind the same address must not lock out their holders. Only refused credentials count, not those that
+ * cannot be checked now. What other processes have counted is known after a few failures, so that a check never waits for their
+ * store. A trusted proxy that names no client is not limited.
  */
 export const limitFailures = (
   rates: Pick<Rates, 'limit'>,
