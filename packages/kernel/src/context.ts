@@ -1,4 +1,5 @@
 import type { AppError } from './errors.ts'
+import type { Idempotency } from './idempotency.ts'
 import type { Principal } from './principal.ts'
 
 /** What the caller may use of its rate limit, in points. */
@@ -15,8 +16,8 @@ export type Context = Readonly<{
   client?: string | undefined
   /** Undefined if the caller is not limited. */
   allowance?: Allowance | undefined
-  /** The same for every repetition of a request. Undefined if the caller sent no key. */
-  idempotencyKey?: string | undefined
+  /** Undefined if the caller sent no idempotency key, or the request is safe to repeat without one. */
+  idempotency?: Idempotency | undefined
   /**
    * Aborts when the caller no longer waits. Reads may then stop early. It is made when it is read: a copy made by `{ ...context }`
    * has none.

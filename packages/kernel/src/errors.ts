@@ -29,8 +29,11 @@ export type ErrorKind =
   /** A bug. */
   | 'internal'
 
-/** `path` is a JSON Pointer (RFC 6901) into the input, such as `/price`. */
-export type Violation = Readonly<{ path: string; message: string }>
+/**
+ * `path` is a JSON Pointer (RFC 6901) into the input, such as `/price`. `code` is that of the error which the value alone would
+ * get, if it has one of its own; other members are its details.
+ */
+export type Violation = Readonly<{ path: string; message: string; code?: string; [fact: string]: unknown }>
 
 /** Machine-readable facts that are sent with the message. Each service declares those of its own errors. */
 export type ErrorDetails = Readonly<{ errors?: readonly Violation[]; [fact: string]: unknown }>

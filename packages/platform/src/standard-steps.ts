@@ -4,6 +4,7 @@ import type { UseCase, UseCasesOf } from '@shop/kernel/use-case.ts'
 import type { Audit } from './audit/audit.ts'
 import { audited, auditedRefusals } from './audit/audited.ts'
 import { authorized } from './auth/authorized.ts'
+import { countedKeys } from './idempotency/counted-keys.ts'
 import { limited } from './limits/rates/limited.ts'
 import { measured } from './metrics/measured.ts'
 import type { Metrics } from './metrics/metrics.ts'
@@ -14,7 +15,7 @@ import { traced } from './tracing/traced.ts'
 type UseCases = Readonly<Record<string, UseCase<never, unknown>>>
 
 type StepOptions = Readonly<{
-  metrics: Pick<Metrics, 'useCaseDuration'>
+  metrics: Pick<Metrics, 'useCaseDuration' | 'idempotencyKeys'>
   /** The rule of each use case (see `Policy`). */
   policy: Readonly<Record<string, Rule<never>>>
   /** Where to write what becomes of commands, and refusals. */
@@ -38,6 +39,7 @@ export const withStandardSteps = <Commands extends UseCases, Queries extends Use
     limited(costs),
     authorized(policy, audit && auditedRefusals(audit)),
     ...(audit === undefined ? [] : [audited(audit, isCommand)]),
+    countedKeys(metrics, isCommand),
     unstoppable(isCommand),
   ])
 }

@@ -69,7 +69,7 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
     call: Call,
     received: BoundedCall,
     callback: sendUnaryData<unknown>,
-    context: Context,
+    context: CallContext,
   ): Promise<void> => {
     const deadline = deadlineOf(call)
     received.takeOver()
@@ -84,6 +84,7 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
       received.method.record(received, status.OK)
       const metadata = new Metadata()
       metadata.set(requestIdHeader, received.requestId)
+      if (context.isReplayed) metadata.set('idempotent-replayed', 'true')
       // Headers are sent only on success: a client that has received them does not retry on another server.
       call.sendMetadata(metadata)
       callback(null, response)

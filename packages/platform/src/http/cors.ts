@@ -5,6 +5,7 @@ import { methods } from './methods.ts'
 
 const exposedHeaders = [
   'ETag',
+  'Idempotent-Replayed',
   'Location',
   'RateLimit',
   'RateLimit-Policy',

@@ -23,6 +23,24 @@ export const problemMediaType = 'application/problem+json'
 /** Additional members of a service's problems, as JSON Schema: the facts in the details of its errors. */
 export type ProblemMembers = Readonly<Record<string, object>>
 
+const optional = (members: ProblemMembers) =>
+  Object.fromEntries(
+    Object.entries(members).map(([name, schema]) => [name, Type.Optional(Type.Unsafe(schema))]),
+  )
+
+const violationSchema = (members: ProblemMembers): TSchema =>
+  Type.Object(
+    {
+      path: Type.String({ description: 'JSON Pointer' }),
+      message: Type.String(),
+      code: Type.Optional(
+        Type.String({ description: 'The code of the problem that this value alone would get' }),
+      ),
+      ...optional(members),
+    },
+    { title: 'Violation' },
+  )
+
 export const problemSchema = (members: ProblemMembers = {}): TSchema =>
   Type.Object(
     {
@@ -36,17 +54,8 @@ export const problemSchema = (members: ProblemMembers = {}): TSchema =>
       required_scope: Type.Optional(
         Type.String({ description: 'The scope that would allow the request', examples: ['things:write'] }),
       ),
-      errors: Type.Optional(
-        Type.Array(
-          Type.Object(
-            { path: Type.String({ description: 'JSON Pointer' }), message: Type.String() },
-            { title: 'Violation' },
-          ),
-        ),
-      ),
-      ...Object.fromEntries(
-        Object.entries(members).map(([name, schema]) => [name, Type.Optional(Type.Unsafe(schema))]),
-      ),
+      errors: Type.Optional(Type.Array(violationSchema(members))),
+      ...optional(members),
     },
     { $id: 'Problem', title: 'Problem', description: 'RFC 9457 problem details' },
   )

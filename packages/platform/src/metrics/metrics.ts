@@ -65,6 +65,12 @@ const createCounters = (registry: Registry) => ({
     labelNames: ['event'],
     registers: [registry],
   }),
+  idempotencyKeys: new Counter({
+    name: 'idempotency_keys_total',
+    help: 'Writes with an idempotency key that had been used before; outcome is replayed, or reused for a different request',
+    labelNames: ['outcome'],
+    registers: [registry],
+  }),
   refusals: new Counter({
     name: 'requests_refused_total',
     help: 'Requests, calls and connections refused by a limit of docs/limits.md; scope is client or total',

@@ -22,6 +22,8 @@ export class CallContext implements Context, RequestContext {
   readonly client: string | undefined
   readonly allowance: Allowance | undefined
   readonly joinedIds: (() => readonly string[]) | undefined
+  /** Whether an earlier call with the same idempotency key has done the write of this one. */
+  isReplayed = false
   readonly #call: Call
   readonly #received: Received
   #signal: AbortSignal | undefined

@@ -18,6 +18,8 @@ const parameters = {
     'The write takes effect only if this lists the current `ETag`, or is `*` and the thing exists; otherwise 412',
   'If-None-Match':
     'A read answers 304 without a body if this lists the current `ETag` or is `*`. A write takes effect only if it does not; otherwise 412, or 400 if it is malformed',
+  'Idempotency-Key':
+    'The same for each repetition of a request, and another one for each other request: 1 to 255 printable characters, with or without quotes. A request that was done before is not done again; its response has `Idempotent-Replayed`. 422 if the key belongs to a different request',
   'X-Request-ID':
     'Identifies the request in the response, in the logs and in calls to other services, if the service trusts the sender (`TRUST_PROXY`). 1 to 128 printable characters; if it is missing, malformed or not trusted, the service makes one',
 }
@@ -35,6 +37,10 @@ const headers = {
     required: true,
     schema: { ...string, format: 'uri-reference' },
     description: 'The path of what was created',
+  },
+  'Idempotent-Replayed': {
+    schema: { ...string, examples: ['true'] },
+    description: '`true` if an earlier request with this `Idempotency-Key` has done the write',
   },
   'Retry-After': {
     required: true,
@@ -86,11 +92,12 @@ const componentsUsedIn = (document: Document) => {
   return { parameters: used('parameters', documented), headers: used('headers', headers) }
 }
 
-/** A response 412 means that the operation checks preconditions, a 304 that it compares tags. */
+/** A response 412 means that the operation checks preconditions, a 304 that it compares tags, a 422 that it takes a key. */
 const parametersOf = (responses: Readonly<Record<string, Response>>): Parameter[] => {
   const names: ParameterName[] = ['X-Request-ID']
   if ('412' in responses || '304' in responses) names.unshift('If-None-Match')
   if ('412' in responses) names.unshift('If-Match')
+  if ('422' in responses) names.unshift('Idempotency-Key')
   return names.map((name) => ({ $ref: `#/components/parameters/${componentName(name)}` }))
 }
 
@@ -100,8 +107,13 @@ const isTagged = (responses: Readonly<Record<string, Response>>): boolean =>
 
 const acceptHeaders: Readonly<Record<string, HeaderName>> = { post: 'Accept-Post', patch: 'Accept-Patch' }
 
-const headersOf = (status: string, { path, method }: Place, tagged: boolean): HeaderName[] => [
-  ...(tagged && ['200', '201', '304'].includes(status) ? ['ETag' as const] : []),
+const headersOf = (
+  status: string,
+  { path, method }: Place,
+  kind: Readonly<{ isTagged: boolean; isKeyed: boolean }>,
+): HeaderName[] => [
+  ...(kind.isKeyed && status.startsWith('2') ? ['Idempotent-Replayed' as const] : []),
+  ...(kind.isTagged && ['200', '201', '304'].includes(status) ? ['ETag' as const] : []),
   ...(status === '201' ? ['Location' as const] : []),
   ...(status === '401' || status === '403' ? ['WWW-Authenticate' as const] : []),
   ...(status === '429' || status === '503' ? ['Retry-After' as const] : []),
@@ -115,14 +127,14 @@ const isProblem = ({ content = {} }: Response): boolean => problemMediaType in c
 
 const withHeaders = (operation: Operation, place: Place): Operation => {
   const { responses = {} } = operation
-  const tagged = isTagged(responses)
+  const kind = { isTagged: isTagged(responses), isKeyed: '422' in responses }
   const documented = {
     ...operation,
     parameters: [...(operation.parameters ?? []), ...parametersOf(responses)],
   }
   return mapResponses(documented, (response, status) => {
     // The 503 of a health report is a report, not a refusal.
-    const names = headersOf(status, place, tagged).filter(
+    const names = headersOf(status, place, kind).filter(
       (name) => name !== 'Retry-After' || isProblem(response),
     )
     const references = names.map((name) => [name, { $ref: `#/components/headers/${componentName(name)}` }])

@@ -1,0 +1,30 @@
+import type { Context } from '@shop/kernel/context.ts'
+import { invalid } from '@shop/kernel/errors.ts'
+import { KeyedContext } from '../../idempotency/keyed-context.ts'
+import { fingerprintOf, shortHash } from '../../idempotency/keys.ts'
+import { CallContext } from './call-context.ts'
+
+/** As long as a key over HTTP, and of the same characters. */
+const form = /^[ -~]{1,255}$/
+
+/**
+ * Returns the context for use cases that take an idempotency key: with that in the field `request_id`, unless it is empty. Throws
+ * `invalid` if it is malformed. The response of a call that only repeats an earlier one gets the metadata
+ * `idempotent-replayed: true`.
+ */
+export const keyedCall = (
+  context: Context,
+  method: string,
+  { requestId, ...message }: Readonly<{ requestId: string }>,
+): Context => {
+  if (requestId === '') return context
+  if (!form.test(requestId))
+    throw invalid({ path: '/request_id', message: 'must have 1 to 255 printable ASCII characters' })
+  return new KeyedContext(context, {
+    key: shortHash(requestId),
+    fingerprint: fingerprintOf(method, message),
+    markReplayed: () => {
+      if (context instanceof CallContext) context.isReplayed = true
+    },
+  })
+}

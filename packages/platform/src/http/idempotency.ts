@@ -1,0 +1,48 @@
+import type { Context } from '@shop/kernel/context.ts'
+import { invalid } from '@shop/kernel/errors.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { KeyedContext } from '../idempotency/keyed-context.ts'
+import { fingerprintOf, keyIn, keyRule, shortHash } from '../idempotency/keys.ts'
+import { contextOf } from './context.ts'
+
+const header = 'Idempotency-Key'
+
+/** Node.js joins headers of the same name by commas: several bare keys would look like one. */
+const isSentOnce = ({ raw: { rawHeaders } }: FastifyRequest): boolean =>
+  rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === header.toLowerCase()).length <=
+  1
+
+const keyOf = (request: FastifyRequest, sent: string): string => {
+  const key = keyIn(sent)
+  if (key === undefined) throw invalid({ path: `/${header}`, message: keyRule })
+  if (key.includes(',') && !isSentOnce(request))
+    throw invalid({ path: `/${header}`, message: 'must be sent once' })
+  return key
+}
+
+/** The same for the same method, route, parameters of the path, and parsed body. */
+const fingerprintOfRequest = ({ method, routeOptions, params, body }: FastifyRequest): string => {
+  try {
+    return fingerprintOf(`${method} ${routeOptions.url}`, params, body ?? null)
+  } catch (error) {
+    // A parser needs no stack for nested values, but what writes them does.
+    if (error instanceof RangeError) throw invalid({ path: '', message: 'is nested too deeply' })
+    throw error
+  }
+}
+
+/**
+ * Returns the context for use cases that take an idempotency key (docs/retries.md): with the key in `Idempotency-Key`, if there is
+ * one. Throws `invalid` if it is malformed. The response of a request that only repeats an earlier one gets
+ * `Idempotent-Replayed: true`.
+ */
+export const keyedContextOf = (request: FastifyRequest, reply: FastifyReply): Context => {
+  const context = contextOf(request)
+  const sent = request.headers['idempotency-key']
+  if (sent === undefined) return context
+  return new KeyedContext(context, {
+    key: shortHash(keyOf(request, String(sent))),
+    fingerprint: fingerprintOfRequest(request),
+    markReplayed: () => void reply.header('idempotent-replayed', 'true'),
+  })
+}

@@ -1,0 +1,32 @@
+import { hash } from 'node:crypto'
+
+/** A string of RFC 9651 §3.3.3: printable ASCII characters in quotes, of which `"` and `\` are escaped. */
+const quoted = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/
+
+/** Printable ASCII characters without quotes, and without spaces around them. */
+const bare = /^[!#-~](?:[ !#-~]*[!#-~])?$/
+
+const maxLength = 255
+
+/** The rule of the keys that callers send. */
+export const keyRule = `must have 1 to ${maxLength} printable ASCII characters, and either quotes around it or no quotes at all`
+
+/** Returns the key in the value of a header, or undefined if it breaks the rule. The quotes are not part of the key. */
+export const keyIn = (header: string): string | undefined => {
+  const key = quoted.exec(header)?.[1]?.replaceAll(/\\(["\\])/g, '$1') ?? bare.exec(header)?.[0]
+  return key === undefined || key === '' || key.length > maxLength ? undefined : key
+}
+
+/** 96 bits of SHA-256: the keys of one caller, and the requests with one key, do not collide by chance. */
+const hashLength = 16
+
+export const shortHash = (text: string): string => hash('sha256', text, 'base64url').slice(0, hashLength)
+
+const withSortedMembers = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+    : value
+
+/** Returns a hash that is the same for the same operation with equal values, whatever the order of their members. */
+export const fingerprintOf = (operation: string, ...values: readonly unknown[]): string =>
+  shortHash(`${operation} ${JSON.stringify(values, withSortedMembers)}`)
