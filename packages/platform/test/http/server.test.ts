@@ -83,7 +83,7 @@ describe('the HTTP server', async () => {
     assert.equal(headers['access-control-allow-origin'], '*')
     assert.equal(
       headers['access-control-expose-headers'],
-      'ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, x-request-id',
+      'ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, x-request-id',
     )
   })
 
