@@ -1,3 +1,4 @@
+import { defaultCurrency } from '@shop/kernel/currency.ts'
 import { type AccessConfig, openAccessControl } from '@shop/platform/access-control.ts'
 import type { AuditConfig } from '@shop/platform/audit/config.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
@@ -33,6 +34,8 @@ export const { version } = manifest
 type AppConfig = AccessConfig &
   Readonly<{
     http?: Partial<HttpConfig>
+    /** The currency of all amounts, by default the default of the variable. */
+    currency?: string
     /** How many baskets one client may create per hour. No limit if it is 0 or missing. */
     newBasketsPerHour?: number
     /** Whether baskets of guests may be used. */
@@ -48,14 +51,18 @@ type Watching = Pick<
   'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'rates' | 'guestOf' | 'tls'
 >
 
-const createHttp = (use: UseCases, observers: Watching, config: Partial<HttpConfig> | undefined) =>
+const createHttp = (
+  use: UseCases,
+  observers: Watching,
+  { http: config, currency = defaultCurrency }: AppConfig,
+) =>
   createHttpServers({
     documentation,
     version,
     schemas: [BasketJson],
     problemMembers: errorDetails,
     isSecretSegment: containsGuestId,
-    routes: basketRoutes(use),
+    routes: basketRoutes(use, currency),
     ...observers,
     config,
   })
@@ -99,7 +106,7 @@ export const createApp = async (
   observe(ports, use, { logger, metrics })
 
   const ofCallers = { limits, identity, rates, guestOf: knownGuestOf(isKnownGuest), tls }
-  const server = await createHttp(use, { logger, metrics, health, ...ofCallers }, config.http)
+  const server = await createHttp(use, { logger, metrics, health, ...ofCallers }, config)
   const { app: http } = server
 
   return {

@@ -40,6 +40,7 @@ const combinableVariables = {
   SHUTDOWN_DELAY_SECONDS: '7',
   DOCS: 'off',
   RELATED_DOCS_URL: 'https://products.example/docs',
+  CURRENCY: 'USD',
   COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example,http://localhost:3000',
   TRUST_PROXY: 'loopback,10.0.0.0/8',
@@ -92,6 +93,7 @@ describe("the basket service's configuration", () => {
         hstsMaxAgeSeconds: 0,
       },
       auth: { mode: 'off', isProduction: false },
+      currency: 'EUR',
       audit: undefined,
       tls: undefined,
       limits: defaultLimits,
@@ -201,6 +203,7 @@ describe("the basket service's configuration", () => {
           allowHttp: false,
         },
       },
+      currency: 'USD',
       audit: {
         key: 'an audit key of at least 32 bytes',
         file: { folder: './lines', name: 'lines.audit.log' },

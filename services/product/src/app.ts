@@ -1,3 +1,4 @@
+import { defaultCurrency } from '@shop/kernel/currency.ts'
 import { type AccessConfig, openAccessControl } from '@shop/platform/access-control.ts'
 import type { AuditConfig } from '@shop/platform/audit/config.ts'
 import { createHealth } from '@shop/platform/health/health.ts'
@@ -35,6 +36,8 @@ type AppConfig = AccessConfig &
   Readonly<{
     http?: Partial<HttpConfig>
     grpc?: Partial<ProductConfig['grpc']>
+    /** The currency of all prices, by default the default of the variable. */
+    currency?: string
     /** Where to write what callers do. Without it, nowhere. */
     audit?: AuditConfig | undefined
     /** Further steps around every use case, outside the built-in ones. */
@@ -46,14 +49,18 @@ type Watching = Pick<
   'logger' | 'metrics' | 'health' | 'limits' | 'identity' | 'rates' | 'tls'
 >
 
-const createHttp = (use: UseCases, observers: Watching, config: Partial<HttpConfig> | undefined) =>
+const createHttp = (
+  use: UseCases,
+  observers: Watching,
+  { http: config, currency = defaultCurrency }: AppConfig,
+) =>
   createHttpServers({
     documentation,
     version,
     schemas: [ProductJson],
     maxBodyBytes,
     problemMembers: errorDetails,
-    routes: productRoutes(use),
+    routes: productRoutes(use, currency),
     ...observers,
     config,
   })
@@ -104,10 +111,13 @@ export const createApp = async (
   const { use, audit } = wireUseCases(ports, config, { logger, metrics })
   observe(ports, use, { logger, metrics })
   const observers = { logger, metrics, limits, rates, tls }
-  const server = await createHttp(use, { ...observers, health, identity }, config.http)
+  const server = await createHttp(use, { ...observers, health, identity }, config)
   const { app: http, isOverloaded } = server
   const ofGrpc = { ...observers, isOverloaded, identify: identity?.identify }
-  const { grpc, healthService } = createGrpc(use, health, ofGrpc, config.grpc)
+  const { grpc, healthService } = createGrpc(use, health, ofGrpc, {
+    currency: config.currency ?? defaultCurrency,
+    ...config.grpc,
+  })
 
   return {
     http,

@@ -29,6 +29,7 @@ const allVariables = {
   SHUTDOWN_DELAY_SECONDS: '12',
   DOCS: 'off',
   RELATED_DOCS_URL: 'https://baskets.example/docs',
+  CURRENCY: 'USD',
   COMPRESSION: 'off',
   CORS_ORIGINS: 'https://shop.example',
   TRUST_PROXY: 'loopback,10.0.0.0/8',
@@ -92,6 +93,7 @@ describe("the product service's configuration", () => {
       },
       grpc: { port: 50_050, reflection: true, trustProxy: 'loopback' },
       auth: { mode: 'off', isProduction: false },
+      currency: 'EUR',
       audit: undefined,
       tls: undefined,
       limits: defaultLimits,
@@ -141,6 +143,7 @@ describe("the product service's configuration", () => {
           allowHttp: false,
         },
       },
+      currency: 'USD',
       audit: {
         key: 'an audit key of at least 32 bytes',
         file: { folder: '/var/log/shop', name: 'shop.audit.log' },

@@ -42,6 +42,8 @@ export interface Product {
   updatedAt: string;
   /** 1 for a new product; incremented by every write. */
   version: number;
+  /** The ISO 4217 code of the currency of all prices, such as EUR. */
+  currency: string;
   /** Products of one group are variants of each other. Empty for a product of no group. */
   groupId: string;
 }
@@ -144,6 +146,7 @@ function createBaseProduct(): Product {
     createdAt: "",
     updatedAt: "",
     version: 0,
+    currency: "",
     groupId: "",
   };
 }
@@ -176,6 +179,9 @@ export const Product: MessageFns<Product> = {
     }
     if (message.version !== 0) {
       writer.uint32(72).int32(message.version);
+    }
+    if (message.currency !== "") {
+      writer.uint32(98).string(message.currency);
     }
     if (message.groupId !== "") {
       writer.uint32(138).string(message.groupId);
@@ -268,6 +274,14 @@ export const Product: MessageFns<Product> = {
             message.version = reader.int32();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
           case 17: {
             if (tag !== 138) {
               break;
@@ -302,6 +316,7 @@ export const Product: MessageFns<Product> = {
     message.createdAt = object.createdAt ?? "";
     message.updatedAt = object.updatedAt ?? "";
     message.version = object.version ?? 0;
+    message.currency = object.currency ?? "";
     message.groupId = object.groupId ?? "";
     return message;
   },

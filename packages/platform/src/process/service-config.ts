@@ -21,6 +21,8 @@ export type ShutdownConfig = Readonly<{
 /** The sections of a configuration that every service has. */
 export type ServiceConfig = Readonly<{
   http: HttpConfig & Readonly<{ host: string; port: number }>
+  /** The ISO 4217 code of the currency of all amounts. */
+  currency: string
   auth: AuthConfig
   /** Undefined if there is no audit log. */
   audit: AuditConfig | undefined
@@ -124,6 +126,7 @@ export const serviceSections = (
   const logging = loggingOf(variables, service, secrets)
   return {
     http: httpOf(variables, relatedPort),
+    currency: variables.CURRENCY,
     auth,
     audit: auditConfigOf(variables, auth, logging),
     tls: tlsConfigOf(variables),

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { currencyProblem, defaultCurrency } from '@shop/kernel/currency.ts'
 import { type Static, type TObject, Type } from 'typebox'
 import { auditProblems, auditVariables } from '../audit/config.ts'
 import { authProblems, authVariables } from '../auth/config.ts'
@@ -27,6 +28,7 @@ export const serviceVariables = {
   OPERATIONS_PORT: optionalPort,
   ENVIRONMENT: Type.Enum(['development', 'staging', 'production'], { default: 'development' }),
   DATA_DIR: Type.String({ default: './.data' }),
+  CURRENCY: Type.String({ default: defaultCurrency }),
   ...authVariables,
   ...auditVariables,
   ...tlsVariables,
@@ -111,6 +113,11 @@ export const mustHavePassword = (
 const isHost = (host: string): boolean =>
   isIP(host) !== 0 || (/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(host) && /[A-Za-z]/.test(host))
 
+const mustBeCurrency = (name: string, code: string): string | false => {
+  const problem = currencyProblem(code)
+  return problem !== undefined && `${name} ${problem}`
+}
+
 export type ServiceVariables = Static<TObject<typeof serviceVariables>>
 
 /** The rules of these variables that their schema cannot express. */
@@ -121,6 +128,7 @@ export const serviceProblems = (
   variables.HOST !== undefined &&
     !isHost(variables.HOST) &&
     'HOST must be an IP address such as :: or 127.0.0.1, or a host name',
+  mustBeCurrency('CURRENCY', variables.CURRENCY),
   ...authProblems(variables),
   ...auditProblems(variables),
   ...tlsProblems(variables),

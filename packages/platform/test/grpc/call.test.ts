@@ -36,6 +36,7 @@ describe('a gRPC call', () => {
       createdAt: '2026-11-22T09:58:00.123Z',
       updatedAt: '2026-11-22T09:58:00.123Z',
       version: 3,
+      currency: 'EUR',
       groupId: '',
     }
     await using service = await startService(async ({ id }) => ({ product: { ...product, id } }))

@@ -31,6 +31,7 @@ describe('the sections of a configuration', () => {
         maxEventLoopDelayMs: 1_000,
         hstsMaxAgeSeconds: 0,
       },
+      currency: 'EUR',
       auth: { mode: 'off', isProduction: false },
       audit: undefined,
       tls: undefined,
@@ -82,6 +83,22 @@ describe('the sections of a configuration', () => {
         (error) =>
           error instanceof ConfigError &&
           /RATE_LIMIT_READS must be off, or a whole number from 1 to 999999999/.test(error.message),
+      )
+  })
+
+  it('have amounts in EUR, or in another currency with two decimal places', () => {
+    assert.equal(sectionsOf({}).currency, 'EUR')
+    assert.equal(sectionsOf({ CURRENCY: '' }).currency, 'EUR')
+    assert.equal(sectionsOf({ CURRENCY: 'HUF' }).currency, 'HUF')
+    const rule = 'CURRENCY must be an ISO 4217 code of a currency with two decimal places, such as EUR or USD'
+    for (const [CURRENCY, problem] of [
+      ['JPY', `${rule}: JPY has none`],
+      ['KWD', `${rule}: KWD has 3`],
+      ['usd', rule],
+    ] as const)
+      assert.throws(
+        () => sectionsOf({ CURRENCY }),
+        (error) => error instanceof ConfigError && error.exitCode === 78 && error.problems[0] === problem,
       )
   })
 
@@ -205,6 +222,7 @@ describe('the configuration', () => {
       ENVIRONMENT: 'development',
       AUTH_TYP: 'at+jwt',
       DATA_DIR: './.data',
+      CURRENCY: 'EUR',
       LOG_OUTPUT: 'console',
       LOG_DIR: './logs',
       WORKERS: '1',

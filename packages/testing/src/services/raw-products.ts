@@ -16,6 +16,7 @@ export const orwell: Product = {
   createdAt: '2026-11-22T09:58:00.123Z',
   updatedAt: '2026-11-22T09:58:00.123Z',
   version: 3,
+  currency: 'EUR',
   groupId: '',
 }
 

@@ -36,6 +36,7 @@ export type StorageConfig =
 type AdapterConfig = Readonly<{
   storage: StorageConfig
   ttlSeconds: number
+  currency: string
   productService: ProductServiceConfig
 }>
 
@@ -111,8 +112,8 @@ export const lockData = ({ storage }: Pick<AdapterConfig, 'storage'>): Disposabl
  * ones are reachable, the service runs but is not ready.
  */
 export const openAdapters = async (options: AdapterOptions<AdapterConfig>): Promise<Adapters<Ports>> => {
-  const { storage: storageConfig, ttlSeconds, productService } = options.config
-  const { catalog, jobs } = openProductService(productService, options)
+  const { storage: storageConfig, ttlSeconds, currency, productService } = options.config
+  const { catalog, jobs } = openProductService(productService, currency, options)
   const storage =
     storageConfig.kind === 'redis'
       ? openRedisStorage(storageConfig.redis, ttlSeconds, options)

@@ -1,5 +1,6 @@
 import { type Product, ProductServiceClient, ProductServiceService } from '@shop/contracts/product/product.ts'
-import { AppError, type ErrorKind, kindOf } from '@shop/kernel/errors.ts'
+import { defaultCurrency } from '@shop/kernel/currency.ts'
+import { AppError } from '@shop/kernel/errors.ts'
 import { centsFromDecimal } from '@shop/kernel/money.ts'
 import { OperatorError } from '@shop/platform/config/operator-error.ts'
 import { authenticateCalls } from '@shop/platform/grpc/call-credentials.ts'
@@ -14,6 +15,7 @@ import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import { createBreaker } from '@shop/platform/resilience/breaker.ts'
 import { productNotFound } from '../domain/errors.ts'
 import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.ts'
+import { toCatalogError, unavailable, unavailableMessage } from './catalog-errors.ts'
 
 /**
  * The deadline of a call, without time in which this process is stalled
@@ -23,39 +25,31 @@ import type { CatalogProduct, ProductCatalog } from '../domain/product-catalog.t
 const deadlineMs = 400
 /** Even from a product service that ignores the mask, the response is below the 4 MB that a gRPC client accepts. */
 const maxBatchSize = 100
-/** The fields that a basket needs. With the longest texts, 100 products then take 120 KB instead of 2 MB. */
-const readMask = Object.values({
-  id: 'id',
-  name: 'name',
-  price: 'price',
-  category: 'category',
-  stock: 'stock',
-} satisfies Record<keyof CatalogProduct, string>)
-const unavailableMessage = 'the product service is unavailable'
+/** The fields that a basket needs, and the currency to check. With the longest texts, 100 products then take 120 KB instead of 2 MB. */
+const readMask = [
+  ...Object.values({
+    id: 'id',
+    name: 'name',
+    price: 'price',
+    category: 'category',
+    stock: 'stock',
+  } satisfies Record<keyof CatalogProduct, string>),
+  'currency',
+]
 
-/** What an operator must do if the product service refuses our own calls, whoever they are for. */
-const refusals: Readonly<Partial<Record<ErrorKind, string>>> = {
-  unauthenticated:
-    'the product service does not accept the credentials of this service: put an API key or token that it knows into the file of PRODUCT_SERVICE_TOKEN_FILE',
-  forbidden:
-    'the product service knows this service, but does not allow its call: give the API key or token in PRODUCT_SERVICE_TOKEN_FILE the scope that is missing',
-  rate_limited:
-    'the product service limits the calls of this service: give its API key or token in PRODUCT_SERVICE_TOKEN_FILE the scope unlimited, or raise RATE_LIMIT_READS of the product service',
-}
+/** A product service of 0.1.0 sends no currency. */
+const isForeign = ({ currency }: Product, ours: string): boolean => currency !== '' && currency !== ours
 
-const unavailable = (cause: unknown): AppError => new AppError('unavailable', unavailableMessage, { cause })
+const otherCurrency = (theirs: string, ours: string): string =>
+  `the product service has prices in ${theirs}, and this service in ${ours}`
 
-const toCatalogError = (error: unknown): Error => {
-  if (kindOf(error) === 'unavailable') return unavailable(error)
-  const refusal = refusals[kindOf(error)]
-  return refusal === undefined
-    ? // This includes `invalid`: we validate our caller's input, so a rejected id is our bug.
-      new Error('unexpected response from the product service', { cause: error })
-    : unavailable(new OperatorError(refusal, { cause: error }))
-}
-
-/** Returns an error for a malformed product, so that the other products of the batch are unaffected. */
-const toCatalogProduct = ({ id, name, category, stock, price }: Product): CatalogProduct | Error => {
+/** Returns an error for a product with a malformed price or another currency, so that the other products of the batch are unaffected. */
+const toCatalogProduct = (product: Product, ours: string): CatalogProduct | Error => {
+  const { id, name, category, stock, price, currency } = product
+  if (isForeign(product, ours))
+    return unavailable(
+      new OperatorError(`${otherCurrency(currency, ours)}: set CURRENCY to the same value for both services`),
+    )
   try {
     return { id, name, category, stock, price: centsFromDecimal(price, '/price') }
   } catch (error) {
@@ -64,6 +58,8 @@ const toCatalogProduct = ({ id, name, category, stock, price }: Product): Catalo
 }
 
 type Options = Readonly<{
+  /** The currency that all prices must have; by default that of the variable. */
+  currency?: string
   metrics?: Metrics | undefined
   /** The API key or token of this service. */
   token?: (() => string) | undefined
@@ -92,6 +88,7 @@ export const grpcProductCatalog = (
   address: string,
   options: Options = {},
 ): ProductCatalog & Disposable & { probe: () => Promise<unknown> } => {
+  const { currency = defaultCurrency } = options
   const client = openClient(address, options)
   const onState = options.metrics?.watchBreaker('product-service')
   const breaker = createBreaker({ failures: 5, retryAfterMs: 500, message: unavailableMessage, onState })
@@ -106,15 +103,23 @@ export const grpcProductCatalog = (
       throw toCatalogError(error)
     }
   }
+  /** A product of another currency, for health. */
+  let foreign: Product | undefined
   const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {
     const products = await breaker(() => fetchProducts(ids))
-    const found = new Map(products.map((product) => [product.id, toCatalogProduct(product)]))
+    if (products.length > 0) foreign = products.find((product) => isForeign(product, currency))
+    const found = new Map(products.map((product) => [product.id, toCatalogProduct(product, currency)]))
     return ids.map((id) => found.get(id) ?? productNotFound(id))
   }
 
   return {
     find: batchByKey({ load, slots: 2, maxBatchSize }),
-    probe: () => client.call((products) => checkServing(products, 'product.ProductService', deadlineMs)),
+    probe: async () => {
+      await client.call((products) => checkServing(products, 'product.ProductService', deadlineMs))
+      if (foreign === undefined) return
+      foreign = (await fetchProducts([foreign.id])).find((product) => isForeign(product, currency))
+      if (foreign !== undefined) throw new AppError('unavailable', otherCurrency(foreign.currency, currency))
+    },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   }
 }

@@ -38,14 +38,18 @@ const openTls = (
   return { variables, logger, files }
 }
 
-/** Opens the product catalog with the credentials in the files. Its jobs read the files again. */
+/** Opens the product catalog, whose prices must have this currency, with the credentials in the files. Its jobs read the files again. */
 export const openProductService = (
   { address, token: tokenConfig, tls: tlsConfig }: ProductServiceConfig,
+  currency: string,
   { logger, metrics }: Observers,
 ) => {
   const token = tokenConfig && openTokenFile(tokenConfig, logger)
   const tls = tlsConfig && openTls(tlsConfig, { logger, metrics })
   const jobs: readonly Job[] = [token?.job, tls?.files?.job].filter((job) => job !== undefined)
   const connections = connectionsTo(address, tls)
-  return { catalog: grpcProductCatalog(address, { metrics, token: token?.token, connections }), jobs }
+  return {
+    catalog: grpcProductCatalog(address, { currency, metrics, token: token?.token, connections }),
+    jobs,
+  }
 }

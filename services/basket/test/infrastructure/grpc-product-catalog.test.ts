@@ -43,7 +43,7 @@ const startProducts = async (getProduct: GetProduct) => {
   return { port: await server.listen(0), [Symbol.asyncDispose]: server.close }
 }
 
-const catalogAt = (port: number) => grpcProductCatalog(`127.0.0.1:${port}`)
+const catalogAt = (port: number, options = {}) => grpcProductCatalog(`127.0.0.1:${port}`, options)
 
 /** Opens a catalog on a new product service. */
 const openCatalog = async (getProduct: GetProduct) => {
@@ -72,7 +72,7 @@ test('a look-up asks only for the fields that a basket needs, not for the descri
   })
   using catalog = catalogAt(stub.port)
   await catalog.find(7)
-  assert.deepEqual(masks, [['id', 'name', 'price', 'category', 'stock']])
+  assert.deepEqual(masks, [['id', 'name', 'price', 'category', 'stock', 'currency']])
 })
 
 test('a free product without stock is found, although protobuf omits both zeros', async () => {
@@ -139,6 +139,56 @@ test('a malformed product does not affect the other products of its batch', asyn
     results.map(({ status }) => status),
     ['fulfilled', 'rejected', 'fulfilled'],
   )
+})
+
+test('a product of another currency is unavailable, and operators are told what to do; the other products are found', async () => {
+  await using products = await startProducts(async ({ id }) => ({
+    product: { ...orwell, id, currency: id === 2 ? 'USD' : 'CHF' },
+  }))
+  using catalog = catalogAt(products.port, { currency: 'CHF' })
+  const [first, second] = await Promise.allSettled([catalog.find(1), catalog.find(2)])
+  assert.equal(first?.status, 'fulfilled')
+  const error: unknown = second?.status === 'rejected' ? second.reason : undefined
+  assert.ok(error instanceof AppError)
+  assert.deepEqual([error.kind, error.message], ['unavailable', 'the product service is unavailable'])
+  assert.match(
+    causeOf(error),
+    /has prices in USD, and this service in CHF: set CURRENCY to the same value for both services/,
+  )
+})
+
+test('a product service of 0.1.0 sends no currency, and its products are found', async () => {
+  await using products = await startProducts(async ({ id }) => ({ product: { ...orwell, id, currency: '' } }))
+  using catalog = catalogAt(products.port, { currency: 'CHF' })
+  assert.equal((await catalog.find(7)).id, 7)
+})
+
+test('the probe fails while a product that was asked for has another currency', async () => {
+  let product: typeof orwell | undefined = { ...orwell, currency: 'USD' }
+  const startServer = async () => {
+    const metrics = createMetrics('product-service', '0')
+    const limits = createLimits(defaultLimits, 'loopback', metrics)
+    const observers = { logger: silentLogger, metrics, limits, trustProxy: 'loopback' }
+    const health = grpcHealth(createHealth('product-service', '0', []), 'product.ProductService')
+    const batchGetProducts: BatchGetProducts = async () => ({
+      products: product === undefined ? [] : [product],
+    })
+    const server = createGrpcServer(ProductServiceService, { batchGetProducts }, observers, [health])
+    await health.refresh()
+    return { port: await server.listen(0), [Symbol.asyncDispose]: server.close }
+  }
+  await using server = await startServer()
+  using catalog = catalogAt(server.port)
+  await catalog.probe()
+  for (const fixed of [{ ...orwell }, undefined]) {
+    product = { ...orwell, currency: 'USD' }
+    await assert.rejects(catalog.find(7), hasCode('unavailable'))
+    for (let probe = 0; probe < 2; probe++)
+      await assert.rejects(catalog.probe(), /the product service has prices in USD, and this service in EUR/)
+    product = fixed
+    await catalog.probe()
+    await catalog.probe()
+  }
 })
 
 const faults: Record<string, GetProduct> = {

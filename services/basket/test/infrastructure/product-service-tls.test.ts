@@ -48,7 +48,10 @@ describe('the product service with TLS', async () => {
         key: { variable: variables.key, path: own.key },
       },
     }
-    const { catalog, jobs } = openProductService({ address, tls: { variables, files } }, { logger, metrics })
+    const { catalog, jobs } = openProductService({ address, tls: { variables, files } }, 'EUR', {
+      logger,
+      metrics,
+    })
     return { catalog, jobs, lines, metrics, [Symbol.dispose]: () => catalog[Symbol.dispose]() }
   }
 

@@ -133,6 +133,7 @@ describe('the token of the basket service', () => {
       config: {
         storage: { kind: 'embedded', file: join(folder.path, 'baskets.sqlite') },
         ttlSeconds: 60,
+        currency: 'EUR',
         productService: {
           address: `127.0.0.1:${products.port}`,
           token: { variable: 'PRODUCT_SERVICE_TOKEN_FILE', path },

@@ -25,7 +25,7 @@ it('a product service that hangs in the handshake gets a new connection every tw
   const variables = { address: 'URL', ca: 'CA', certificate: 'CERT', key: 'KEY' }
   const files = { ca: { variable: 'CA', path: authority.certificate }, own: undefined }
   const config = { address: `https://localhost:${port}`, tls: { variables, files } }
-  const { catalog } = openProductService(config, { logger: silentLogger })
+  const { catalog } = openProductService(config, 'EUR', { logger: silentLogger })
   using _ = catalog
   await eventually(20_000, async () => {
     await assert.rejects(catalog.find(7), hasCode('unavailable'))

@@ -30,6 +30,7 @@ const lampMessage = (changes: object = {}) => ({
   createdAt: lamp.createdAt.toISOString(),
   updatedAt: lamp.updatedAt.toISOString(),
   version: 1,
+  currency: 'EUR',
   groupId: '',
   ...changes,
 })
@@ -79,9 +80,10 @@ describe('CreateProduct', () => {
     }
     const { product } = await rpc.createProduct({ ...fields, name: ' x ' })
     assert.ok(product)
-    const { id, createdAt, updatedAt, version, ...rest } = product
+    const { id, createdAt, updatedAt, version, currency, ...rest } = product
     assert.deepEqual(rest, fields)
     assert.equal(version, 1)
+    assert.equal(currency, 'EUR')
     assert.equal(updatedAt, createdAt)
     const storedProduct = await store.reader.find(id)
     assert.ok(storedProduct)
@@ -291,7 +293,7 @@ describe('the read mask of BatchGetProducts', () => {
   const batch = async (readMask: string[]) =>
     (await rpc.batchGetProducts({ ids: [lamp.id], readMask })).products
 
-  const unset = { ...emptyFields, createdAt: '', updatedAt: '', version: 0 }
+  const unset = { ...emptyFields, createdAt: '', updatedAt: '', version: 0, currency: '' }
 
   test('selects the fields to return, and the id is always among them', async () => {
     const { id, name, price } = lampMessage()

@@ -21,22 +21,24 @@ const product = (id: number): Product => ({
 })
 
 const decoded = (products: readonly Product[], mask?: readonly string[]) => {
-  const response = encodedResponse(products, maskedFields(mask))
+  const response = encodedResponse(products, { currency: 'EUR', fields: maskedFields(mask) })
   return BatchGetProductsResponse.decode(response).products
 }
 
 describe('the responses of calls that shared a query', () => {
   it('have the fields that each asked for', () => {
     const products = [product(1), product(2)]
-    for (const mask of [undefined, ['name'], ['price'], ['name'], ['*']]) {
+    for (const mask of [undefined, ['name'], ['price'], ['currency'], ['name'], ['*']]) {
       const expected = new Set(
-        mask === undefined || mask[0] === '*' ? Object.keys(product(1)) : ['id', ...mask],
+        mask === undefined || mask[0] === '*'
+          ? Object.keys(productMessage(product(1), 'EUR'))
+          : ['id', ...mask],
       )
       for (const [index, message] of decoded(products, mask).entries())
         assert.deepEqual(
           message,
           Object.fromEntries(
-            Object.entries(productMessage(product(index + 1))).map(([field, value]) => [
+            Object.entries(productMessage(product(index + 1), 'EUR')).map(([field, value]) => [
               field,
               expected.has(field) ? value : typeof value === 'string' ? '' : 0,
             ]),

@@ -13,6 +13,7 @@ const productBytes = [
   ...string(7, '2026-11-22T09:58:00.123Z'),
   ...string(8, '2026-11-22T09:59:00.456Z'),
   ...int32(9, 3),
+  ...string(12, 'EUR'),
   ...string(17, 'g'),
 ]
 const product = {
@@ -25,6 +26,7 @@ const product = {
   createdAt: '2026-11-22T09:58:00.123Z',
   updatedAt: '2026-11-22T09:59:00.456Z',
   version: 3,
+  currency: 'EUR',
   groupId: 'g',
 }
 

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { withoutPostgres } from '@shop/testing/stores/postgres.ts'
 import { limits, type Product } from '../../src/domain/product.ts'
-import { maskedMessage, productMessage } from '../../src/interfaces/grpc/product-message.ts'
+import { productMessage } from '../../src/interfaces/grpc/product-message.ts'
 import { maskedFields } from '../../src/interfaces/grpc/read-mask.ts'
 import { pageLimits } from '../../src/interfaces/page-limits.ts'
 import { assertFails } from '../support/grpc.ts'
@@ -58,9 +58,9 @@ it('the longest list that is always whole is below 3.5 MiB, and the batch of 100
     createdAt: now,
     updatedAt: now,
   }
-  const products = Array.from({ length: Math.max(pageLimits.top, 100) }, () => productMessage(largest))
+  const products = Array.from({ length: Math.max(pageLimits.top, 100) }, () => productMessage(largest, 'EUR'))
   assert.ok(sizeOf({ products, nextPageToken: '' }) < maxResponseBytes)
-  const fields = maskedFields(['id', 'name', 'price', 'category', 'stock'])
-  const masked = Array.from({ length: 100 }, () => maskedMessage(largest, fields))
+  const fields = maskedFields(['id', 'name', 'price', 'category', 'stock', 'currency'])
+  const masked = Array.from({ length: 100 }, () => productMessage(largest, 'EUR', fields))
   assert.ok(sizeOf({ products: masked, nextPageToken: '' }) < 125 * 1024)
 })

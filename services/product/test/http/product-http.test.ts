@@ -30,6 +30,7 @@ const lampJson = (changes: object = {}) => ({
   stock: 5,
   category: 'Home',
   group_id: null,
+  currency: 'EUR',
   version: 1,
   created_at: lamp.createdAt.toISOString(),
   updated_at: lamp.updatedAt.toISOString(),

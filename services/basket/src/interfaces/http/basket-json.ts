@@ -37,6 +37,7 @@ export const BasketJson = Type.Object(
       ),
     ),
     total: money('Sum of the subtotals'),
+    currency: Type.String({ description: 'The ISO 4217 code of the currency of all amounts' }),
     item_count: Type.Integer({ description: 'Sum of the quantities' }),
     version: Type.Integer({ minimum: 1, description: 'Incremented by every write' }),
     created_at: Type.String({ format: 'date-time' }),
@@ -54,6 +55,7 @@ export const BasketJson = Type.Object(
           { product_id: 1, name: '1984', price: 14.99, quantity: 2, subtotal: 29.98, category: 'Books' },
         ],
         total: 29.98,
+        currency: 'EUR',
         item_count: 2,
         version: 4,
         created_at: '2026-11-22T09:58:00.123Z',
@@ -104,7 +106,7 @@ export const QuantityBody = Type.Object(
   { title: 'SetQuantity', examples: [{ quantity: 3 }] },
 )
 
-export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
+export const basketJson = (basket: Basket, currency: string): Static<typeof BasketJson> => ({
   id: basket.id,
   user_id: basket.userId,
   items: basket.lines.map((line) => ({
@@ -116,6 +118,7 @@ export const basketJson = (basket: Basket): Static<typeof BasketJson> => ({
     category: line.category,
   })),
   total: decimalFromCents(total(basket)),
+  currency,
   item_count: pieceCount(basket),
   version: basket.version,
   created_at: basket.createdAt.toISOString(),

@@ -11,17 +11,16 @@ import { schemas } from './basket-schemas.ts'
 const config = { cacheControl: 'private, no-cache' } as const
 
 /** The handlers return their response. To return `reply.send(…)` would take two more promises. */
-const withTag = (reply: FastifyReply, basket: Basket) => {
+const taggedJson = (currency: string) => (reply: FastifyReply, basket: Basket) => {
   void reply.header('etag', basketTag(basket))
-  return basketJson(basket)
+  return basketJson(basket, currency)
 }
 
-const withLocation = (reply: FastifyReply, basket: Basket) =>
-  withTag(reply.code(201).header('location', basketPath(basket)), basket)
+type TaggedJson = ReturnType<typeof taggedJson>
 
 /** Routes for the lines of a basket, which are called items on the wire. */
 const itemRoutes =
-  (use: UseCases): FastifyPluginAsyncTypebox =>
+  (use: UseCases, withTag: TaggedJson): FastifyPluginAsyncTypebox =>
   async (app) => {
     app.post('/baskets/:user_id/items', { schema: schemas.addItem, config }, async (request, reply) => {
       const { product_id: productId, quantity } = request.body
@@ -57,11 +56,15 @@ const itemRoutes =
 
 /** The HTTP routes for baskets. Each route reads its input, calls one use case and sends the result. */
 export const basketRoutes =
-  (use: UseCases): FastifyPluginAsyncTypebox =>
+  (use: UseCases, currency: string): FastifyPluginAsyncTypebox =>
   async (app) => {
+    const withTag = taggedJson(currency)
+    const withLocation = (reply: FastifyReply, basket: Basket) =>
+      withTag(reply.code(201).header('location', basketPath(basket)), basket)
+
     app.get('/baskets/:user_id', { schema: schemas.getBasket, config }, async (request, reply) => {
       const basket = await use.getBasket({ userId: request.params.user_id }, contextOf(request))
-      return tagged(request, reply, basketTag(basket), () => basketJson(basket))
+      return tagged(request, reply, basketTag(basket), () => basketJson(basket, currency))
     })
 
     app.post('/baskets', { schema: schemas.createBasket, config }, async (request, reply) => {
@@ -73,7 +76,7 @@ export const basketRoutes =
       return created ? withLocation(reply, basket) : withTag(reply, basket)
     })
 
-    await app.register(itemRoutes(use))
+    await app.register(itemRoutes(use, withTag))
 
     app.delete('/baskets/:user_id/items', { schema: schemas.clearBasket, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)

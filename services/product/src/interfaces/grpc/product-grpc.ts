@@ -6,19 +6,19 @@ import type { Health } from '@shop/platform/health/health.ts'
 import type { UseCases } from '../../application/use-cases.ts'
 import { productService, writingRpcs } from './product-service.ts'
 
-type GrpcConfig = Readonly<{ reflection?: boolean; trustProxy?: string }>
+type GrpcConfig = Readonly<{ currency: string; reflection?: boolean; trustProxy?: string }>
 
 /** Creates the gRPC server with the health service and, unless disabled, reflection. */
 export const createGrpc = (
   use: UseCases,
   health: Health,
   observers: Omit<GrpcServerOptions, 'trustProxy' | 'writes'>,
-  { reflection = true, trustProxy = 'off' }: GrpcConfig = {},
+  { currency, reflection = true, trustProxy = 'off' }: GrpcConfig,
 ) => {
   const healthService = grpcHealth(health, 'product.ProductService')
   const extensions = reflection ? [grpcReflection(descriptors)] : []
   const options = { ...observers, trustProxy, writes: writingRpcs }
-  const grpc = createGrpcServer(ProductServiceService, productService(use), options, [
+  const grpc = createGrpcServer(ProductServiceService, productService(use, currency), options, [
     healthService,
     ...extensions,
   ])

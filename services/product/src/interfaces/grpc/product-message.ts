@@ -8,10 +8,11 @@ import type { Product, ProductFields } from '../../domain/product.ts'
 import type { ProductSummary } from '../../domain/product-reader.ts'
 import { allFields, type Field } from './read-mask.ts'
 
-/** The message with only these fields. The others have their defaults, which are not sent. */
-export const maskedMessage = (
+/** The message, by default with all fields. Those that are not selected have their defaults, which are not sent. */
+export const productMessage = (
   product: ProductSummary | Product,
-  fields: ReadonlySet<Field>,
+  currency: string,
+  fields: ReadonlySet<Field> = allFields,
 ): ProductMessage =>
   ({
     id: product.id,
@@ -23,10 +24,9 @@ export const maskedMessage = (
     createdAt: fields.has('createdAt') ? product.createdAt.toISOString() : '',
     updatedAt: fields.has('updatedAt') ? product.updatedAt.toISOString() : '',
     version: fields.has('version') ? product.version : 0,
+    currency: fields.has('currency') ? currency : '',
     groupId: fields.has('groupId') ? (product.groupId ?? '') : '',
-  }) satisfies Record<keyof Product, unknown>
-
-export const productMessage = (product: Product): ProductMessage => maskedMessage(product, allFields)
+  }) satisfies Record<keyof Product | 'currency', unknown>
 
 export const messageFields = (message: CreateProductRequest): ProductFields => ({
   name: message.name,

@@ -9,12 +9,16 @@ import {
 import type { Product } from '../../domain/product.ts'
 import { type ProductPage, type ProductSummary, positionOf } from '../../domain/product-reader.ts'
 import { encodeCursor, type Listing } from '../page-cursor.ts'
-import { maskedMessage, productMessage } from './product-message.ts'
+import { productMessage } from './product-message.ts'
 import { allFields, type Field } from './read-mask.ts'
 
 /** Converts a page. It ends early, with a token for the rest, if the response would be too large for clients. */
-export const pageMessage = (listing: Listing, { products, next }: ProductPage): ListProductsResponse => {
-  const messages = products.map(productMessage)
+export const pageMessage = (
+  listing: Listing,
+  { products, next }: ProductPage,
+  currency: string,
+): ListProductsResponse => {
+  const messages = products.map((product) => productMessage(product, currency))
   const count = countThatFits(ProductMessage, messages)
   const last = products[count - 1]
   const end = count === messages.length || last === undefined ? next : positionOf(last, listing.sort)
@@ -37,16 +41,17 @@ export const wholeResponse = (messages: ProductMessage[]): ProductMessage[] => {
 }
 
 type Fields = ReadonlySet<Field>
+type Style = Readonly<{ currency: string; fields?: Fields }>
 
 const encode = reusingWriter<ProductMessage>((message, writer) => ProductMessage.encode(message, writer))
 
 const encodings = new WeakMap<ProductSummary, Readonly<{ fields: Fields; bytes: Uint8Array }>>()
 
 /** Calls that shared a query have the same products, and share the encoding of each. */
-const encodeOnce = (product: ProductSummary | Product, fields: Fields): Uint8Array => {
+const encodeOnce = (product: ProductSummary | Product, currency: string, fields: Fields): Uint8Array => {
   const known = encodings.get(product)
   if (known?.fields === fields) return known.bytes
-  const bytes = encode(maskedMessage(product, fields))
+  const bytes = encode(productMessage(product, currency, fields))
   encodings.set(product, { fields, bytes })
   return bytes
 }
@@ -57,9 +62,9 @@ const encodeOnce = (product: ProductSummary | Product, fields: Fields): Uint8Arr
  */
 export const encodedResponse = (
   products: readonly (ProductSummary | Product)[],
-  fields: Fields = allFields,
+  { currency, fields = allFields }: Style,
 ): Buffer => {
-  const encoded = products.values().map((product) => encodeOnce(product, fields))
+  const encoded = products.values().map((product) => encodeOnce(product, currency, fields))
   const response = repeatedField(1, encoded)
   if (response === undefined) throw tooMany(products.length)
   return response

@@ -42,9 +42,9 @@ type Service = Rpcs<ProductServiceServer, Buffer>
 /** The RPCs that write: their calls use the limit of writes. */
 export const writingRpcs = ['createProduct', 'updateProduct', 'deleteProduct'] as const
 
-const writes = (use: UseCases): Pick<Service, (typeof writingRpcs)[number]> => ({
+const writes = (use: UseCases, currency: string): Pick<Service, (typeof writingRpcs)[number]> => ({
   createProduct: async (request, context) => ({
-    product: productMessage(await use.createProduct(messageFields(request), context)),
+    product: productMessage(await use.createProduct(messageFields(request), context), currency),
   }),
 
   updateProduct: async (request, context) => {
@@ -53,7 +53,7 @@ const writes = (use: UseCases): Pick<Service, (typeof writingRpcs)[number]> => (
       changes: messageChanges(request),
       expected: expectedOf(request.version),
     }
-    return { product: productMessage(await use.updateProduct(command, context)) }
+    return { product: productMessage(await use.updateProduct(command, context), currency) }
   },
 
   deleteProduct: async ({ id, version }, context) => {
@@ -64,7 +64,7 @@ const writes = (use: UseCases): Pick<Service, (typeof writingRpcs)[number]> => (
 
 type Lists = 'listProducts' | 'getTopMostExpensiveProducts' | 'getLowStockProducts' | 'getProductsByCategory'
 
-const lists = (use: UseCases): Pick<Service, Lists> => {
+const lists = (use: UseCases, currency: string): Pick<Service, Lists> => {
   const pagesOf = {
     list: sharedPages(),
     top: sharedPages(),
@@ -75,14 +75,14 @@ const lists = (use: UseCases): Pick<Service, Lists> => {
     listProducts: async (request, context) => {
       const listing = { sort: byId }
       const page = await use.listProducts({ ...listing, ...paging(listing, request) }, context)
-      return pagesOf.list(page.products, () => pageMessage(listing, page))
+      return pagesOf.list(page.products, () => pageMessage(listing, page, currency))
     },
 
     getTopMostExpensiveProducts: async ({ limit }, context) => {
       const count = requireWithin('/limit', limit, [0, pageLimits.top]) || pageLimits.defaultTop
       const { products } = await use.topProducts({ count }, context)
       return pagesOf.top(products, () => ({
-        products: wholeResponse(products.map(productMessage)),
+        products: wholeResponse(products.map((product) => productMessage(product, currency))),
         nextPageToken: '',
       }))
     },
@@ -92,30 +92,30 @@ const lists = (use: UseCases): Pick<Service, Lists> => {
       const listing = { sort: lowestStockFirst, maxStock }
       const query = { maxStock, ...paging(listing, request) }
       const page = await use.lowStockProducts(query, context)
-      return pagesOf.lowStock(page.products, () => pageMessage(listing, page))
+      return pagesOf.lowStock(page.products, () => pageMessage(listing, page, currency))
     },
 
     getProductsByCategory: async (request, context) => {
       const listing = { sort: byId, category: request.category }
       const query = { category: request.category, ...paging(listing, request) }
       const page = await use.productsByCategory(query, context)
-      return pagesOf.category(page.products, () => pageMessage(listing, page))
+      return pagesOf.category(page.products, () => pageMessage(listing, page, currency))
     },
   }
 }
 
 /** Products over gRPC: each RPC reads its request, calls one use case and converts the result. */
-export const productService = (use: UseCases): Service => ({
-  ...writes(use),
-  ...lists(use),
+export const productService = (use: UseCases, currency: string): Service => ({
+  ...writes(use, currency),
+  ...lists(use, currency),
 
   getProduct: async ({ id }, context) =>
-    encodedResponse([await use.getProduct({ id: productId(id) }, context)]),
+    encodedResponse([await use.getProduct({ id: productId(id) }, context)], { currency }),
 
   batchGetProducts: async ({ ids, readMask }, context) => {
     const fields = maskedFields(readMask)
     const query = { ids: idsOf(ids) }
     const read = fields.has('description') ? use.getProducts : use.getProductSummaries
-    return encodedResponse(await read(query, context), fields)
+    return encodedResponse(await read(query, context), { currency, fields })
   },
 })

@@ -14,6 +14,7 @@ const paths = {
   createdAt: 'created_at',
   updatedAt: 'updated_at',
   version: 'version',
+  currency: 'currency',
   groupId: 'group_id',
 } as const satisfies Record<Field, string>
 

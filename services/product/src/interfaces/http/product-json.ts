@@ -38,6 +38,7 @@ const newExample = {
 export const productExample = {
   id: 1,
   ...example,
+  currency: 'EUR',
   version: 3,
   created_at: '2026-11-22T09:58:00.123Z',
   updated_at: '2026-11-22T09:58:00.123Z',
@@ -79,6 +80,7 @@ export const ProductJson = Type.Object(
     stock: Type.Integer(stockRange),
     category: Type.String(),
     group_id: nullable<string>(groupSchema),
+    currency: Type.String({ description: 'The ISO 4217 code of the currency of all prices; read only' }),
     version: Type.Integer({ minimum: 1, description: 'Incremented by every write' }),
     created_at: Type.String({ format: 'date-time' }),
     updated_at: Type.String({ format: 'date-time' }),
@@ -127,7 +129,7 @@ export const ProductPatch = Type.Partial(
   { title: 'PatchProduct', examples: [{ price: 12.5, group_id: null }] },
 )
 
-export const productJson = (product: Product): Static<typeof ProductJson> => {
+export const productJson = (product: Product, currency: string): Static<typeof ProductJson> => {
   const { createdAt, updatedAt } = product
   // The text of a time takes 0.4 µs, and the two of a product that has not changed yet are the same.
   const created = createdAt.toISOString()
@@ -139,6 +141,7 @@ export const productJson = (product: Product): Static<typeof ProductJson> => {
     stock: product.stock,
     category: product.category,
     group_id: product.groupId,
+    currency,
     version: product.version,
     created_at: created,
     updated_at: updatedAt.getTime() === createdAt.getTime() ? created : updatedAt.toISOString(),

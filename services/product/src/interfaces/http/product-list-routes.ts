@@ -25,10 +25,10 @@ const pagingOf = (listing: Listing, { limit, cursor }: Readonly<{ limit: number;
 /** Listing is expensive, so it is cancelled when the client closes its side of the connection. */
 const config = { stopsAtEndOfInput: true, cacheControl: 'no-cache' } as const
 
-type ListRoute = (use: UseCases) => FastifyPluginAsyncTypebox
+type ListRoute = (use: UseCases, currency: string) => FastifyPluginAsyncTypebox
 
-const listProducts: ListRoute = (use) => async (app) => {
-  const send = createPageSender()
+const listProducts: ListRoute = (use, currency) => async (app) => {
+  const send = createPageSender({ currency })
   app.get('/products', { schema: schemas.listProducts, config }, async (request, reply) => {
     const { query } = request
     const listing = { sort: sortOf(query.sort), ...filtersOf(query) }
@@ -37,16 +37,16 @@ const listProducts: ListRoute = (use) => async (app) => {
   })
 }
 
-const topProducts: ListRoute = (use) => async (app) => {
-  const send = createPageSender({ isWhole: true })
+const topProducts: ListRoute = (use, currency) => async (app) => {
+  const send = createPageSender({ currency, isWhole: true })
   app.get('/products/top-:n', { schema: schemas.topProducts, config }, async (request, reply) => {
     const page = await use.topProducts({ count: request.params.n }, contextOf(request))
     return send(reply, { sort: mostExpensiveFirst }, page)
   })
 }
 
-const lowStockProducts: ListRoute = (use) => async (app) => {
-  const send = createPageSender()
+const lowStockProducts: ListRoute = (use, currency) => async (app) => {
+  const send = createPageSender({ currency })
   app.get('/products/low-stock-:n', { schema: schemas.lowStockProducts, config }, async (request, reply) => {
     const { n: maxStock } = request.params
     const listing = { sort: lowestStockFirst, maxStock }
@@ -55,8 +55,8 @@ const lowStockProducts: ListRoute = (use) => async (app) => {
   })
 }
 
-const productsByCategory: ListRoute = (use) => async (app) => {
-  const send = createPageSender()
+const productsByCategory: ListRoute = (use, currency) => async (app) => {
+  const send = createPageSender({ currency })
   app.get(
     '/products/category/:category',
     { schema: schemas.productsByCategory, config },
@@ -70,7 +70,7 @@ const productsByCategory: ListRoute = (use) => async (app) => {
 }
 
 /** The lists of products over HTTP. */
-export const productListRoutes: ListRoute = (use) => async (app) => {
+export const productListRoutes: ListRoute = (use, currency) => async (app) => {
   for (const route of [listProducts, topProducts, lowStockProducts, productsByCategory])
-    await app.register(route(use))
+    await app.register(route(use, currency))
 }

@@ -15,16 +15,17 @@ import { productTag, stateOfTag } from './product-tag.ts'
 const config = { cacheControl: 'no-cache' } as const
 
 /** The handlers return their response. To return `reply.send(…)` would take two more promises. */
-const withTag = (reply: FastifyReply, product: Product) => {
+const taggedJson = (currency: string) => (reply: FastifyReply, product: Product) => {
   void reply.header('etag', productTag(product))
-  return productJson(product)
+  return productJson(product, currency)
 }
 
 /** Products over HTTP: each route reads its input, calls one use case and converts the result. */
 export const productRoutes =
-  (use: UseCases): FastifyPluginAsyncTypebox =>
+  (use: UseCases, currency: string): FastifyPluginAsyncTypebox =>
   async (app) => {
-    await app.register(productListRoutes(use))
+    const withTag = taggedJson(currency)
+    await app.register(productListRoutes(use, currency))
 
     app.post('/products', { schema: schemas.createProduct, config }, async (request, reply) => {
       const product = await use.createProduct(productFields(request.body), contextOf(request))
@@ -33,7 +34,7 @@ export const productRoutes =
 
     app.get('/products/:id', { schema: schemas.getProduct, config }, async (request, reply) => {
       const product = await use.getProduct({ id: request.params.id }, contextOf(request))
-      return tagged(request, reply, productTag(product), () => productJson(product))
+      return tagged(request, reply, productTag(product), () => productJson(product, currency))
     })
 
     app.put('/products/:id', { schema: schemas.replaceProduct, config }, async (request, reply) => {
@@ -51,12 +52,12 @@ export const productRoutes =
       return reply.code(204).send(null)
     })
 
-    await app.register(patchRoute(use))
+    await app.register(patchRoute(use, withTag))
   }
 
 /** In a separate scope, because only this route accepts the media type of a merge patch. */
 const patchRoute =
-  (use: UseCases): FastifyPluginAsyncTypebox =>
+  (use: UseCases, withTag: ReturnType<typeof taggedJson>): FastifyPluginAsyncTypebox =>
   async (app) => {
     acceptJson(app, 'application/merge-patch+json')
     app.patch('/products/:id', { schema: schemas.patchProduct, config }, async (request, reply) => {
