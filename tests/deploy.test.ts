@@ -155,6 +155,11 @@ describe('docker-compose.yml', () => {
     assert.deepEqual(new Set(names), new Set(written))
   })
 
+  it('gives both services the currency of one place', () => {
+    for (const [name, { restart, environment = {} }] of builtServices)
+      assert.equal(environment['CURRENCY'], restart === undefined ? undefined : '${CURRENCY:-EUR}', name)
+  })
+
   it('protects the services by API keys, and mounts their folder, from which they are read again', () => {
     for (const [name, { restart, environment = {}, volumes: mounted }] of builtServices) {
       // The programs for the database serve nobody.

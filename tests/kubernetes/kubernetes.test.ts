@@ -34,7 +34,7 @@ const portNames = (deployment: Resource): ReadonlySet<string> =>
   new Set(container(deployment).ports?.map(({ name }) => name))
 
 const secretsOf = ({ env }: Container): string[] =>
-  env.flatMap(({ valueFrom }) => (valueFrom === undefined ? [] : [valueFrom.secretKeyRef.name]))
+  env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? [])
 
 describe('the kustomization', () => {
   it('lists every file and image, and every component is one', () => {
@@ -97,14 +97,25 @@ describe('the kustomization', () => {
     assert.equal(generated.size, 5)
     for (const { env } of containers)
       for (const { name, valueFrom } of env) {
-        if (valueFrom === undefined) continue
-        const example = read(`${generated.get(valueFrom.secretKeyRef.name)}.example`)
+        const secret = valueFrom?.secretKeyRef
+        if (secret === undefined) continue
+        const example = read(`${generated.get(secret.name)}.example`)
         const keys = [...example.matchAll(/^([A-Z_]+)=/gm)].map(([, key]) => key)
-        assert.deepEqual(keys, [valueFrom.secretKeyRef.key], name)
-        assert.equal(name, valueFrom.secretKeyRef.key)
+        assert.deepEqual(keys, [secret.key], name)
+        assert.equal(name, secret.key)
       }
     const ignored = readFileSync(join(root, '.gitignore'), 'utf8').split('\n')
     for (const name of ['*.env', 'api-keys']) assert.ok(ignored.includes(`${folder}/secrets/${name}`), name)
+  })
+
+  it('gives both services the currency of one place', () => {
+    assert.deepEqual(kustomization.configMapGenerator, [{ name: 'shop', literals: ['CURRENCY=EUR'] }])
+    for (const { name, env } of deployments.map(container))
+      assert.deepEqual(
+        env.find((variable) => variable.name === 'CURRENCY')?.valueFrom,
+        { configMapKeyRef: { name: 'shop', key: 'CURRENCY' } },
+        name,
+      )
   })
 
   it('migrates as the owner and serves as another role, both of which roles.sql creates', () => {

@@ -15,7 +15,7 @@ export type Container = Readonly<{
   env: {
     name: string
     value?: string
-    valueFrom?: { secretKeyRef: { name: string; key: string } }
+    valueFrom?: Partial<Record<'secretKeyRef' | 'configMapKeyRef', { name: string; key: string }>>
   }[]
   ports?: { name: string; containerPort: number }[]
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[]

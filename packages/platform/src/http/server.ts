@@ -36,7 +36,7 @@ import { type GuestOf, limitRates } from './rates/rate-limits.ts'
 import { clientClosedRequest, recordRequests } from './request-log.ts'
 import { setCacheControl } from './responses/cache-control.ts'
 import { compressResponses } from './responses/compression.ts'
-import { fixedHeadersOf } from './security-headers.ts'
+import { fixedHeadersOf } from './responses/security-headers.ts'
 import { traceRequests } from './tracing.ts'
 
 /** Settings for documentation, compression, browsers and limits. */

@@ -3,7 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import helmet from 'helmet'
-import { pageHeaders, securityHeaders } from '../../src/http/security-headers.ts'
+import { pageHeaders, securityHeaders } from '../../src/http/responses/security-headers.ts'
 
 /** Returns the headers that helmet sets, without those for pages with content of others and for obsolete browsers. */
 const helmetHeaders = () => {

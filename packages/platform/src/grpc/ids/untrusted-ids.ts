@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js'
 import { requestIdHeader } from '../../request-context.ts'
-import type { Entries } from '../calls/metadata-size.ts'
+import type { Entries } from '../edge/metadata-size.ts'
 import { joinedIdsKeys } from './joined-ids.ts'
 
 const keys = [requestIdHeader, ...joinedIdsKeys, 'traceparent', 'tracestate']

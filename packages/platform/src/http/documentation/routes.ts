@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { type Documentation, describeApi } from '../openapi.ts'
 import { addVary, preferredType } from '../responses/negotiation.ts'
-import { pageHeaders } from '../security-headers.ts'
+import { pageHeaders } from '../responses/security-headers.ts'
 import { documentationPage, icon, type Service } from './page.ts'
 
 /** The package contains the files of Swagger UI. Its plugin is not used: docs/decisions/0042-swagger-ui-stays.md. */

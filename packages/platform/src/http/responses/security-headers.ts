@@ -1,4 +1,4 @@
-import { corsHeaders, type Origins } from './cors.ts'
+import { corsHeaders, type Origins } from '../cors.ts'
 
 /** Security headers of every response. The values are helmet's; a test compares them with the installed helmet. */
 export const securityHeaders = Object.freeze({
