@@ -5,6 +5,7 @@
  */
 
 import { once } from 'node:events'
+import { systemContext } from '@shop/kernel/context.ts'
 import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { addItem } from '../../src/application/commands/add-item.ts'
@@ -16,6 +17,7 @@ const [userId = '', additions = '', clients = ''] = process.argv.slice(2)
 
 await using adapters = await openAdapters({ config: readConfig(process.env), logger: silentLogger })
 const catalog = { find: async (id: number) => aProduct({ id, stock: 100_000 }) }
+const context = systemContext('add-items')
 const add = addItem({ ...adapters.ports, catalog })
 await eventually(20_000, () => adapters.ports.baskets.find(userId))
 
@@ -27,7 +29,7 @@ const addAll = async (_: unknown, productId: number) => {
   while (remaining > 0) {
     remaining -= 1
     versions.push(
-      (await add({ userId, productId: productId + 1, quantity: 1, expected: 'anything' })).version,
+      (await add({ userId, productId: productId + 1, quantity: 1, expected: 'anything' }, context)).version,
     )
   }
 }
