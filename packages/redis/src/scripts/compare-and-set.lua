@@ -1,5 +1,5 @@
 -- Sets KEYS[1] to ARGV[2] for ARGV[3] seconds if it holds ARGV[1]. An empty ARGV[1] means that the key must not exist; an
--- empty ARGV[2] removes the key.
+-- empty ARGV[2] removes the key. If both are the same, the key keeps its remaining life.
 -- Replies {1, nil} if done, otherwise {0, current value of the key}.
 local current = redis.call('GET', KEYS[1])
 if (current or '') ~= ARGV[1] then
@@ -7,6 +7,9 @@ if (current or '') ~= ARGV[1] then
 end
 -- `pcall` instead of `call`: older servers wrap the error code of a refused write (OOM, READONLY, ...) in a script error.
 local function set()
+  if ARGV[1] == ARGV[2] then
+    return redis.pcall('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+  end
   return redis.pcall('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 end
 local function refusal(reply)
