@@ -22,8 +22,8 @@ else
   written = set()
   -- A server that has reached maxmemory refuses SET even if the value gets shorter, unless the script has written before.
   -- EXPIRE is such a write. Unlike DEL, it loses nothing if SET is refused again: that of a missing key is, while its slot
-  -- moves to another node. 16 bytes are for counters in the value that get another digit.
-  if string.find(refusal(written) or '', 'OOM', 1, true) and current and #ARGV[2] <= #current + 16 then
+  -- moves to another node. 60 bytes are for a short entry about the write, and for counters that get another digit.
+  if string.find(refusal(written) or '', 'OOM', 1, true) and current and #ARGV[2] <= #current + 60 then
     if not refusal(redis.pcall('EXPIRE', KEYS[1], ARGV[3])) then
       written = set()
     end
