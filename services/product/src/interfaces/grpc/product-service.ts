@@ -1,6 +1,7 @@
 import type { ProductServiceServer } from '@shop/contracts/product/product.ts'
 import { invalid, requireWithin, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
+import { keyedCall } from '@shop/platform/grpc/calls/keyed-call.ts'
 import { maxResponseBytes } from '@shop/platform/grpc/message-size.ts'
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import type { UseCases } from '../../application/use-cases.ts'
@@ -44,7 +45,9 @@ export const writingRpcs = ['createProduct', 'updateProduct', 'deleteProduct'] a
 
 const writes = (use: UseCases): Pick<Service, (typeof writingRpcs)[number]> => ({
   createProduct: async (request, context) => ({
-    product: productMessage(await use.createProduct(messageFields(request), context)),
+    product: productMessage(
+      await use.createProduct(messageFields(request), keyedCall(context, 'createProduct', request)),
+    ),
   }),
 
   updateProduct: async (request, context) => {
@@ -53,11 +56,15 @@ const writes = (use: UseCases): Pick<Service, (typeof writingRpcs)[number]> => (
       changes: messageChanges(request),
       expected: expectedOf(request.version),
     }
-    return { product: productMessage(await use.updateProduct(command, context)) }
+    return {
+      product: productMessage(await use.updateProduct(command, keyedCall(context, 'updateProduct', request))),
+    }
   },
 
-  deleteProduct: async ({ id, version }, context) => {
-    await use.deleteProduct({ id: productId(id), expected: expectedOf(version) }, context)
+  deleteProduct: async (request, context) => {
+    const { id, version } = request
+    const keyed = keyedCall(context, 'deleteProduct', request)
+    await use.deleteProduct({ id: productId(id), expected: expectedOf(version) }, keyed)
     return { message: `product ${id} deleted` }
   },
 })
