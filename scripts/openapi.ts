@@ -18,6 +18,7 @@ await using product = await createProductApp(
       products: { add: unused, update: unused },
       reader: { find: unused, findMany: unused, findSummaries: unused, list: unused },
       statistics: { read: unused },
+      rememberedWrites: { forgetOld: unused },
       events: { subscribe: () => {} },
     },
     dependencies: [],

@@ -87,6 +87,7 @@ const callEveryRpc = async (port: number): Promise<string[]> => {
       category: 'Home',
       pageSize: 0,
       pageToken: '',
+      requestId: '',
     }
     const method: ProductServiceClient['getProduct'] = Reflect.get(client, name)
     await new Promise<void>((resolve) => {

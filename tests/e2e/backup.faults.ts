@@ -123,7 +123,7 @@ const setUp = [
 ]
 
 const grants = [
-  'grant select, insert, update, delete on products to shop',
+  'grant select, insert, update, delete on products, idempotency_keys to shop',
   'grant select on kysely_migration to shop',
   'grant select (id, name) on products to "The Reader"',
 ]

@@ -25,6 +25,7 @@ import { documentation } from './interfaces/http/product-documentation.ts'
 import { ProductJson } from './interfaces/http/product-json.ts'
 import { productRoutes } from './interfaces/http/product-routes.ts'
 import { catalogMetrics } from './interfaces/metrics/catalog-metrics.ts'
+import { oldWrites } from './jobs/old-writes.ts'
 import { wireUseCases } from './wire-use-cases.ts'
 
 export const { version } = manifest
@@ -123,7 +124,11 @@ export const createApp = async (
     http,
     grpc,
     health,
-    jobs: [{ name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh }, ...jobsOf(identity, tls)],
+    jobs: [
+      { name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh },
+      oldWrites(use),
+      ...jobsOf(identity, tls),
+    ],
     listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()

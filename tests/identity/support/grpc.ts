@@ -23,7 +23,15 @@ const framed = (message: Uint8Array): Buffer => {
   return frame
 }
 
-const product = { name: 'Emma', description: '', price: 1, stock: 5, category: '', groupId: '' }
+const product = {
+  name: 'Emma',
+  description: '',
+  price: 1,
+  stock: 5,
+  category: '',
+  groupId: '',
+  requestId: '',
+}
 
 /** Requests by the path of their method. */
 export const calls = {
@@ -35,7 +43,7 @@ export const calls = {
   ],
   delete: [
     ProductServiceService.deleteProduct.path,
-    DeleteProductRequest.encode({ id: 1, version: 0 }).finish(),
+    DeleteProductRequest.encode({ id: 1, version: 0, requestId: '' }).finish(),
   ],
 } as const
 

@@ -62,6 +62,12 @@ export interface CreateProductRequest {
   price: number;
   stock: number;
   category: string;
+  /**
+   * An idempotency key: 1 to 255 printable ASCII characters. The same call with the same key again, by the same caller within 24
+   * hours, returns the first response, and creates nothing; another call with it fails with INVALID_ARGUMENT. The metadata
+   * `idempotent-replayed` is then `true`. Empty: no key.
+   */
+  requestId: string;
   /** 1 to 64 characters; empty means no group. */
   groupId: string;
 }
@@ -75,6 +81,8 @@ export interface UpdateProductRequest {
   category: string;
   /** The version on which this update is based; 0 updates any version. */
   version: number;
+  /** An idempotency key, as in CreateProductRequest. It is looked up before `version` is compared. */
+  requestId: string;
   /** 1 to 64 characters. Unset keeps the group; empty removes the product from its group. */
   groupId?: string | undefined;
 }
@@ -83,6 +91,8 @@ export interface DeleteProductRequest {
   id: number;
   /** The version to delete; 0 deletes any version. */
   version: number;
+  /** An idempotency key, as in CreateProductRequest. It is looked up before `version` is compared. */
+  requestId: string;
 }
 
 export interface DeleteProductResponse {
@@ -435,7 +445,7 @@ export const GetProductRequest: MessageFns<GetProductRequest> = {
 };
 
 function createBaseCreateProductRequest(): CreateProductRequest {
-  return { name: "", description: "", price: 0, stock: 0, category: "", groupId: "" };
+  return { name: "", description: "", price: 0, stock: 0, category: "", requestId: "", groupId: "" };
 }
 
 export const CreateProductRequest: MessageFns<CreateProductRequest> = {
@@ -454,6 +464,9 @@ export const CreateProductRequest: MessageFns<CreateProductRequest> = {
     }
     if (message.category !== "") {
       writer.uint32(42).string(message.category);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(50).string(message.requestId);
     }
     if (message.groupId !== "") {
       writer.uint32(98).string(message.groupId);
@@ -514,6 +527,14 @@ export const CreateProductRequest: MessageFns<CreateProductRequest> = {
             message.category = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
           case 12: {
             if (tag !== 98) {
               break;
@@ -544,13 +565,24 @@ export const CreateProductRequest: MessageFns<CreateProductRequest> = {
     message.price = object.price ?? 0;
     message.stock = object.stock ?? 0;
     message.category = object.category ?? "";
+    message.requestId = object.requestId ?? "";
     message.groupId = object.groupId ?? "";
     return message;
   },
 };
 
 function createBaseUpdateProductRequest(): UpdateProductRequest {
-  return { id: 0, name: "", description: "", price: 0, stock: 0, category: "", version: 0, groupId: undefined };
+  return {
+    id: 0,
+    name: "",
+    description: "",
+    price: 0,
+    stock: 0,
+    category: "",
+    version: 0,
+    requestId: "",
+    groupId: undefined,
+  };
 }
 
 export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
@@ -575,6 +607,9 @@ export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
     }
     if (message.version !== 0) {
       writer.uint32(56).int32(message.version);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(66).string(message.requestId);
     }
     if (message.groupId !== undefined) {
       writer.uint32(114).string(message.groupId);
@@ -651,6 +686,14 @@ export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
             message.version = reader.int32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
           case 14: {
             if (tag !== 114) {
               break;
@@ -683,13 +726,14 @@ export const UpdateProductRequest: MessageFns<UpdateProductRequest> = {
     message.stock = object.stock ?? 0;
     message.category = object.category ?? "";
     message.version = object.version ?? 0;
+    message.requestId = object.requestId ?? "";
     message.groupId = object.groupId ?? undefined;
     return message;
   },
 };
 
 function createBaseDeleteProductRequest(): DeleteProductRequest {
-  return { id: 0, version: 0 };
+  return { id: 0, version: 0, requestId: "" };
 }
 
 export const DeleteProductRequest: MessageFns<DeleteProductRequest> = {
@@ -699,6 +743,9 @@ export const DeleteProductRequest: MessageFns<DeleteProductRequest> = {
     }
     if (message.version !== 0) {
       writer.uint32(16).int32(message.version);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
     }
     return writer;
   },
@@ -732,6 +779,14 @@ export const DeleteProductRequest: MessageFns<DeleteProductRequest> = {
             message.version = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -751,6 +806,7 @@ export const DeleteProductRequest: MessageFns<DeleteProductRequest> = {
     const message = createBaseDeleteProductRequest();
     message.id = object.id ?? 0;
     message.version = object.version ?? 0;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

@@ -8,6 +8,7 @@ export const auditTargets = {
   createProduct: (_, created) => product({ ...created }),
   updateProduct: product,
   deleteProduct: product,
+  forgetOldWrites: noTarget,
   getProduct: noTarget,
   getProducts: noTarget,
   getProductSummaries: noTarget,

@@ -9,6 +9,7 @@ export const costs = {
   createProduct: single,
   updateProduct: single,
   deleteProduct: single,
+  forgetOldWrites: single,
   getProduct: single,
   getProducts: batch,
   getProductSummaries: batch,

@@ -8,6 +8,7 @@ export const policy = {
   createProduct: writer,
   updateProduct: writer,
   deleteProduct: writer,
+  forgetOldWrites: internal,
   getProduct: anybody,
   getProducts: anybody,
   getProductSummaries: anybody,

@@ -2,6 +2,7 @@ import type { UseCasesOf } from '@shop/kernel/use-case.ts'
 import type { Ports } from '../domain/ports.ts'
 import { createProduct } from './commands/create-product.ts'
 import { deleteProduct } from './commands/delete-product.ts'
+import { forgetOldWrites } from './commands/forget-old-writes.ts'
 import { updateProduct } from './commands/update-product.ts'
 import { catalogStatistics } from './queries/catalog-statistics.ts'
 import { getProduct } from './queries/get-product.ts'
@@ -16,6 +17,7 @@ const commands = (ports: Ports) => ({
   createProduct: createProduct(ports),
   updateProduct: updateProduct(ports),
   deleteProduct: deleteProduct(ports),
+  forgetOldWrites: forgetOldWrites(ports),
 })
 
 const queries = (ports: Ports) => ({

@@ -4,7 +4,14 @@ import type { Ports } from '../domain/ports.ts'
 import { batchedProductReader } from './batched-product-reader.ts'
 import { poolShares } from './limits/pool-shares.ts'
 import { migrations } from './migrations.ts'
-import { attemptWriteOf, openReader, openRepository, openStatistics, probeOf } from './postgres-ports.ts'
+import {
+  attemptWriteOf,
+  openReader,
+  openRememberedWrites,
+  openRepository,
+  openStatistics,
+  probeOf,
+} from './postgres-ports.ts'
 import { productEventHub } from './product-event-hub.ts'
 import type { Tables } from './products-table.ts'
 import { seedSamples } from './sample-products.ts'
@@ -36,6 +43,7 @@ export const openEmbeddedAdapters = async (
     events,
     reader: batchedProductReader(openReader(database), shares),
     statistics: openStatistics(database),
+    rememberedWrites: openRememberedWrites(database),
   }
   if (samples) {
     const added = await seedSamples(ports.products, ports.reader)

@@ -6,12 +6,14 @@ import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductReader } from '../domain/product-reader.ts'
 import type { ProductRepository } from '../domain/product-repository.ts'
 import type { ProductStatisticsReader } from '../domain/product-statistics.ts'
+import type { RememberedWrites } from '../domain/remembered-writes.ts'
 import type { PoolShares } from './limits/pool-shares.ts'
 import { idSequence } from './postgres-product-ids.ts'
 import { postgresProductReader, readAnyProduct } from './postgres-product-reader.ts'
 import { postgresProductRepository } from './postgres-product-repository.ts'
 import { postgresProductStatistics } from './postgres-product-statistics.ts'
 import type { Database } from './products-table.ts'
+import { postgresRememberedWrites } from './remembering/remembered-writes.ts'
 
 const outage = 'the product database is unavailable'
 
@@ -29,30 +31,41 @@ export const openReader = (database: Database): ProductReader =>
 export const openStatistics = (database: Database, stopSignal?: AbortSignal): ProductStatisticsReader =>
   mapStoreErrors(postgresProductStatistics(database, stopSignal), outage)
 
-type Rights = Readonly<{ role: string; missing: string | null; filtered: boolean }>
+export const openRememberedWrites = (database: Database): RememberedWrites =>
+  mapStoreErrors(postgresRememberedWrites(database), outage)
+
+type Rights = Readonly<{ role: string; missing: string | null; filtered: string | null }>
 
 /**
- * Throws an `OperatorError` that says what to change unless the role may read and write all products. A sequence
- * needs a right only if the column of the ids is not an identity column.
+ * Throws an `OperatorError` that says what to change unless the role may read and write all products and idempotency keys.
+ * A sequence needs a right only if the column of the ids is not an identity column. Without the table of the keys, only writes
+ * with one fail.
  */
 export const requireRights = async (database: Database): Promise<void> => {
   const { rows } = await sql<Rights>`
-    select current_user as role, row_security_active('products') as filtered, (
-      select string_agg(missing, ', ') from (
-        select right_name || ' on products' as missing
-          from unnest(array['select', 'insert', 'update', 'delete']) as right_name
-          where not has_table_privilege('products', right_name)
-        union all select 'usage on sequence ' || ${idSequence} from pg_attribute
+    with tables as (
+      select table_name, oid from (values
+        (1, 'products', 'products'::regclass), (2, 'idempotency_keys', to_regclass('idempotency_keys'))
+      ) as tables (position, table_name, oid)
+    )
+    select current_user as role, (
+      select string_agg(table_name, ' and ' order by position) from tables where row_security_active(oid)
+    ) as filtered, (
+      select string_agg(missing, ', ' order by position) from (
+        select position, right_name || ' on ' || table_name as missing
+          from tables, unnest(array['select', 'insert', 'update', 'delete']) as right_name
+          where not has_table_privilege(oid, right_name)
+        union all select 3, 'usage on sequence ' || ${idSequence} from pg_attribute
           where attrelid = 'products'::regclass and attname = 'id' and attidentity = ''
             and not has_sequence_privilege(${idSequence}, 'usage')
       ) as missing_rights
     ) as missing
   `.execute(database)
-  const [{ role, missing, filtered } = { role: '', missing: null, filtered: false }] = rows
+  const [{ role, missing, filtered } = { role: '', missing: null, filtered: null }] = rows
   if (missing !== null) throw new OperatorError(`the role ${role} lacks rights: grant it ${missing}`)
-  if (filtered)
+  if (filtered !== null)
     throw new OperatorError(
-      `row-level security of products applies to the role ${role}: alter the role to bypassrls, or disable row-level security on the table`,
+      `row-level security of ${filtered} applies to the role ${role}: alter the role to bypassrls, or disable row-level security on it`,
     )
 }
 

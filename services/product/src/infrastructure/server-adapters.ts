@@ -17,6 +17,7 @@ import { migrations } from './migrations.ts'
 import {
   attemptWriteOf,
   openReader,
+  openRememberedWrites,
   openRepository,
   openStatistics,
   probeOf,
@@ -134,6 +135,7 @@ export const openServerAdapters = (
       events,
       reader: batchedProductReader(reader, shares),
       statistics: openStatistics(forStatistics, stop.signal),
+      rememberedWrites: guardWrites(openRememberedWrites(database), guard),
     },
     dependencies: [
       ...primaryDependencies(database, writes.probe, guard, onceMigrated, logger),

@@ -53,7 +53,7 @@ describe('a product service with API keys', () => {
     new Promise<status>((resolve) => {
       const done = (error: ServiceError | null, _response?: ProductResponse) =>
         resolve(error?.code ?? status.OK)
-      const input = { ...pen, description: '', stock: 0, category: '', groupId: '' }
+      const input = { ...pen, description: '', stock: 0, category: '', groupId: '', requestId: '' }
       client.createProduct(input, metadata, { deadline: Date.now() + 5_000 }, done)
     })
   const metadataOf = (...entries: readonly (readonly [string, string | Buffer])[]) => {

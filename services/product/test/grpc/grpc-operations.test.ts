@@ -163,7 +163,7 @@ describe('when the deadline of a call expires', { skip: withoutPostgres }, () =>
     delete:
       (id) =>
       (...rest) =>
-        client.deleteProduct({ id, version: 0 }, ...rest),
+        client.deleteProduct({ id, version: 0, requestId: '' }, ...rest),
   }
   const expectedProducts = {
     update: { name: 'Lamp', version: 2 },

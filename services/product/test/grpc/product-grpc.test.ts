@@ -35,11 +35,19 @@ const lampMessage = (changes: object = {}) => ({
   ...changes,
 })
 
-const emptyFields = { name: '', description: '', price: 0, stock: 0, category: '', groupId: '' }
+const emptyFields = {
+  name: '',
+  description: '',
+  price: 0,
+  stock: 0,
+  category: '',
+  groupId: '',
+  requestId: '',
+}
 const update = (changes: object) =>
   rpc.updateProduct({ id: lamp.id, version: 0, ...emptyFields, name: 'x', ...changes })
 
-const remove = (request: object) => rpc.deleteProduct({ id: lamp.id, version: 0, ...request })
+const remove = (request: object) => rpc.deleteProduct({ id: lamp.id, version: 0, requestId: '', ...request })
 
 const findLamp = () => store.reader.find(lamp.id)
 
@@ -78,7 +86,7 @@ describe('CreateProduct', () => {
       category: 'z',
       groupId: 'g',
     }
-    const { product } = await rpc.createProduct({ ...fields, name: ' x ' })
+    const { product } = await rpc.createProduct({ ...fields, name: ' x ', requestId: '' })
     assert.ok(product)
     const { id, createdAt, updatedAt, version, currency, ...rest } = product
     assert.deepEqual(rest, fields)
@@ -110,6 +118,7 @@ describe('CreateProduct', () => {
       stock: -1,
       category: 'x'.repeat(101),
       groupId: 'x'.repeat(65),
+      requestId: '',
     }
     await assertFails(
       rpc.createProduct(broken),

@@ -98,7 +98,7 @@ describe('the rate limits of the product service', () => {
     const from = '198.51.100.7'
     const remove = () =>
       new Promise<status>((resolve) => {
-        client.deleteProduct({ id: 1, version: 0 }, metadataOf(from), (error) =>
+        client.deleteProduct({ id: 1, version: 0, requestId: '' }, metadataOf(from), (error) =>
           resolve(error?.code ?? status.OK),
         )
       })

@@ -71,7 +71,10 @@ describe('the service refuses to start', { skip: withoutPostgres }, () => {
     await using role = await ownRole()
     await role.migrate()
     await role.query(`grant select on products, kysely_migration to ${role.role}`)
-    await assertRefused(role.url, /grant it insert on products, update on products, delete on products$/)
+    await assertRefused(
+      role.url,
+      /grant it insert on products, update on products, delete on products, select on idempotency_keys, insert on idempotency_keys, update on idempotency_keys, delete on idempotency_keys$/,
+    )
     // Control: with these rights it becomes ready. The sequence of an identity column needs none.
     await role.query(grantAll(role.role))
     await using service = await start(role.url)

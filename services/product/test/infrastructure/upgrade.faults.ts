@@ -13,7 +13,7 @@ import { postgresProductReader } from '../../src/infrastructure/postgres-product
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
 import { migrateToFirst, openForTest as open, openFirst } from '../support/first-release.ts'
 
-const later = ['0002_groups', '0003_list_indexes']
+const later = ['0002_groups', '0003_list_indexes', '0004_idempotency_keys']
 
 const categoryIndexes = async (database: Database) =>
   (

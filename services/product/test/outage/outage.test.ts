@@ -48,6 +48,7 @@ const useCaseCalls = (
 ): Record<keyof Service['useCases'], () => Promise<unknown>> => ({
   createProduct: () => useCases.createProduct(fieldsOf(), context),
   updateProduct: () => useCases.updateProduct({ id: 1, changes: {}, expected }, context),
+  forgetOldWrites: () => useCases.forgetOldWrites({}, context),
   deleteProduct: () => useCases.deleteProduct({ id: 1, expected }, context),
   getProduct: () => useCases.getProduct({ id: 1 }, context),
   getProducts: () => useCases.getProducts({ ids: [1] }, context),
@@ -107,7 +108,7 @@ describe('while no server listens at the address of the database', () => {
     const { client, rpc } = connectTo(await service.grpc.listen(0))
     await assertFails(rpc.getProduct({ id: 1 }), unavailable, 'the product database is unavailable')
     await assertFails(rpc.batchGetProducts({ ids: [1], readMask: undefined }), unavailable)
-    await assertFails(rpc.deleteProduct({ id: 1, version: 0 }), unavailable)
+    await assertFails(rpc.deleteProduct({ id: 1, version: 0, requestId: '' }), unavailable)
     client.close()
   })
 

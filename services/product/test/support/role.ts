@@ -30,4 +30,4 @@ export const ownRole = async () => {
 
 /** The rights in docs/operations.md, apart from those that only an import requires. */
 export const grantAll = (role: string) =>
-  `grant select on kysely_migration to ${role}; grant select, insert, update, delete on products to ${role}`
+  `grant select on kysely_migration to ${role}; grant select, insert, update, delete on products, idempotency_keys to ${role}`

@@ -26,6 +26,7 @@ import { postgresProductReader } from '../../src/infrastructure/postgres-product
 import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
 import { postgresProductStatistics } from '../../src/infrastructure/postgres-product-statistics.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
+import { postgresRememberedWrites } from '../../src/infrastructure/remembering/remembered-writes.ts'
 import { postgresConfigOf } from './config.ts'
 
 /** The ports on a migrated, empty database, with that database and the events published so far. */
@@ -47,6 +48,7 @@ const createStore = async (database: Database, close: () => Promise<void>): Prom
     products: postgresProductRepository(database, events.publish),
     reader: batchedProductReader(postgresProductReader(database)),
     statistics: postgresProductStatistics(database),
+    rememberedWrites: postgresRememberedWrites(database),
     [Symbol.asyncDispose]: close,
   }
 }

@@ -1,3 +1,4 @@
+import type { Context } from '@shop/kernel/context.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import {
   type Product,
@@ -14,8 +15,8 @@ export type UpdateProduct = Readonly<{
   expected: Expected<ProductState>
 }>
 
-/** Changes the given fields. Rejects with `not_found`, `stale` or `invalid`. */
+/** Changes the given fields. Rejects with `not_found`, `stale`, `invalid` or `unprocessable`. */
 export const updateProduct =
   ({ products }: Readonly<{ products: Pick<ProductRepository, 'update'> }>) =>
-  ({ id, changes, expected }: UpdateProduct): Promise<Product> =>
-    products.update(id, (stored) => reviseProduct(requireExisting(id, stored, expected), changes))
+  ({ id, changes, expected }: UpdateProduct, context: Context): Promise<Product> =>
+    products.update(id, (stored) => reviseProduct(requireExisting(id, stored, expected), changes), context)

@@ -37,6 +37,9 @@ const writeQueue: Queue = { maxWaiting: 1_000, maxWaitingPerClient: 250, maxWait
 /** More do not make a write cheaper, but delay the first of them. */
 const maxWritesPerBatch = 128
 
+/** The repetitions of one write: they share its outcome, so a whole queue is answered by a look-up. */
+const keyQueue: Queue = { maxWaiting: 1_000, maxWaitingPerClient: 500, maxWaitMs: productWaitMs }
+
 const productQueue: Queue = { maxWaiting: 400, maxWaitingPerClient: 200, maxWaitMs: productWaitMs }
 
 /** Pages of more products than this are large lists. */
@@ -45,7 +48,7 @@ export const smallPage = 100
 /**
  * How many of the connections each kind of work may use at a time. The rest waits here, not in the queue of the pool, in
  * front of single reads, health probes and the batch reads of the basket service. Of ten connections, lists get three, large
- * lists two, batch reads three, creates two, changes two, and changes of locked products three. Statistics have a connection
+ * lists two, batch reads three, creates two, changes two, changes of locked products three, and writes with an idempotency key two. Statistics have a connection
  * of their own.
  */
 export const poolShares = (connections = defaultConnections, metrics?: Pick<Metrics, 'refusals'>) => {
@@ -79,6 +82,14 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
       ...productQueue,
       maxBatchSize: maxWritesPerBatch,
       refuse: countedRefusals('product_writes', 'writes of this product', metrics),
+    },
+    /** Creations and changes with an idempotency key: they do not share statements. */
+    keyedWrites: createBulkhead({ ...writeQueue, slots: slotsOf(0.2), refuse: writes.refuse }),
+    /** The writes with one key. */
+    writesOfKey: {
+      ...keyQueue,
+      maxBatchSize: maxWritesPerBatch,
+      refuse: countedRefusals('key_writes', 'writes with this idempotency key', metrics),
     },
   }
 }

@@ -55,9 +55,12 @@ export const failedChanges = (changes: readonly Change[], error: Error): Applied
   outcomes: changes.map(() => ({ error })),
 })
 
+/** The result of a change that was written at this time. */
+export const writtenAt = ({ product, events }: WriteResult, updatedAt: Date): WriteResult => ({
+  product: product && { ...product, updatedAt },
+  events,
+})
+
 /** The outcome of a change that was written at this time. */
-export const writtenAt = (outcome: Outcome<WriteResult>, updatedAt: Date): Outcome<WriteResult> => {
-  if ('error' in outcome || outcome.value.product === undefined) return outcome
-  const { product, events } = outcome.value
-  return { value: { product: { ...product, updatedAt }, events } }
-}
+export const outcomeAt = (outcome: Outcome<WriteResult>, updatedAt: Date): Outcome<WriteResult> =>
+  'error' in outcome ? outcome : { value: writtenAt(outcome.value, updatedAt) }

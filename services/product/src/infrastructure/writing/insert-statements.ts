@@ -27,9 +27,9 @@ select
   case when position is null then ('a trigger has changed the id: ' || id)::integer else position end as position
 from inserted left join new using (id)`
 
-type InsertedRow = Readonly<Record<'id' | 'version' | 'createdAt' | 'updatedAt', number>>
+export type InsertedRow = Readonly<Record<'id' | 'version' | 'createdAt' | 'updatedAt', number>>
 
-const insertedProduct = (
+export const insertedProduct = (
   { fields }: Creation,
   { id, version, createdAt, updatedAt }: InsertedRow,
 ): Product => ({

@@ -4,17 +4,21 @@ import { productReferenced } from '../../domain/errors.ts'
 import type { Product } from '../../domain/product.ts'
 import { type Database, productColumns } from '../products-table.ts'
 import { productOf } from '../reading/product-row.ts'
-import { applyChanges, type Change, type WriteResult, writtenAt } from './apply-changes.ts'
+import { applyChanges, type Change, outcomeAt, type WriteResult } from './apply-changes.ts'
 import { isRemoval, isUpdate, writeProduct } from './change-statements.ts'
 
 /**
  * The lock of an update, or that of a deletion, which waits for transactions that have inserted a reference to the product. It
  * must be taken first: to wait for it with the other one held deadlocks with a reference whose transaction then updates the product.
  */
-type Lock = 'no key update' | 'update'
+export type Lock = 'no key update' | 'update'
 
 /** Reads and locks the row: no other transaction can write it until this one ends. */
-const findLocked = async (transaction: Database, id: number, lock: Lock): Promise<Product | undefined> => {
+export const findLocked = async (
+  transaction: Database,
+  id: number,
+  lock: Lock,
+): Promise<Product | undefined> => {
   const query = transaction.selectFrom('products').select(productColumns).where('id', '=', id)
   const row = await (lock === 'update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
   return row && productOf(row)
@@ -29,7 +33,7 @@ const tryWrite = (database: Database, id: number, changes: readonly Change[], lo
     const time = await writeProduct(transaction, applied)
     if (time === undefined)
       throw new IgnoredWrite(`a trigger or rule of products has ignored a write of product ${id}`)
-    return applied.outcomes.map((outcome) => writtenAt(outcome, time))
+    return applied.outcomes.map((outcome) => outcomeAt(outcome, time))
   })
 
 const write = async (
@@ -44,6 +48,10 @@ const write = async (
 const isReferenced = (error: unknown): boolean =>
   hasSqlState(error, '23503') && (error as { table?: unknown }).table !== 'products'
 
+/** The error of a write of this product, if it alone was written. */
+export const toWriteError = (id: number, error: unknown): unknown =>
+  isReferenced(error) ? productReferenced(id, error) : error
+
 /**
  * Applies the changes to one product with its row locked, and stores the result. If the server refuses it, each change is
  * written alone, because it may refuse only one of them.
@@ -57,7 +65,7 @@ export const writeLocked = async (
     return await write(database, id, changes)
   } catch (error) {
     if (!isRefusedWrite(error) || changes.length === 1)
-      return changes.map(() => ({ error: isReferenced(error) ? productReferenced(id, error) : error }))
+      return changes.map(() => ({ error: toWriteError(id, error) }))
     const outcomes: Outcome<WriteResult>[] = []
     for (const change of changes) outcomes.push(...(await writeLocked(database, id, [change])))
     return outcomes

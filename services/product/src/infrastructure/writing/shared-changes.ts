@@ -6,8 +6,8 @@ import {
   applyChanges,
   type Change,
   failedChanges,
+  outcomeAt,
   type WriteResult,
-  writtenAt,
 } from './apply-changes.ts'
 import { deleteProducts, isRemoval, isUpdate, updateProducts } from './change-statements.ts'
 import type { SharingPause } from './sharing-pause.ts'
@@ -65,7 +65,7 @@ const outcomesOf = (
   // Without an effect, the state is unknown on which later changes of the product were refused.
   if ('error' in written) return outcomes.map(() => written)
   const { value: time } = written
-  return outcomes.map((outcome) => (time === undefined ? { value: undefined } : writtenAt(outcome, time)))
+  return outcomes.map((outcome) => (time === undefined ? { value: undefined } : outcomeAt(outcome, time)))
 }
 
 /**

@@ -16,10 +16,16 @@ import type { SequenceFinder } from './sequence-finder.ts'
 import type { SharingPause } from './sharing-pause.ts'
 import { writeOrHalve } from './write-or-halve.ts'
 
-/** Inserts one product. An id that is taken is replaced, and an error tells why the product cannot be stored. */
-const insertAlone = async (database: Database, creation: Creation): Promise<Outcome<Product>> => {
+/**
+ * Inserts one product by `insert`, which resolves with undefined if it was ignored. An id that is taken is replaced, and an error
+ * tells why the product cannot be stored.
+ */
+export const insertAlone = async (
+  database: Database,
+  insert: () => Promise<Product | undefined>,
+): Promise<Outcome<Product>> => {
   try {
-    const value = await withFreeIds(database, () => insertProduct(database, creation))
+    const value = await withFreeIds(database, insert)
     if (value === undefined) throw new IgnoredWrite('a trigger or rule of products has ignored a new product')
     return { value }
   } catch (error) {
@@ -50,7 +56,10 @@ const insertRest = async (
   const outcomes: Outcome<Product>[] = []
   let failed: Outcome<Product> | undefined
   for (const [index, creation] of creations.entries()) {
-    const outcome = settled(shared[index]) ?? failed ?? (await insertAlone(database, creation))
+    const outcome =
+      settled(shared[index]) ??
+      failed ??
+      (await insertAlone(database, () => insertProduct(database, creation)))
     if ('error' in outcome && isCommon(outcome.error)) failed = outcome
     outcomes.push(outcome)
   }

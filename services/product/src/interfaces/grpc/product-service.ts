@@ -1,6 +1,7 @@
-import type { ProductServiceServer } from '@shop/contracts/product/product.ts'
+import { type ProductServiceServer, ProductServiceService as rpcs } from '@shop/contracts/product/product.ts'
 import { invalid, requireWithin, type Violation, wholeNumberRule } from '@shop/kernel/errors.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
+import { keyedCall } from '@shop/platform/grpc/calls/keyed-call.ts'
 import { maxResponseBytes } from '@shop/platform/grpc/message-size.ts'
 import type { Rpcs } from '@shop/platform/grpc/server.ts'
 import type { UseCases } from '../../application/use-cases.ts'
@@ -44,7 +45,10 @@ export const writingRpcs = ['createProduct', 'updateProduct', 'deleteProduct'] a
 
 const writes = (use: UseCases, currency: string): Pick<Service, (typeof writingRpcs)[number]> => ({
   createProduct: async (request, context) => ({
-    product: productMessage(await use.createProduct(messageFields(request), context), currency),
+    product: productMessage(
+      await use.createProduct(messageFields(request), keyedCall(context, rpcs.createProduct, request)),
+      currency,
+    ),
   }),
 
   updateProduct: async (request, context) => {
@@ -53,11 +57,14 @@ const writes = (use: UseCases, currency: string): Pick<Service, (typeof writingR
       changes: messageChanges(request),
       expected: expectedOf(request.version),
     }
-    return { product: productMessage(await use.updateProduct(command, context), currency) }
+    const keyed = keyedCall(context, rpcs.updateProduct, request)
+    return { product: productMessage(await use.updateProduct(command, keyed), currency) }
   },
 
-  deleteProduct: async ({ id, version }, context) => {
-    await use.deleteProduct({ id: productId(id), expected: expectedOf(version) }, context)
+  deleteProduct: async (request, context) => {
+    const { id, version } = request
+    const keyed = keyedCall(context, rpcs.deleteProduct, request)
+    await use.deleteProduct({ id: productId(id), expected: expectedOf(version) }, keyed)
     return { message: `product ${id} deleted` }
   },
 })

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { contextOf } from '@shop/platform/http/context.ts'
+import { keyedContextOf } from '@shop/platform/http/idempotency.ts'
 import { acceptJson } from '@shop/platform/http/json-bodies.ts'
 import { preconditions, tagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
@@ -28,7 +29,7 @@ export const productRoutes =
     await app.register(productListRoutes(use, currency))
 
     app.post('/products', { schema: schemas.createProduct, config }, async (request, reply) => {
-      const product = await use.createProduct(productFields(request.body), contextOf(request))
+      const product = await use.createProduct(productFields(request.body), keyedContextOf(request, reply))
       return withTag(reply.code(201).header('location', `/products/${product.id}`), product)
     })
 
@@ -42,13 +43,13 @@ export const productRoutes =
       const changes = productChanges(request.body)
       return withTag(
         reply,
-        await use.updateProduct({ id: request.params.id, changes, expected }, contextOf(request)),
+        await use.updateProduct({ id: request.params.id, changes, expected }, keyedContextOf(request, reply)),
       )
     })
 
     app.delete('/products/:id', { schema: schemas.deleteProduct, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)
-      await use.deleteProduct({ id: request.params.id, expected }, contextOf(request))
+      await use.deleteProduct({ id: request.params.id, expected }, keyedContextOf(request, reply))
       return reply.code(204).send(null)
     })
 
@@ -65,7 +66,7 @@ const patchRoute =
       const changes = productChanges(request.body)
       return withTag(
         reply,
-        await use.updateProduct({ id: request.params.id, changes, expected }, contextOf(request)),
+        await use.updateProduct({ id: request.params.id, changes, expected }, keyedContextOf(request, reply)),
       )
     })
   }

@@ -47,7 +47,7 @@ const Filters = {
 }
 
 const readProblems = problems(400, 503)
-const writeProblems = problems(400, 404, 409, 412, 413, 415, 503)
+const writeProblems = problems(400, 404, 409, 412, 413, 415, 422, 503)
 
 /** The schemas of each operation, for validation, serialization and documentation. */
 export const schemas = {
@@ -63,7 +63,7 @@ export const schemas = {
     summary: 'Create a product',
     tags,
     body: ProductBody,
-    response: { 201: Product, ...problems(400, 413, 415, 503) },
+    response: { 201: Product, ...problems(400, 413, 415, 422, 503) },
   },
   topProducts: {
     operationId: 'topProducts',
