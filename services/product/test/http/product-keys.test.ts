@@ -169,7 +169,7 @@ describe('writes of products with an idempotency key', () => {
     assert.deepEqual(again.response, first.response)
     assert.deepEqual([first.value, again.value], [undefined, 'true'])
     await assertFails(createOverGrpc('g1', 'Pen'), reusedCall)
-    await assertFails(createOverGrpc('é'), [status.INVALID_ARGUMENT, 'invalid'], '/request_id')
+    await assertFails(createOverGrpc('é'), [status.INVALID_ARGUMENT, 'invalid'], 'request_id')
     const { id } = (first.response as { product: { id: number } }).product
     const update = UpdateProductRequest.fromPartial({
       id,
