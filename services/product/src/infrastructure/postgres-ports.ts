@@ -44,7 +44,7 @@ type Rights = Readonly<{ role: string; missing: string | null; filtered: string 
 export const requireRights = async (database: Database): Promise<void> => {
   const { rows } = await sql<Rights>`
     with tables as (
-      select table_name, oid from (values
+      select position, table_name, oid from (values
         (1, 'products', 'products'::regclass), (2, 'idempotency_keys', to_regclass('idempotency_keys'))
       ) as tables (position, table_name, oid)
     )
