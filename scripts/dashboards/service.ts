@@ -81,6 +81,12 @@ const useCases = (service: string) => {
       [[quantile(0.99, 'use_case', name, `service="${service}"`), '{{use_case}}']],
       'If requests are slow but use cases are not, look at the network and the event loop.',
     ),
+    graph(
+      'Idempotency keys used before',
+      'operations',
+      [[rate('outcome', `idempotency_keys_total{service="${service}"}`), '{{outcome}}']],
+      'replayed: a retry of a write that had taken effect, so clients lose responses. reused: by a different request, which is a bug of the client. See docs/retries.md.',
+    ),
   )
 }
 
