@@ -36,6 +36,24 @@ for (const name of ['product', 'basket'])
       for (const [path, { 429: share, 503: total }] of responses) assert.ok(share && total, path)
     })
 
+    it('has Idempotency-Key and Idempotent-Replayed for exactly the operations that answer 422', async () => {
+      const { paths } = JSON.parse(await read(`api/openapi/${name}.json`))
+      const operations = objectsIn(paths).filter(([, { responses }]) => responses !== undefined)
+      const keyed = operations.filter(([, { responses }]) => Object.hasOwn(responses ?? {}, '422'))
+      assert.ok(keyed.length >= 4 && keyed.length < operations.length)
+      for (const [path, operation] of operations) {
+        const isKeyed = keyed.some(([other]) => other === path)
+        const text = JSON.stringify(operation)
+        assert.equal(text.includes('"#/components/parameters/IdempotencyKey"'), isKeyed, path)
+        for (const [status, response] of Object.entries(operation['responses'] ?? {}))
+          assert.equal(
+            JSON.stringify(response).includes('"#/components/headers/IdempotentReplayed"'),
+            isKeyed && /^2/.test(status),
+            `${path} ${status}`,
+          )
+      }
+    })
+
     it('has no anonymous objects, and a type beside every enum', async () => {
       const document = JSON.parse(await read(`api/openapi/${name}.json`))
       const isExample = (path: string) => /\/examples?\//.test(path)

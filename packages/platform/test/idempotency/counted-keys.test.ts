@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type Context, systemContext } from '@shop/kernel/context.ts'
+import { AppError } from '@shop/kernel/errors.ts'
+import { requireSameRequest } from '@shop/kernel/idempotency.ts'
+import { countedKeys } from '../../src/idempotency/counted-keys.ts'
+import { createMetrics } from '../../src/metrics/metrics.ts'
+import { pipeline } from '../../src/pipeline.ts'
+
+type Input = 'first' | 'replay' | 'reuse' | 'refused' | 'bug'
+
+const change = async (input: Input, { idempotency }: Context): Promise<Input> => {
+  if (input === 'replay') idempotency?.markReplayed()
+  if (input === 'reuse' && idempotency) requireSameRequest(idempotency, 'another')
+  if (input === 'refused') throw new AppError('unprocessable', 'for another reason')
+  if (input === 'bug') throw new TypeError('bug')
+  return input
+}
+
+describe('the metric of idempotency keys', () => {
+  it('counts replays and reused keys of commands, and nothing else', async () => {
+    const metrics = createMetrics('test', '1.0.0')
+    const use = pipeline({ change, read: change }, [countedKeys(metrics, (name) => name === 'change')])
+    const context = systemContext('test')
+    let marked = 0
+    const idempotency = { key: 'key', fingerprint: 'one', markReplayed: () => void marked++ }
+    const keyed = { ...context, idempotency }
+    for (const caller of [context, keyed]) {
+      for (const input of ['first', 'replay'] as const) assert.equal(await use.change(input, caller), input)
+      for (const input of ['refused', 'bug'] as const) await assert.rejects(use.change(input, caller))
+    }
+    await assert.rejects(use.change('reuse', keyed), {
+      code: 'idempotency_key_reused',
+      kind: 'unprocessable',
+    })
+    assert.equal(await use.change('reuse', context), 'reuse')
+    await use.read('replay', keyed)
+    // The replay of the command, and that of the query, which is not counted.
+    assert.equal(marked, 2)
+    const text = await metrics.registry.getSingleMetricAsString('idempotency_keys_total')
+    assert.deepEqual(
+      text.split('\n').filter((line) => line.startsWith('idempotency_keys_total')),
+      [
+        'idempotency_keys_total{outcome="replayed",service="test"} 1',
+        'idempotency_keys_total{outcome="reused",service="test"} 1',
+      ],
+    )
+  })
+
+  it('leaves the rest of the context as it is', async () => {
+    const abort = new AbortController()
+    const seen: Context[] = []
+    const use = pipeline({ change: async (_: object, context: Context) => void seen.push(context) }, [
+      countedKeys(createMetrics('test', '1.0.0'), () => true),
+    ])
+    const idempotency = { key: 'key', fingerprint: 'one', markReplayed: () => {} }
+    const given = { ...systemContext('test'), client: '192.0.2.1', signal: abort.signal, idempotency }
+    await use.change({}, given)
+    const [context] = seen
+    assert.deepEqual(
+      [context?.requestId, context?.principal, context?.client, context?.signal],
+      [given.requestId, given.principal, given.client, given.signal],
+    )
+    assert.deepEqual([context?.idempotency?.key, context?.idempotency?.fingerprint], ['key', 'one'])
+  })
+})
