@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help dev product basket issuer token build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
-        bench-versions bench-identity bench-rates bench-tls db-migrate db-status db-seed db-backup db-restore env api-key audit-subject certificates docker-build docker-run docker-stop docker-seed docker-backup \
+        bench-versions bench-identity bench-rates bench-keys bench-tls db-migrate db-status db-seed db-backup db-restore env api-key audit-subject certificates docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
 INSTALLED := node_modules/.installed
@@ -201,6 +201,10 @@ bench-tls: $(INSTALLED) ## Compare the CPU time of reads and of new connections 
 bench-rates: $(INSTALLED) ## Compare the CPU time of requests with and without rate limits (3 minutes; takes ONLY, ROUNDS, SECONDS; needs PostgreSQL and Redis)
 	@node scripts/bundle/bundle.ts $(BUNDLED)
 	@exec node bench/rates.ts
+
+bench-keys: $(INSTALLED) ## Compare the CPU time of adds and reads of baskets with and without idempotency keys (3 minutes; takes ONLY, ROUNDS, SECONDS; needs PostgreSQL and Redis)
+	@node scripts/bundle/bundle.ts $(BUNDLED)
+	@exec node bench/keys.ts
 
 hooks: $(INSTALLED) ## Install Git hooks: check staged files before a commit, lint before a push (lefthook.yml)
 	lefthook install

@@ -13,12 +13,15 @@ export type HttpRequest = Readonly<{
   body?: unknown
   /** The value of `Authorization`. */
   authorization?: string
+  /** The value of `Idempotency-Key`. */
+  idempotencyKey?: string
 }>
 
 /** The headers of a request that depend on it. */
-export const headersOf = ({ body, authorization }: HttpRequest): Record<string, string> => ({
+export const headersOf = ({ body, authorization, idempotencyKey }: HttpRequest): Record<string, string> => ({
   ...(body !== undefined && { 'content-type': 'application/json' }),
   ...(authorization !== undefined && { authorization }),
+  ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
 })
 
 export type Load = Readonly<{

@@ -10,10 +10,12 @@ export type Idempotency = Readonly<{
   markReplayed: () => void
 }>
 
+export const keyReused = (): AppError =>
+  new AppError('unprocessable', 'the idempotency key belongs to an earlier, different request', {
+    code: 'idempotency_key_reused',
+  })
+
 /** Throws `idempotency_key_reused` unless the earlier request with this key had the same fingerprint. */
 export const requireSameRequest = ({ fingerprint }: Idempotency, earlierFingerprint: string): void => {
-  if (fingerprint !== earlierFingerprint)
-    throw new AppError('unprocessable', 'the idempotency key belongs to an earlier, different request', {
-      code: 'idempotency_key_reused',
-    })
+  if (fingerprint !== earlierFingerprint) throw keyReused()
 }

@@ -25,6 +25,8 @@ export type RedisStore = AsyncDisposable &
     /**
      * Sets the key to `value`, with this time to live, if it holds `expected`; null means that the key must not exist. A
      * `value` of null removes the key. If the key does not hold `expected`, `done` is false and `found` is what it holds.
+     * If `value` is `expected`, the key keeps its time to live: that makes replicas confirm an earlier write. `ttlSeconds` must then
+     * be the time that is left, which a server that has reached its memory limit gets.
      */
     compareAndSet: (
       key: string,
@@ -32,6 +34,8 @@ export type RedisStore = AsyncDisposable &
       value: string | null,
       ttlSeconds: number,
     ) => Promise<CompareAndSetResult>
+    /** Whether writes wait for replicas. */
+    waitsForReplicas: boolean
     ping: () => Promise<unknown>
     /** Rejects unless as many replicas respond as each write waits for. */
     pingReplicas: () => Promise<unknown>
@@ -125,6 +129,7 @@ export const openRedis = (config: RedisConfig, logger: Logger): RedisStore => {
         if (waitsForReplicas && compared.done) await waitForReplicas(client, connection)
         return compared
       }),
+    waitsForReplicas,
     ping: async () => {
       // Connected is enough: a PING behind a paused write gets no response.
       const { used, max } = writes.connections()

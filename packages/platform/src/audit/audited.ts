@@ -10,8 +10,8 @@ import { newWriteRecord, recordingWrites, type WriteRecord } from './write-recor
 const hasIdentity = ({ principal: { kind } }: Context): boolean =>
   kind !== 'system' && kind !== 'unrestricted'
 
-const successOf = ({ before, after }: WriteRecord): Outcome =>
-  after !== null && after !== undefined && before === after ? 'unchanged' : 'applied'
+const successOf = ({ before, after, isReplayed }: WriteRecord): Outcome =>
+  isReplayed || (after !== null && after !== undefined && before === after) ? 'unchanged' : 'applied'
 
 /** Returns the function that writes the line of a refusal, for `authorized`. Throws if the use case has no target. */
 export const auditedRefusals = (audit: Audit) => (useCase: string) => {
@@ -29,9 +29,9 @@ const beginEntry = (audit: Audit, useCase: string, input: unknown, context: Cont
   const write = (outcome: Outcome, output: unknown, code?: string): void => {
     // It is gone if the process has begun to end: the line was written then.
     if (!audit.unfinished.delete(abandon)) return
-    const { before, after } = record
+    const { before, after, isReplayed } = record
     const target = audit.targetOf(useCase, input, output)
-    audit.write({ useCase, context, target, outcome, code, before, after })
+    audit.write({ useCase, context, target, outcome, code, before, after, isReplayed })
   }
   const abandon = (): void => write('unknown', undefined)
   audit.unfinished.add(abandon)

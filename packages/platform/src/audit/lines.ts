@@ -15,6 +15,8 @@ export type Entry = Readonly<{
   code?: string | undefined
   before?: number | null | undefined
   after?: number | null | undefined
+  /** Whether an earlier request with the same idempotency key has done the write. */
+  isReplayed?: boolean
 }>
 
 /** Returns the pseudonym of a text; undefined without a key. */
@@ -37,13 +39,14 @@ export const createLines = (service: string, pseudonym: Pseudonym) => {
   const lineOf = (fields: object): string =>
     `{"level":"info"${timestamp()},${serviceField},${JSON.stringify(fields).slice(1)}\n`
   return {
-    ofEntry: ({ useCase, context, target, outcome, code, before, after }: Entry): string =>
+    ofEntry: ({ useCase, context, target, outcome, code, before, after, isReplayed }: Entry): string =>
       lineOf({
         event: 'audit',
         use_case: useCase,
         actor: actorOf(context, pseudonym),
         target: target && targetOf(target, pseudonym),
         outcome,
+        replayed: isReplayed || undefined,
         code,
         version_before: before,
         version_after: after,

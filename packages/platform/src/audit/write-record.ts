@@ -8,15 +8,28 @@ export type WriteRecord = {
   after: number | null | undefined
   /** Whether it is not known if the write took effect. */
   isUnknown: boolean
+  /** Whether an earlier request with the same idempotency key has done the write. */
+  isReplayed: boolean
 }
 
 const current = new AsyncLocalStorage<WriteRecord>()
 
-export const newWriteRecord = (): WriteRecord => ({ before: undefined, after: undefined, isUnknown: false })
+export const newWriteRecord = (): WriteRecord => ({
+  before: undefined,
+  after: undefined,
+  isUnknown: false,
+  isReplayed: false,
+})
 
 /** Runs a command whose writes go to this record. */
 export const recordingWrites = <Result>(record: WriteRecord, run: () => Result): Result =>
   current.run(record, run)
+
+/** Records that an earlier request has done the write, if a command is recorded. The versions are in the line of that request. */
+export const recordReplay = (): void => {
+  const record = current.getStore()
+  if (record !== undefined) Object.assign(record, { before: undefined, after: undefined, isReplayed: true })
+}
 
 type Versioned = Readonly<{ version: number }> | undefined
 

@@ -1,10 +1,11 @@
 import type { Context } from '@shop/kernel/context.ts'
 import { codeOf } from '@shop/kernel/errors.ts'
+import { recordReplay } from '../audit/write-record.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Step } from '../pipeline.ts'
 import { KeyedContext } from './keyed-context.ts'
 
-/** Counts the writes whose idempotency key had been used before, by this request or by another one. */
+/** Counts the writes whose idempotency key had been used before, by this request or by another one, and says so in the audit log. */
 export const countedKeys =
   ({ idempotencyKeys }: Pick<Metrics, 'idempotencyKeys'>, isCommand: (name: string) => boolean): Step =>
   (use, name) => {
@@ -16,6 +17,7 @@ export const countedKeys =
     ) => {
       const markReplayed = (): void => {
         idempotencyKeys.inc({ outcome: 'replayed' })
+        recordReplay()
         key.markReplayed()
       }
       try {

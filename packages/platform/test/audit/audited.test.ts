@@ -27,8 +27,8 @@ test('a command that ends has a line with its outcome and the versions that it f
   const stale = new AppError('stale', 'no')
   await assert.rejects(use.change({ id: 1, fails: stale }, contextOf(anonymous)), stale)
   assert.deepEqual(entries, [
-    { outcome: 'applied', code: undefined, before: 1, after: 2 },
-    { outcome: 'failed', code: 'stale_version', before: 1, after: undefined },
+    { outcome: 'applied', code: undefined, before: 1, after: 2, isReplayed: false },
+    { outcome: 'failed', code: 'stale_version', before: 1, after: undefined, isReplayed: false },
   ])
   assert.equal(audit.unfinished.size, 0)
 })
@@ -37,7 +37,18 @@ test('a write that may have taken effect is unknown', async () => {
   const { audit, entries } = recordingAudit()
   const lost = new AppError('unavailable', 'lost')
   await assert.rejects(serviceWith(audit).change({ id: 1, fails: lost }, contextOf(machine)), lost)
-  assert.deepEqual(entries, [{ outcome: 'unknown', code: 'unavailable', before: 1, after: undefined }])
+  assert.deepEqual(entries, [
+    { outcome: 'unknown', code: 'unavailable', before: 1, after: undefined, isReplayed: false },
+  ])
+})
+
+test('a command that an earlier request has done has written nothing, and its line says why', async () => {
+  const { audit, entries } = recordingAudit()
+  const idempotency = { key: 'key', fingerprint: 'fingerprint', markReplayed: () => {} }
+  await serviceWith(audit).change({ id: 1, replays: true }, { ...contextOf(machine), idempotency })
+  assert.deepEqual(entries, [
+    { outcome: 'unchanged', code: undefined, before: undefined, after: undefined, isReplayed: true },
+  ])
 })
 
 test('a command that has not ended when the process does is unknown, and has one line', async () => {
@@ -47,7 +58,9 @@ test('a command that has not ended when the process does is unknown, and has one
   assert.deepEqual(entries, [])
   for (const report of audit.unfinished) report()
   await assert.rejects(running, lost)
-  assert.deepEqual(entries, [{ outcome: 'unknown', code: undefined, before: 1, after: undefined }])
+  assert.deepEqual(entries, [
+    { outcome: 'unknown', code: undefined, before: 1, after: undefined, isReplayed: false },
+  ])
 })
 
 test('the work of the service itself, and that of callers who are not asked, has no line', async () => {

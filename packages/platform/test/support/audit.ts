@@ -1,4 +1,5 @@
 import type { TargetOf } from '@shop/kernel/audit.ts'
+import type { Context } from '@shop/kernel/context.ts'
 import { single } from '@shop/kernel/cost.ts'
 import { anybody } from '@shop/kernel/policy.ts'
 import type { Principal } from '@shop/kernel/principal.ts'
@@ -11,7 +12,7 @@ export const machine: Principal = { kind: 'machine', name: 'office', scopes: new
 
 export const contextOf = (principal: Principal, requestId = 'r1') => ({ requestId, principal })
 
-type Change = Readonly<{ id: number; fails?: Error; hangs?: boolean }>
+type Change = Readonly<{ id: number; fails?: Error; hangs?: boolean; replays?: boolean }>
 
 export const targets: Readonly<Record<string, TargetOf<never, never>>> = {
   change: ({ id }: Change) => ({ type: 'thing', id }),
@@ -19,7 +20,10 @@ export const targets: Readonly<Record<string, TargetOf<never, never>>> = {
 
 /** A service with one command, whose store has a thing at version 1. `fails` is thrown after the store has got the write. */
 export const serviceWith = (audit: Audit | undefined) => {
-  const change = async ({ fails, hangs = false }: Change): Promise<void> => {
+  const change = async (
+    { fails, hangs = false, replays = false }: Change,
+    { idempotency }: Context,
+  ): Promise<void> => {
     await recordUpdate(
       (stored: Readonly<{ version: number }> | undefined) => ({ ...stored }),
       async (changeOne) => {
@@ -30,6 +34,7 @@ export const serviceWith = (audit: Audit | undefined) => {
       },
       (error) => error instanceof Error && error.message === 'lost',
     )
+    if (replays) idempotency?.markReplayed()
   }
   return withStandardSteps(
     { commands: { change }, queries: {} },

@@ -46,6 +46,8 @@ type Start = Readonly<{
   openFiles?: number
   /** Start its bundle, which must be made before. */
   bundled?: boolean
+  /** The checkout to start it from; by default this one. */
+  checkout?: string
   /** The certificate and key of a client, if the service ends TLS and lets only holders of one connect. */
   client?: Readonly<{ certificate: string; key: string }>
 }>
@@ -70,8 +72,11 @@ export const succeeds = (url: string, start: Pick<Start, 'client'> = {}): Promis
       )
 
 /** The program and its arguments that run a service. */
-const commandOf = (service: string, { openFiles, bundled = false }: Start): [string, string[]] => {
-  const main = join(root, `services/${service}`, bundled ? 'dist/main.js' : 'src/main.ts')
+const commandOf = (
+  service: string,
+  { openFiles, bundled = false, checkout = root }: Start,
+): [string, string[]] => {
+  const main = join(checkout, `services/${service}`, bundled ? 'dist/main.js' : 'src/main.ts')
   if (openFiles === undefined) return [process.execPath, [main]]
   return ['prlimit', [`--nofile=${openFiles}:${openFiles}`, process.execPath, main]]
 }

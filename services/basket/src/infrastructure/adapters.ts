@@ -65,8 +65,15 @@ const openRedisStorage = (
   metrics?.watchPool('redis', redis.connections)
   if (metrics !== undefined) exposeSamples(metrics.registry, memoryMetrics(commands.memory), logger)
   const checks = redisDependencies(commands, config.waitReplicas, logger)
+  const { waitsForReplicas } = redis
   return {
-    baskets: redisBasketRepository(commands, ttlSeconds, keyPrefix, systemClock, metrics),
+    baskets: redisBasketRepository(
+      { ...commands, waitsForReplicas },
+      ttlSeconds,
+      keyPrefix,
+      systemClock,
+      metrics,
+    ),
     statistics: redisBasketStatistics(commands),
     dependencies: checks.dependencies,
     shareUsage: redis.shareUsage,

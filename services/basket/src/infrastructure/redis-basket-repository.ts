@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { AppError } from '@shop/kernel/errors.ts'
 import { applyInOrder } from '@shop/platform/limits/batches/apply-in-order.ts'
+import type { Outcome } from '@shop/platform/limits/batches/batches.ts'
 import { keyedBatches } from '@shop/platform/limits/batches/keyed-batches.ts'
 import { countedRefusals } from '@shop/platform/limits/refusals.ts'
 import type { Metrics } from '@shop/platform/metrics/metrics.ts'
@@ -21,10 +22,30 @@ const maxBatchSize = 100
 const rememberedBytes = 16 * 1_024 * 1_024
 const maxAttempts = 100
 
-type Redis = Pick<RedisStore, 'get' | 'compareAndSet'>
+type Redis = Pick<RedisStore, 'get' | 'compareAndSet'> & Partial<Pick<RedisStore, 'waitsForReplicas'>>
 
 /** Returns the changed basket, its argument for no change, or undefined to remove it. Must be pure; may throw. */
 type Change = (basket: Basket | undefined) => Basket | undefined
+
+const isSuccess = (outcome: Outcome<unknown>): boolean => 'value' in outcome
+
+const encoded = (basket: Basket | undefined): string | null =>
+  basket === undefined ? null : encodeBasket(basket)
+
+/**
+ * Returns a function that finds out whether Redis holds the record of the basket, for changes that left it as it is. If writes wait
+ * for replicas, it waits too: the changes may repeat a write that was not confirmed.
+ */
+const verify =
+  (redis: Redis, clock: Clock) =>
+  async (key: string, record: string | null, basket: Basket | undefined, isVerified: boolean) => {
+    if (redis.waitsForReplicas && record !== null && basket !== undefined) {
+      const secondsLeft = Math.ceil((basket.expiresAt.getTime() - clock().getTime()) / 1_000)
+      return redis.compareAndSet(key, record, record, Math.max(1, secondsLeft))
+    }
+    const found = isVerified ? record : await redis.get(key)
+    return { done: found === record, found }
+  }
 
 /**
  * Returns a function that applies changes to the basket of a key, and stores the result with one compare-and-set, repeated
@@ -34,38 +55,32 @@ type Change = (basket: Basket | undefined) => Basket | undefined
  */
 const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
   const remembered = rememberedRecords(rememberedBytes)
+  const verifyRecord = verify(redis, clock)
   const applyOne = (basket: Basket | undefined, change: Change): Basket | undefined => {
     const changed = change(basket)
     return changed === basket ? basket : changed && nextVersion(changed, ttlSeconds, clock())
   }
 
+  const store = (key: string, expected: string | null, basket: Basket | undefined, record: string | null) =>
+    redis.compareAndSet(key, expected, record, basket ? lifetimeSeconds(basket, ttlSeconds) : ttlSeconds)
+
   return async (key: string, changes: readonly Change[]) => {
     const guess = remembered.take(key)
     let isVerified = guess === undefined
     let current = guess ?? (await redis.get(key))
-    const keep = (record: string | null) => {
-      if (record !== null) remembered.remember(key, record)
-    }
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const stored = current === null ? undefined : decodeBasket(current)
       const { state: basket, outcomes } = applyInOrder(stored, changes, applyOne)
-      if (basket === stored) {
-        const actual = isVerified ? current : await redis.get(key)
-        if (actual === current) {
-          keep(current)
-          return outcomes
-        }
-        current = actual
-      } else {
-        const record = basket === undefined ? null : encodeBasket(basket)
-        const lifetime = basket === undefined ? ttlSeconds : lifetimeSeconds(basket, ttlSeconds)
-        const { done, found } = await redis.compareAndSet(key, current, record, lifetime)
-        if (done) {
-          keep(record)
-          return outcomes
-        }
-        current = found
+      const isSame = basket === stored
+      const record = isSame ? current : encoded(basket)
+      const { done, found } = isSame
+        ? await verifyRecord(key, current, outcomes.some(isSuccess) ? basket : undefined, isVerified)
+        : await store(key, current, basket, record)
+      if (done) {
+        if (record !== null) remembered.remember(key, record)
+        return outcomes
       }
+      current = found
       isVerified = true
     }
     throw new AppError('unavailable', 'too many concurrent writes to this basket')

@@ -22,6 +22,8 @@ const refuse: Step = () => async () => {
 /** They have a limit of their own. */
 const creations = ['createBasket', 'addItem']
 
+const reused = { headers: { 'idempotency-key': 'reused' } }
+
 const stale = { headers: { 'if-match': '"1"' } }
 
 it('every response in the OpenAPI document is one that the service gives, and every error is its example', async () => {
@@ -65,6 +67,9 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   await basket.set(1, 2)
   for (const operation of operationsWith('stale_version'))
     await assertProblem(http, operation, 'stale_version', stale)
+  await basket.add(1, 1, reused.headers)
+  for (const operation of operationsWith('idempotency_key_reused'))
+    await assertProblem(http, operation, 'idempotency_key_reused', reused)
   catalog.products.set(1, aProduct({ stock: 2_000 }))
   await basket.set(1, 999)
   await assertProblem(http, 'addItem', 'basket_full', { payload: { product_id: 1, quantity: 1 } })

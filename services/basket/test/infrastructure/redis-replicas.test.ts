@@ -61,6 +61,65 @@ describe('a service with a Redis primary and its replica', { skip: withoutOwnRed
     assert.ok(last >= first + 2)
   })
 
+  test('answers 503 for a repeated write as long as the replica confirms neither, and then replays it', async () => {
+    await using app = await openApp(1)
+    await using other = await openApp(1)
+    await untilHealthy(app)
+    await untilHealthy(other)
+    const headers = { 'idempotency-key': 'once' }
+    const basket = (through: RedisApp) => through.basketOf('repeated')
+    const confirmed = (write: () => ReturnType<RedisApp['basket']['get']>) =>
+      eventually(20_000, async () => {
+        const response = await write()
+        assert.equal(response.statusCode, 200, response.body)
+        return response
+      })
+    await confirmed(() => basket(app).add(1, 1, { 'idempotency-key': 'before' }))
+    replica.suspend()
+    try {
+      for (const through of [app, app, other]) await assertNotConfirmed(basket(through).add(2, 3, headers))
+      // Nothing that may have to be confirmed succeeds, but refusals and reads do.
+      await assertNotConfirmed(basket(other).create())
+      assert.equal((await basket(other).add(2, 4, headers)).statusCode, 422)
+      assert.equal((await basket(other).get()).statusCode, 200)
+    } finally {
+      replica.resume()
+    }
+    const { headers: replay } = await confirmed(() => basket(other).add(2, 3, headers))
+    assert.equal(replay['idempotent-replayed'], 'true')
+    assert.deepEqual(linesIn(await confirmed(() => basket(app).add(2, 3, headers))), [
+      [1, 1],
+      [2, 3],
+    ])
+  })
+
+  test('writes the same again for a repeated write, and the basket keeps its remaining life', async () => {
+    const headers = { 'idempotency-key': 'once' }
+    const onPrimary = <Result>(use: Parameters<typeof onServer<Result>>[1]) => onServer(ports.primary, use)
+    const key = 'basket:same'
+    const writes = async () => {
+      const [sets, waits] = [await callsOf(ports.primary, 'set'), await callsOf(ports.primary, 'wait')]
+      return { sets, waits }
+    }
+    for (const waitReplicas of [1, 0]) {
+      await using app = await openApp(waitReplicas)
+      await untilHealthy(app)
+      const add = () => eventually(20_000, async () => linesIn(await app.basketOf('same').add(1, 1, headers)))
+      await add()
+      const record = await onPrimary((client) => client.get(key))
+      await onPrimary((client) => client.expire(key, 1_000))
+      const before = await writes()
+      await add()
+      const after = await writes()
+      // On a slow machine the replica may confirm too late, and the write is then repeated.
+      if (waitReplicas > 0) assert.ok(after.sets > before.sets && after.waits > before.waits)
+      else assert.deepEqual(after, before)
+      assert.equal(await onPrimary((client) => client.get(key)), record)
+      const life = await onPrimary((client) => client.ttl(key))
+      assert.ok(life > 900 && life <= 1_000, String(life))
+    }
+  })
+
   test('sends WAIT on the connection of the write, and GET on another one', async () => {
     await using app = await openApp(1)
     await untilHealthy(app)

@@ -33,9 +33,13 @@ describe('writes of one basket in Redis', { skip: withoutRedis }, () => {
   })
 
   /** A process of its own: its memory is empty. `commands` are those that it has sent since they were last taken. */
-  const open = (compareAndSet: RedisStore['compareAndSet'] = redis.compareAndSet) => {
+  const open = (
+    compareAndSet: RedisStore['compareAndSet'] = redis.compareAndSet,
+    waitsForReplicas = false,
+  ) => {
     let sent: string[] = []
     const recorded = {
+      waitsForReplicas,
       get: (key: string) => {
         sent.push('get')
         return redis.get(key)
@@ -129,6 +133,39 @@ describe('writes of one basket in Redis', { skip: withoutRedis }, () => {
     await other.update(user, () => undefined)
     assert.equal(await update(user, unchanged), undefined)
     assert.deepEqual(commands(), ['get'])
+  })
+
+  test('that change nothing are written again if writes wait for replicas, to what another process has written too', async () => {
+    const { update, commands } = open(redis.compareAndSet, true)
+    const user = newUser()
+    assert.equal(await update(user, unchanged), undefined)
+    assert.deepEqual(commands(), ['get'])
+    await update(user, touch)
+    commands()
+    assert.equal((await update(user, unchanged))?.version, 1)
+    assert.deepEqual(commands(), ['compareAndSet'])
+    await open().update(user, touch)
+    assert.equal((await update(user, unchanged))?.version, 2)
+    assert.deepEqual(commands(), ['compareAndSet', 'compareAndSet'])
+    const refuse = () => {
+      throw new Error('refused')
+    }
+    await assert.rejects(update(user, refuse), /refused/)
+    assert.deepEqual(commands(), ['get'])
+    const running = update(user, touch)
+    const [same, refused, written] = await Promise.allSettled([
+      update(user, unchanged),
+      update(user, refuse),
+      update(user, touch),
+    ])
+    await running
+    assert.deepEqual(
+      [same, written].map((outcome) => outcome.status === 'fulfilled' && outcome.value?.version),
+      [3, 4],
+    )
+    assert.equal(refused.status, 'rejected')
+    // The replay and the write that wait are confirmed together.
+    assert.deepEqual(commands(), ['compareAndSet', 'compareAndSet'])
   })
 
   test('create a new basket if the remembered one has expired', async () => {

@@ -14,14 +14,14 @@ type Environment = Readonly<Record<string, string>>
 
 const script = new URL('./add-items.ts', import.meta.url)
 
-type Load = Readonly<{ processes: number; clients: number; adds: number }>
+type Load = Readonly<{ processes: number; clients: number; adds: number; keyed?: boolean }>
 
 /**
  * Starts processes whose clients each add one piece to the user's basket again and again, until each process has added
  * `adds` pieces. Returns the versions that each process got, and the resulting number of pieces.
  */
 const addConcurrently = async (userId: string, environment: Environment, load: Load) => {
-  const args = [userId, String(load.adds), String(load.clients)]
+  const args = [userId, String(load.adds), String(load.clients), ...(load.keyed ? ['keyed'] : [])]
   const processes = Array.from({ length: load.processes }, () =>
     fork(script, args, { env: { ...process.env, ...environment } }),
   )
@@ -77,4 +77,28 @@ describe('concurrent writes of several processes to one basket', () => {
         await removeKeys(`basket:${userId}`)
       }
     })
+
+  /** As many keys as a basket remembers. */
+  const load = { processes: 2, clients: 4, adds: 16, keyed: true }
+  const assertOnce = async (userId: string, environment: Environment) => {
+    const { versions, pieces } = await addConcurrently(userId, environment, load)
+    assert.equal(pieces, load.adds)
+    // Each write has a version of its own. Its repetition has that, or a later one.
+    assert.equal(versions.flat().length, 2 * load.adds)
+    assert.equal(Math.max(...versions.flat()), load.adds)
+  }
+
+  test('with the same idempotency keys take effect once in SQLite', async () => {
+    await using folder = await ownFolder()
+    await assertOnce('user123', { DATA_DIR: folder.path })
+  })
+
+  test('with the same idempotency keys take effect once in Redis', { skip: withoutRedis }, async () => {
+    const userId = `${ownPrefix()}user`
+    try {
+      await assertOnce(userId, { REDIS_URL: redisUrl })
+    } finally {
+      await removeKeys(`basket:${userId}`)
+    }
+  })
 })

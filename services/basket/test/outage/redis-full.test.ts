@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { openRedis } from '@shop/redis/store.ts'
+import { eventually } from '@shop/testing/asserts/eventually.ts'
 import { recordingLogger } from '@shop/testing/observability/logger.ts'
 import { freePort } from '@shop/testing/services/services.ts'
 import { onServer, startRedis, withoutOwnRedis } from '@shop/testing/stores/own-redis.ts'
+import { aProduct } from '../support/baskets.ts'
 import { checkLog, untilDegraded } from '../support/defects.ts'
 import { assertProblem, basketIn, linesIn } from '../support/http.ts'
 import { openRedisApp, type RedisApp, unavailable, untilHealthy } from '../support/redis-app.ts'
+import { redisConfigOf } from '../support/redis-config.ts'
 
 /** Sends a command without the service. */
 const send = (port: number, ...command: string[]) => onServer(port, (client) => client.sendCommand(command))
@@ -67,6 +71,43 @@ describe('while Redis has reached maxmemory,', { skip: withoutOwnRedis, concurre
     const lowered = await basket.set(1, 8)
     assert.deepEqual([basketIn(lowered).version, linesIn(lowered)], [10, [[1, 8]]])
     assertProblem(await basket.add(2, 1), unavailable)
+    await setLimit(0)
+  })
+
+  test('writes with an idempotency key take effect as those without, once', async () => {
+    const basket = await filled('gil', 1, 2)
+    const keyed = (key: string) => ({ 'idempotency-key': key })
+    await setLimit(1)
+    for (const replayed of [undefined, 'true']) {
+      const lowered = await basket.set(1, 9, keyed('set'))
+      assert.deepEqual(linesIn(lowered).at(0), [1, 9])
+      assert.equal(lowered.headers['idempotent-replayed'], replayed)
+    }
+    for (const key of ['one', 'two', 'three']) await basket.set(1, 8, keyed(key))
+    assert.deepEqual(linesIn(await basket.get()).at(0), [1, 8])
+    // Of the shortest product.
+    const { find } = app.catalog
+    app.catalog.find = async () => aProduct({ id: 3, name: 'x', price: 0n, category: '' })
+    assertProblem(await basket.add(3, 1), unavailable)
+    assertProblem(await basket.add(3, 1, keyed('add')), unavailable)
+    app.catalog.find = find
+    assert.deepEqual(linesIn(await basket.remove(1, keyed('remove'))), [[2, 10]])
+    assert.deepEqual(linesIn(await basket.clear(keyed('clear'))), [])
+    await setLimit(0)
+  })
+
+  test('a value is written again, and keeps the time that is left', async () => {
+    await using store = openRedis(
+      redisConfigOf({ REDIS_URL: `redis://127.0.0.1:${port}` }),
+      recordingLogger().logger,
+    )
+    await eventually(20_000, store.ping)
+    await store.compareAndSet('basket:hal', null, 'value', 100)
+    await setLimit(1)
+    const written = await store.compareAndSet('basket:hal', 'value', 'value', 50)
+    assert.deepEqual(written, { done: true, found: null })
+    const left = Number(await send(port, 'TTL', 'basket:hal'))
+    assert.ok(left > 40 && left <= 50, String(left))
     await setLimit(0)
   })
 

@@ -33,6 +33,7 @@ export const openRedisApp = async (
   return {
     http,
     basket: basketOf(http, 'user123'),
+    catalog: ports.catalog,
     statistics: adapters.ports.statistics,
     basketOf: (userId: string) => basketOf(http, userId),
     health: (path = '/health') => send(http, 'GET', path),

@@ -1,14 +1,8 @@
+import type { Context } from '@shop/kernel/context.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
-import {
-  type Basket,
-  type BasketState,
-  existingOrEmpty,
-  newBasket,
-  requireExisting,
-  withMore,
-} from '../../domain/basket.ts'
+import { type Basket, type BasketState, existingOrEmpty, newBasket, withMore } from '../../domain/basket.ts'
 import type { Ports } from '../../domain/ports.ts'
-import { isGuestId } from '../../domain/user-id.ts'
+import { prepareAndUpdateOnce } from '../update-once.ts'
 
 export type AddItem = Readonly<{
   userId: string
@@ -22,17 +16,18 @@ type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'update'> }> &
 
 /**
  * Adds a product, and creates the basket if the user has none. A guest must have one: otherwise it rejects with `not_found`,
- * without asking the catalog. For that, an add of a guest takes one more read of the store. Rejects with `product_not_found`,
- * `insufficient_stock`, `basket_full` or `stale_version` without changing the basket. After `unavailable`, the write may or may
- * not have been stored.
+ * without asking the catalog. For that, an add of a guest takes one more read of the store, as does one with an idempotency key.
+ * Rejects with `product_not_found`, `insufficient_stock`, `basket_full`, `stale_version` or `idempotency_key_reused` without
+ * changing the basket. After `unavailable`, the write may or may not have been stored.
  */
 export const addItem =
   ({ baskets, catalog, clock, newId }: Needs) =>
-  async ({ userId, productId, quantity, expected }: AddItem): Promise<Basket> => {
-    if (isGuestId(userId)) requireExisting(await baskets.find(userId))
-    const product = await catalog.find(productId)
-    const empty = newBasket(userId, newId(), clock())
-    return baskets.update(userId, (stored) =>
-      withMore(existingOrEmpty(stored, empty, expected), product, quantity),
-    )
-  }
+  (
+    { userId, productId, quantity, expected }: AddItem,
+    { idempotency }: Pick<Context, 'idempotency'>,
+  ): Promise<Basket> =>
+    prepareAndUpdateOnce({ baskets, clock }, { userId, idempotency }, async () => {
+      const product = await catalog.find(productId)
+      const empty = newBasket(userId, newId(), clock())
+      return (stored) => withMore(existingOrEmpty(stored, empty, expected), product, quantity)
+    })

@@ -1,3 +1,4 @@
+import type { Context } from '@shop/kernel/context.ts'
 import type { Expected } from '@shop/kernel/expectation.ts'
 import {
   type Basket,
@@ -7,7 +8,7 @@ import {
   withQuantity,
 } from '../../domain/basket.ts'
 import type { Ports } from '../../domain/ports.ts'
-import { isGuestId } from '../../domain/user-id.ts'
+import { prepareAndUpdateOnce, updateOnce } from '../update-once.ts'
 
 export type SetQuantity = Readonly<{
   userId: string
@@ -16,19 +17,25 @@ export type SetQuantity = Readonly<{
   expected: Expected<BasketState>
 }>
 
-type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'update'> }> & Pick<Ports, 'catalog'>
+type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'update'> }> &
+  Pick<Ports, 'catalog' | 'clock'>
 
 /**
  * Sets the quantity of a line; 0 removes the line without a catalog look-up. Rejects with `not_found` if the
  * basket or the line does not exist, and with the errors of `addItem`. As there, the basket of a guest is asked for first.
  */
 export const setQuantity =
-  ({ baskets, catalog }: Needs) =>
-  async ({ userId, productId, quantity, expected }: SetQuantity): Promise<Basket> => {
-    if (quantity > 0 && isGuestId(userId)) requireExisting(await baskets.find(userId))
-    const product = quantity === 0 ? undefined : await catalog.find(productId)
-    return baskets.update(userId, (stored) => {
-      const basket = requireExisting(stored, expected)
-      return product === undefined ? withoutLine(basket, productId) : withQuantity(basket, product, quantity)
+  ({ baskets, catalog, clock }: Needs) =>
+  (
+    { userId, productId, quantity, expected }: SetQuantity,
+    { idempotency }: Pick<Context, 'idempotency'>,
+  ): Promise<Basket> => {
+    const ports = { baskets, clock }
+    const write = { userId, idempotency }
+    if (quantity === 0)
+      return updateOnce(ports, write, (stored) => withoutLine(requireExisting(stored, expected), productId))
+    return prepareAndUpdateOnce(ports, write, async () => {
+      const product = await catalog.find(productId)
+      return (stored) => withQuantity(requireExisting(stored, expected), product, quantity)
     })
   }

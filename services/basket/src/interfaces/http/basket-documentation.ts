@@ -1,4 +1,5 @@
 import { AppError, invalid } from '@shop/kernel/errors.ts'
+import { keyReused } from '@shop/kernel/idempotency.ts'
 import { guardedBy } from '@shop/platform/http/openapi/access.ts'
 import type { Documentation } from '@shop/platform/http/openapi.ts'
 import { policyOf } from '../../application/policy.ts'
@@ -30,6 +31,7 @@ const invalidProductInPath = {
 const tooFew = invalid({ path: '/quantity', message: 'must be at least 1' })
 const tooMany = invalid({ path: '/quantity', message: `must be at most ${limits.quantity}` })
 const [noBasket, noLine, stale] = [basketNotFound(), lineNotFound(1), staleBasket(4)]
+const reused = keyReused()
 const noProduct = productNotFound(1)
 const catalogDown = new AppError('unavailable', 'the product service is unavailable')
 
@@ -46,8 +48,8 @@ const operations = {
   createBasket: {
     guard: calls('createBasket'),
     description:
-      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none. With `{ "guest": true }` it is always new, and the service chooses its `user_id`. A `user_id` that begins with `guest:` must be one that the service chose before.',
-    problems: [invalid(invalidUser), noBasket, stale, tooManyNewBaskets(2)],
+      '201 with `Location` if the basket is new, 200 if it was there. `If-None-Match: *` creates it only if there is none. With `{ "guest": true }` it is always new, whatever the `Idempotency-Key`, and the service chooses its `user_id`. A `user_id` that begins with `guest:` must be one that the service chose before.',
+    problems: [invalid(invalidUser), noBasket, stale, reused, tooManyNewBaskets(2)],
   },
   addItem: {
     guard: calls('addItem'),
@@ -59,6 +61,7 @@ const operations = {
       insufficientStock(1, 3, 5),
       lineFull(limits.quantity, limits.quantity + 1),
       stale,
+      reused,
       tooManyNewBaskets(2),
       catalogDown,
     ],
@@ -73,17 +76,17 @@ const operations = {
     guard: calls('setQuantity'),
     description:
       'Name, price and category of the line are read again from the product service. The quantity must be in stock.',
-    problems: [tooMany, noLine, noProduct, insufficientStock(1, 3, 5), stale, catalogDown],
+    problems: [tooMany, noLine, noProduct, insufficientStock(1, 3, 5), stale, reused, catalogDown],
   },
   removeItem: {
     guard: calls('removeItem'),
     description: 'Needs no product service.',
-    problems: [invalidProductInPath, noLine, stale],
+    problems: [invalidProductInPath, noLine, stale, reused],
   },
   clearBasket: {
     guard: calls('clearBasket'),
     description: 'Needs no product service. The basket keeps its id.',
-    problems: [invalidUserInPath('/items'), noBasket, stale],
+    problems: [invalidUserInPath('/items'), noBasket, stale, reused],
   },
   deleteBasket: {
     guard: calls('deleteBasket'),
@@ -100,6 +103,7 @@ export const documentation: Documentation = {
 - **Errors** are problem details (RFC 9457); programs go by \`code\`. A method that a path does not have is answered with 405 and \`Allow\`.
 - **Credentials** are a bearer token or an API key, if the service asks for them. The subject of a token is the \`user_id\` of its basket; a basket of another user is a 403, whether it exists or not. The basket of a guest, whose id begins with \`guest:\`, needs no credentials: whoever knows the id may use it.
 - **Concurrent changes** all take effect. A basket has an \`ETag\`; a write with it in \`If-Match\` is refused with 412 if the basket was changed first.
+- **Retries**: a write with an \`Idempotency-Key\` takes effect once. The same request with the same key gets the status of the first, the basket as it is now, and \`Idempotent-Replayed: true\`; it is judged neither by \`If-Match\` nor by the stock. A different request with the key is a 422. A basket remembers the keys of its last 16 such writes for an hour, until it is deleted or expires. Refusals are not remembered.
 - **Name, price and category** of an item come from the product service, whenever the item changes.
 - **Guests**: \`POST /baskets\` with \`{ "guest": true }\` creates a basket whose \`user_id\` is \`guest:\` and 22 random characters. The id is the guest's secret: whoever knows it may use the basket. An id that begins with \`guest:\` but that the service did not choose, or that has expired, is a 404 on every path. Problems show \`***\` instead of it.
 - **Expiry**: a basket is removed some time after its last write, that of a guest within an hour while it is empty; \`expires_at\` says when.`,

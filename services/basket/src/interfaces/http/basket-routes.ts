@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { contextOf } from '@shop/platform/http/context.ts'
+import { keyedContextOf } from '@shop/platform/http/idempotency.ts'
 import { preconditions, tagged } from '@shop/platform/http/preconditions.ts'
 import type { FastifyReply } from 'fastify'
 import type { UseCases } from '../../application/use-cases.ts'
@@ -27,7 +28,7 @@ const itemRoutes =
       const { product_id: productId, quantity } = request.body
       const expected = preconditions(request, stateOfTag)
       const command = { userId: request.params.user_id, productId, quantity, expected }
-      return withTag(reply, await use.addItem(command, contextOf(request)))
+      return withTag(reply, await use.addItem(command, keyedContextOf(request, reply)))
     })
 
     app.put(
@@ -39,7 +40,7 @@ const itemRoutes =
         const { quantity } = request.body
         return withTag(
           reply,
-          await use.setQuantity({ userId, productId, quantity, expected }, contextOf(request)),
+          await use.setQuantity({ userId, productId, quantity, expected }, keyedContextOf(request, reply)),
         )
       },
     )
@@ -50,7 +51,10 @@ const itemRoutes =
       async (request, reply) => {
         const { user_id: userId, product_id: productId } = request.params
         const expected = preconditions(request, stateOfTag)
-        return withTag(reply, await use.removeItem({ userId, productId, expected }, contextOf(request)))
+        return withTag(
+          reply,
+          await use.removeItem({ userId, productId, expected }, keyedContextOf(request, reply)),
+        )
       },
     )
   }
@@ -67,9 +71,9 @@ export const basketRoutes =
     app.post('/baskets', { schema: schemas.createBasket, config }, async (request, reply) => {
       const expected = preconditions(request, stateOfTag)
       const owner = ownerIn(request.body)
-      if (owner === 'guest')
-        return withLocation(reply, await use.createGuestBasket({ expected }, contextOf(request)))
-      const { basket, created } = await use.createBasket({ ...owner, expected }, contextOf(request))
+      const context = keyedContextOf(request, reply)
+      if (owner === 'guest') return withLocation(reply, await use.createGuestBasket({ expected }, context))
+      const { basket, created } = await use.createBasket({ ...owner, expected }, context)
       return created ? withLocation(reply, basket) : withTag(reply, basket)
     })
 
@@ -79,7 +83,7 @@ export const basketRoutes =
       const expected = preconditions(request, stateOfTag)
       return withTag(
         reply,
-        await use.clearBasket({ userId: request.params.user_id, expected }, contextOf(request)),
+        await use.clearBasket({ userId: request.params.user_id, expected }, keyedContextOf(request, reply)),
       )
     })
 

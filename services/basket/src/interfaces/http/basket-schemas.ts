@@ -8,8 +8,10 @@ const Basket = reference(BasketJson, 'The current basket')
 const UserParams = Type.Object({ user_id: UserId })
 const LineParams = Type.Object({ user_id: UserId, product_id: ProductId })
 
-const removalProblems = problems(400, 404, 412, 413, 415, 503)
-const changeProblems = problems(400, 404, 409, 412, 413, 415, 503)
+const deletionProblems = problems(400, 404, 412, 413, 415, 503)
+/** Operations with 422 take an idempotency key. */
+const removalProblems = problems(400, 404, 412, 413, 415, 422, 503)
+const changeProblems = problems(400, 404, 409, 412, 413, 415, 422, 503)
 
 /** Schemas of requests and responses, used for validation, serialization and the OpenAPI document. */
 export const schemas = {
@@ -26,7 +28,7 @@ export const schemas = {
       'Create a basket for a user, or return the existing one unchanged; or create that of a new guest',
     tags,
     body: NewBasketBody,
-    response: { 200: Basket, 201: Basket, ...problems(400, 404, 412, 413, 415, 503) },
+    response: { 200: Basket, 201: Basket, ...removalProblems },
   },
   addItem: {
     operationId: 'addItem',
@@ -63,6 +65,6 @@ export const schemas = {
     summary: 'Delete a basket',
     tags,
     params: UserParams,
-    response: { 204: Type.Null({ description: 'Deleted' }), ...removalProblems },
+    response: { 204: Type.Null({ description: 'Deleted' }), ...deletionProblems },
   },
 }

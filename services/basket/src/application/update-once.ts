@@ -1,0 +1,85 @@
+import type { Idempotency } from '@shop/kernel/idempotency.ts'
+import { type Basket, requireExisting } from '../domain/basket.ts'
+import { hasWritten, rememberingWrite } from '../domain/keyed-writes.ts'
+import type { Ports } from '../domain/ports.ts'
+import { isGuestId } from '../domain/user-id.ts'
+
+type Stored = Basket | undefined
+
+/** Returns the changed basket, or its argument for no change. Must be pure, and may throw. */
+type Change = (stored: Stored) => Basket
+
+type Update = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> & Pick<Ports, 'clock'>
+
+type FindAndUpdate = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'update'> }> & Pick<Ports, 'clock'>
+
+type Write = Readonly<{
+  /** Whose basket is changed. */
+  userId: string
+  /** Undefined if the request has no idempotency key. */
+  idempotency: Idempotency | undefined
+}>
+
+const updateUnlessWritten = async <Unchanged extends Stored>(
+  { baskets, clock }: Update,
+  userId: string,
+  write: Idempotency,
+  change: (stored: Stored) => Basket | Unchanged,
+) => {
+  // The store may call back several times. The last call is for what it stores.
+  let isReplay = false
+  const basket = await baskets.update(userId, (stored) => {
+    const now = clock()
+    isReplay = stored !== undefined && hasWritten(stored, write, now)
+    if (isReplay) return stored as Basket
+    const changed = change(stored)
+    return changed === undefined || changed === stored ? changed : rememberingWrite(changed, write, now)
+  })
+  if (isReplay) write.markReplayed()
+  return { basket, isReplay }
+}
+
+/**
+ * Updates the basket like `BasketRepository.update`. But if an earlier request with the same idempotency key has done the write,
+ * changes nothing and resolves with the basket as it is now; `isReplay` is then true. Rejects with `idempotency_key_reused` if the
+ * key is that of a different write.
+ */
+export const replayOrUpdate = async (ports: Update, { userId, idempotency }: Write, change: Change) =>
+  idempotency === undefined
+    ? { basket: await ports.baskets.update(userId, change), isReplay: false }
+    : updateUnlessWritten(ports, userId, idempotency, change)
+
+/** Like `replayOrUpdate`, but resolves with the basket alone. */
+export const updateOnce = (ports: Update, { userId, idempotency }: Write, change: Change): Promise<Basket> =>
+  idempotency === undefined
+    ? ports.baskets.update(userId, change)
+    : updateUnlessWritten(ports, userId, idempotency, change).then(({ basket }) => basket)
+
+const unchanged = (stored: Stored): Stored => stored
+
+/** Resolves with the basket if it remembers the write. */
+const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempotency }: Write) => {
+  const stored = await baskets.find(userId)
+  if (isGuestId(userId)) requireExisting(stored)
+  if (idempotency === undefined || stored === undefined || !hasWritten(stored, idempotency, clock())) return
+  // The store may have to confirm the write. By now, the basket may also be gone, or have forgotten the write.
+  const { basket, isReplay } = await updateUnlessWritten({ baskets, clock }, userId, idempotency, unchanged)
+  return isReplay ? basket : undefined
+}
+
+/**
+ * Like `updateOnce`, for a change that needs something of another service, such as a product. `prepare` asks for it and returns the
+ * change. It is called neither for a write that is done, nor for a guest without a basket, who gets `not_found`.
+ */
+export const prepareAndUpdateOnce = async (
+  ports: FindAndUpdate,
+  write: Write,
+  prepare: () => Promise<Change>,
+): Promise<Basket> => {
+  // Other writes need no read before.
+  if (write.idempotency !== undefined || isGuestId(write.userId)) {
+    const replayed = await findReplay(ports, write)
+    if (replayed !== undefined) return replayed
+  }
+  return updateOnce(ports, write, await prepare())
+}
