@@ -43,16 +43,14 @@ type Rights = Readonly<{ role: string; missing: string | null; filtered: string 
  */
 export const requireRights = async (database: Database): Promise<void> => {
   const { rows } = await sql<Rights>`
-    with tables as (
-      select position, table_name, oid from (values
-        (1, 'products', 'products'::regclass), (2, 'idempotency_keys', to_regclass('idempotency_keys'))
-      ) as tables (position, table_name, oid)
+    with tables (place, table_name, oid) as (
+      values (1, 'products', 'products'::regclass), (2, 'idempotency_keys', to_regclass('idempotency_keys'))
     )
     select current_user as role, (
-      select string_agg(table_name, ' and ' order by position) from tables where row_security_active(oid)
+      select string_agg(table_name, ' and ' order by place) from tables where row_security_active(oid)
     ) as filtered, (
-      select string_agg(missing, ', ' order by position) from (
-        select position, right_name || ' on ' || table_name as missing
+      select string_agg(missing, ', ' order by place) from (
+        select place, right_name || ' on ' || table_name as missing
           from tables, unnest(array['select', 'insert', 'update', 'delete']) as right_name
           where not has_table_privilege(oid, right_name)
         union all select 3, 'usage on sequence ' || ${idSequence} from pg_attribute

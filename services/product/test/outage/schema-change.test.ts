@@ -10,8 +10,19 @@ import { type Request, send } from '../support/http.ts'
 
 const payload = { name: 'Desk Lamp', price: 34.5, stock: 5, category: 'Home' }
 
+let keys = 0
+/** Each with a key of its own. */
+const keyedRequestsFor = (id: number): Request[] =>
+  (
+    [
+      { method: 'POST', url: '/products', payload },
+      { method: 'PATCH', url: `/products/${id}`, payload: { stock: 2 } },
+    ] as const
+  ).map((request) => ({ ...request, headers: { 'idempotency-key': `${(keys += 1)}` } }))
+
 /** Requests that run each statement of the service; several at a time, so that every connection has them. */
 const requestsFor = (id: number): Request[] => [
+  ...keyedRequestsFor(id),
   { method: 'POST', url: '/products', payload },
   { method: 'PUT', url: `/products/${id}`, payload },
   { method: 'PATCH', url: `/products/${id}`, payload: { stock: 4 } },

@@ -1,4 +1,4 @@
-import { cp, mkdtempDisposable } from 'node:fs/promises'
+import { cp, mkdtempDisposable, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openForMigration } from '@shop/postgres/database.ts'
@@ -9,13 +9,18 @@ import { sql } from 'kysely'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
 import { postgresConfigOf } from './config.ts'
 
-/** Applies the migrations of the first release. */
-export const migrateToFirst = async (database: Database): Promise<void> => {
+const allMigrations = join(import.meta.dirname, '../../migrations')
+
+/** Applies the migrations up to this one. */
+export const migrateTo = async (database: Database, last: string): Promise<void> => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'migrations-'))
-  const name = '0001_products.sql'
-  await cp(join(import.meta.dirname, '../../migrations', name), join(folder.path, name))
+  for (const name of await readdir(allMigrations))
+    if (name <= `${last}.sql`) await cp(join(allMigrations, name), join(folder.path, name))
   await migrationsIn(folder.path).apply(database)
 }
+
+/** Applies the migrations of the first release. */
+export const migrateToFirst = (database: Database): Promise<void> => migrateTo(database, '0001_products')
 
 /** Opens a database as a migration does. */
 export const openForTest = (url: string): Database =>

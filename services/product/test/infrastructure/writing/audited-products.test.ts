@@ -6,6 +6,7 @@ import { CircuitOpen } from '@shop/platform/resilience/breaker.ts'
 import { noIdLeft } from '../../../src/domain/errors.ts'
 import type { ProductRepository } from '../../../src/domain/product-repository.ts'
 import { auditedProducts } from '../../../src/infrastructure/writing/audited-products.ts'
+import { callerWith } from '../../support/keys.ts'
 import { creationOf } from '../../support/store.ts'
 
 /** Whether it is unknown if a write took effect after this error, for a creation and an update that was sent. */
@@ -52,6 +53,28 @@ test('a write was not made if the database has refused it, or was not asked', as
     new AppError('rate_limited', 'no'),
   ])
     assert.equal(await isUnknownAfter(error), false, String(error))
+})
+
+test('a repetition is marked after its write is recorded, because that is then removed from the record', async () => {
+  const record = newWriteRecord()
+  const product = { ...creationOf().fields, id: 1, version: 4, createdAt: new Date(), updatedAt: new Date() }
+  const store: Pick<ProductRepository, 'add'> = {
+    add: async (_, caller) => {
+      caller?.idempotency?.markReplayed()
+      return product
+    },
+  }
+  const products = auditedProducts({ ...store, update: () => Promise.reject(new Error('not called')) })
+  const caller = callerWith('a')
+  const recorded: unknown[] = []
+  const markReplayed = () => {
+    caller.idempotency.markReplayed()
+    recorded.push({ ...record })
+  }
+  const watched = { ...caller, idempotency: { ...caller.idempotency, markReplayed } }
+  assert.equal(await recordingWrites(record, () => products.add(creationOf(), watched)), product)
+  assert.equal(caller.replays, 1)
+  assert.deepEqual(recorded, [{ ...record, before: null, after: 4 }])
 })
 
 test('a change that has thrown was not sent', async () => {
