@@ -48,7 +48,7 @@ for (const name of ['product', 'basket'])
         for (const [status, response] of Object.entries(operation['responses'] ?? {}))
           assert.equal(
             JSON.stringify(response).includes('"#/components/headers/IdempotentReplayed"'),
-            isKeyed && /^2/.test(status),
+            isKeyed && status.startsWith('2'),
             `${path} ${status}`,
           )
       }

@@ -5,7 +5,7 @@ import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServers } from '@shop/platform/http/operations/http-servers.ts'
 import type { HttpConfig, HttpServerOptions } from '@shop/platform/http/server.ts'
-import { jobsOf } from '@shop/platform/job.ts'
+import { type Job, jobsOf } from '@shop/platform/job.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -94,6 +94,12 @@ const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: 
   logger.info({ version, ...ports, ...(config.tls && { tls: true }) }, 'started')
 }
 
+const healthRefresh = ({ refresh }: Readonly<{ refresh: () => Promise<void> }>): Job => ({
+  name: 'grpc-health',
+  pauseMs: 1_000,
+  work: refresh,
+})
+
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
   for (const server of servers) server.stopListening()
 }
@@ -115,20 +121,13 @@ export const createApp = async (
   const server = await createHttp(use, { ...observers, health, identity }, config)
   const { app: http, isOverloaded } = server
   const ofGrpc = { ...observers, isOverloaded, identify: identity?.identify }
-  const { grpc, healthService } = createGrpc(use, health, ofGrpc, {
-    currency: config.currency ?? defaultCurrency,
-    ...config.grpc,
-  })
+  const { grpc, healthService } = createGrpc(use, health, ofGrpc, config)
 
   return {
     http,
     grpc,
     health,
-    jobs: [
-      { name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh },
-      oldWrites(use),
-      ...jobsOf(identity, tls),
-    ],
+    jobs: [healthRefresh(healthService), oldWrites(use), ...jobsOf(identity, tls)],
     listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()

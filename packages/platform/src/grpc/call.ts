@@ -57,6 +57,13 @@ const failureRecorder =
     return publicError
   }
 
+const headersOf = ({ requestId, isReplayed }: CallContext): Metadata => {
+  const metadata = new Metadata()
+  metadata.set(requestIdHeader, requestId)
+  if (isReplayed) metadata.set('idempotent-replayed', 'true')
+  return metadata
+}
+
 /**
  * Returns the gRPC handler of one RPC. It sends the request id back, records one measurement and one log line per call, and
  * maps errors to statuses. `encode` is the serializer of the responses.
@@ -82,11 +89,8 @@ export const serveCalls = (handler: Handler, encode: Encode, observers: ServerOb
       if (refusal !== undefined) throw refusal
       received.hasSucceeded = true
       received.method.record(received, status.OK)
-      const metadata = new Metadata()
-      metadata.set(requestIdHeader, received.requestId)
-      if (context.isReplayed) metadata.set('idempotent-replayed', 'true')
       // Headers are sent only on success: a client that has received them does not retry on another server.
-      call.sendMetadata(metadata)
+      call.sendMetadata(headersOf(context))
       callback(null, response)
     } catch (error) {
       callback(fail({ call, received, error, deadline }))

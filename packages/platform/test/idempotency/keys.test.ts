@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { fingerprintOf, keyIn, shortHash } from '../../src/idempotency/keys.ts'
 
 /** Texts of the characters from `first` to `last`. */

@@ -126,12 +126,9 @@ const headersOf = (
 const isProblem = ({ content = {} }: Response): boolean => problemMediaType in content
 
 const withHeaders = (operation: Operation, place: Place): Operation => {
-  const { responses = {} } = operation
+  const { responses = {}, parameters: own = [] } = operation
   const kind = { isTagged: isTagged(responses), isKeyed: '422' in responses }
-  const documented = {
-    ...operation,
-    parameters: [...(operation.parameters ?? []), ...parametersOf(responses)],
-  }
+  const documented = { ...operation, parameters: [...own, ...parametersOf(responses)] }
   return mapResponses(documented, (response, status) => {
     // The 503 of a health report is a report, not a refusal.
     const names = headersOf(status, place, kind).filter(
