@@ -61,7 +61,8 @@ const unchanged = (stored: Stored): Stored => stored
 const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempotency }: Write) => {
   const stored = await baskets.find(userId)
   if (isGuestId(userId)) requireExisting(stored)
-  if (idempotency === undefined || stored === undefined || !hasWritten(stored, idempotency, clock())) return
+  if (idempotency === undefined || stored === undefined || !hasWritten(stored, idempotency, clock()))
+    return undefined
   // The store may have to confirm the write. By now, the basket may also be gone, or have forgotten the write.
   const { basket, isReplay } = await updateUnlessWritten({ baskets, clock }, userId, idempotency, unchanged)
   return isReplay ? basket : undefined
@@ -69,8 +70,8 @@ const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempoten
 
 /**
  * Like `updateOnce`, for a change that needs something of another service, such as a product. `prepare` asks for it and returns the
- * change. If it rejects, a write that is done is still repeated: the basket is read then, not before, because that would make each
- * write with a key take a quarter more. For a guest without a basket, who gets `not_found`, `prepare` is not called.
+ * change. If it rejects, a write that is done is still repeated: the basket is read then, not before, because that would cost each
+ * write with a key one more command. For a guest without a basket, who gets `not_found`, `prepare` is not called.
  */
 export const prepareAndUpdateOnce = async (
   ports: FindAndUpdate,
