@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { KeyedContext } from '../idempotency/keyed-context.ts'
 import { fingerprintOf, keyIn, keyRule, shortHash } from '../idempotency/keys.ts'
 import { contextOf } from './context.ts'
+import { routeOf } from './edge/route.ts'
 
 const header = 'Idempotency-Key'
 
@@ -21,9 +22,10 @@ const keyOf = (request: FastifyRequest, sent: string): string => {
 }
 
 /** The same for the same method, route, parameters of the path, and parsed body. */
-const fingerprintOfRequest = ({ method, routeOptions, params, body }: FastifyRequest): string => {
+const fingerprintOfRequest = (request: FastifyRequest): string => {
+  const { method, params, body } = request
   try {
-    return fingerprintOf(`${method} ${routeOptions.url}`, params, body ?? null)
+    return fingerprintOf(`${method} ${routeOf(request).url}`, params, body ?? null)
   } catch (error) {
     // A parser needs no stack for nested values, but what writes them does.
     if (error instanceof RangeError) throw invalid({ path: '', message: 'is nested too deeply' })

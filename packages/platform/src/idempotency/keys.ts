@@ -22,11 +22,16 @@ const hashLength = 16
 
 export const shortHash = (text: string): string => hash('sha256', text, 'base64url').slice(0, hashLength)
 
-const withSortedMembers = (_: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
-    : value
+/** JSON with the members of objects in a fixed order. */
+const canonical = (value: unknown): string => {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  const members = Object.entries(value).map(
+    ([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`,
+  )
+  return `{${members.toSorted().join()}}`
+}
 
 /** Returns a hash that is the same for the same operation with equal values, whatever the order of their members. */
 export const fingerprintOf = (operation: string, ...values: readonly unknown[]): string =>
-  shortHash(`${operation} ${JSON.stringify(values, withSortedMembers)}`)
+  shortHash(`${operation} ${canonical(values)}`)

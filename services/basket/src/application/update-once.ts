@@ -61,7 +61,8 @@ const unchanged = (stored: Stored): Stored => stored
 const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempotency }: Write) => {
   const stored = await baskets.find(userId)
   if (isGuestId(userId)) requireExisting(stored)
-  if (idempotency === undefined || stored === undefined || !hasWritten(stored, idempotency, clock())) return
+  if (idempotency === undefined || stored === undefined || !hasWritten(stored, idempotency, clock()))
+    return undefined
   // The store may have to confirm the write. By now, the basket may also be gone, or have forgotten the write.
   const { basket, isReplay } = await updateUnlessWritten({ baskets, clock }, userId, idempotency, unchanged)
   return isReplay ? basket : undefined
@@ -69,17 +70,24 @@ const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempoten
 
 /**
  * Like `updateOnce`, for a change that needs something of another service, such as a product. `prepare` asks for it and returns the
- * change. It is called neither for a write that is done, nor for a guest without a basket, who gets `not_found`.
+ * change. If it rejects, a write that is done is still repeated: the basket is read then, not before, because that would cost each
+ * write with a key one more command. For a guest without a basket, who gets `not_found`, `prepare` is not called.
  */
 export const prepareAndUpdateOnce = async (
   ports: FindAndUpdate,
   write: Write,
   prepare: () => Promise<Change>,
 ): Promise<Basket> => {
-  // Other writes need no read before.
-  if (write.idempotency !== undefined || isGuestId(write.userId)) {
-    const replayed = await findReplay(ports, write)
-    if (replayed !== undefined) return replayed
+  const isGuest = isGuestId(write.userId)
+  const replayed = isGuest ? await findReplay(ports, write) : undefined
+  if (replayed !== undefined) return replayed
+  let change: Change
+  try {
+    change = await prepare()
+  } catch (error) {
+    const done = isGuest || write.idempotency === undefined ? undefined : await findReplay(ports, write)
+    if (done === undefined) throw error
+    return done
   }
-  return updateOnce(ports, write, await prepare())
+  return updateOnce(ports, write, change)
 }

@@ -39,8 +39,8 @@ describe('with Idempotency-Key, a repeated', () => {
   for (const [name, write] of Object.entries(writes))
     test(`${name} answers as the first time, with the basket as it is now`, async () => {
       const basket = app.newUserBasket()
-      const before = String((await basket.add(1, 1)).headers['etag'])
-      const headers = withKey('one', { 'if-match': before })
+      const tag = String((await basket.add(1, 1)).headers['etag'])
+      const headers = withKey('one', { 'if-match': tag })
       const first = await write(basket, headers)
       assert.equal(first.statusCode, 200, first.body)
       assert.equal(first.headers['idempotent-replayed'], undefined)
