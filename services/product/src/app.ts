@@ -4,7 +4,7 @@ import { createHealth } from '@shop/platform/health/health.ts'
 import { exposeHealth } from '@shop/platform/health/metrics.ts'
 import { createHttpServers } from '@shop/platform/http/operations/http-servers.ts'
 import type { HttpConfig, HttpServerOptions } from '@shop/platform/http/server.ts'
-import { jobsOf } from '@shop/platform/job.ts'
+import { type Job, jobsOf } from '@shop/platform/job.ts'
 import { listenOn } from '@shop/platform/listen.ts'
 import type { Logger } from '@shop/platform/logging/logger.ts'
 import { exposeBusinessMetrics } from '@shop/platform/metrics/business-metrics.ts'
@@ -87,6 +87,11 @@ const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: 
   logger.info({ version, ...ports, ...(config.tls && { tls: true }) }, 'started')
 }
 
+const ownJobs = (use: UseCases, { refresh }: Readonly<{ refresh: () => Promise<void> }>): readonly Job[] => [
+  { name: 'grpc-health', pauseMs: 1_000, work: refresh },
+  oldWrites(use),
+]
+
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
   for (const server of servers) server.stopListening()
 }
@@ -114,11 +119,7 @@ export const createApp = async (
     http,
     grpc,
     health,
-    jobs: [
-      { name: 'grpc-health', pauseMs: 1_000, work: healthService.refresh },
-      oldWrites(use),
-      ...jobsOf(identity, tls),
-    ],
+    jobs: [...ownJobs(use, healthService), ...jobsOf(identity, tls)],
     listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()
