@@ -29,23 +29,20 @@ export const postgresProductRepository = (
   shares: WriteShares = poolShares(),
   warn: (message: string) => void = () => {},
 ): ProductRepository => {
-  const { creations, changes, writesOfProduct, lockedWrites } = shares
   const pause = sharingPause(warn)
   const create = createBatches<Creation, Product>({
-    ...creations,
+    ...shares.creations,
     run: sharedCreations(database, sequenceFinder(database, warn), pause),
   })
   const change = createBatches<ProductChange, WriteResult | undefined>({
-    ...changes,
+    ...shares.changes,
     run: (items) => writeChanges(database, items, pause),
   })
   const changeLocked = keyedBatches<number, Change, WriteResult>({
-    ...writesOfProduct,
-    run: (id, items) => lockedWrites.runAnyway(() => writeLocked(database, id, items)),
+    ...shares.writesOfProduct,
+    run: (id, items) => shares.lockedWrites.runAnyway(() => writeLocked(database, id, items)),
   })
-
   const keyed = keyedWrites(database, publish, shares)
-
   return {
     add: async (creation: Creation, caller?: WriteCaller) => {
       if (hasKey(caller)) return keyed.add(creation, caller)

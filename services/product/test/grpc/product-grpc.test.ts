@@ -34,15 +34,8 @@ const lampMessage = (changes: object = {}) => ({
   ...changes,
 })
 
-const emptyFields = {
-  name: '',
-  description: '',
-  price: 0,
-  stock: 0,
-  category: '',
-  groupId: '',
-  requestId: '',
-}
+const emptyProduct = { name: '', description: '', price: 0, stock: 0, category: '', groupId: '' }
+const emptyFields = { ...emptyProduct, requestId: '' }
 const update = (changes: object) =>
   rpc.updateProduct({ id: lamp.id, version: 0, ...emptyFields, name: 'x', ...changes })
 
@@ -99,7 +92,7 @@ describe('CreateProduct', () => {
 
   test('uses 0 and the empty string for missing fields', async () => {
     const { product } = await rpc.createProduct({ ...emptyFields, name: 'x' })
-    assert.deepEqual({ ...product, ...emptyFields, name: 'x' }, product)
+    assert.deepEqual({ ...product, ...emptyProduct, name: 'x' }, product)
   })
 
   test('fails with INVALID_ARGUMENT for a price that is not a valid amount', async () => {
@@ -190,7 +183,7 @@ describe('UpdateProduct', () => {
     assert.ok(product)
     assert.deepEqual(
       product,
-      lampMessage({ ...emptyFields, name: 'x', version: 2, updatedAt: product.updatedAt }),
+      lampMessage({ ...emptyProduct, name: 'x', version: 2, updatedAt: product.updatedAt }),
     )
     assert.ok(product.updatedAt >= product.createdAt)
     assert.equal((await findLamp())?.price, 0n)
@@ -300,7 +293,7 @@ describe('the read mask of BatchGetProducts', () => {
   const batch = async (readMask: string[]) =>
     (await rpc.batchGetProducts({ ids: [lamp.id], readMask })).products
 
-  const unset = { ...emptyFields, createdAt: '', updatedAt: '', version: 0 }
+  const unset = { ...emptyProduct, createdAt: '', updatedAt: '', version: 0 }
 
   test('selects the fields to return, and the id is always among them', async () => {
     const { id, name, price } = lampMessage()

@@ -37,13 +37,22 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
   ProductResponse: [{ product }, message(1, productBytes)],
   GetProductRequest: [{ id: 7 }, int32(1, 7)],
   CreateProductRequest: [
-    { name: 'n', description: 'd', price: 0.01, stock: 2_147_483_647, category: 'c', groupId: 'g' },
+    {
+      name: 'n',
+      description: 'd',
+      price: 0.01,
+      stock: 2_147_483_647,
+      category: 'c',
+      requestId: 'k',
+      groupId: 'g',
+    },
     [
       ...string(1, 'n'),
       ...string(2, 'd'),
       ...double(3, 0.01),
       ...int32(4, 2_147_483_647),
       ...string(5, 'c'),
+      ...string(6, 'k'),
       ...string(12, 'g'),
     ],
   ],
@@ -56,6 +65,7 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
       stock: 5,
       category: 'c',
       version: 3,
+      requestId: 'k',
       groupId: '',
     },
     [
@@ -66,11 +76,15 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
       ...int32(5, 5),
       ...string(6, 'c'),
       ...int32(7, 3),
+      ...string(8, 'k'),
       // Set although it is empty: that removes the product from its group.
       ...string(14, ''),
     ],
   ],
-  DeleteProductRequest: [{ id: 7, version: 3 }, [...int32(1, 7), ...int32(2, 3)]],
+  DeleteProductRequest: [
+    { id: 7, version: 3, requestId: 'k' },
+    [...int32(1, 7), ...int32(2, 3), ...string(3, 'k')],
+  ],
   DeleteProductResponse: [{ message: 'gone' }, string(1, 'gone')],
   ListProductsRequest: [{ pageSize: 20, pageToken: 't' }, [...int32(1, 20), ...string(2, 't')]],
   ListProductsResponse: [
@@ -169,6 +183,7 @@ describe('decoding', () => {
       stock: 0,
       category: '',
       version: 0,
+      requestId: '',
       groupId: undefined,
     })
   })
@@ -180,7 +195,11 @@ describe('decoding', () => {
 
   test('accepts fields in another order and ignores unknown fields', () => {
     const fields = [...string(99, 'new'), ...int32(2, 3), ...double(98, 1.5), ...int32(97, 1), ...int32(1, 7)]
-    assert.deepEqual(contract.DeleteProductRequest.decode(Uint8Array.from(fields)), { id: 7, version: 3 })
+    assert.deepEqual(contract.DeleteProductRequest.decode(Uint8Array.from(fields)), {
+      id: 7,
+      version: 3,
+      requestId: '',
+    })
   })
 
   test('accepts negative numbers', () => {
