@@ -65,7 +65,7 @@ const secretFiles = new Set(
 )
 
 /** Paths of files that the pages tell readers to create. */
-const examplePaths = /cheapest-products|0004_|price-history|cleanup|NAME|api-keys/
+const examplePaths = /cheapest-products|0005_|price-history|cleanup|NAME|api-keys/
 
 describe('the documentation', () => {
   it('names only identifiers that the code contains', () => {

@@ -94,11 +94,10 @@ const listen = async (http: Server, grpc: Server, config: ListenConfig, logger: 
   logger.info({ version, ...ports, ...(config.tls && { tls: true }) }, 'started')
 }
 
-const healthRefresh = ({ refresh }: Readonly<{ refresh: () => Promise<void> }>): Job => ({
-  name: 'grpc-health',
-  pauseMs: 1_000,
-  work: refresh,
-})
+const ownJobs = (use: UseCases, { refresh }: Readonly<{ refresh: () => Promise<void> }>): readonly Job[] => [
+  { name: 'grpc-health', pauseMs: 1_000, work: refresh },
+  oldWrites(use),
+]
 
 const stopListening = (...servers: readonly Readonly<{ stopListening: () => void }>[]): void => {
   for (const server of servers) server.stopListening()
@@ -127,7 +126,7 @@ export const createApp = async (
     http,
     grpc,
     health,
-    jobs: [healthRefresh(healthService), oldWrites(use), ...jobsOf(identity, tls)],
+    jobs: [...ownJobs(use, healthService), ...jobsOf(identity, tls)],
     listen: (listenConfig: ListenConfig) => listen(server, grpc, listenConfig, logger),
     beginDrain: (order: Order) => {
       server.beginDrain()

@@ -43,7 +43,9 @@ const overGrpc = (client: ProductServiceClient): ReturnType<typeof overHttp> => 
     if (ask.caller !== undefined) metadata.set('authorization', `Bearer ${ask.caller}`)
     const { promise, resolve } = Promise.withResolvers<{ product?: { id: number } | undefined }>()
     const method: ProductServiceClient['getProduct'] = Reflect.get(client, name)
-    const request = { id: ask.id, version: ask.version ?? 0, ...more } as Parameters<typeof method>[0]
+    const request = { id: ask.id, version: ask.version ?? 0, requestId: '', ...more } as Parameters<
+      typeof method
+    >[0]
     const options = { deadline: Date.now() + 20_000 }
     method.call(client, request, metadata, options, (_error, response) => resolve({ ...response }))
     return (await promise).product ?? {}

@@ -10,7 +10,11 @@ const idempotency = { key: 'k', fingerprint: 'f', markReplayed: () => {} }
 
 test('a context with a key has what that without one has', () => {
   const keyed = new KeyedContext(context, idempotency)
-  assert.deepEqual({ ...keyed, signal: keyed.signal }, { ...context, idempotency })
+  const { requestId, principal, client, allowance, idempotency: own, signal: ownSignal } = keyed
+  assert.deepEqual(
+    { requestId, principal, client, allowance, idempotency: own, signal: ownSignal },
+    { ...context, idempotency },
+  )
 })
 
 test('a command that nobody can stop knows its caller and its key', async () => {

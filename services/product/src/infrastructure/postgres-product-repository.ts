@@ -5,8 +5,7 @@ import type { PublishedProductEvent } from '../domain/product-events.ts'
 import type { ProductRepository, WriteCaller } from '../domain/product-repository.ts'
 import { type PoolShares, poolShares } from './limits/pool-shares.ts'
 import type { Database } from './products-table.ts'
-import { type KeyedCaller, keyedWrites } from './remembering/keyed-writes.ts'
-import type { KeyedResult } from './remembering/once-per-key.ts'
+import { hasKey, keyedWrites } from './remembering/keyed-writes.ts'
 import { type Change, toPublished, type WriteResult } from './writing/apply-changes.ts'
 import { writeLocked } from './writing/locked-changes.ts'
 import { sequenceFinder } from './writing/sequence-finder.ts'
@@ -15,8 +14,6 @@ import { sharedCreations } from './writing/shared-creations.ts'
 import { sharingPause } from './writing/sharing-pause.ts'
 
 type WriteShares = Omit<PoolShares, 'lists' | 'largeLists' | 'batches'>
-
-const hasKey = (caller: WriteCaller | undefined): caller is KeyedCaller => caller?.idempotency !== undefined
 
 /**
  * Writes products to PostgreSQL or PGlite. Writes that arrive together share a statement and its commit, each with its own
@@ -32,40 +29,30 @@ export const postgresProductRepository = (
   shares: WriteShares = poolShares(),
   warn: (message: string) => void = () => {},
 ): ProductRepository => {
-  const { creations, changes, writesOfProduct, lockedWrites } = shares
   const pause = sharingPause(warn)
   const create = createBatches<Creation, Product>({
-    ...creations,
+    ...shares.creations,
     run: sharedCreations(database, sequenceFinder(database, warn), pause),
   })
   const change = createBatches<ProductChange, WriteResult | undefined>({
-    ...changes,
+    ...shares.changes,
     run: (items) => writeChanges(database, items, pause),
   })
   const changeLocked = keyedBatches<number, Change, WriteResult>({
-    ...writesOfProduct,
-    run: (id, items) => lockedWrites.runAnyway(() => writeLocked(database, id, items)),
+    ...shares.writesOfProduct,
+    run: (id, items) => shares.lockedWrites.runAnyway(() => writeLocked(database, id, items)),
   })
-
-  const keyed = keyedWrites(database, shares)
-  /** What the callers of a write with a key get. Its repetitions publish nothing. */
-  const settle = ({ product, events, isReplay }: KeyedResult, { idempotency }: KeyedCaller) => {
-    if (isReplay) idempotency.markReplayed()
-    publish(events)
-    return product
-  }
-
+  const keyed = keyedWrites(database, publish, shares)
   return {
     add: async (creation: Creation, caller?: WriteCaller) => {
-      // The requests of a creation and of a removal differ, so the key of this one is that of no removal.
-      if (hasKey(caller)) return settle(await keyed.add(creation, caller), caller) as Product
+      if (hasKey(caller)) return keyed.add(creation, caller)
       const product = await create.add(creation)
       publish(toPublished(creation.events, product))
       return product
     },
 
     update: async (id: number, changeOne: Change, caller?: WriteCaller) => {
-      if (hasKey(caller)) return settle(await keyed.update(id, changeOne, caller), caller)
+      if (hasKey(caller)) return keyed.update(id, changeOne, caller)
       // While a product is locked, its changes wait for each other, not in front of those of other products.
       const shared = changeLocked.isBusy(id) ? undefined : await change.add({ id, change: changeOne })
       const { product, events } = shared ?? (await changeLocked.add(id, changeOne))

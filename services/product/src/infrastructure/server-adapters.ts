@@ -103,8 +103,7 @@ const primaryDependencies = (
   logger: Logger,
 ): Dependency[] => {
   const dependency = (name: string, required: boolean, probe: Probe): Dependency => {
-    const guarded: Probe = (signal) => guard(() => probe(signal))
-    const logged = logFailures({ name, required, probe: guarded }, logger)
+    const logged = logFailures({ name, required, probe: (signal) => guard(() => probe(signal)) }, logger)
     return { name, required, probe: onceMigrated(logged.probe) }
   }
   return [dependency('postgres', true, probeOf(database)), dependency('postgres-writes', false, writeProbe)]
@@ -126,8 +125,7 @@ export const openServerAdapters = (
   const writes = createWriteCheck(attemptWriteOf(database))
   // A replica has a pool of the same size.
   const shares = poolShares(postgres.poolSize, metrics)
-  const warn = (message: string) => logger.warn(message)
-  const repository = openRepository(database, events.publish, shares, warn)
+  const repository = openRepository(database, events.publish, shares, (message) => logger.warn(message))
   const { done, onceMigrated } = prepare(config, options, stop.signal)
   return {
     ports: {

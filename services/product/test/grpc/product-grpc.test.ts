@@ -35,16 +35,8 @@ const lampMessage = (changes: object = {}) => ({
   ...changes,
 })
 
-const emptyFields = {
-  name: '',
-  description: '',
-  price: 0,
-  stock: 0,
-  category: '',
-  groupId: '',
-  requestId: '',
-}
-const { requestId: _none, ...emptyProduct } = emptyFields
+const emptyProduct = { name: '', description: '', price: 0, stock: 0, category: '', groupId: '' }
+const emptyFields = { ...emptyProduct, requestId: '' }
 const update = (changes: object) =>
   rpc.updateProduct({ id: lamp.id, version: 0, ...emptyFields, name: 'x', ...changes })
 

@@ -45,7 +45,7 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
       price: 0.01,
       stock: 2_147_483_647,
       category: 'c',
-      requestId: 'r',
+      requestId: 'k',
       groupId: 'g',
     },
     [
@@ -54,7 +54,7 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
       ...double(3, 0.01),
       ...int32(4, 2_147_483_647),
       ...string(5, 'c'),
-      ...string(6, 'r'),
+      ...string(6, 'k'),
       ...string(12, 'g'),
     ],
   ],
@@ -67,7 +67,7 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
       stock: 5,
       category: 'c',
       version: 3,
-      requestId: 'r',
+      requestId: 'k',
       groupId: '',
     },
     [
@@ -78,14 +78,14 @@ const messages: Readonly<Record<string, readonly [value: object, bytes: readonly
       ...int32(5, 5),
       ...string(6, 'c'),
       ...int32(7, 3),
-      ...string(8, 'r'),
+      ...string(8, 'k'),
       // Set although it is empty: that removes the product from its group.
       ...string(14, ''),
     ],
   ],
   DeleteProductRequest: [
-    { id: 7, version: 3, requestId: 'r' },
-    [...int32(1, 7), ...int32(2, 3), ...string(3, 'r')],
+    { id: 7, version: 3, requestId: 'k' },
+    [...int32(1, 7), ...int32(2, 3), ...string(3, 'k')],
   ],
   DeleteProductResponse: [{ message: 'gone' }, string(1, 'gone')],
   ListProductsRequest: [{ pageSize: 20, pageToken: 't' }, [...int32(1, 20), ...string(2, 't')]],
@@ -197,8 +197,11 @@ describe('decoding', () => {
 
   test('accepts fields in another order and ignores unknown fields', () => {
     const fields = [...string(99, 'new'), ...int32(2, 3), ...double(98, 1.5), ...int32(97, 1), ...int32(1, 7)]
-    const decoded = contract.DeleteProductRequest.decode(Uint8Array.from(fields))
-    assert.deepEqual(decoded, { id: 7, version: 3, requestId: '' })
+    assert.deepEqual(contract.DeleteProductRequest.decode(Uint8Array.from(fields)), {
+      id: 7,
+      version: 3,
+      requestId: '',
+    })
   })
 
   test('accepts negative numbers', () => {

@@ -54,6 +54,10 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   await assertSuccess(http, 'patchProduct', 200)
   for (const operation of writes)
     await assertProblem(http, operation, 'stale_version', { headers: { 'if-match': '"1"' } })
+  const reused = { headers: { 'idempotency-key': 'reused' } }
+  await http.inject({ method: 'PATCH', url: '/products/9', payload: { stock: 1 }, ...reused })
+  for (const operation of operationsWith('idempotency_key_reused'))
+    await assertProblem(http, operation, 'idempotency_key_reused', reused)
 
   for (const statement of [
     'alter table products add unique (id, price)',

@@ -47,9 +47,9 @@ describe('writes of products with an idempotency key', () => {
       headers: { 'idempotency-key': idempotencyKey, ...headers },
       ...(payload && { payload }),
     })
-  type Response = Awaited<ReturnType<typeof write>>
+  type Received = Awaited<ReturnType<typeof write>>
   /** The first response again, and nothing else has happened. */
-  const assertReplayed = (again: Response, { statusCode, headers, body }: Response) => {
+  const assertReplayed = (again: Received, { statusCode, headers, body }: Received) => {
     assert.deepEqual([again.statusCode, again.body], [statusCode, body])
     for (const header of ['etag', 'location', 'content-type', 'cache-control'])
       assert.equal(again.headers[header], headers[header], header)

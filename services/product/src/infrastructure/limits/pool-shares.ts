@@ -45,6 +45,13 @@ const productQueue: Queue = { maxWaiting: 400, maxWaitingPerClient: 200, maxWait
 /** Pages of more products than this are large lists. */
 export const smallPage = 100
 
+/** The writes with one idempotency key. */
+const writesOfKey = (metrics: Pick<Metrics, 'refusals'> | undefined) => ({
+  ...keyQueue,
+  maxBatchSize: maxWritesPerBatch,
+  refuse: countedRefusals('key_writes', 'writes with this idempotency key', metrics),
+})
+
 /**
  * How many of the connections each kind of work may use at a time. The rest waits here, not in the queue of the pool, in
  * front of single reads, health probes and the batch reads of the basket service. Of ten connections, lists get three, large
@@ -85,12 +92,7 @@ export const poolShares = (connections = defaultConnections, metrics?: Pick<Metr
     },
     /** Creations and changes with an idempotency key: they do not share statements. */
     keyedWrites: createBulkhead({ ...writeQueue, slots: slotsOf(0.2), refuse: writes.refuse }),
-    /** The writes with one key. */
-    writesOfKey: {
-      ...keyQueue,
-      maxBatchSize: maxWritesPerBatch,
-      refuse: countedRefusals('key_writes', 'writes with this idempotency key', metrics),
-    },
+    writesOfKey: writesOfKey(metrics),
   }
 }
 

@@ -1,4 +1,5 @@
 import { invalid } from '@shop/kernel/errors.ts'
+import { keyReused } from '@shop/kernel/idempotency.ts'
 import { guardedBy } from '@shop/platform/http/openapi/access.ts'
 import type { Documentation } from '@shop/platform/http/openapi.ts'
 import { policy } from '../../application/policy.ts'
@@ -14,6 +15,7 @@ const invalidId = {
 }
 const [missing, stale] = [productNotFound(1), staleProduct({ id: 1, version: 3 })]
 const referenced = productReferenced(1, undefined)
+const reused = keyReused()
 
 /** Who may call an operation is what the rule of its use case says. */
 const calls = (useCase: keyof typeof policy) => guardedBy(policy[useCase], undefined)
@@ -56,17 +58,17 @@ const operations = {
   createProduct: {
     guard: calls('createProduct'),
     description: 'The response has the path of the new product in `Location`, and its `ETag`.',
-    problems: [priceTooLow],
+    problems: [priceTooLow, reused],
   },
   replaceProduct: {
     guard: calls('updateProduct'),
     description: 'Fields that are left out get their default, except `group_id`, which is kept.',
-    problems: [priceTooLow, missing, referenced, stale],
+    problems: [priceTooLow, missing, referenced, stale, reused],
   },
   patchProduct: {
     guard: calls('updateProduct'),
     description: 'Fields that are left out keep their value; `null` resets an optional field to its default.',
-    problems: [priceTooLow, missing, referenced, stale],
+    problems: [priceTooLow, missing, referenced, stale, reused],
   },
   deleteProduct: {
     guard: calls('deleteProduct'),
@@ -76,6 +78,7 @@ const operations = {
       productNotFound(deletableId),
       productReferenced(deletableId, undefined),
       staleProduct({ id: deletableId, version: 3 }),
+      reused,
     ],
   },
 } satisfies Record<keyof typeof schemas, unknown>
@@ -89,6 +92,7 @@ export const documentation: Documentation = {
 - **Credentials** are a bearer token or an API key, if the service asks for them. Everybody may read; writes need the scope \`products:write\`.
 - **Lists** come page by page: follow \`next_cursor\` until it is \`null\`.
 - **Concurrent changes**: a product has an \`ETag\`. A write with it in \`If-Match\` is refused with 412 if somebody else changed the product first.
+- **Retries**: a write with an \`Idempotency-Key\` takes effect once. The same request with the same key within 24 hours gets the first response, and \`Idempotent-Replayed: true\`; it is not judged by \`If-Match\`. A different request with the key is a 422. Refusals are not remembered.
 - **Prices** have at most two decimal places, and are never rounded.`,
   tags: [
     {
