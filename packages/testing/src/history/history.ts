@@ -1,0 +1,41 @@
+/**
+ * An operation of a client on one object, as the client saw it. `begin` and `end` come from one monotonic clock or counter of the
+ * process that records: an operation that ended before another began must have the smaller `end`.
+ */
+export type Operation<Input, Output> = Readonly<{
+  client: number
+  input: Input
+  /** Undefined if the outcome is unknown, for instance after a 503, a 500 or a cut connection. */
+  output: Output | undefined
+  begin: number
+  /**
+   * Infinity if the outcome is unknown: the operation may take effect at any later time, or never. A finite `end` without an `output`
+   * says that it took effect before `end` or not at all, which only the death of everything that could do it later proves.
+   */
+  end: number
+}>
+
+/** What an object does if its operations come one after the other. */
+export type Model<State, Input, Output> = Readonly<{
+  initial: State
+  /**
+   * The states that may follow if the operation takes effect in `state` with this output; none if it cannot have this output here. With
+   * `undefined` any output is possible. Returns `state` itself, not a copy, if the operation changes nothing.
+   */
+  step: (state: State, input: Input, output: Output | undefined) => readonly State[]
+  /** The same text for states that no operation can tell apart, and different texts for others. */
+  keyOf: (state: State) => string
+  /**
+   * Whether the operation can have this output neither in `state` nor in any state that can follow, for instance because the output shows
+   * an earlier version. Only speeds up the search, which finds the same without it.
+   */
+  isPast?: (state: State, input: Input, output: Output) => boolean
+  /** Whether an operation with this output leaves every state as it is: a read, or a refusal. Such operations can be left out of a report. */
+  isWithoutEffect: (input: Input, output: Output) => boolean
+}>
+
+/**
+ * Whether a history can be explained. `undecided`: the search took more steps than it may. That is no success: a run that ends so has
+ * checked nothing.
+ */
+export type Verdict = Readonly<{ outcome: 'linearizable' | 'impossible' | 'undecided'; steps: number }>
