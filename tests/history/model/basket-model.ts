@@ -1,18 +1,120 @@
 import type { Model } from '@shop/testing/history/history.ts'
-import type { BasketInput, BasketOutput } from './basket-operation.ts'
+import type { BasketInput, BasketOutput, Refusal } from './basket-operation.ts'
+import { type Answer, answerTo, type Stock, type Stored } from './basket-requests.ts'
 
-export type BasketState = Readonly<{ text: string }>
+/** The stored basket, and the ids of the baskets that were deleted before it. */
+export type BasketState = Readonly<{ stored: Stored | undefined; past: readonly string[] }>
 
-/** The stock of each product that exists, which must not change during a run. */
-type Stock = ReadonlyMap<number, number>
+type Tag = Readonly<{ id: string; version: number }>
 
-/** The basket of one user, from before it exists, as the contract describes it. */
-export const basketModel = (_stock: Stock): Model<BasketState, BasketInput, BasketOutput> => {
-  throw new Error('not yet')
+const tagIn = (text: string | undefined): Tag | undefined => {
+  const [, id, version] = /^"([^".]+)\.(\d+)"$/.exec(text ?? '') ?? []
+  return id === undefined ? undefined : { id, version: Number(version) }
 }
 
-/** A request in one line, for reports. */
-export const inputText = (_input: BasketInput): string => ''
+const withId = ({ stored, past }: BasketState, id: string): BasketState => ({
+  stored: stored && { ...stored, id },
+  past,
+})
 
-/** An answer in one line, for reports. */
-export const outputText = (_output: BasketOutput): string => ''
+/** An id that no answer has shown may be the one that the request names, but then no deleted basket has it. */
+const possibleStates = (
+  state: BasketState,
+  { ifMatch, ifNoneMatch }: BasketInput,
+): readonly BasketState[] => {
+  if (state.stored === undefined || state.stored.id !== undefined) return [state]
+  const ids = [ifMatch, ifNoneMatch].flatMap((text) => tagIn(text)?.id ?? [])
+  return [state, ...ids.filter((id) => !state.past.includes(id)).map((id) => withId(state, id))]
+}
+
+const isSameRefusal = (expected: Refusal | undefined, { index, code, available, requested }: Refusal) =>
+  expected?.index === index &&
+  expected.code === code &&
+  (available === undefined || available === expected.available) &&
+  (requested === undefined || requested === expected.requested)
+
+const hasLines = ({ lines }: Stored, expected: NonNullable<BasketOutput['lines']>): boolean => {
+  const stored = [...lines.values()]
+  return (
+    stored.length === expected.length &&
+    expected.every(
+      ({ productId, quantity }, index) =>
+        stored[index]?.productId === productId && stored[index].quantity === quantity,
+    )
+  )
+}
+
+/** Whether the service's answer is the model's, but for an id that is not known yet. */
+const isSameAnswer = (
+  { stored, status, code, replayed, shows, refusals = [] }: Answer,
+  output: BasketOutput,
+) => {
+  if (status !== output.status || code !== output.code || (replayed ?? false) !== output.replayed)
+    return false
+  if (output.refusals !== undefined) {
+    const isSame = output.refusals.every((refusal, index) => isSameRefusal(refusals[index], refusal))
+    if (output.refusals.length !== refusals.length || !isSame) return false
+  }
+  if (shows === undefined || stored === undefined) return true
+  if (shows === 'basket' && !hasLines(stored, output.lines ?? [])) return false
+  const tag = tagIn(output.etag)
+  return tag?.version === stored.version && (stored.id === undefined || stored.id === tag.id)
+}
+
+const stateAfter = (before: BasketState, { stored }: Answer): BasketState => {
+  if (stored === before.stored) return before
+  const deleted = stored === undefined ? before.stored?.id : undefined
+  return { stored, past: deleted === undefined ? before.past : [...before.past, deleted].toSorted() }
+}
+
+/** The state with the id that the answer shows, or undefined if that is the id of a deleted basket. */
+const withShownId = (
+  state: BasketState,
+  { shows }: Answer,
+  output: BasketOutput,
+): BasketState | undefined => {
+  const id = tagIn(output.etag)?.id
+  if (shows === undefined || id === undefined || state.stored === undefined || state.stored.id === id)
+    return state
+  return state.past.includes(id) ? undefined : withId(state, id)
+}
+
+/** Too many requests: nothing was done. */
+const isLimited = (output: BasketOutput | undefined): boolean => output?.status === 429
+
+const isWithoutEffect = ({ kind }: BasketInput, output: BasketOutput | undefined): boolean =>
+  kind === 'get' ||
+  (output !== undefined &&
+    (output.status >= 300 || output.replayed || (kind === 'create' && output.status === 200)))
+
+const isPast = ({ stored, past }: BasketState, input: BasketInput, output: BasketOutput): boolean => {
+  const tag = tagIn(output.etag)
+  if (tag === undefined) return false
+  if (past.includes(tag.id)) return true
+  const version = tag.version - (isWithoutEffect(input, output) ? 0 : 1)
+  return stored !== undefined && stored.id === tag.id && version < stored.version
+}
+
+const textOf = ({ stored, past }: BasketState): string => {
+  if (stored === undefined) return past.join()
+  const lines = [...stored.lines.values()].map(({ productId, quantity }) => `${productId}x${quantity}`)
+  const keys = stored.keys.map(({ key, fingerprint }) => `${key}=${fingerprint}`)
+  return JSON.stringify([past, stored.id ?? null, stored.version, lines, keys])
+}
+
+/** The basket of one user, from before it exists, as the contract describes it. */
+export const basketModel = (stock: Stock): Model<BasketState, BasketInput, BasketOutput> => ({
+  initial: { stored: undefined, past: [] },
+  step: (state, input, output) => {
+    if (isLimited(output)) return [state]
+    return possibleStates(state, input).flatMap((before) => {
+      const answer = answerTo(before.stored, input, stock)
+      if (output === undefined) return [stateAfter(before, answer)]
+      if (!isSameAnswer(answer, output)) return []
+      return withShownId(stateAfter(before, answer), answer, output) ?? []
+    })
+  },
+  keyOf: textOf,
+  isPast,
+  isWithoutEffect,
+})

@@ -1,19 +1,30 @@
 import type { Model, Operation } from './history.ts'
+import { linearizable } from './linearizable.ts'
+import { printed, type Texts } from './print.ts'
+import { shortestImpossible } from './shortest.ts'
+
+type Options<Input, Output> = Texts<Input, Output> & Readonly<{ name: string; maxSteps?: number }>
+
+const count = (operations: readonly Operation<unknown, unknown>[]): string =>
+  `${operations.length} operations, ${operations.filter(({ output }) => output === undefined).length} of them with an unknown outcome`
 
 /**
- * Throws unless the history of one object is linearizable, with the shortest history that cannot be as its message, or with the number of
- * steps if the search is undecided. Returns the number of steps.
+ * Throws unless the history of the object `name` is linearizable. The message has the shortest history that cannot be; if the search was
+ * undecided, it says so. Returns the number of steps that the search took.
  */
 export const assertLinearizable = <State, Input, Output>(
-  _model: Model<State, Input, Output>,
-  _operations: readonly Operation<Input, Output>[],
-  _options: Readonly<{
-    name: string
-    maxSteps?: number
-    /** How a row of the report shows what was asked and answered. */
-    inputText: (input: Input) => string
-    outputText: (output: Output) => string
-  }>,
+  model: Model<State, Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+  options: Options<Input, Output>,
 ): number => {
-  throw new Error('not yet')
+  const { outcome, steps } = linearizable(model, operations, options)
+  if (outcome === 'linearizable') return steps
+  if (outcome === 'undecided')
+    throw new Error(
+      `UNDECIDED, nothing is proven: whether ${options.name} is linearizable was not found in ${steps} steps (${count(operations)})`,
+    )
+  const shortest = shortestImpossible(model, operations, options)
+  throw new Error(
+    `${options.name} is not linearizable (${count(operations)}). The shortest history that cannot be (${count(shortest)}):\n${printed(shortest, options)}`,
+  )
 }

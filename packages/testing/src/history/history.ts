@@ -1,9 +1,15 @@
 /**
+ * Histories of concurrent clients, and what they are checked against. Each history is that of one object: a history of several is
+ * linearizable if that of each object is (Herlihy and Wing, "Linearizability", 1990, theorem 1).
+ */
+
+/**
  * An operation of a client on one object, as the client saw it. `begin` and `end` come from one monotonic clock or counter of the
  * process that records: an operation that ended before another began must have the smaller `end`.
  */
 export type Operation<Input, Output> = Readonly<{
   client: number
+  /** Plain data, as JSON has it: operations with the same JSON are the same. */
   input: Input
   /** Undefined if the outcome is unknown, for instance after a 503, a 500 or a cut connection. */
   output: Output | undefined
@@ -20,7 +26,8 @@ export type Model<State, Input, Output> = Readonly<{
   initial: State
   /**
    * The states that may follow if the operation takes effect in `state` with this output; none if it cannot have this output here. With
-   * `undefined` any output is possible. Returns `state` itself, not a copy, if the operation changes nothing.
+   * `undefined` any output is possible. Returns `state` itself, not a copy, if the operation leaves it
+   * as it is.
    */
   step: (state: State, input: Input, output: Output | undefined) => readonly State[]
   /** The same text for states that no operation can tell apart, and different texts for others. */
@@ -30,8 +37,11 @@ export type Model<State, Input, Output> = Readonly<{
    * an earlier version. Only speeds up the search, which finds the same without it.
    */
   isPast?: (state: State, input: Input, output: Output) => boolean
-  /** Whether an operation with this output leaves every state as it is: a read, or a refusal. Such operations can be left out of a report. */
-  isWithoutEffect: (input: Input, output: Output) => boolean
+  /**
+   * Whether an operation with this output, or with any output if it is `undefined`, leaves every state as it is: a read, or a refusal.
+   * The search takes such an operation as soon as it can, and a report can leave it out.
+   */
+  isWithoutEffect: (input: Input, output: Output | undefined) => boolean
 }>
 
 /**
