@@ -87,12 +87,49 @@ const isWithoutEffect = ({ kind }: BasketInput, output: BasketOutput | undefined
   (output !== undefined &&
     (output.status >= 300 || output.replayed || (kind === 'create' && output.status === 200)))
 
+/** The version that a basket must have before the operation. */
+const versionBefore = ({ version }: Tag, input: BasketInput, output: BasketOutput): number =>
+  version - (isWithoutEffect(input, output) ? 0 : 1)
+
 const isPast = ({ stored, past }: BasketState, input: BasketInput, output: BasketOutput): boolean => {
   const tag = tagIn(output.etag)
   if (tag === undefined) return false
   if (past.includes(tag.id)) return true
-  const version = tag.version - (isWithoutEffect(input, output) ? 0 : 1)
-  return stored !== undefined && stored.id === tag.id && version < stored.version
+  return stored !== undefined && stored.id === tag.id && versionBefore(tag, input, output) < stored.version
+}
+
+const productIdsIn = (input: BasketInput): readonly number[] => {
+  if ('items' in input) return input.items.map(({ productId }) => productId)
+  return 'productId' in input ? [input.productId] : []
+}
+
+/** Whether the request may change a line of one of the products of the other. */
+const touchesLinesOf = (input: BasketInput, other: BasketInput): boolean => {
+  const productIds = new Set(productIdsIn(other))
+  return input.kind === 'clear' || productIdsIn(input).some((id) => productIds.has(id))
+}
+
+/**
+ * What shows a basket needs the writes up to its version, or that another basket is deleted, before which writes are of no use. A refusal
+ * for what is not in the basket, or for too much, needs a change of that line.
+ */
+const mayHelp: NonNullable<Model<BasketState, BasketInput, BasketOutput>['mayHelp']> = (
+  { stored },
+  input,
+  after,
+  blocked,
+  output,
+) => {
+  const tag = tagIn(output.etag)
+  const isDeletion = after.stored === undefined
+  if (tag !== undefined) {
+    if (after.stored === undefined) return stored?.id !== tag.id
+    const mayBeIt = after.stored.id === undefined || after.stored.id === tag.id
+    return mayBeIt && after.stored.version <= versionBefore(tag, blocked, output)
+  }
+  if (output.code === 'not_found' || output.code === 'insufficient_stock')
+    return isDeletion || touchesLinesOf(input, blocked)
+  return true
 }
 
 const textOf = ({ stored, past }: BasketState): string => {
@@ -116,5 +153,6 @@ export const basketModel = (stock: Stock): Model<BasketState, BasketInput, Baske
   },
   keyOf: textOf,
   isPast,
+  mayHelp,
   isWithoutEffect,
 })

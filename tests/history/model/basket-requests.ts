@@ -80,10 +80,6 @@ const changeLine = (
   adds: boolean,
   stock: Stock,
 ): Omit<Refusal, 'index'> | undefined => {
-  if (quantity === 0) {
-    performOn(lines, { kind: 'remove', productId })
-    return undefined
-  }
   const available = stock.get(productId)
   if (available === undefined) return { code: productNotFound }
   const before = lines.get(productId)?.quantity
@@ -103,7 +99,10 @@ const changed = (
 ): Answer => {
   const lines: Reference = new Map(stored?.lines)
   const adds = input.kind === 'add' || input.kind === 'addMany'
+  for (const { productId, quantity } of items)
+    if (quantity === 0) performOn(lines, { kind: 'remove', productId })
   const refusals = items.flatMap((item, index): Refusal[] => {
+    if (item.quantity === 0) return []
     const refusal = changeLine(lines, item, adds, stock)
     return refusal === undefined ? [] : [{ index, ...refusal }]
   })
@@ -153,9 +152,9 @@ export const answerTo = (stored: Stored | undefined, input: BasketInput, stock: 
   }
   const replayed = replay(stored, input)
   if (replayed !== undefined) return replayed
-  // The catalog is asked before the basket is changed, so an unknown product is refused whatever the basket is.
-  const unknown = itemsOf(input).some(({ productId, quantity }) => quantity > 0 && !stock.has(productId))
-  if (unknown) return changed(stored, input, itemsOf(input), stock)
+  // With one line, the catalog's answer refuses the request before the basket is looked at.
+  const isUnknown = ({ productId, quantity }: Item) => quantity > 0 && !stock.has(productId)
+  if ((kind === 'add' || kind === 'set') && isUnknown(input)) return changed(stored, input, [input], stock)
   if (kind !== 'create' && kind !== 'add' && kind !== 'addMany' && kind !== 'setMany')
     return stored === undefined ? notFound(stored) : answerOfExisting(stored, input, stock)
   if (isStale(input, stored)) return refused(stored, 412, 'stale_version')

@@ -38,6 +38,12 @@ export type Model<State, Input, Output> = Readonly<{
    */
   isPast?: (state: State, input: Input, output: Output) => boolean
   /**
+   * Whether `input`, which leads from `before` to `after`, may be of use to an operation that cannot have its output in `before`: directly,
+   * or because it makes a further one possible that is. False only if the two could as well change places. Only speeds up the search, but
+   * a wrong `false` lets it miss an order.
+   */
+  mayHelp?: (before: State, input: Input, after: State, blocked: Input, blockedOutput: Output) => boolean
+  /**
    * Whether an operation with this output, or with any output if it is `undefined`, leaves every state as it is: a read, or a refusal.
    * The search takes such an operation as soon as it can, and a report can leave it out.
    */

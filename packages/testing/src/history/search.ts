@@ -11,6 +11,19 @@ type Lifted = Readonly<{ operation: number; asKnown: boolean }>
 /** A state of the search: its choices that are not yet tried, and how many operations were lifted before it. */
 type Frame<State> = Readonly<{ choices: Choice<State>[]; lifted: number }>
 
+/** What can be done in a state. */
+type Candidates<State> = Readonly<{
+  known: Choice<State>[]
+  /** By kind, the one called last at the end. Of each kind, the one called first: it can do what the others can. */
+  unknown: Map<string, readonly Choice<State>[]>
+  /** Known operations that one of the others may have to precede. */
+  blocked: number[]
+}> & {
+  /** An operation that takes effect now or never. */
+  last?: number
+  isDead: boolean
+}
+
 /** One search for an order of the operations: see `linearizable`. */
 export class Search<State, Input, Output> {
   steps = 0
@@ -54,37 +67,70 @@ export class Search<State, Input, Output> {
     return 'linearizable'
   }
 
-  /**
-   * Lifts the reads and refusals that can take effect in this state, which is as good now as later. Returns the others that
-   * can take effect, the best choice last; none if the state need not be tried.
-   */
+  /** The operations that can take effect in this state, the best choice last; none if the state need not be tried. */
   #choicesIn(state: State): Choice<State>[] {
-    const known: Choice<State>[] = []
-    /** By kind, the one called last at the end. Of each kind, the one called first: it can do what the others can. */
-    const unknown = new Map<string, Choice<State>[]>()
-    let isDead = false
-    const first = this.#timeline.visitCandidates((operation) => {
-      if (isDead) return
-      const { input, output } = this.#at(operation)
-      const kind = this.#kinds[operation] ?? ''
-      const same = output === undefined ? unknown.get(kind) : undefined
-      const states = same === undefined ? this.#step(state, operation) : []
-      if (output === undefined) {
-        unknown.delete(kind)
-        const changed = states.filter((next) => next !== state)
-        unknown.set(kind, same ?? changed.map((next) => ({ operation, state: next })))
-      } else if (states[0] === state && this.#model.isWithoutEffect(input, output)) this.#lift(operation)
-      else if (states.length > 0) known.push(...states.map((next) => ({ operation, state: next })))
-      else isDead = this.#model.isPast?.(state, input, output) === true
-    })
+    const { known, unknown, blocked, last, isDead } = this.#candidatesIn(state)
     if (isDead || !this.#failed.add(this.#model.keyOf(state), this.#known, this.#unknown)) return []
-    // The first return is that of an operation that has to take effect now or never.
-    const never = first !== undefined && this.#at(first).output === undefined ? [first] : []
     return [
-      ...never.map((operation) => ({ operation, state, never: true as const })),
-      ...[...unknown.values()].flat(),
+      ...(last === undefined ? [] : [{ operation: last, state, never: true as const }]),
+      ...[...unknown.values()].flat().filter((choice) => this.#mayHelp(state, choice, blocked)),
       ...known.toSorted((a, b) => this.#at(b.operation).end - this.#at(a.operation).end),
     ]
+  }
+
+  /** Lifts the reads and refusals that can take effect in this state, which is as good now as later, and returns the others. */
+  #candidatesIn(state: State): Candidates<State> {
+    const candidates: Candidates<State> = { known: [], unknown: new Map(), blocked: [], isDead: false }
+    this.#timeline.visit((operation, isReturn) => {
+      const isKnown = this.#at(operation).output !== undefined
+      if (isReturn) {
+        if (!isKnown) candidates.last ??= operation
+        return !isKnown
+      }
+      if (candidates.last !== undefined) {
+        if (isKnown) candidates.blocked.push(operation)
+      } else if (isKnown) this.#visitKnown(state, operation, candidates)
+      else this.#visitUnknown(state, operation, candidates)
+      return !candidates.isDead
+    })
+    return candidates
+  }
+
+  #visitKnown(state: State, operation: number, candidates: Candidates<State>): void {
+    const { input, output } = this.#at(operation)
+    const states = this.#step(state, operation)
+    if (states[0] === state && this.#model.isWithoutEffect(input, output)) this.#lift(operation)
+    else if (states.length > 0) candidates.known.push(...states.map((next) => ({ operation, state: next })))
+    else {
+      candidates.blocked.push(operation)
+      candidates.isDead = this.#isPast(state, operation)
+    }
+  }
+
+  #visitUnknown(state: State, operation: number, { unknown }: Candidates<State>): void {
+    const kind = this.#kinds[operation] ?? ''
+    const choices =
+      unknown.get(kind) ??
+      this.#step(state, operation)
+        .filter((next) => next !== state)
+        .map((next) => ({ operation, state: next }))
+    unknown.delete(kind)
+    unknown.set(kind, choices)
+  }
+
+  /** Whether one of the blocked operations may need the choice. If none does, it is as good after them. */
+  #mayHelp(before: State, { operation, state }: Choice<State>, blocked: readonly number[]): boolean {
+    const { mayHelp } = this.#model
+    const { input } = this.#at(operation)
+    return blocked.some((other) => {
+      const { input: asked, output } = this.#at(other)
+      return output !== undefined && (mayHelp?.(before, input, state, asked, output) ?? true)
+    })
+  }
+
+  #isPast(state: State, operation: number): boolean {
+    const { input, output } = this.#at(operation)
+    return output !== undefined && this.#model.isPast?.(state, input, output) === true
   }
 
   #step(state: State, operation: number): readonly State[] {

@@ -45,15 +45,11 @@ export class Timeline {
     this.#eventsOf = eventsOf
   }
 
-  /** Calls `visit` with each operation that may take effect now: those called before the first return. Returns whose return that is. */
-  visitCandidates(visit: (operation: number) => void): number | undefined {
+  /** Calls `visit` with each call and return in order, as long as it returns true. It may lift the operation whose call it is. */
+  visit(visit: (operation: number, isReturn: boolean) => boolean): void {
     let event = this.#head.next
-    while (event !== undefined && !event.isReturn) {
-      // `visit` may lift the operation, after which its event still leads on; but not to its own return.
-      visit(event.operation)
-      event = event.next
-    }
-    return event?.operation
+    // The event of an operation that was lifted still leads on, but not to its own return.
+    while (event !== undefined && visit(event.operation, event.isReturn)) event = event.next
   }
 
   lift(operation: number): void {
