@@ -1,6 +1,6 @@
 import type { Model, Operation } from './history.ts'
 import { linearizable } from './linearizable.ts'
-import { printed, type Texts } from './print.ts'
+import { printed, type Texts, timeText } from './print.ts'
 import { shortestImpossible } from './shortest.ts'
 
 type Options<Input, Output> = Texts<Input, Output> & Readonly<{ name: string; maxSteps?: number }>
@@ -24,7 +24,8 @@ export const assertLinearizable = <State, Input, Output>(
       `UNDECIDED, nothing is proven: whether ${options.name} is linearizable was not found in ${steps} steps (${count(operations)})`,
     )
   const shortest = shortestImpossible(model, operations, options)
+  const last = Math.max(...shortest.map(({ end }) => end).filter(Number.isFinite))
   throw new Error(
-    `${options.name} is not linearizable (${count(operations)}). The shortest history that cannot be (${count(shortest)}):\n${printed(shortest, options)}`,
+    `${options.name} is not linearizable (${count(operations)}). No order explains the last answer, at ${timeText(last)}, with the others (${count(shortest)}):\n${printed(shortest, options)}`,
   )
 }

@@ -27,7 +27,7 @@ const table = (rows: readonly (readonly string[])[]): string => {
   return rows.map(line).join('\n')
 }
 
-const time = (value: number): string =>
+export const timeText = (value: number): string =>
   value === Infinity ? '…' : Number.isInteger(value) ? String(value) : value.toFixed(3)
 
 /** A history as a table in the order of the calls: times, client, what was asked and answered, and a bar for each operation. */
@@ -39,8 +39,8 @@ export const printed = <Input, Output>(
   const finite = ordered.flatMap(({ begin, end }) => (end === Infinity ? [begin] : [begin, end]))
   const times = [...new Set(finite)].toSorted((a, b) => a - b)
   const rows = ordered.map(({ client, input, output, begin, end }) => [
-    time(begin),
-    time(end),
+    timeText(begin),
+    timeText(end),
     String(client),
     inputText(input),
     output === undefined ? 'unknown' : outputText(output),

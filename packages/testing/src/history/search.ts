@@ -8,8 +8,8 @@ type Choice<State> = Readonly<{ operation: number; state: State; never?: true }>
 /** An operation that was lifted from the timeline, and whether it is in the set of the known operations or in that of the unknown ones. */
 type Lifted = Readonly<{ operation: number; asKnown: boolean }>
 
-/** A state of the search: its choices that are not yet tried, and how many operations were lifted before it. */
-type Frame<State> = Readonly<{ choices: Choice<State>[]; lifted: number }>
+/** A state of the search: its choices that are not yet tried, how many operations were lifted before it, and `run`: see `#run`. */
+type Frame<State> = Readonly<{ choices: Choice<State>[]; lifted: number; run: number }>
 
 /** What can be done in a state. */
 type Candidates<State> = Readonly<{
@@ -37,8 +37,17 @@ export class Search<State, Input, Output> {
   #known: OperationSet = 0n
   #unknown: OperationSet = 0n
   #knownLeft: number
+  readonly #maxRun: number
+  /** How many unknown operations have taken effect since the last known one. */
+  #run = 0
 
-  constructor(model: Model<State, Input, Output>, operations: readonly Operation<Input, Output>[]) {
+  /** With `maxRun`, it tries only orders in which at most so many unknown operations follow each other. */
+  constructor(
+    model: Model<State, Input, Output>,
+    operations: readonly Operation<Input, Output>[],
+    maxRun: number,
+  ) {
+    this.#maxRun = maxRun
     this.#model = model
     this.#operations = operations
     this.#timeline = new Timeline(operations)
@@ -49,7 +58,7 @@ export class Search<State, Input, Output> {
   }
 
   run(maxSteps: number): Verdict['outcome'] {
-    const frames: Frame<State>[] = [{ choices: this.#choicesIn(this.#model.initial), lifted: 0 }]
+    const frames: Frame<State>[] = [{ choices: this.#choicesIn(this.#model.initial), lifted: 0, run: 0 }]
     while (this.#knownLeft > 0) {
       if (this.steps > maxSteps) return 'undecided'
       const frame = frames.at(-1)
@@ -61,8 +70,10 @@ export class Search<State, Input, Output> {
         continue
       }
       const lifted = this.#lifted.length
+      this.#run = frame.run
       this.#lift(choice.operation, choice.never)
-      frames.push({ choices: this.#choicesIn(choice.state), lifted })
+      const choices = this.#choicesIn(choice.state)
+      frames.push({ choices, lifted, run: this.#run })
     }
     return 'linearizable'
   }
@@ -71,9 +82,13 @@ export class Search<State, Input, Output> {
   #choicesIn(state: State): Choice<State>[] {
     const { known, unknown, blocked, last, isDead } = this.#candidatesIn(state)
     if (isDead || !this.#failed.add(this.#model.keyOf(state), this.#known, this.#unknown)) return []
+    const helpful =
+      this.#run < this.#maxRun
+        ? [...unknown.values()].flat().filter((choice) => this.#mayHelp(state, choice, blocked))
+        : []
     return [
       ...(last === undefined ? [] : [{ operation: last, state, never: true as const }]),
-      ...[...unknown.values()].flat().filter((choice) => this.#mayHelp(state, choice, blocked)),
+      ...helpful,
       ...known.toSorted((a, b) => this.#at(b.operation).end - this.#at(a.operation).end),
     ]
   }
@@ -150,6 +165,7 @@ export class Search<State, Input, Output> {
     const lifted = { operation, asKnown: never || this.#at(operation).output !== undefined }
     this.#timeline.lift(operation)
     this.#lifted.push(lifted)
+    this.#run = lifted.asKnown ? 0 : this.#run + 1
     this.#toggle(lifted, -1)
   }
 

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { Model, Operation } from '../../src/history/history.ts'
 import { linearizable } from '../../src/history/linearizable.ts'
-import { type Plan, simulatedHistory } from '../../src/history/simulation.ts'
-import { memoryRegister, type RegisterInput, type RegisterOutput, register } from './register.ts'
+import { simulatedHistory } from '../../src/history/simulation.ts'
+import { memoryRegister, plans, type RegisterInput, type RegisterOutput, register } from './register.ts'
 
 type RegisterOperation = Operation<RegisterInput, RegisterOutput>
 
@@ -169,25 +169,6 @@ describe('linearizable', () => {
     assert.ok(stepsOf(30) < 2_000, String(stepsOf(30)))
   })
 })
-
-const input = fc.oneof(
-  fc.constant<RegisterInput>({ kind: 'read' }),
-  fc.record({ kind: fc.constant('write' as const), value: fc.nat(3) }),
-  fc.record({ kind: fc.constant('swap' as const), from: fc.nat(3), to: fc.nat(3) }),
-)
-
-const plans = (maxLength: number): fc.Arbitrary<Plan<RegisterInput>[]> =>
-  fc.array(
-    fc.record({
-      client: fc.nat(4),
-      request: input,
-      fate: fc.constantFrom('answered', 'answered', 'answered', 'unanswered', 'late', 'never'),
-      wait: fc.nat(3),
-      before: fc.nat(6),
-      after: fc.nat(6),
-    }),
-    { maxLength },
-  )
 
 /** Whether any order of the operations explains the history, with any of the unknown ones left out: tries all of them. */
 const isExplainable = (history: readonly RegisterOperation[], state = 0): boolean => {

@@ -1,4 +1,6 @@
+import * as fc from 'fast-check'
 import type { Model } from '../../src/history/history.ts'
+import type { Plan } from '../../src/history/simulation.ts'
 
 export type RegisterInput = Readonly<
   { kind: 'read' } | { kind: 'write'; value: number } | { kind: 'swap'; from: number; to: number }
@@ -35,3 +37,23 @@ export const memoryRegister = () => {
     inputOf: (input: RegisterInput) => input,
   }
 }
+
+const input = fc.oneof(
+  fc.constant<RegisterInput>({ kind: 'read' }),
+  fc.record({ kind: fc.constant('write' as const), value: fc.nat(3) }),
+  fc.record({ kind: fc.constant('swap' as const), from: fc.nat(3), to: fc.nat(3) }),
+)
+
+/** Plans for clients of a register. */
+export const plans = (maxLength: number): fc.Arbitrary<Plan<RegisterInput>[]> =>
+  fc.array(
+    fc.record({
+      client: fc.nat(4),
+      request: input,
+      fate: fc.constantFrom('answered', 'answered', 'answered', 'unanswered', 'late', 'never'),
+      wait: fc.nat(3),
+      before: fc.nat(6),
+      after: fc.nat(6),
+    }),
+    { maxLength },
+  )
