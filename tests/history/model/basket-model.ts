@@ -95,7 +95,7 @@ const isPast = ({ stored, past }: BasketState, input: BasketInput, output: Baske
   const tag = tagIn(output.etag)
   if (tag === undefined) return false
   if (past.includes(tag.id)) return true
-  return stored !== undefined && stored.id === tag.id && versionBefore(tag, input, output) < stored.version
+  return stored !== undefined && stored.id === tag.id && versionBefore(tag, input, output) <= stored.version
 }
 
 const productIdsIn = (input: BasketInput): readonly number[] => {

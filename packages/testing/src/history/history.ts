@@ -33,8 +33,8 @@ export type Model<State, Input, Output> = Readonly<{
   /** The same text for states that no operation can tell apart, and different texts for others. */
   keyOf: (state: State) => string
   /**
-   * Whether the operation can have this output neither in `state` nor in any state that can follow, for instance because the output shows
-   * an earlier version. Only speeds up the search, which finds the same without it.
+   * Whether an operation that cannot have this output in `state` cannot have it in any state that can follow either, for instance because
+   * the output shows an earlier version. Only speeds up the search, but a wrong `true` lets it miss an order.
    */
   isPast?: (state: State, input: Input, output: Output) => boolean
   /**
