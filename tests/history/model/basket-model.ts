@@ -139,7 +139,10 @@ const textOf = ({ stored, past }: BasketState): string => {
   return JSON.stringify([past, stored.id ?? null, stored.version, lines, keys])
 }
 
-/** The basket of one user, from before it exists, as the contract describes it. */
+/**
+ * The basket of one user, from before it exists, as the contract describes it. Stock must be the same all the time. `mayHelp` relies on
+ * that an answer in the history shows the tag of a request before the request begins.
+ */
 export const basketModel = (stock: Stock): Model<BasketState, BasketInput, BasketOutput> => ({
   initial: { stored: undefined, past: [] },
   step: (state, input, output) => {
