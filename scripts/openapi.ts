@@ -29,7 +29,7 @@ await using basket = await createBasketApp(
   {
     ports: {
       baskets: { find: unused, update: unused },
-      catalog: { find: unused },
+      catalog: { find: unused, findMany: unused },
       statistics: { read: unused },
       events: { publish: () => {}, subscribe: () => {} },
       clock: systemClock,

@@ -41,6 +41,7 @@ const bodies: Readonly<Record<string, object>> = {
   patchProduct: { price: 2 },
   createBasket: { user_id: 'ann' },
   addItem: { product_id: 1, quantity: 1 },
+  setQuantities: { items: [{ product_id: 1, quantity: 2 }] },
   setQuantity: { quantity: 2 },
 }
 

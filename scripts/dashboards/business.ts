@@ -93,13 +93,18 @@ export const businessDashboard = dashboard(
       graph(
         'Items added',
         'operations',
-        [[rate('use_case', `${useCases}{use_case="addItem", outcome="ok"}`), 'added']],
-        'Successful adds to baskets.',
+        [[rate('use_case', `${useCases}{use_case=~"addItems?", outcome="ok"}`), 'added']],
+        'Successful adds to baskets. An add of several items counts once.',
       ),
       graph(
         'Items refused, by reason',
         'operations',
-        [[rate('outcome', `${useCases}{use_case=~"addItem|setQuantity", outcome!="ok"}`), '{{outcome}}']],
+        [
+          [
+            rate('outcome', `${useCases}{use_case=~"addItems?|setQuantity|setQuantities", outcome!="ok"}`),
+            '{{outcome}}',
+          ],
+        ],
         'insufficient_stock: lost sales. unavailable: a failure of ours; see DependencyDown in the runbook.',
       ),
     ),

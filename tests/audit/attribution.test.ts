@@ -8,6 +8,7 @@ import { ownPrefix, redisUrl, removeKeys, withoutRedis } from '@shop/testing/sto
 import { createApp as createBasketApp } from '../../services/basket/src/app.ts'
 import { readConfig } from '../../services/basket/src/config.ts'
 import { openAdapters } from '../../services/basket/src/infrastructure/adapters.ts'
+import { catalogOf } from '../../services/basket/test/support/ports.ts'
 import { createApp as createProductApp } from '../../services/product/src/app.ts'
 import { creationOf, engines } from '../../services/product/test/support/store.ts'
 import { identity, type Line, openAuditFolder, pseudonymOf } from './support/services.ts'
@@ -92,7 +93,7 @@ describe('the line of each of many writes that share a statement has its own ver
     const metrics = createMetrics('test', '1')
     const config = readConfig({ REDIS_URL: redisUrl })
     const { ports } = stack.use(await openAdapters({ config, logger: silentLogger, metrics }))
-    const catalog = { find: async (id: number) => ({ id, name: 'Lamp', price: 1n, stock: 80, category: '' }) }
+    const catalog = catalogOf(async (id) => ({ id, name: 'Lamp', price: 1n, stock: 80, category: '' }))
     const app = stack.use(
       await createBasketApp({ ports: { ...ports, catalog }, dependencies: [] }, silentLogger, metrics, {
         ...common,

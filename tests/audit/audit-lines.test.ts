@@ -37,7 +37,7 @@ describe('the audit lines of a run are exactly its writes and refusals', () => {
     const lines = await services.folder.lines('baskets')
     assert.deepEqual(lines.map(withoutCommon), expected)
     const kinds = kindsOf(expected)
-    assert.equal(kinds.size, 22, [...kinds].join('\n'))
+    assert.equal(kinds.size, 30, [...kinds].join('\n'))
   })
 
   it('and have no subject and no id of a guest', () => {

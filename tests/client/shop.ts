@@ -124,6 +124,20 @@ const shop = async (id: number) => {
   const facts: (number | undefined)[] = [conflict.available, conflict.requested]
   assert.deepEqual([conflict.code, ...facts], ['insufficient_stock', 3, 4])
 
+  const several: BasketTypes['schemas']['AddItem'] = { items: [{ product_id: id, quantity: 1 }] }
+  const third = await basket.POST('/baskets/{user_id}/items', { params: { path }, body: several })
+  assert.equal(bodyOf(third).item_count, 3)
+  const quantities: BasketTypes['schemas']['SetItems'] = { items: [{ product_id: id, quantity: 4 }] }
+  const refused = await basket.PATCH('/baskets/{user_id}/items', { params: { path }, body: quantities })
+  const refusals: readonly BasketTypes['schemas']['Violation'][] = refused.error?.errors ?? []
+  assert.deepEqual(
+    refusals.map((refusal) => [refusal.path, refusal.code, refusal.available, refusal.requested]),
+    [['/items/0', 'insufficient_stock', 3, 4]],
+  )
+  const fewer = { items: [{ product_id: id, quantity: 1 }] }
+  const changed = await basket.PATCH('/baskets/{user_id}/items', { params: { path }, body: fewer })
+  assert.equal(bodyOf(changed).item_count, 1)
+
   const line = { ...path, product_id: id }
   const set = await basket.PUT('/baskets/{user_id}/items/{product_id}', {
     params: { path: line },

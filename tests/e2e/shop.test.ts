@@ -63,6 +63,25 @@ const exerciseApi = async ({ product, basket, user }: Shop): Promise<void> => {
   const changed = await request('PUT', `${basketUrl}/items/${id}`, { quantity: 3 })
   assert.deepEqual([changed.status, changed.body.total, changed.body.item_count], [200, 30.03, 3])
 
+  const items = [
+    { product_id: id, quantity: 2 },
+    { product_id: 2_147_483_647, quantity: 1 },
+  ]
+  const refused = await request('POST', `${basketUrl}/items`, { items })
+  assert.deepEqual(
+    [refused.status, refused.body.code, refused.body.errors.map(({ path }: { path: string }) => path)],
+    [404, 'product_not_found', ['/items/1']],
+  )
+  const several = await request('POST', `${basketUrl}/items`, { items: items.slice(0, 1) })
+  assert.deepEqual([several.status, several.body.item_count], [200, 5])
+  const set = await request('PATCH', `${basketUrl}/items`, {
+    items: [
+      { ...items[1], quantity: 0 },
+      { product_id: id, quantity: 1 },
+    ],
+  })
+  assert.deepEqual([set.status, set.body.version, set.body.total], [200, several.body.version + 1, 10.01])
+
   assert.deepEqual((await request('DELETE', `${basketUrl}/items/${id}`)).body.items, [])
   assert.equal((await request('POST', `${basketUrl}/items`, { product_id: id, quantity: 1 })).status, 200)
   const cleared = await request('DELETE', `${basketUrl}/items`)

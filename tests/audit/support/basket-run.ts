@@ -3,13 +3,25 @@ import { type Line, pseudonymOf, type Services } from './services.ts'
 
 type Operation = Readonly<{
   useCase: string
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   payload?: object
 }>
 
 const operations: readonly Operation[] = [
   { useCase: 'addItem', method: 'POST', path: '/items', payload: { product_id: 1, quantity: 1 } },
+  {
+    useCase: 'addItems',
+    method: 'POST',
+    path: '/items',
+    payload: { items: [{ product_id: 1, quantity: 1 }] },
+  },
+  {
+    useCase: 'setQuantities',
+    method: 'PATCH',
+    path: '/items',
+    payload: { items: [{ product_id: 1, quantity: 9 }] },
+  },
   { useCase: 'setQuantity', method: 'PUT', path: '/items/1', payload: { quantity: 9 } },
   { useCase: 'clearBasket', method: 'DELETE', path: '/items' },
   { useCase: 'deleteBasket', method: 'DELETE', path: '' },
@@ -41,7 +53,11 @@ export const runBaskets = async ({ basket }: Services, seed: number, count: numb
     const version_before = versions.before(owner)
     const has = pieces.get(owner) ?? 0
     const isGuest = owner.startsWith('guest:')
-    if (useCase === 'addItem') {
+    if (useCase === 'setQuantities') {
+      if (version_before === null && isGuest) return { outcome: 'failed', code: 'not_found' }
+      return { outcome: 'failed', code: 'insufficient_stock', version_before }
+    }
+    if (useCase === 'addItem' || useCase === 'addItems') {
       // The basket of a guest is asked for first, which is no write.
       if (version_before === null && isGuest) return { outcome: 'failed', code: 'not_found' }
       if (has >= 2) return { outcome: 'failed', code: 'insufficient_stock', version_before }

@@ -56,6 +56,10 @@ const ruleOf = ({ keyword, message = 'is not valid', params, parentSchema, data 
       return params['limit'] === 1 ? 'must not be empty' : `must have at least ${params['limit']} characters`
     case 'maxLength':
       return `must have at most ${params['limit']} characters`
+    case 'minItems':
+      return params['limit'] === 1 ? 'must not be empty' : `must have at least ${params['limit']} items`
+    case 'maxItems':
+      return `must have at most ${params['limit']} items`
     case 'additionalProperties':
       return unknownNameRule(Object.keys(parentSchema?.['properties'] ?? {}))
     default:
@@ -73,14 +77,39 @@ const violation = (error: ErrorObject): Violation => {
   return { path: `${error.instancePath}${pointer}`, message: ruleOf(error) }
 }
 
+/** AJV adds an error for `if` to those of its `then` or `else`. */
+const isOwn = ({ keyword }: ErrorObject): boolean => keyword !== 'if'
+
+/**
+ * Returns a function that cuts the arrays of an object to one item more than its schema allows: all violations in the 32,000 items of
+ * a body would take 10 ms.
+ */
+const arrayCutter = (schema: Readonly<{ properties?: Readonly<Record<string, { maxItems?: unknown }>> }>) => {
+  const limits = Object.entries(schema.properties ?? {}).flatMap(([name, { maxItems }]) =>
+    typeof maxItems === 'number' ? [[name, maxItems] as const] : [],
+  )
+  return (value: unknown): unknown => {
+    let cut = value
+    for (const [name, maxItems] of limits) {
+      const items: unknown = typeof cut === 'object' && cut !== null ? Reflect.get(cut, name) : undefined
+      if (Array.isArray(items) && items.length > maxItems)
+        cut = { ...(cut as object), [name]: items.slice(0, maxItems + 1) }
+    }
+    return cut
+  }
+}
+
 /**
  * Compiles a JSON Schema. The returned function adds missing defaults to the value and returns its violations,
  * at most twenty.
  */
 export const compileSchema = (schema: TSchema | object) => {
   const validate = ajv.compile(schema)
+  const cutArrays = arrayCutter(schema)
   return (value: unknown): readonly Violation[] =>
-    validate(value) ? [] : (validate.errors ?? []).slice(0, maxViolations).map(violation)
+    validate(cutArrays(value))
+      ? []
+      : (validate.errors ?? []).filter(isOwn).slice(0, maxViolations).map(violation)
 }
 
 const wholeNumber = /^(0|-?[1-9]\d{0,15})$/

@@ -75,6 +75,44 @@ describe('compileSchema', () => {
     assert.equal(closed(Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`p${n}`, 1]))).length, 20)
   })
 
+  it('reports how many items an array may have, and of a longer one no more violations than of the longest', () => {
+    const short = compileSchema(
+      Type.Object({
+        items: Type.Array(Item, { minItems: 1, maxItems: 2 }),
+        others: Type.Array(Item, { minItems: 2 }),
+      }),
+    )
+    const [pen, others] = [{ name: 'pen' }, [{ name: 'pen' }, { name: 'cup' }]]
+    assert.deepEqual(short({ items: [pen, pen], others }), [])
+    assert.deepEqual(short({ items: [], others: [pen] }), [
+      { path: '/items', message: 'must not be empty' },
+      { path: '/others', message: 'must have at least 2 items' },
+    ])
+    const value = { items: Array.from({ length: 10 }, () => 0), others }
+    assert.deepEqual(short(value), [
+      { path: '/items', message: 'must have at most 2 items' },
+      ...[0, 1, 2].map((index) => ({ path: `/items/${index}`, message: 'must be an object' })),
+    ])
+    assert.equal(value.items.length, 10)
+    for (const other of [null, 1, 'items', [], [[], []]])
+      assert.equal(
+        short(other)[0]?.path,
+        Array.isArray(other) || typeof other !== 'object' || other === null ? '' : '/items',
+      )
+  })
+
+  it('reports the violations of a condition, and not the condition', () => {
+    const either = compileSchema(
+      Type.Object(
+        { one: Type.Optional(Type.Integer()), two: Type.Optional(Type.Integer()) },
+        { if: { required: ['one'] }, else: { required: ['two'] } },
+      ),
+    )
+    for (const value of [{ one: 1 }, { two: 2 }, { one: 1, two: 2 }]) assert.deepEqual(either(value), [])
+    assert.deepEqual(either({}), [{ path: '/two', message: 'is required' }])
+    assert.deepEqual(either(null), [{ path: '', message: 'must be an object' }])
+  })
+
   it('identifies fields by JSON Pointer; the empty pointer stands for the whole value', () => {
     const nested = compileSchema(Type.Object({ items: Type.Array(Item) }))
     assert.deepEqual(nested({ items: [{ name: 'pen' }, { stock: 1 }, { name: 'pen', stock: -1 }] }), [

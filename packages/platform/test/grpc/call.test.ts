@@ -136,7 +136,7 @@ describe('a gRPC call', () => {
       await client.getProduct(7)
       return [...ids]
     }
-    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     const from = (requestId: string) => requestContext.run({ requestId }, () => find(7))
     await Promise.all(['a', 'b', 'a', 'c'].map(from))
     await Promise.all(['my id', 'with  two', 'e', 'a, b'].map(from))

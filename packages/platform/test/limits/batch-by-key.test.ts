@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setImmediate as tick } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as tick } from 'node:timers/promises'
 import { treeOf } from '@shop/testing/observability/otlp.ts'
 import { inRequest, spansOf } from '@shop/testing/observability/tracing.ts'
 import { batchByKey } from '../../src/limits/batches/batch-by-key.ts'
@@ -14,7 +14,7 @@ describe('concurrent calls', () => {
       loads.push(keys)
       return keys.map((key) => key * 2)
     }
-    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     assert.deepEqual(await Promise.all([1, 2, 2, 3, 1].map(find)), [2, 4, 4, 6, 2])
     assert.deepEqual(loads, [[1, 2, 3]])
   })
@@ -24,7 +24,7 @@ describe('concurrent calls', () => {
       if (keys.includes(0)) throw new Error('all')
       return keys.map((key) => (key < 0 ? new Error('one') : key))
     }
-    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     const [one, other] = await Promise.allSettled([find(-1), find(1)])
     assert.deepEqual([one.status, other], ['rejected', { status: 'fulfilled', value: 1 }])
     const both = await Promise.allSettled([find(0), find(1)])
@@ -37,7 +37,7 @@ describe('concurrent calls', () => {
 
   it('are loaded in the trace of the first request, to which the spans of the other requests link', async () => {
     const load = (keys: readonly number[]) => inSpan('load', async () => [...keys])
-    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     const spans = await spansOf(() =>
       Promise.all([1, 2, 2].map((key, index) => inRequest(`request ${index}`, () => find(key)))),
     )
@@ -54,7 +54,7 @@ describe('concurrent calls', () => {
       loads.push(keys)
       return [...keys]
     }
-    const find = batchByKey({ load, slots: 2, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 2, maxBatchSize: 100 })
     await find(1)
     const alone = find(2)
     assert.deepEqual(loads, [[1], [2]])
@@ -71,7 +71,7 @@ describe('concurrent calls', () => {
       await new Promise<void>((resolve) => pending.push(resolve))
       return [...keys]
     }
-    const find = batchByKey({ load, slots: 2, maxBatchSize: 3 })
+    const { find } = batchByKey({ load, slots: 2, maxBatchSize: 3 })
     const calls: Promise<number>[] = []
     for (const key of [1, 2, 3, 4, 5, 6, 7]) {
       calls.push(find(key))
@@ -99,7 +99,7 @@ describe('concurrent calls', () => {
       running -= 1
       return [...keys]
     }
-    const find = batchByKey({ load, slots: 2, maxBatchSize: 2 })
+    const { find } = batchByKey({ load, slots: 2, maxBatchSize: 2 })
     const keys = Array.from({ length: 20 }, (_, index) => index)
     assert.deepEqual(await Promise.all(keys.map(find)), keys)
     assert.equal(maxRunning, 2)
@@ -113,7 +113,7 @@ describe('concurrent calls', () => {
       await tick()
       return values
     }
-    const find = batchByKey({ load, slots: 2, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 2, maxBatchSize: 100 })
     const backgroundCalls = setInterval(() => void find('key'), 0)
     for (let written = 1; written <= 2_000; written++) {
       void find('key')
@@ -123,9 +123,87 @@ describe('concurrent calls', () => {
     clearInterval(backgroundCalls)
   })
 
+  it('for several keys are never split, and take what waits before them into their load only if all fits', async () => {
+    const pending: (() => void)[] = []
+    const loads: (readonly number[])[] = []
+    const load = async (keys: readonly number[]) => {
+      loads.push(keys)
+      await new Promise<void>((resolve) => pending.push(resolve))
+      return keys.map((key) => key * 2)
+    }
+    const { find, findMany } = batchByKey({ load, slots: 1, maxBatchSize: 4 })
+    const first = find(1)
+    await tick()
+    const others = [find(2), findMany([3, 4, 5]), findMany([6, 5]), findMany([1, 2, 3, 4, 5, 6]), find(7)]
+    for (let count = 0; count < 5; count++) {
+      pending.shift()?.()
+      await tick()
+      await tick()
+    }
+    assert.deepEqual(loads, [[1], [2, 3, 4, 5], [6, 5], [1, 2, 3, 4, 5, 6], [7]])
+    pending.shift()?.()
+    assert.deepEqual(await Promise.all([first, ...others]), [
+      2,
+      4,
+      [6, 8, 10],
+      [12, 10],
+      [2, 4, 6, 8, 10, 12],
+      14,
+    ])
+  })
+
+  it('for several keys are one load, also at once after a call that was alone', async () => {
+    const loads: (readonly number[])[] = []
+    const load = async (keys: readonly number[]) => {
+      loads.push(keys)
+      return [...keys]
+    }
+    const { find, findMany } = batchByKey({ load, slots: 2, maxBatchSize: 100 })
+    await find(1)
+    const several = findMany([2, 3, 2])
+    assert.deepEqual(loads, [[1], [2, 3]])
+    assert.deepEqual(await several, [2, 3, 2])
+    await Promise.all([findMany([4, 5]), find(4), findMany([6])])
+    assert.deepEqual(loads.slice(2), [
+      [4, 5],
+      [4, 6],
+    ])
+  })
+
+  it('for several keys fail if one of them fails', async () => {
+    const load = async (keys: readonly number[]) => keys.map((key) => (key < 0 ? new Error('one') : key))
+    const { find, findMany } = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const outcomes = await Promise.allSettled([findMany([1, -1]), findMany([1, 2]), find(3)])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'fulfilled', 'fulfilled'],
+    )
+  })
+
+  it('that have waited for as long as a load that fails fail with it, and later ones do not', async () => {
+    const failures: (() => void)[] = []
+    const load = async (keys: readonly number[]) => {
+      if (keys.includes(0)) await new Promise((_, reject) => failures.push(() => reject(new Error('hung'))))
+      return [...keys]
+    }
+    const { find, findMany } = batchByKey({ load, slots: 1, maxBatchSize: 2, maxWaitMs: 50 })
+    const first = Promise.allSettled([find(0)])
+    await tick()
+    const waiting = Promise.allSettled([findMany([1, 2]), findMany([3, 4]), find(5)])
+    await delay(60)
+    const later = [findMany([6, 7]), find(8)]
+    failures[0]?.()
+    assert.equal((await first)[0]?.status, 'rejected')
+    assert.deepEqual(
+      (await waiting).map((outcome) => outcome.status === 'rejected' && outcome.reason.message),
+      ['hung', 'hung', 'hung'],
+    )
+    assert.deepEqual(await Promise.all(later), [[6, 7], 8])
+  })
+
   it('can load undefined as a value', async () => {
     const load = async (keys: readonly number[]) => keys.map((key) => (key === 1 ? 'one' : undefined))
-    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     assert.deepEqual(await Promise.all([find(1), find(2)]), ['one', undefined])
   })
 
@@ -137,7 +215,7 @@ describe('concurrent calls', () => {
       await new Promise<void>((resolve) => ends.push(resolve))
       return [...keys]
     }
-    const find = batchByKey({ load, slots: 2, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 2, maxBatchSize: 100 })
     const callers = [new AbortController(), new AbortController()]
     const from = (signal?: AbortSignal) =>
       requestContext.run({ requestId: 'a', ...(signal && { signal }) }, () => find(1))
@@ -158,7 +236,7 @@ describe('concurrent calls', () => {
 
   it('are loaded in the request context of the first call', async () => {
     const load = async (keys: readonly number[]) => keys.map(() => requestContext.getStore()?.requestId)
-    const find = batchByKey({ load, slots: 1, maxBatchSize: 100 })
+    const { find } = batchByKey({ load, slots: 1, maxBatchSize: 100 })
     const from = (requestId: string) => requestContext.run({ requestId }, () => find(1))
     assert.deepEqual(await Promise.all([from('a'), from('b')]), ['a', 'a'])
     assert.equal(await from('c'), 'c')

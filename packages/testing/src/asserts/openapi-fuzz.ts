@@ -13,6 +13,9 @@ type Schema = Readonly<{
   maxLength?: number
   required?: readonly string[]
   properties?: Readonly<Record<string, Schema>>
+  items?: Schema
+  minItems?: number
+  maxItems?: number
 }>
 type Parameter = Readonly<{ name: string; in: 'path' | 'query' | 'header'; schema: Schema }>
 type Operation = Readonly<{
@@ -69,7 +72,7 @@ const stringFor = ({ pattern, minLength = 0, maxLength = 300 }: Schema): fc.Arbi
     ? fc.string({ minLength, maxLength: Math.min(maxLength, 300), unit: 'grapheme' })
     : fc.stringMatching(new RegExp(pattern))
 
-/** Generates values that the schema allows. */
+/** Generates values that the schema allows, but for the items of arrays: these are also others. */
 const validValue = (schema: Schema): fc.Arbitrary<unknown> => {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
   const [type] = [schema.type].flat()
@@ -80,6 +83,10 @@ const validValue = (schema: Schema): fc.Arbitrary<unknown> => {
       fc.integer({ min: minimum, max: maximum }),
     )
   if (type === 'number') return fc.integer({ min: 0, max: 99_999 }).map((cents) => cents / 100)
+  if (type === 'array') {
+    const { items = {}, minItems = 0, maxItems = 10 } = schema
+    return fc.array(anyValue(items), { minLength: minItems, maxLength: Math.min(maxItems, 10) })
+  }
   if (type === 'object') {
     const members = Object.fromEntries(
       Object.entries(schema.properties ?? {}).map(([name, member]) => [name, validValue(member)]),

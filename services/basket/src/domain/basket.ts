@@ -60,8 +60,11 @@ export const pieceCount = ({ lines }: Basket): number =>
 const quantityOf = ({ lines }: Basket, productId: number): number | undefined =>
   lines.find((line) => line.productId === productId)?.quantity
 
-/** Replaces the product's line in its position, or appends a new line. */
-const withLine = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
+/**
+ * Returns the basket with a line of `quantity` pieces of the product: in the position of its line, or at the end. Throws
+ * `insufficient_stock` and `basket_full` as `withMore` does.
+ */
+export const withLine = (basket: Basket, product: CatalogProduct, quantity: number): Basket => {
   if (quantity > product.stock) throw insufficientStock(product.id, product.stock, quantity)
   if (quantity > limits.quantity) throw lineFull(limits.quantity, quantity)
   const { id: productId, name, price, category } = product

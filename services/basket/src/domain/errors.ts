@@ -33,6 +33,22 @@ export const lineFull = (limit: number, requested: number): AppError =>
 export const basketFull = (limit: number): AppError =>
   domainError('basket_full', `a basket can hold at most ${limit} different products`)
 
+/** The refusal of a line, with its position in the request. */
+export type LineRefusal = Readonly<{ index: number; error: AppError }>
+
+/** The error for several lines at once: that of the first refused line, with all refusals in `errors`. */
+export const linesRefused = (refusals: readonly [LineRefusal, ...LineRefusal[]]): AppError => {
+  const errors = refusals.map(({ index, error }) => ({
+    path: `/items/${index}`,
+    message: error.message,
+    code: error.code,
+    ...error.details,
+  }))
+  const { kind, code, details } = refusals[0].error
+  const message = refusals.map(({ index, error }) => `items/${index}: ${error.message}`).join('; ')
+  return new AppError(kind, message, { code, details: { ...details, errors } })
+}
+
 export const tooManyNewBaskets = (retryAfterSeconds: number): AppError =>
   new AppError('rate_limited', 'too many new baskets, try again later', {
     retryAfterSeconds,

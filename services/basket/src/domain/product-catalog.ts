@@ -10,8 +10,12 @@ export type CatalogProduct = Readonly<{
   stock: number
 }>
 
+export type ProductsById = ReadonlyMap<number, CatalogProduct>
+
 /** The product catalog, which another service owns. */
 export type ProductCatalog = Readonly<{
   /** Rejects with `product_not_found`, or with `unavailable` if there is no response in time. */
   find: (productId: number) => Promise<CatalogProduct>
+  /** The products by id, from one look-up; unknown ones are left out. Rejects with `unavailable` if there is no response in time. */
+  findMany: (productIds: readonly number[]) => Promise<ProductsById>
 }>

@@ -19,8 +19,9 @@ import { toCatalogError, unavailable, unavailableMessage } from './catalog-error
 
 /**
  * The deadline of a call, without time in which this process is stalled
- * (docs/decisions/0040-a-stalled-process-has-more-time.md). A look-up may first have to wait for an earlier call. It then
- * takes at most twice as long: while this process gets CPU time, that is less than the one second that a request may take.
+ * (docs/decisions/0040-a-stalled-process-has-more-time.md). A look-up may first have to wait for an
+ * earlier call, and fails with that if it has waited for this long. It then takes at most twice as long: while this process gets
+ * CPU time, that is less than the one second that a request may take.
  */
 const deadlineMs = 400
 /** Even from a product service that ignores the mask, the response is below the 4 MB that a gRPC client accepts. */
@@ -80,9 +81,31 @@ const openClient = (address: string, { metrics, token, connections = connections
   )
 }
 
+type Load = (ids: readonly number[]) => Promise<(CatalogProduct | Error | undefined)[]>
+
+const sharedLookUps = (load: Load): ProductCatalog => {
+  const products = batchByKey<number, CatalogProduct | undefined>({
+    load,
+    slots: 2,
+    maxBatchSize,
+    maxWaitMs: deadlineMs,
+  })
+  return {
+    find: async (id) => {
+      const product = await products.find(id)
+      if (product === undefined) throw productNotFound(id)
+      return product
+    },
+    findMany: async (ids) => {
+      const found = await products.findMany(ids)
+      return new Map(found.flatMap((product) => (product === undefined ? [] : [[product.id, product]])))
+    },
+  }
+}
+
 /**
  * Looks up products in the product service. `address` has one of the forms that `grpcAddress` allows. Calls carry the token of
- * this service, and never that of its caller. Concurrent look-ups share calls.
+ * this service, and never that of its caller. Concurrent look-ups share calls; those of several products are not split.
  */
 export const grpcProductCatalog = (
   address: string,
@@ -105,15 +128,14 @@ export const grpcProductCatalog = (
   }
   /** A product of another currency, for health. */
   let foreign: Product | undefined
-  const load = async (ids: readonly number[]): Promise<(CatalogProduct | Error)[]> => {
+  const load: Load = async (ids) => {
     const products = await breaker(() => fetchProducts(ids))
     if (products.length > 0) foreign = products.find((product) => isForeign(product, currency))
     const found = new Map(products.map((product) => [product.id, toCatalogProduct(product, currency)]))
-    return ids.map((id) => found.get(id) ?? productNotFound(id))
+    return ids.map((id) => found.get(id))
   }
-
   return {
-    find: batchByKey({ load, slots: 2, maxBatchSize }),
+    ...sharedLookUps(load),
     probe: async () => {
       await client.call((products) => checkServing(products, 'product.ProductService', deadlineMs))
       if (foreign === undefined) return

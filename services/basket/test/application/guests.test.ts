@@ -8,7 +8,7 @@ import { type UseCases, useCases } from '../../src/application/use-cases.ts'
 import type { Ports } from '../../src/domain/ports.ts'
 import { aProduct, rowsIn } from '../support/baskets.ts'
 import { unknownGuest } from '../support/guests.ts'
-import { openPorts } from '../support/ports.ts'
+import { catalogOf, openPorts } from '../support/ports.ts'
 
 const context = systemContext('test')
 const expected = 'anything'
@@ -42,6 +42,11 @@ const calls: readonly Call[] = [
   (use, userId) => use.getBasket({ userId }, context),
   (use, userId) => use.createBasket({ userId, expected }, context),
   (use, userId) => use.addItem({ userId, productId: 1, quantity: 1, expected }, context),
+  (use, userId) => use.addItems({ userId, quantities: [{ productId: 1, quantity: 1 }], expected }, context),
+  (use, userId) =>
+    use.setQuantities({ userId, quantities: [{ productId: 1, quantity: 1 }], expected }, context),
+  (use, userId) =>
+    use.setQuantities({ userId, quantities: [{ productId: 1, quantity: 0 }], expected }, context),
   (use, userId) => use.setQuantity({ userId, productId: 1, quantity: 1, expected }, context),
   (use, userId) => use.setQuantity({ userId, productId: 1, quantity: 0, expected }, context),
   (use, userId) => use.removeItem({ userId, productId: 1, expected }, context),
@@ -72,6 +77,13 @@ describe('guests', () => {
       for (const change of [
         () => shop.use.addItem({ userId: user, productId: 1, quantity: 1, expected }, context),
         () => shop.use.setQuantity({ userId: user, productId: 1, quantity: 2, expected }, context),
+        () =>
+          shop.use.addItems({ userId: user, quantities: [{ productId: 1, quantity: 1 }], expected }, context),
+        () =>
+          shop.use.setQuantities(
+            { userId: user, quantities: [{ productId: 1, quantity: 2 }], expected },
+            context,
+          ),
       ]) {
         Object.assign(shop.calls, { find: 0, update: 0, catalog: 0 })
         await change()
@@ -81,18 +93,23 @@ describe('guests', () => {
 
   test('whose basket expires between the read and the write get no new one', async () => {
     await using shop = await openUseCases(({ baskets }) => ({
-      catalog: {
-        find: async (id) => {
-          await baskets.update(guest, () => undefined)
-          return aProduct({ id })
-        },
-      },
+      catalog: catalogOf(async (id) => {
+        await baskets.update(guest, () => undefined)
+        return aProduct({ id })
+      }),
     }))
     const { userId: guest } = await shop.use.createGuestBasket({ expected }, context)
-    await assert.rejects(
-      shop.use.addItem({ userId: guest, productId: 1, quantity: 1, expected }, context),
-      hasCode('not_found'),
-    )
+    for (const add of [
+      () => shop.use.addItem({ userId: guest, productId: 1, quantity: 1, expected }, context),
+      () =>
+        shop.use.addItems({ userId: guest, quantities: [{ productId: 1, quantity: 1 }], expected }, context),
+      () =>
+        shop.use.setQuantities(
+          { userId: guest, quantities: [{ productId: 1, quantity: 1 }], expected },
+          context,
+        ),
+    ])
+      await assert.rejects(add(), hasCode('not_found'))
     assert.equal(rowsIn(shop.sqlite), 0)
   })
 

@@ -39,6 +39,8 @@ test('a step sees every use case, with the request id and client of the HTTP req
     createGuestBasket: (headers: Record<string, string>) =>
       send(app.http, 'POST', '/baskets', { guest: true }, headers),
     addItem: (headers: Record<string, string>) => basket.add(1, 1, headers),
+    addItems: (headers: Record<string, string>) => basket.addSeveral([[1, 1]], headers),
+    setQuantities: (headers: Record<string, string>) => basket.setSeveral([[1, 2]], headers),
     setQuantity: (headers: Record<string, string>) => basket.set(1, 2, headers),
     removeItem: (headers: Record<string, string>) => basket.remove(1, headers),
     clearBasket: basket.clear,

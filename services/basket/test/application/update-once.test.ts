@@ -10,6 +10,7 @@ import type { BasketRepository } from '../../src/domain/basket-repository.ts'
 import { insufficientStock } from '../../src/domain/errors.ts'
 import { aProduct, longTtl, type Store, stores } from '../support/baskets.ts'
 import { keyedContext } from '../support/keys.ts'
+import { catalogOf } from '../support/ports.ts'
 
 const unkeyed = systemContext('test')
 const start = Date.now()
@@ -34,13 +35,11 @@ const openProcess = async (store: Store) => {
         return baskets.update(...args)
       },
     } as BasketRepository,
-    catalog: {
-      find: async (id: number) => {
-        catalog.calls += 1
-        if (catalog.isDown) throw new AppError('unavailable', 'the catalog is down')
-        return aProduct({ id, stock: catalog.stock })
-      },
-    },
+    catalog: catalogOf(async (id) => {
+      catalog.calls += 1
+      if (catalog.isDown) throw new AppError('unavailable', 'the catalog is down')
+      return aProduct({ id, stock: catalog.stock })
+    }),
     statistics: { read: () => Promise.reject(new Error('not used')) },
     events: { publish: () => {}, subscribe: () => {} },
     clock,
@@ -167,6 +166,24 @@ for (const { technology, open, skip } of stores)
         },
         add: ({ use }, context) => use.addItem(add(7), context),
         set: ({ use }, context) => use.setQuantity({ ...line, quantity: 2 }, context),
+        addSeveral: ({ use }, context) =>
+          use.addItems(
+            { ...basket, quantities: [1, 2].map((productId) => ({ productId, quantity: 3 })) },
+            context,
+          ),
+        setSeveral: ({ use }, context) =>
+          use.setQuantities(
+            {
+              ...basket,
+              quantities: [
+                { productId: 1, quantity: 2 },
+                { productId: 2, quantity: 0 },
+              ],
+            },
+            context,
+          ),
+        noneOfSeveral: ({ use }, context) =>
+          use.setQuantities({ ...basket, quantities: [{ productId: 3, quantity: 0 }] }, context),
         zero: ({ use }, context) => use.setQuantity({ ...line, quantity: 0 }, context),
         again: ({ use }, context) => use.addItem(add(7), context),
         remove: ({ use }, context) => use.removeItem(line, context),
@@ -174,7 +191,7 @@ for (const { technology, open, skip } of stores)
       }
       for (const [name, write] of Object.entries(writes)) await write(one, keyedContext(name).context)
       const { version } = await one.use.getBasket({ userId }, unkeyed)
-      assert.equal(version, 7)
+      assert.equal(version, 10)
       for (const [name, write] of Object.entries(writes)) {
         const { context, replays } = keyedContext(name)
         await write(other, context)
@@ -183,7 +200,7 @@ for (const { technology, open, skip } of stores)
         await assert.rejects(write(other, reused.context), hasCode('idempotency_key_reused'))
         assert.equal(reused.replays(), 0)
       }
-      assert.equal((await one.use.getBasket({ userId }, unkeyed)).version, 7)
+      assert.equal((await one.use.getBasket({ userId }, unkeyed)).version, 10)
     })
 
     test('is not remembered if it changes nothing or is refused', async () => {

@@ -77,6 +77,22 @@ type Write = (use: UseCases, expected: Expected<BasketState>) => Promise<unknown
 const writes: Readonly<Record<string, Write>> = {
   createBasket: (use, expected) => use.createBasket({ userId, expected }, context),
   addItem: (use, expected) => use.addItem({ userId, productId: 8, quantity: 1, expected }, context),
+  addItems: (use, expected) =>
+    use.addItems({ userId, quantities: [{ productId: 8, quantity: 1 }], expected }, context),
+  setQuantities: (use, expected) =>
+    use.setQuantities(
+      {
+        userId,
+        quantities: [
+          { productId: 7, quantity: 2 },
+          { productId: 9, quantity: 0 },
+        ],
+        expected,
+      },
+      context,
+    ),
+  'setQuantities to 0': (use, expected) =>
+    use.setQuantities({ userId, quantities: [{ productId: 7, quantity: 0 }], expected }, context),
   setQuantity: (use, expected) => use.setQuantity({ userId, productId: 7, quantity: 5, expected }, context),
   'setQuantity to 0': (use, expected) =>
     use.setQuantity({ userId, productId: 7, quantity: 0, expected }, context),
@@ -85,7 +101,7 @@ const writes: Readonly<Record<string, Write>> = {
   deleteBasket: (use, expected) => use.deleteBasket({ userId, expected }, context),
 }
 /** The writes that create a basket if there is none. */
-const creators = new Set(['createBasket', 'addItem'])
+const creators = new Set(['createBasket', 'addItem', 'addItems', 'setQuantities', 'setQuantities to 0'])
 
 for (const [name, write] of Object.entries(writes))
   describe(`${name} with an expected state`, () => {

@@ -14,7 +14,7 @@ import {
   withQuantity,
 } from '../../src/domain/basket.ts'
 import { aBasket, aProduct } from '../support/baskets.ts'
-import { apply, performOn, randomOperation } from '../support/reference.ts'
+import { apply, performOn, randomOperation, refusalsOn } from '../support/reference.ts'
 
 /** Creates a basket with this number of lines, for products that do not occur in the random operations. */
 const filled = (lines: number): Basket =>
@@ -27,7 +27,7 @@ const outcome = (change: () => Basket) => {
   try {
     return { basket: change() }
   } catch (error) {
-    if (error instanceof AppError) return { code: error.code }
+    if (error instanceof AppError) return { code: error.code, errors: error.details.errors }
     throw error
   }
 }
@@ -42,9 +42,14 @@ test('any sequence of operations has the same results as in the reference model,
         const reference = new Map(basket.lines.map((line) => [line.productId, line]))
         for (const operation of operations) {
           const before = structuredClone(basket)
+          const refusals = refusalsOn(reference, operation)
           const expected = performOn(reference, operation)
-          const { code, basket: changed } = outcome(() => apply(basket, operation))
+          const { code, errors, basket: changed } = outcome(() => apply(basket, operation))
           assert.equal(code, expected)
+          assert.deepEqual(
+            errors?.map(({ path, code: ofLine }) => ({ path, code: ofLine })) ?? [],
+            refusals ?? [],
+          )
           assert.deepEqual(basket, before)
           if (changed !== undefined) basket = changed
           assert.deepEqual(basket, { ...before, lines: [...reference.values()] })

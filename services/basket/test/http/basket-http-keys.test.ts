@@ -29,6 +29,22 @@ const assertReplay = (response: Response, status = 200) => {
 /** Sends with the ETag of the basket before the write, as a client that retries does. */
 const writes: Record<string, (basket: Basket, headers: Record<string, string>) => Promise<Response>> = {
   'POST of an item': (basket, headers) => basket.add(2, 1, headers),
+  'POST of several items': (basket, headers) =>
+    basket.addSeveral(
+      [
+        [1, 1],
+        [2, 1],
+      ],
+      headers,
+    ),
+  'PATCH of several items': (basket, headers) =>
+    basket.setSeveral(
+      [
+        [1, 0],
+        [2, 1],
+      ],
+      headers,
+    ),
   'PUT of an item': (basket, headers) => basket.set(1, 5, headers),
   'PUT of quantity 0': (basket, headers) => basket.set(1, 0, headers),
   'DELETE of an item': (basket, headers) => basket.remove(1, headers),
@@ -134,6 +150,8 @@ describe('the key of a write', () => {
     for (const response of [
       await basket.add(1, 3, headers),
       await basket.add(2, 2, headers),
+      await basket.addSeveral([[1, 2]], headers),
+      await basket.setSeveral([[1, 2]], headers),
       await basket.set(1, 2, headers),
       await basket.set(1, 0, headers),
       await basket.remove(1, headers),

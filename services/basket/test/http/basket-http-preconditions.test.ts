@@ -40,6 +40,16 @@ test('every write returns the ETag that the next read has, and ETags never repea
   const writes = [
     basket.create,
     () => basket.add(1, 2),
+    () =>
+      basket.addSeveral([
+        [1, 1],
+        [2, 1],
+      ]),
+    () =>
+      basket.setSeveral([
+        [1, 9],
+        [2, 0],
+      ]),
     () => basket.set(1, 3),
     () => basket.remove(1),
     basket.clear,
@@ -52,7 +62,7 @@ test('every write returns the ETag that the next read has, and ETags never repea
     assert.equal(headers['etag'], await tagOf(basket))
     seen.add(headers['etag'])
   }
-  assert.equal(seen.size, 6)
+  assert.equal(seen.size, 8)
 })
 
 const writes: Record<
@@ -61,6 +71,22 @@ const writes: Record<
 > = {
   'POST of the basket': (basket, headers) => basket.create(headers),
   'POST of an item': (basket, headers) => basket.add(2, 1, headers),
+  'POST of several items': (basket, headers) =>
+    basket.addSeveral(
+      [
+        [1, 1],
+        [2, 1],
+      ],
+      headers,
+    ),
+  'PATCH of several items': (basket, headers) =>
+    basket.setSeveral(
+      [
+        [1, 0],
+        [2, 1],
+      ],
+      headers,
+    ),
   'PUT of an item': (basket, headers) => basket.set(1, 5, headers),
   'PUT of quantity 0': (basket, headers) => basket.set(1, 0, headers),
   'DELETE of an item': (basket, headers) => basket.remove(1, headers),
@@ -142,12 +168,18 @@ for (const [name, write] of Object.entries(writes))
     })
   })
 
-test('a POST with If-None-Match: * creates the basket if there is none; of several at once, one succeeds', async () => {
+test('a POST, or PATCH of items, with If-None-Match: * creates the basket if there is none; of several at once, one succeeds', async () => {
   const onlyNew = { 'if-none-match': '*' }
   const basket = app.newUserBasket()
-  const posts = [basket.create(onlyNew), basket.add(1, 1, onlyNew), basket.create(onlyNew)]
+  const posts = [
+    basket.create(onlyNew),
+    basket.add(1, 1, onlyNew),
+    basket.create(onlyNew),
+    basket.addSeveral([[1, 1]], onlyNew),
+    basket.setSeveral([[1, 1]], onlyNew),
+  ]
   const statuses = (await Promise.all(posts)).map(({ statusCode }) => statusCode)
-  assert.equal(statuses.filter((status) => status === 412).length, 2, statuses.join())
+  assert.equal(statuses.filter((status) => status === 412).length, 4, statuses.join())
   assert.equal(basketIn(await basket.get()).version, 1)
 })
 
@@ -159,10 +191,13 @@ test('other writes with If-None-Match: * get 404 if there is no basket', async (
   assertProblem(await basket.delete(onlyNew), notFound)
 })
 
-test('a POST with If-Match gets 412 if there is no basket, and creates none', async () => {
+test('a POST, or PATCH of items, with If-Match gets 412 if there is no basket, and creates none', async () => {
   const basket = app.newUserBasket()
   for (const tag of ['*', '"1"', '"x"', '']) {
     assertProblem(await basket.add(1, 1, { 'if-match': tag }), stale)
+    assertProblem(await basket.addSeveral([[1, 1]], { 'if-match': tag }), stale)
+    for (const quantity of [0, 1])
+      assertProblem(await basket.setSeveral([[1, quantity]], { 'if-match': tag }), stale)
     assertProblem(await basket.create({ 'if-match': tag }), stale)
   }
   assert.equal((await basket.get()).statusCode, 404)

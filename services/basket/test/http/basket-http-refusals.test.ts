@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { aProduct } from '../support/baskets.ts'
-import { type App, assertProblem, basketIn, linesIn, openApp, send } from '../support/http.ts'
+import { type App, assertProblem, basketIn, itemsOf, linesIn, openApp, send } from '../support/http.ts'
 
 let app: App
 let basket: ReturnType<App['newUserBasket']>
@@ -28,6 +28,8 @@ const set = (body: unknown) => send(app.http, 'PUT', `${basket.url}/items/1`, bo
 const requestEveryRoute = (user: string) => [
   send(app.http, 'GET', `/baskets/${user}`),
   send(app.http, 'POST', `/baskets/${user}/items`, { product_id: 1, quantity: 1 }),
+  send(app.http, 'POST', `/baskets/${user}/items`, itemsOf([[1, 1]])),
+  send(app.http, 'PATCH', `/baskets/${user}/items`, itemsOf([[1, 1]])),
   send(app.http, 'PUT', `/baskets/${user}/items/1`, { quantity: 1 }),
   send(app.http, 'DELETE', `/baskets/${user}/items/1`),
   send(app.http, 'DELETE', `/baskets/${user}/items`),
@@ -221,6 +223,8 @@ describe('a body', () => {
     (body: string, headers?: Record<string, string>) =>
       send(app.http, 'POST', `${basket.url}/items`, body, headers),
     (body: string, headers?: Record<string, string>) =>
+      send(app.http, 'PATCH', `${basket.url}/items`, body, headers),
+    (body: string, headers?: Record<string, string>) =>
       send(app.http, 'PUT', `${basket.url}/items/1`, body, headers),
   ]
 
@@ -252,8 +256,8 @@ describe('a body', () => {
 test('an unknown path gets 404, and an unsupported method gets 405 with the supported methods in Allow', async () => {
   assertProblem(await send(app.http, 'GET', '/baskets/user123/nothing'), { status: 404, code: 'not_found' })
   for (const [method, url, allow] of [
-    ['GET', `${basket.url}/items`, 'POST, DELETE, OPTIONS'],
-    ['PROPFIND', `${basket.url}/items`, 'POST, DELETE, OPTIONS'],
+    ['GET', `${basket.url}/items`, 'POST, PATCH, DELETE, OPTIONS'],
+    ['PROPFIND', `${basket.url}/items`, 'POST, PATCH, DELETE, OPTIONS'],
     ['TRACE', basket.url, 'GET, HEAD, DELETE, OPTIONS'],
     ['QUERY', '/baskets', 'POST, OPTIONS'],
   ] as const) {

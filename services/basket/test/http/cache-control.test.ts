@@ -17,6 +17,7 @@ test('every operation declares whether caches may store its responses', async ()
   const operations: Record<string, readonly [ReturnType<typeof get>, 'private, no-cache' | 'no-store']> = {
     createBasket: [basket.create, 'private, no-cache'],
     addItem: [() => basket.add(1, 1), 'private, no-cache'],
+    setQuantities: [() => basket.setSeveral([[1, 2]]), 'private, no-cache'],
     getBasket: [basket.get, 'private, no-cache'],
     setQuantity: [() => basket.set(1, 2), 'private, no-cache'],
     removeItem: [() => basket.remove(1), 'private, no-cache'],

@@ -8,7 +8,7 @@ import { assertRefusals } from '@shop/testing/asserts/openapi-refusals.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { createApp } from '../../src/app.ts'
 import { aProduct } from '../support/baskets.ts'
-import { basketOf, openApp } from '../support/http.ts'
+import { basketOf, itemsOf, openApp } from '../support/http.ts'
 
 const bug: Step = () => async () => {
   throw new TypeError('a bug')
@@ -20,7 +20,7 @@ const refuse: Step = () => async () => {
 }
 
 /** They have a limit of their own. */
-const creations = ['createBasket', 'addItem']
+const creations = ['createBasket', 'addItem', 'setQuantities']
 
 const reused = { headers: { 'idempotency-key': 'reused' } }
 
@@ -46,6 +46,7 @@ it('every response in the OpenAPI document is one that the service gives, and ev
     })
   await assertProblem(http, 'createBasket', 'invalid', { payload: { user_id: 'user 123' } })
   await assertProblem(http, 'addItem', 'invalid', { payload: { product_id: 1, quantity: 0 } })
+  await assertProblem(http, 'setQuantities', 'invalid', { payload: itemsOf([[1, 1_000]]) })
   await assertProblem(http, 'setQuantity', 'invalid', { payload: { quantity: 1_000 } })
   for (const operation of operationsWith('invalid')) await assertProblem(http, operation, 'invalid')
 
@@ -63,8 +64,9 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   await assertSuccess(http, 'addItem', 200)
   await assertSuccess(http, 'setQuantity', 200)
   await assertProblem(http, 'addItem', 'insufficient_stock')
+  await assertProblem(http, 'setQuantities', 'insufficient_stock', { payload: itemsOf([[1, 5]]) })
   await assertProblem(http, 'setQuantity', 'insufficient_stock', { payload: { quantity: 5 } })
-  await basket.set(1, 2)
+  await assertSuccess(http, 'setQuantities', 200)
   for (const operation of operationsWith('stale_version'))
     await assertProblem(http, operation, 'stale_version', stale)
   await basket.add(1, 1, reused.headers)
@@ -73,8 +75,12 @@ it('every response in the OpenAPI document is one that the service gives, and ev
   catalog.products.set(1, aProduct({ stock: 2_000 }))
   await basket.set(1, 999)
   await assertProblem(http, 'addItem', 'basket_full', { payload: { product_id: 1, quantity: 1 } })
+  for (let id = 2; id <= 101; id++) catalog.products.set(id, aProduct({ id }))
+  await basket.addSeveral(Array.from({ length: 99 }, (_, index) => [index + 2, 1] as const))
+  await assertProblem(http, 'setQuantities', 'basket_full', { payload: itemsOf([[101, 1]]) })
   catalog.down = true
-  for (const operation of ['addItem', 'setQuantity']) await assertProblem(http, operation, 'unavailable')
+  for (const operation of ['addItem', 'setQuantities', 'setQuantity'])
+    await assertProblem(http, operation, 'unavailable')
 
   const { etag } = (await assertSuccess(http, 'getBasket', 200)).headers
   await assertSuccess(http, 'getBasket', 304, { headers: { 'if-none-match': String(etag) } })

@@ -49,8 +49,8 @@ const catalogAt = (port: number, options = {}) => grpcProductCatalog(`127.0.0.1:
 const openCatalog = async (getProduct: GetProduct) => {
   const stack = new AsyncDisposableStack()
   const { port } = stack.use(await startProducts(getProduct))
-  const { find } = stack.use(catalogAt(port))
-  return { find, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  const { find, findMany } = stack.use(catalogAt(port))
+  return { find, findMany, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 test('a product is found with its price in whole cents', async () => {
@@ -128,6 +128,38 @@ test('a hundred concurrent look-ups share at most five calls, and each gets its 
     else assert.ok((index + 1) % 10 === 0 && codeOf(result.reason) === 'product_not_found')
   }
   assert.ok(calls.size <= 5, `${calls.size} calls`)
+})
+
+test('several products are found by one call, and unknown ones are left out', async () => {
+  const calls: (readonly number[])[] = []
+  using stub = await startProductStub(({ request }, respond) => {
+    calls.push(request.ids)
+    const known = request.ids.filter((id) => id !== 8)
+    respond(null, { products: known.map((id) => ({ ...orwell, id })).toReversed() })
+  })
+  using catalog = catalogAt(stub.port)
+  const products = await catalog.findMany([7, 8, 9])
+  assert.deepEqual(calls, [[7, 8, 9]])
+  assert.deepEqual(
+    [...products].map(([id, { id: ofProduct, price }]) => [id, ofProduct, price]),
+    [
+      [7, 7, 1_499n],
+      [9, 9, 1_499n],
+    ],
+  )
+})
+
+test('several products are not found if one is malformed, and the look-ups of others are', async () => {
+  await using catalog = await openCatalog(async ({ id }) => ({
+    product: { ...orwell, id, price: id === 2 ? 14.999 : 14.99 },
+  }))
+  const [several, others, one] = await Promise.allSettled([
+    catalog.findMany([1, 2]),
+    catalog.findMany([1, 3]),
+    catalog.find(1),
+  ])
+  assert.ok(several.status === 'rejected' && codeOf(several.reason) === 'internal')
+  assert.deepEqual([others.status, one.status], ['fulfilled', 'fulfilled'])
 })
 
 test('a malformed product does not affect the other products of its batch', async () => {

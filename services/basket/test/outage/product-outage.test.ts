@@ -102,6 +102,19 @@ describe('a product service', () => {
     assert.equal((await eventually(20_000, () => catalog.find(orwell.id))).id, orwell.id)
   })
 
+  test('that hangs makes look-ups that wait for others fail with them, however many products they ask for', async () => {
+    let calls = 0
+    using products = await startProductStub(() => {
+      calls += 1
+    })
+    using catalog = catalogAt(products.port)
+    const hundredFrom = (first: number) => Array.from({ length: 100 }, (_, index) => first + index)
+    const lookUps = Array.from({ length: 20 }, (_, index) => catalog.findMany(hundredFrom(1 + 100 * index)))
+    for (const outcome of await Promise.allSettled(lookUps))
+      assert.ok(outcome.status === 'rejected' && hasCode('unavailable')(outcome.reason))
+    assert.equal(calls, 2, 'none waited for a second call')
+  })
+
   test('whose host accepts connections but never responds makes look-ups fail at the same deadline', async () => {
     // A gRPC client that is closed while it connects leaves its connection open. It must not keep the process running.
     const mute = createServer((socket) => socket.unref()).listen(0, '127.0.0.1')

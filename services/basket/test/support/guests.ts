@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { createApp } from '../../src/app.ts'
-import { basketIn, send } from './http.ts'
+import { basketIn, basketOf, send } from './http.ts'
 
 type Http = Awaited<ReturnType<typeof createApp>>['http']
 type Response = Awaited<ReturnType<typeof send>>
@@ -21,6 +21,13 @@ export const requestsTo = (http: Http, userId: string, segment = userId) => ({
   create: () => send(http, 'POST', '/baskets', { user_id: userId }),
   add: (productId = 1) =>
     send(http, 'POST', `/baskets/${segment}/items`, { product_id: productId, quantity: 1 }),
+  addSeveral: () => basketOf(http, segment).addSeveral([[1, 1]]),
+  setSeveral: () =>
+    basketOf(http, segment).setSeveral([
+      [1, 1],
+      [2, 0],
+    ]),
+  setSeveralToNone: () => basketOf(http, segment).setSeveral([[1, 0]]),
   set: (productId = 1) => send(http, 'PUT', `/baskets/${segment}/items/${productId}`, { quantity: 2 }),
   setToNone: () => send(http, 'PUT', `/baskets/${segment}/items/1`, { quantity: 0 }),
   remove: () => send(http, 'DELETE', `/baskets/${segment}/items/1`),

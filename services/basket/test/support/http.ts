@@ -11,7 +11,7 @@ import { longTtl } from './baskets.ts'
 import { openPorts } from './ports.ts'
 
 type Http = Awaited<ReturnType<typeof createApp>>['http']
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 type Headers = Readonly<Record<string, string>>
 
 /**
@@ -27,6 +27,13 @@ export const send = (http: Http, method: Method, url: string, body?: unknown, he
 
 type Response = Awaited<ReturnType<typeof send>>
 
+/** Product ids and quantities. */
+export type Items = readonly (readonly [productId: number, quantity: number])[]
+
+export const itemsOf = (items: Items) => ({
+  items: items.map(([product_id, quantity]) => ({ product_id, quantity })),
+})
+
 /** A client of one user's basket. */
 export const basketOf = (http: Http, userId: string) => {
   const url = `/baskets/${userId}`
@@ -38,6 +45,10 @@ export const basketOf = (http: Http, userId: string) => {
     get: (headers?: Headers) => send(http, 'GET', url, undefined, headers),
     add: (productId: number, quantity: number, headers?: Headers) =>
       send(http, 'POST', `${url}/items`, { product_id: productId, quantity }, headers),
+    addSeveral: (items: Items, headers?: Headers) =>
+      send(http, 'POST', `${url}/items`, itemsOf(items), headers),
+    setSeveral: (items: Items, headers?: Headers) =>
+      send(http, 'PATCH', `${url}/items`, itemsOf(items), headers),
     set: (productId: number, quantity: number, headers?: Headers) =>
       send(http, 'PUT', item(productId), { quantity }, headers),
     remove: (productId: number, headers?: Headers) =>
@@ -50,8 +61,9 @@ export const basketOf = (http: Http, userId: string) => {
 /** Opens the whole service on a new SQLite file. Its catalog has the products that the test puts into it. */
 export const openApp = async () => {
   const stack = new AsyncDisposableStack()
-  const catalog = { products: new Map<number, CatalogProduct>(), down: false }
+  const catalog = { products: new Map<number, CatalogProduct>(), down: false, lookUps: 0 }
   const find = async (productId: number) => {
+    catalog.lookUps += 1
     if (catalog.down) throw new AppError('unavailable', 'the product service is unavailable')
     const product = catalog.products.get(productId)
     if (!product) throw productNotFound(productId)
@@ -116,6 +128,8 @@ type Problem = Readonly<{
   paths?: readonly string[]
   available?: number
   requested?: number
+  /** Those of several lines, in order. */
+  refusals?: readonly Readonly<{ path: string; code: string; available?: number; requested?: number }>[]
 }>
 
 /** The URL as it was sent: the server replaces a malformed one for its router. */
@@ -125,7 +139,10 @@ const sentUrl = ({ raw: { req } }: Response): string =>
 const internals = /\bat .+:\d+|node_modules|ECONN|ajv|fastify|sqlite|grpc|redis/i
 
 /** Asserts that the response is a problem (RFC 9457) with exactly these members and no internal details. */
-export const assertProblem = (response: Response, { status, code, paths, ...details }: Problem): void => {
+export const assertProblem = (
+  response: Response,
+  { status, code, paths, refusals = [], ...details }: Problem,
+): void => {
   assert.equal(response.statusCode, status, response.body)
   assert.match(String(response.headers['content-type']), /^application\/problem\+json(; charset=utf-8)?$/)
   assert.equal(response.headers['retry-after'] !== undefined, status === 503 || status === 429)
@@ -143,10 +160,11 @@ export const assertProblem = (response: Response, { status, code, paths, ...deta
   assert.doesNotMatch(detail, internals)
   for (const { path, message, ...rest } of errors) {
     assert.ok(message !== '' && detail.includes(path.slice(1)) && detail.includes(message), response.body)
-    assert.deepEqual(rest, {})
+    const { path: _, ...refusal } = refusals.find((expected) => expected.path === path) ?? { path }
+    assert.deepEqual(rest, refusal)
   }
   const violated = new Set(errors.map(({ path }: { path: string }) => path))
-  assert.deepEqual([...violated], paths ?? [])
+  assert.deepEqual([...violated], paths ?? refusals.map(({ path }) => path))
 }
 
 export const notFound = { status: 404, code: 'not_found' }

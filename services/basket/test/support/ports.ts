@@ -1,15 +1,29 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '@shop/kernel/clock.ts'
+import { codeOf } from '@shop/kernel/errors.ts'
 import { openSqlite } from '@shop/platform/embedded/sqlite.ts'
 import { eventHub } from '@shop/platform/event-hub.ts'
 import type { BasketEvent } from '../../src/domain/basket-events.ts'
 import type { Ports } from '../../src/domain/ports.ts'
-import type { ProductCatalog } from '../../src/domain/product-catalog.ts'
+import type { CatalogProduct, ProductCatalog } from '../../src/domain/product-catalog.ts'
 import { sqliteBasketExpiry } from '../../src/infrastructure/sqlite/sqlite-basket-expiry.ts'
 import { sqliteBasketRepository } from '../../src/infrastructure/sqlite/sqlite-basket-repository.ts'
 import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite/sqlite-basket-statistics.ts'
 import { longTtl, ownFolder } from './baskets.ts'
+
+/** A catalog that finds one product as the test says, and several in the same way. */
+export const catalogOf = (find: ProductCatalog['find']): ProductCatalog => {
+  const findKnown = async (id: number): Promise<(readonly [number, CatalogProduct])[]> => {
+    try {
+      return [[id, await find(id)]]
+    } catch (error) {
+      if (codeOf(error) === 'product_not_found') return []
+      throw error
+    }
+  }
+  return { find, findMany: async (ids) => new Map((await Promise.all(ids.map(findKnown))).flat()) }
+}
 
 /**
  * Opens the ports on a new SQLite file, with the test's catalog. If an event subscriber throws, so does
@@ -22,7 +36,7 @@ export const openPorts = async (find: ProductCatalog['find'], clock: Clock = sys
   const expiry = sqliteBasketExpiry(sqlite)
   const ports = {
     baskets: sqliteBasketRepository(sqlite, longTtl, clock),
-    catalog: { find },
+    catalog: catalogOf(find),
     statistics: sqliteBasketStatistics(sqlite, expiry.removed),
     expiry,
     events: eventHub<BasketEvent>((error) => {

@@ -7,6 +7,7 @@ import { readConfig, service } from '../../src/config.ts'
 import { openAdapters } from '../../src/infrastructure/adapters.ts'
 import { aProduct, longTtl } from './baskets.ts'
 import { basketOf, send } from './http.ts'
+import { catalogOf } from './ports.ts'
 
 /**
  * Opens the whole service on the Redis of these variables, wired as in main.ts except for the catalog. `logger`
@@ -21,7 +22,8 @@ export const openRedisApp = async (
   const config = readConfig({ BASKET_TTL_SECONDS: String(longTtl), ...variables })
   const metrics = createMetrics(service, version)
   const adapters = stack.use(await openAdapters({ config, logger, metrics }))
-  const ports = { ...adapters.ports, catalog: { find: async (id: number) => aProduct({ id, stock: 1_000 }) } }
+  const catalog = { ...catalogOf(async (id) => aProduct({ id, stock: 1_000 })) }
+  const ports = { ...adapters.ports, catalog }
   const dependencies = adapters.dependencies.filter(({ name }) => name !== 'product-service')
   const { shareUsage } = adapters
   // Only where a test is about it: all its requests come from one address.
@@ -33,7 +35,7 @@ export const openRedisApp = async (
   return {
     http,
     basket: basketOf(http, 'user123'),
-    catalog: ports.catalog,
+    catalog,
     statistics: adapters.ports.statistics,
     basketOf: (userId: string) => basketOf(http, userId),
     health: (path = '/health') => send(http, 'GET', path),

@@ -43,7 +43,7 @@ const batchedFind = ({ findMany }: Pick<ProductReader, 'findMany'>): ProductRead
       return [...(await load(ids.slice(0, half))), ...(await load(ids.slice(half)))]
     }
   }
-  const find = batchByKey<number, Product | undefined>({ load, slots, maxBatchSize })
+  const { find } = batchByKey<number, Product | undefined>({ load, slots, maxBatchSize })
   return (id) => withDeadline(readDeadlineMs, timeoutMessage, find(id))
 }
 

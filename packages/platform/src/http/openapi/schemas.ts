@@ -66,6 +66,9 @@ const withDefaultsInWords: Change = (schema) => {
   return { ...schema, properties: inWords }
 }
 
+/** Leaves conditions out. The description of a schema says what they require: many generators and linters do not know them. */
+const withoutConditions: Change = ({ if: _if, then: _then, else: _else, ...schema }) => schema
+
 /**
  * Makes every schema with a `title` a component of that name, with references to it in place of the schema, so
  * that generated clients have one type for it. Throws if different schemas have the same title.
@@ -73,7 +76,7 @@ const withDefaultsInWords: Change = (schema) => {
 export const nameSchemas = (document: Document): Document => {
   const named: Record<string, Schema> = {}
   const name: Change = (schema) => {
-    const typed = withDefaultsInWords(withType(schema))
+    const typed = withDefaultsInWords(withType(withoutConditions(schema)))
     const { title } = typed
     if (typeof title !== 'string') return typed
     if (named[title] && !isDeepStrictEqual(named[title], typed))

@@ -11,8 +11,11 @@ export type AddItem = Readonly<{
   expected: Expected<BasketState>
 }>
 
-type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'update'> }> &
-  Pick<Ports, 'catalog' | 'clock' | 'newId'>
+type Needs = Readonly<{
+  baskets: Pick<Ports['baskets'], 'find' | 'update'>
+  catalog: Pick<Ports['catalog'], 'find'>
+}> &
+  Pick<Ports, 'clock' | 'newId'>
 
 /**
  * Adds a product, and creates the basket if the user has none. A guest must have one: otherwise it rejects with `not_found`,

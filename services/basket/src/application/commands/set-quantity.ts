@@ -17,8 +17,11 @@ export type SetQuantity = Readonly<{
   expected: Expected<BasketState>
 }>
 
-type Needs = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'update'> }> &
-  Pick<Ports, 'catalog' | 'clock'>
+type Needs = Readonly<{
+  baskets: Pick<Ports['baskets'], 'find' | 'update'>
+  catalog: Pick<Ports['catalog'], 'find'>
+}> &
+  Pick<Ports, 'clock'>
 
 /**
  * Sets the quantity of a line; 0 removes the line without a catalog look-up. Rejects with `not_found` if the

@@ -5,10 +5,12 @@ import type { Documentation } from '@shop/platform/http/openapi.ts'
 import { policyOf } from '../../application/policy.ts'
 import { limits } from '../../domain/basket.ts'
 import {
+  basketFull,
   basketNotFound,
   insufficientStock,
   lineFull,
   lineNotFound,
+  linesRefused,
   productNotFound,
   staleBasket,
   tooManyNewBaskets,
@@ -33,6 +35,8 @@ const tooMany = invalid({ path: '/quantity', message: `must be at most ${limits.
 const [noBasket, noLine, stale] = [basketNotFound(), lineNotFound(1), staleBasket(4)]
 const reused = keyReused()
 const noProduct = productNotFound(1)
+/** The refusal of the first of several items. */
+const ofFirst = (error: AppError) => linesRefused([{ index: 0, error }])
 const catalogDown = new AppError('unavailable', 'the product service is unavailable')
 
 const policy = policyOf({ guests: true })
@@ -54,7 +58,7 @@ const operations = {
   addItem: {
     guard: calls('addItem'),
     description:
-      'Name, price and category of the line come from the product service. The resulting quantity must be in stock.',
+      'Name, price and category of the line come from the product service. The resulting quantity must be in stock. With `items`, adds several products by one write, or none of them: if any is refused, the problem is that of the first one, and its `errors` have the `path`, `code` and details of each.',
     problems: [
       tooFew,
       noProduct,
@@ -71,6 +75,21 @@ const operations = {
     description:
       'The `ETag` identifies the state that was read. Send it in `If-Match` to change only that state.',
     problems: [invalidUserInPath(), noBasket],
+  },
+  setQuantities: {
+    guard: calls('setQuantities'),
+    description:
+      'Changes all items by one write, or none of them. A product that is not in the basket is added, unless its quantity is 0. Name, price and category of the other lines are read again from the product service, and their quantities must be in stock. If any item is refused, the problem is that of the first one, and its `errors` have the `path`, `code` and details of each.',
+    problems: [
+      invalid({ path: '/items/0/quantity', message: `must be at most ${limits.quantity}` }),
+      ofFirst(noProduct),
+      ofFirst(insufficientStock(1, 3, 5)),
+      ofFirst(basketFull(limits.lines)),
+      stale,
+      reused,
+      tooManyNewBaskets(2),
+      catalogDown,
+    ],
   },
   setQuantity: {
     guard: calls('setQuantity'),

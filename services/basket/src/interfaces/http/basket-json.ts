@@ -96,16 +96,6 @@ export const ownerIn = ({
   return { userId }
 }
 
-export const NewItemBody = Type.Object(
-  { product_id: ProductId, quantity: Type.Integer({ minimum: 1, maximum: limits.quantity }) },
-  { title: 'AddItem', examples: [{ product_id: 1, quantity: 2 }] },
-)
-
-export const QuantityBody = Type.Object(
-  { quantity: Type.Integer({ minimum: 0, maximum: limits.quantity, description: '0 removes the line' }) },
-  { title: 'SetQuantity', examples: [{ quantity: 3 }] },
-)
-
 export const basketJson = (basket: Basket, currency: string): Static<typeof BasketJson> => ({
   id: basket.id,
   user_id: basket.userId,

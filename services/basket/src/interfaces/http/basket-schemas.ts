@@ -1,7 +1,8 @@
 import { reference } from '@shop/platform/http/openapi.ts'
 import { problems } from '@shop/platform/http/problem.ts'
 import { Type } from 'typebox'
-import { BasketJson, NewBasketBody, NewItemBody, ProductId, QuantityBody, UserId } from './basket-json.ts'
+import { BasketJson, NewBasketBody, ProductId, UserId } from './basket-json.ts'
+import { AddItemBody, QuantityBody, SetItemsBody } from './item-bodies.ts'
 
 const tags = ['baskets']
 const Basket = reference(BasketJson, 'The current basket')
@@ -32,10 +33,19 @@ export const schemas = {
   },
   addItem: {
     operationId: 'addItem',
-    summary: 'Add a product, or increase its quantity; creates the basket of a user who has none',
+    summary:
+      'Add a product or several, or increase their quantities; creates the basket of a user who has none',
     tags,
     params: UserParams,
-    body: NewItemBody,
+    body: AddItemBody,
+    response: { 200: Basket, ...changeProblems },
+  },
+  setQuantities: {
+    operationId: 'setQuantities',
+    summary: 'Set the quantities of several products; 0 removes; creates the basket of a user who has none',
+    tags,
+    params: UserParams,
+    body: SetItemsBody,
     response: { 200: Basket, ...changeProblems },
   },
   setQuantity: {
