@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { defaultCode, type ErrorKind } from '@shop/kernel/errors.ts'
+import { keyReused } from '@shop/kernel/idempotency.ts'
 import { secretsIn } from '@shop/platform/config/variables.ts'
 import { grpcStatus } from '@shop/platform/grpc/status.ts'
 import { httpStatus } from '@shop/platform/http/status.ts'
@@ -50,6 +51,7 @@ const kindsByCode = (): Map<string, ErrorKind> => {
   ]
   return new Map<string, ErrorKind>([
     ...kinds.map((kind) => [defaultCode(kind), kind] as const),
+    [keyReused().code, keyReused().kind],
     ...Object.entries<ErrorKind>(productCodes),
     ...Object.entries<ErrorKind>(basketCodes),
   ])

@@ -64,5 +64,5 @@ test('a change that has thrown was not sent', async () => {
     throw new TypeError('a defect')
   }
   await assert.rejects(recordingWrites(record, () => products.update(1, refuse)))
-  assert.deepEqual(record, { before: null, after: undefined, isUnknown: false })
+  assert.deepEqual(record, { before: null, after: undefined, isUnknown: false, isReplayed: false })
 })
