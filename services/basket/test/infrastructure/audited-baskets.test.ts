@@ -31,9 +31,19 @@ const lost = new AppError('unavailable', 'no', { cause: new Error('no reply') })
 const full = new AppError('unavailable', 'no', { cause: new ErrorReply('OOM command not allowed') })
 
 test('the versions of a write are those of its last attempt', async () => {
-  assert.deepEqual(await recordOf(touched), { before: 3, after: 4, isUnknown: false })
-  assert.deepEqual(await recordOf(() => undefined), { before: 3, after: null, isUnknown: false })
-  assert.deepEqual(await recordOf((stored) => stored), { before: 3, after: 3, isUnknown: false })
+  assert.deepEqual(await recordOf(touched), { before: 3, after: 4, isUnknown: false, isReplayed: false })
+  assert.deepEqual(await recordOf(() => undefined), {
+    before: 3,
+    after: null,
+    isUnknown: false,
+    isReplayed: false,
+  })
+  assert.deepEqual(await recordOf((stored) => stored), {
+    before: 3,
+    after: 3,
+    isUnknown: false,
+    isReplayed: false,
+  })
 })
 
 test('a write without a reply of Redis is unknown; one that Redis has refused, or that was none, is not', async () => {
@@ -42,8 +52,8 @@ test('a write without a reply of Redis is unknown; one that Redis has refused, o
     recordOf(touched, full),
     recordOf((stored) => stored, lost),
   ])
-  assert.deepEqual(without, { before: 3, after: undefined, isUnknown: true })
-  assert.deepEqual(refused, { before: 3, after: undefined, isUnknown: false })
-  assert.deepEqual(none, { before: 3, after: undefined, isUnknown: false })
+  assert.deepEqual(without, { before: 3, after: undefined, isUnknown: true, isReplayed: false })
+  assert.deepEqual(refused, { before: 3, after: undefined, isUnknown: false, isReplayed: false })
+  assert.deepEqual(none, { before: 3, after: undefined, isUnknown: false, isReplayed: false })
   assert.equal((await recordOf(touched, new TypeError('a defect'))).isUnknown, true)
 })
