@@ -196,8 +196,8 @@ describe('a storm of writes with idempotency keys', { skip: withoutPostgres }, (
         const id = ids[round % ids.length] ?? assert.fail()
         const outcomes = await Promise.all(
           opened.map((products) =>
-            untilDone([products], `shared ${writer} ${round}`, shares, (own, caller) =>
-              increment(own, id, caller),
+            untilDone([products], `shared ${writer} ${round}`, shares, (one, caller) =>
+              increment(one, id, caller),
             ),
           ),
         )
