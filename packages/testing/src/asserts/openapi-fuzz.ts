@@ -123,6 +123,9 @@ const parameterText = (value: unknown): string => {
   return encodeURIComponent(safe ? text : 'x')
 }
 
+/** Few, so that they are often used again, for the same request and for others. */
+const idempotencyKey = fc.constantFrom('a', '"a"', 'b', '"', '')
+
 const entityTag = fc.constantFrom('*', '"1"', '"2", "3"', 'W/"1"', 'x', '')
 
 const requestOf = (path: string, method: string, operation: Operation): fc.Arbitrary<InjectOptions> => {
@@ -140,7 +143,10 @@ const requestOf = (path: string, method: string, operation: Operation): fc.Arbit
         { weight: 2, arbitrary: fc.constant({}) },
         {
           weight: 1,
-          arbitrary: fc.record({ 'if-match': entityTag, 'if-none-match': entityTag }, { requiredKeys: [] }),
+          arbitrary: fc.record(
+            { 'if-match': entityTag, 'if-none-match': entityTag, 'idempotency-key': idempotencyKey },
+            { requiredKeys: [] },
+          ),
         },
       ),
     })
