@@ -57,7 +57,7 @@ export const updateOnce = (ports: Update, { userId, idempotency }: Write, change
 
 const unchanged = (stored: Stored): Stored => stored
 
-/** Resolves with the basket if it remembers the write. */
+/** Resolves with the basket if it remembers the write. Rejects with `not_found` for a guest without a basket. */
 const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempotency }: Write) => {
   const stored = await baskets.find(userId)
   if (isGuestId(userId)) requireExisting(stored)
