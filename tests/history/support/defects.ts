@@ -29,7 +29,7 @@ export const defects = {
   forgottenKeys: defect({
     file: '/services/basket/src/domain/basket.ts',
     text: '({ ...basket, lines: [] })',
-    by: '({ ...basket, lines: [], recent: [] })',
+    by: "({ ...basket, lines: [], keyedWrites: '' })",
   }),
   /** A write without an idempotency key whose outcome is unknown is made again, and may take effect twice. */
   repeatedWrites: defect({

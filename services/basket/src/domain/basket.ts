@@ -31,7 +31,7 @@ export type Basket = Readonly<{
   /** The time at which the basket expires. Every write moves it forward. */
   expiresAt: Date
   /** The latest writes with an idempotency key, the newest last (see `keyed-writes.ts`). Undefined if there was none. */
-  recent?: readonly string[]
+  keyedWrites?: string
 }>
 
 /** How long the basket of a guest lives while it is empty: anybody may create as many as the limits allow. */

@@ -1,35 +1,53 @@
 import { type Idempotency, requireSameRequest } from '@shop/kernel/idempotency.ts'
 import type { Basket } from './basket.ts'
 
-/** What a basket remembers of a write: its key, the fingerprint of its request, and its time in base 36. */
-type Entry = string
-
 type Keyed = Pick<Idempotency, 'key' | 'fingerprint'>
 
-/** The length of a key, and of a fingerprint. */
-const hashLength = 16
-const form = /^[\w-]{32}[\da-z]{1,10}$/
+/**
+ * The lengths of the parts of an entry: 60 bits of the key, 48 of the fingerprint, and the second of the write in base 36. Entries
+ * are short, because each write of the basket sends all of them to the store twice: they are a part of the basket as it was, and of
+ * the basket as it will be.
+ */
+const lengths = { key: 10, fingerprint: 8, second: 7 } as const
+const entryLength = lengths.key + lengths.fingerprint + lengths.second
 const maxEntries = 16
-const memoryMs = 3_600_000
+const memorySeconds = 3_600
 
-const isForgotten = (entry: Entry, now: Date): boolean =>
-  Number.parseInt(entry.slice(2 * hashLength), 36) <= now.getTime() - memoryMs
+const secondOf = (time: Date): number => Math.floor(time.getTime() / 1_000)
+
+const fingerprintOf = ({ fingerprint }: Keyed): string => fingerprint.slice(0, lengths.fingerprint)
+
+const isForgotten = (entries: string, at: number, now: Date): boolean => {
+  const second = entries.slice(at + entryLength - lengths.second, at + entryLength)
+  // A second that is damaged is not a number, and is forgotten too.
+  return !(Number.parseInt(second, 36) > secondOf(now) - memorySeconds)
+}
+
+/** The position of the latest entry with this key; negative if there is none. */
+const positionOf = (entries: string, { key }: Keyed): number => {
+  const sought = key.slice(0, lengths.key)
+  let at = entries.length - entryLength
+  while (at >= 0 && !entries.startsWith(sought, at)) at -= entryLength
+  return at
+}
 
 /**
  * Whether the basket remembers the write. Throws `idempotency_key_reused` if it remembers a different request with the same key.
- * Ignores entries that are damaged, or of a form that only a later version of the service knows.
  */
-export const hasWritten = ({ recent = [] }: Basket, write: Idempotency, now: Date): boolean => {
-  const entry = recent.findLast((known) => known.startsWith(write.key) && form.test(known))
-  if (entry === undefined || isForgotten(entry, now)) return false
-  requireSameRequest(write, entry.slice(hashLength, 2 * hashLength))
+export const hasWritten = ({ keyedWrites = '' }: Basket, write: Idempotency, now: Date): boolean => {
+  const at = positionOf(keyedWrites, write)
+  if (at < 0 || isForgotten(keyedWrites, at, now)) return false
+  const found = keyedWrites.slice(at + lengths.key, at + lengths.key + lengths.fingerprint)
+  requireSameRequest({ ...write, fingerprint: fingerprintOf(write) }, found)
   return true
 }
 
 /** Returns the basket with the write as the newest of those that it remembers: the last 16 of the past hour. */
-export const rememberingWrite = (basket: Basket, { key, fingerprint }: Keyed, now: Date): Basket => {
-  const { recent = [] } = basket
-  const begin = recent.findIndex((entry) => !isForgotten(entry, now))
-  const remembered = begin < 0 ? [] : recent.slice(Math.max(begin, recent.length - maxEntries + 1))
-  return { ...basket, recent: [...remembered, `${key}${fingerprint}${now.getTime().toString(36)}`] }
+export const rememberingWrite = (basket: Basket, write: Keyed, now: Date): Basket => {
+  const { keyedWrites = '' } = basket
+  let begin = Math.max(0, keyedWrites.length - (maxEntries - 1) * entryLength)
+  while (begin < keyedWrites.length && isForgotten(keyedWrites, begin, now)) begin += entryLength
+  const second = secondOf(now).toString(36).padStart(lengths.second, '0')
+  const entry = `${write.key.slice(0, lengths.key)}${fingerprintOf(write)}${second}`
+  return { ...basket, keyedWrites: `${keyedWrites.slice(begin)}${entry}` }
 }

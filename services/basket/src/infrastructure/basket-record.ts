@@ -23,8 +23,8 @@ const BasketRecord = Type.Object({
   createdAt: Type.Integer(),
   updatedAt: Type.Integer(),
   expiresAt: Type.Integer(),
-  /** Writes with an idempotency key. A later version may keep more of them, and in another form. */
-  recent: Type.Optional(Type.Immutable(Type.Array(Type.String()))),
+  /** The writes with an idempotency key: the entries of `keyed-writes.ts`. */
+  keyedWrites: Type.Optional(Type.String()),
 })
 
 const validator = Compile(BasketRecord)

@@ -240,10 +240,10 @@ for (const { technology, open, skip } of stores)
     test('without a key is not remembered, does not read the basket before, and keeps what is remembered', async () => {
       const { add } = newUser()
       one.calls.finds = 0
-      assert.equal((await one.use.addItem(add(), unkeyed)).recent, undefined)
+      assert.equal((await one.use.addItem(add(), unkeyed)).keyedWrites, undefined)
       assert.equal(one.calls.finds, 0)
       await one.use.addItem(add(), keyedContext('key').context)
-      assert.equal((await one.use.addItem(add(), unkeyed)).recent?.length, 1)
+      assert.equal((await one.use.addItem(add(), unkeyed)).keyedWrites?.length, 25)
       assert.equal(one.calls.finds, 1)
     })
   })

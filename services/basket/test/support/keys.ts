@@ -1,12 +1,11 @@
 import type { Context } from '@shop/kernel/context.ts'
 import type { Idempotency } from '@shop/kernel/idempotency.ts'
+import { shortHash } from '@shop/platform/idempotency/keys.ts'
 
-const hashed = (text: string): string => Buffer.from(text.padEnd(12, '.')).toString('base64url').slice(0, 16)
-
-/** The key of a write, by a name of at most 12 characters. Calls `markReplayed` if it is repeated. */
+/** The key of a write, by a name. Calls `markReplayed` if it is repeated. */
 export const aKey = (name: string, request = 'request', markReplayed = () => {}): Idempotency => ({
-  key: hashed(name),
-  fingerprint: hashed(request),
+  key: shortHash(name),
+  fingerprint: shortHash(request),
   markReplayed,
 })
 
