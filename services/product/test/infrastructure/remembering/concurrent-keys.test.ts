@@ -167,6 +167,35 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.equal(await count(), 22)
   })
 
+  it('do not delay the writes of other products while some are locked', async () => {
+    const [one, two, other] = await Promise.all(timesOf(3).map(() => first.add(creationOf())))
+    assert.ok(one && two && other)
+    await using locks = await holdLocks(
+      url,
+      `select from products where id in (${one.id}, ${two.id}) for update`,
+    )
+    const waiting = [one, two].map(({ id }) => setStock(first, id, 70, callerWith(`locked ${id}`)))
+    await untilBlocked(locks, 2)
+    for (const n of timesOf(20)) {
+      await Promise.all([
+        first.add(creationOf(), callerWith(`a${n}`)),
+        setStock(first, other.id, n, callerWith(`b${n}`)),
+      ])
+      assert.equal((await locks.blockedStatements()).length, 2)
+    }
+    await locks.release()
+    for (const product of await Promise.all(waiting))
+      assert.deepEqual([product?.stock, product?.version], [70, 2])
+  })
+
+  it('are repeated at once while their product is locked', async () => {
+    const { id } = await first.add(creationOf())
+    const product = await setStock(first, id, 70, callerWith('a'))
+    await using _ = await holdLocks(url, `select from products where id = ${id} for update`)
+    const caller = callerWith('a')
+    assert.deepEqual([await setStock(first, id, 70, caller), caller.replays], [product, 1])
+  })
+
   it('take at most two connections for different keys', async () => {
     const product = await first.add(creationOf())
     await using locks = await holdLocks(url, 'lock table idempotency_keys in exclusive mode')
