@@ -53,19 +53,28 @@ const applyTo = (stored: Product | undefined, change: Change) => {
 /** Whether a change waits for a transaction that has locked its product. */
 type Patience = 'waits' | 'does not wait'
 
-/** The change needs the lock `update`, or the product is missing or locked and the change does not wait. */
+/** The change needs the lock `update`, or another transaction has locked the product and the change does not wait. */
 type NotTried = 'needs update' | undefined
 
+/** Reads and locks the product, unless it is locked and the change does not wait. */
+const findOrSkip = async (transaction: Database, id: number, lock: Lock, patience: Patience) => {
+  const stored = await findLocked(transaction, id, lock, patience === 'waits')
+  if (stored !== undefined || patience === 'waits') return { stored, isLocked: false }
+  const row = await transaction.selectFrom('products').select('id').where('id', '=', id).executeTakeFirst()
+  return { stored, isLocked: row !== undefined }
+}
+
 /**
- * The look-up comes after the lock: another write with this key has ended by then, if it is one of this product. It comes before
- * the change, which the write itself may have made impossible. What it finds is final, also without the lock.
+ * The look-up comes after the lock: another write with this key has ended by then, if it is one of this product, which may have
+ * removed it. It comes before the change, which the write itself may have made impossible. What it finds is final, also without
+ * the lock.
  */
 const tryChange = (database: Database, { id, change, key }: KeyedChange, lock: Lock, patience: Patience) =>
   database.transaction().execute(async (transaction): Promise<Attempt | NotTried> => {
-    const stored = await findLocked(transaction, id, lock, patience === 'waits')
+    const { stored, isLocked } = await findOrSkip(transaction, id, lock, patience)
     const remembered = await findRemembered(transaction, key.key)
     if (remembered !== undefined) return found(remembered)
-    if (stored === undefined && patience === 'does not wait') return undefined
+    if (isLocked) return undefined
     const { applied, outcome } = applyTo(stored, change)
     if (!isUpdate(applied) && !isRemoval(applied)) return { written: outcome.value, remembered: undefined }
     if (isRemoval(applied) && lock !== 'update') return 'needs update'
@@ -76,8 +85,8 @@ const tryChange = (database: Database, { id, change, key }: KeyedChange, lock: L
   })
 
 /**
- * Applies the change with the row of the product locked. If it does not wait, resolves with undefined if there is no such product,
- * or if another transaction has locked it.
+ * Applies the change with the row of the product locked. If it does not wait, resolves with undefined if another
+ * transaction has locked it.
  */
 export const attemptChange = async (
   database: Database,

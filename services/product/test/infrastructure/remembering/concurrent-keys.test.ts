@@ -168,24 +168,23 @@ describe('writes with the same idempotency key in two processes', { skip: withou
   })
 
   it('do not delay the writes of other products while some are locked', async () => {
-    const [one, two, other] = await Promise.all(timesOf(3).map(() => first.add(creationOf())))
-    assert.ok(one && two && other)
-    await using locks = await holdLocks(
-      url,
-      `select from products where id in (${one.id}, ${two.id}) for update`,
-    )
-    const waiting = [one, two].map(({ id }) => setStock(first, id, 70, callerWith(`locked ${id}`)))
-    await untilBlocked(locks, 2)
+    const products = await Promise.all(timesOf(3).map(() => first.add(creationOf())))
+    const other = await first.add(creationOf())
+    const ids = products.map(({ id }) => id)
+    await using locks = await holdLocks(url, `select from products where id in (${ids.join()}) for update`)
+    const waiting = ids.map((id) => setStock(first, id, 70, callerWith(`locked ${id}`)))
+    await untilBlocked(locks, 3)
     for (const n of timesOf(20)) {
       await Promise.all([
         first.add(creationOf(), callerWith(`a${n}`)),
         setStock(first, other.id, n, callerWith(`b${n}`)),
+        assert.rejects(setStock(first, 404_404, n, callerWith(`c${n}`)), { code: 'not_found' }),
       ])
-      assert.equal((await locks.blockedStatements()).length, 2)
+      assert.equal((await locks.blockedStatements()).length, 3)
     }
     await locks.release()
     for (const product of await Promise.all(waiting))
-      assert.deepEqual([product?.stock, product?.version], [70, 2])
+      assert.deepEqual([product.stock, product.version], [70, 2])
   })
 
   it('are repeated at once while their product is locked', async () => {
