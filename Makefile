@@ -5,7 +5,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/node_modules/.cache/node-compile-cache
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev product basket issuer token build test test-faults attack watch coverage lint format proto openapi dashboards check-generated release release-contracts \
+.PHONY: help dev product basket issuer token build test test-faults attack check-history watch coverage lint format proto openapi dashboards check-generated release release-contracts \
         bench-versions bench-identity bench-rates bench-keys bench-tls db-migrate db-status db-seed db-backup db-restore env api-key audit-subject certificates docker-build docker-run docker-stop docker-seed docker-backup \
         docker-restore test-compose sbom bench hooks clean clean-all
 
@@ -65,6 +65,9 @@ test-faults: $(INSTALLED) ## Run the longer tests: faults, attacks, restarts, ba
 
 attack: $(INSTALLED) ## Attack shares, identity and limits of both services in the long form, and print what an innocent client sees (half an hour; needs PostgreSQL and redis-server); takes NAME like test
 	ATTACK=long node --test --test-concurrency=1 --test-timeout=240000 --test-reporter=spec $(BY_NAME) tests/attacks/attacks.test.ts 'tests/identity/*.faults.ts'
+
+check-history: $(INSTALLED) ## Check that histories of baskets are linearizable while processes, connections and stores fail (MINUTES=10; takes ENGINE=sqlite, redis or cluster, and SEED; needs redis-server)
+	@exec node scripts/check-history.ts
 
 test-compose: $(INSTALLED) ## Build the images and try docker-compose.yml: shop, scale, kill, back up, upgrade, attack (needs Docker)
 	@$(DOCKER_HERE)

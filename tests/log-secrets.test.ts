@@ -18,6 +18,7 @@ const harmless = new Set([
   'AUTH_JWKS_URL',
   'AUTH_TYP',
   'CORS_ORIGINS',
+  'CURRENCY',
   'DATA_DIR',
   'DB_HOST',
   'DB_NAME',

@@ -75,6 +75,21 @@ describe('make api-key', () => {
   })
 })
 
+describe('make check-history', () => {
+  it('refuses variables that it does not know, and says how it is used', async () => {
+    for (const [variable, message] of [
+      ['ENGINE=mysql', /ENGINE must be all, sqlite, redis, cluster\n/],
+      ['MINUTES=long', /MINUTES must be a number up to 1440\n/],
+      ['SEED=-1', /SEED must be a number up to /],
+    ] as const) {
+      const { code, stdout, stderr } = await make(root, '-s', 'check-history', variable)
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, message)
+      assert.match(stderr, /^usage: make check-history /m)
+    }
+  })
+})
+
 describe('make audit-subject', () => {
   it('prints what the audit log has of a subject, by the key in the file', async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), 'audit-'))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempDisposable, readFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +40,27 @@ const startCuttingProxy = async (port: number) => {
   return { url: `http://127.0.0.1:${own}`, seen, [Symbol.dispose]: () => void server.close() }
 }
 
+/** Starts a server that answers each request by the next of these statuses, then by the last one, with a date in `Retry-After`. */
+const startAnswering = async (...statuses: readonly number[]) => {
+  let count = 0
+  const server = createHttpServer((incoming, response) => {
+    const status = statuses[Math.min(count++, statuses.length - 1)] ?? 500
+    incoming.resume().on('end', () => {
+      response.writeHead(status, { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' }).end(`{"count":${count}}`)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    count: () => count,
+    [Symbol.dispose]: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
 const page = await readFile(join(root, 'docs/retries.md'), 'utf8')
 
 /** The program on the page that begins with this text. */
@@ -46,6 +68,8 @@ const program = (language: string, begin: string): string => {
   const [, text] = page.split(`\`\`\`${language}\n${begin}`)
   return begin + (text?.split('```')[0] ?? assert.fail(begin))
 }
+
+const javaScript = () => import(`data:text/javascript,${encodeURIComponent(program('js', '/** Sends one'))}`)
 
 describe('docs/retries.md', () => {
   const stack = new AsyncDisposableStack()
@@ -78,8 +102,7 @@ describe('docs/retries.md', () => {
 
   it('has a JavaScript function that does so too', async () => {
     using proxy = await startCuttingProxy(port)
-    const source = program('js', '/** Sends one')
-    const { write } = await import(`data:text/javascript,${encodeURIComponent(source)}`)
+    const { write } = await javaScript()
     const items = `${proxy.url}/baskets/bob/items`
     for (let call = 1; call <= 3; call++) {
       const { status, text } = await write('POST', items, { product_id: 1, quantity: 1 })
@@ -91,5 +114,33 @@ describe('docs/retries.md', () => {
     const basket = await basketOf('bob')
     assert.deepEqual([basket.item_count, basket.version], [0, 5])
     for (const fate of fates) assert.ok(proxy.seen[fate] >= 3, JSON.stringify(proxy.seen))
+  })
+
+  it('has a Bash function that gives up with the last problem, at once, and tries again after a 408', async () => {
+    const run = async (url: string) => {
+      const add = program('bash', '# add PRODUCT').replace('http://localhost:8081', url)
+      const script = `sleep() { echo "wait $1"; }\n${add}\nadd 1 1`
+      const { stdout, stderr, code } = await promisify(execFile)('bash', ['-c', script]).catch((e) => e)
+      return { waits: stdout.match(/^wait \d+\.\d{3}$/gm)?.length, stdout, stderr, code }
+    }
+    using unavailable = await startAnswering(503)
+    const { waits, stderr, code } = await run(unavailable.url)
+    assert.deepEqual([unavailable.count(), waits, stderr, code], [8, 7, '{"count":8}\n', 1])
+    using slow = await startAnswering(408, 429, 500, 200)
+    const { stdout, ...rest } = await run(slow.url)
+    assert.match(stdout, /{"count":4}\n$/)
+    assert.deepEqual(rest, { waits: 3, stderr: '', code: undefined })
+  })
+
+  it('has a JavaScript function that returns the last problem, and tries again after a 408', async (t) => {
+    const warn = t.mock.method(process, 'emitWarning')
+    const { write } = await javaScript()
+    using unavailable = await startAnswering(503)
+    const last = await write('DELETE', unavailable.url, undefined, { attempts: 3 })
+    assert.deepEqual(last, { status: 503, text: '{"count":3}' })
+    using slow = await startAnswering(408, 429, 500, 200)
+    assert.deepEqual(await write('DELETE', slow.url), { status: 200, text: '{"count":4}' })
+    // Of a delay that is not a number.
+    assert.deepEqual(warn.mock.calls, [])
   })
 })

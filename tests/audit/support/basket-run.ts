@@ -1,4 +1,5 @@
-import { type Caller, createVersions, type Ending, lineOf, randomOf, refused } from './model.ts'
+import assert from 'node:assert/strict'
+import { type Caller, createVersions, type Ending, lineOf, randomOf, refused, replayed } from './model.ts'
 import { type Line, pseudonymOf, type Services } from './services.ts'
 
 type Operation = Readonly<{
@@ -103,6 +104,19 @@ export const runBaskets = async ({ basket }: Services, seed: number, count: numb
     )
   }
 
+  /** Repeats a write that was applied, with its idempotency key. */
+  const repeat = async (
+    caller: Caller,
+    operation: Operation,
+    target: Line,
+    requestId: string,
+  ): Promise<void> => {
+    const again = `${requestId}-again`
+    const response = await send(caller, operation, { 'x-request-id': again, 'idempotency-key': requestId })
+    assert.equal(response.headers['idempotent-replayed'], 'true', response.body)
+    expected.push(lineOf(operation.useCase, caller, target, again, replayed))
+  }
+
   for (let step = 0; step < count; step++) {
     const requestId = `basket-${step}`
     const choice = next()
@@ -111,18 +125,17 @@ export const runBaskets = async ({ basket }: Services, seed: number, count: numb
     else {
       const caller = pick<Caller>(['ann', 'ben', 'office', undefined])
       const owner = pick(['ann', 'ben', ...guests.slice(-2), 'guest:AAAAAAAAAAAAAAAAAAAAAA'])
-      const operation = pick(operations)
+      const chosen = pick(operations)
+      const operation = { ...chosen, path: `/baskets/${owner}${chosen.path}` }
       const isAllowed = owner.startsWith('guest:') || caller === owner || caller === 'office'
-      await send(
-        caller,
-        { ...operation, path: `/baskets/${owner}${operation.path}` },
-        { 'x-request-id': requestId },
-      )
+      await send(caller, operation, { 'x-request-id': requestId, 'idempotency-key': requestId })
       // A read that is allowed is no line.
       if (isAllowed && operation.useCase === 'getBasket') continue
       const ending = isAllowed ? endingOf(operation.useCase, owner) : refused(caller)
       const target = { type: 'basket', owner: pseudonymOf(owner) }
       expected.push(lineOf(operation.useCase, caller, target, requestId, ending))
+      if (ending.outcome === 'applied' && operation.useCase !== 'deleteBasket')
+        await repeat(caller, operation, target, requestId)
     }
   }
   return expected

@@ -14,7 +14,11 @@ export type Ending = Readonly<{
   code?: string
   version_before?: number | null
   version_after?: number | null
+  replayed?: true
 }>
+
+/** What the repetition of a write that was applied must lead to. */
+export const replayed: Ending = { outcome: 'unchanged', replayed: true }
 
 export const refused = (caller: Caller): Ending => ({
   outcome: 'refused',

@@ -6,9 +6,12 @@ import type { Step } from '../pipeline.ts'
 import { KeyedContext } from './keyed-context.ts'
 
 /** Counts the writes whose idempotency key had been used before, by this request or by another one, and says so in the audit log. */
-export const countedKeys =
-  ({ idempotencyKeys }: Pick<Metrics, 'idempotencyKeys'>, isCommand: (name: string) => boolean): Step =>
-  (use, name) => {
+export const countedKeys = (
+  { idempotencyKeys }: Pick<Metrics, 'idempotencyKeys'>,
+  isCommand: (name: string) => boolean,
+): Step => {
+  for (const outcome of ['replayed', 'reused']) idempotencyKeys.inc({ outcome }, 0)
+  return (use, name) => {
     if (!isCommand(name)) return use
     const counting = async (
       input: Parameters<typeof use>[0],
@@ -32,3 +35,4 @@ export const countedKeys =
       return idempotency === undefined ? use(input, context) : counting(input, context, idempotency)
     }
   }
+}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import * as fc from 'fast-check'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 
@@ -16,6 +16,7 @@ type Schema = Readonly<{
   items?: Schema
   minItems?: number
   maxItems?: number
+  examples?: readonly unknown[]
 }>
 type Parameter = Readonly<{ name: string; in: 'path' | 'query' | 'header'; schema: Schema }>
 type Operation = Readonly<{
@@ -101,6 +102,8 @@ const anyValue = (schema: Schema): fc.Arbitrary<unknown> => {
   const valid = validValue(schema)
   if (schema.properties === undefined)
     return fc.oneof({ weight: 3, arbitrary: valid }, edgeCase, fc.jsonValue())
+  // Of members that are all optional, few random combinations make sense.
+  const examples = schema.examples === undefined ? [] : [fc.constantFrom(...schema.examples)]
   const invalid = fc
     .tuple(
       valid,
@@ -111,6 +114,7 @@ const anyValue = (schema: Schema): fc.Arbitrary<unknown> => {
   return fc.oneof(
     { weight: 3, arbitrary: valid },
     { weight: 3, arbitrary: invalid },
+    ...examples,
     edgeCase,
     fc.jsonValue(),
   )
@@ -122,6 +126,9 @@ const parameterText = (value: unknown): string => {
   const safe = text.isWellFormed() && !/^$|^\.{1,2}$|^top-|^low-stock-|^category$/.test(text)
   return encodeURIComponent(safe ? text : 'x')
 }
+
+/** Few, so that they are often used again, for the same request and for others. */
+const idempotencyKey = fc.constantFrom('a', '"a"', 'b', '"', '')
 
 const entityTag = fc.constantFrom('*', '"1"', '"2", "3"', 'W/"1"', 'x', '')
 
@@ -140,7 +147,10 @@ const requestOf = (path: string, method: string, operation: Operation): fc.Arbit
         { weight: 2, arbitrary: fc.constant({}) },
         {
           weight: 1,
-          arbitrary: fc.record({ 'if-match': entityTag, 'if-none-match': entityTag }, { requiredKeys: [] }),
+          arbitrary: fc.record(
+            { 'if-match': entityTag, 'if-none-match': entityTag, 'idempotency-key': idempotencyKey },
+            { requiredKeys: [] },
+          ),
         },
       ),
     })
@@ -175,6 +185,14 @@ export const fuzz = async (http: FastifyInstance, numRuns: number): Promise<Map<
   const seen = new Map<string, Set<number>>()
   const escape = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1')
 
+  const validators = new Map<string, ValidateFunction>()
+  const validatorOf = (pointer: readonly string[]): ValidateFunction => {
+    const $ref = `openapi#/${pointer.map(escape).map(encodeURIComponent).join('/')}`
+    const validate = validators.get($ref) ?? ajv.compile({ $ref })
+    validators.set($ref, validate)
+    return validate
+  }
+
   const check = async (path: string, method: string, operation: Operation, request: InjectOptions) => {
     const { statusCode, headers, body } = await http.inject(request)
     const exchange = `${JSON.stringify(request)} → ${statusCode} ${body}`
@@ -184,14 +202,20 @@ export const fuzz = async (http: FastifyInstance, numRuns: number): Promise<Map<
     seen.set(operation.operationId, (seen.get(operation.operationId) ?? new Set()).add(statusCode))
     const [mediaType = ''] = (headers['content-type'] ?? '').split(';')
     if (body === '') return assert.equal(documented.content, undefined, exchange)
-    const pointer = ['paths', path, method, 'responses', String(statusCode), 'content', mediaType, 'schema']
     assert.ok(
       documented.content?.[mediaType] !== undefined,
       `undocumented media type ${mediaType}: ${exchange}`,
     )
-    const validate = ajv.compile({
-      $ref: `openapi#/${pointer.map(escape).map(encodeURIComponent).join('/')}`,
-    })
+    const validate = validatorOf([
+      'paths',
+      path,
+      method,
+      'responses',
+      String(statusCode),
+      'content',
+      mediaType,
+      'schema',
+    ])
     assert.ok(validate(JSON.parse(body)), `${ajv.errorsText(validate.errors)}: ${exchange}`)
   }
 

@@ -57,7 +57,7 @@ export const updateOnce = (ports: Update, { userId, idempotency }: Write, change
 
 const unchanged = (stored: Stored): Stored => stored
 
-/** Resolves with the basket if it remembers the write. */
+/** Resolves with the basket if it remembers the write. Rejects with `not_found` for a guest without a basket. */
 const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempotency }: Write) => {
   const stored = await baskets.find(userId)
   if (isGuestId(userId)) requireExisting(stored)
@@ -70,24 +70,17 @@ const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempoten
 
 /**
  * Like `updateOnce`, for a change that needs something of another service, such as a product. `prepare` asks for it and returns the
- * change. If it rejects, a write that is done is still repeated: the basket is read then, not before, because that would cost each
- * write with a key one more command. For a guest without a basket, who gets `not_found`, `prepare` is not called.
+ * change. It is called neither for a write that is done, nor for a guest without a basket, who gets `not_found`.
  */
 export const prepareAndUpdateOnce = async (
   ports: FindAndUpdate,
   write: Write,
   prepare: () => Promise<Change>,
 ): Promise<Basket> => {
-  const isGuest = isGuestId(write.userId)
-  const replayed = isGuest ? await findReplay(ports, write) : undefined
-  if (replayed !== undefined) return replayed
-  let change: Change
-  try {
-    change = await prepare()
-  } catch (error) {
-    const done = isGuest || write.idempotency === undefined ? undefined : await findReplay(ports, write)
-    if (done === undefined) throw error
-    return done
+  // Other writes need no read before.
+  if (write.idempotency !== undefined || isGuestId(write.userId)) {
+    const replayed = await findReplay(ports, write)
+    if (replayed !== undefined) return replayed
   }
-  return updateOnce(ports, write, change)
+  return updateOnce(ports, write, await prepare())
 }

@@ -16,7 +16,10 @@ export const keyPrefix = 'basket:'
 
 /** The queue of each basket. */
 const queue = { maxWaiting: 1_000, maxWaitingPerClient: 500, maxWaitMs: 5_000 } as const
-/** The changes of a batch take about 1 µs each, but all its responses are made in one turn of the event loop: 5 ms. */
+/**
+ * The changes of a batch take about 1 µs each, but all its responses are made in one turn of the event loop: 5 ms. A change of 100
+ * lines takes 27 µs, or 0.5 ms if each is refused: in a batch of those, the turn takes 50 ms.
+ */
 const maxBatchSize = 100
 /** For 7,000 to 15,000 baskets of three lines. A basket that is forgotten costs its next write a GET, and no more. */
 const rememberedBytes = 16 * 1_024 * 1_024

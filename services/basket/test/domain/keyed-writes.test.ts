@@ -56,6 +56,14 @@ test('a write by a clock that is ahead is remembered', () => {
   assert.deepEqual(knownOf(basket, ['early']), ['early'])
 })
 
+test('of two writes with the same key, the later one counts, also behind one by a clock that is ahead', () => {
+  const basket = rememberingAll(rememberingAll(aBasket(), ['ahead'], minutesLater(90)), ['one'])
+  const again = aKey('one', 'another request')
+  const written = rememberingWrite(basket, again, minutesLater(60))
+  assert.equal(written.recent?.length, 3)
+  assert.ok(hasWritten(written, again, minutesLater(60)))
+})
+
 test('damaged entries, and those of a later version, are kept and mean nothing', () => {
   const { key, fingerprint } = aKey('one')
   const foreign = [

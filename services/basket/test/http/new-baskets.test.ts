@@ -25,10 +25,19 @@ describe('new baskets of one client', () => {
   /** Sends requests from this address. */
   const clientAt = (remoteAddress: string, forwardedFor?: string) => {
     const headers = forwardedFor === undefined ? {} : { 'x-forwarded-for': forwardedFor }
-    const post = (url: string, payload: object) =>
-      http.inject({ method: 'POST', url, payload, headers, remoteAddress })
+    const post = (url: string, payload: object, more = {}) =>
+      http.inject({ method: 'POST', url, payload, headers: { ...headers, ...more }, remoteAddress })
+    const several = (quantity: number) => ({ items: [{ product_id: 1, quantity }] })
     return {
-      create: (user = newUser()) => post('/baskets', { user_id: user }),
+      create: (user = newUser(), more = {}) => post('/baskets', { user_id: user }, more),
+      addSeveral: (user = newUser()) => post(`/baskets/${user}/items`, several(1)),
+      setSeveral: (user = newUser(), quantity = 1) =>
+        http.inject({
+          method: 'PATCH',
+          url: `/baskets/${user}/items`,
+          payload: several(quantity),
+          remoteAddress,
+        }),
       add: (user = newUser()) => post(`/baskets/${user}/items`, { product_id: 1, quantity: 1 }),
       remove: (user: string) =>
         http.inject({ method: 'DELETE', url: `/baskets/${user}/items/1`, remoteAddress }),
@@ -56,6 +65,24 @@ describe('new baskets of one client', () => {
     assert.equal((await client.add('ann')).statusCode, 200)
     assert.equal((await client.remove('bob')).statusCode, 200)
     assert.equal((await clientAt('203.0.113.2').create()).statusCode, 201)
+  })
+
+  test('are limited also if they are created by several items, or by none', async () => {
+    const client = clientAt('203.0.113.5')
+    const creations = [client.addSeveral, client.setSeveral, () => client.setSeveral(newUser(), 0)]
+    for (const create of creations) assert.equal((await create()).statusCode, 200)
+    for (const create of creations) assertProblem(await create(), tooMany)
+  })
+
+  test('count once if their creation is repeated with its key, which is never refused', async () => {
+    const client = clientAt('203.0.113.6')
+    const user = newUser()
+    const create = () => client.create(user, { 'idempotency-key': 'one' })
+    for (let attempt = 0; attempt < 5; attempt++) assert.equal((await create()).statusCode, 201)
+    for (let count = 0; count < 2; count++) assert.equal((await client.create()).statusCode, 201)
+    assertProblem(await client.create(), tooMany)
+    const repeated = await create()
+    assert.deepEqual([repeated.statusCode, repeated.headers['idempotent-replayed']], [201, 'true'])
   })
 
   test('count only if they are stored', async () => {

@@ -30,8 +30,10 @@ const open = async (config: Config, shareUsage?: ShareUsage) => {
   const { logger, lines } = recordingLogger()
   const metrics = createMetrics('basket-service', '0')
   const app = stack.use(await createApp({ ports, dependencies: [], shareUsage }, logger, metrics, config))
-  const sendFrom = (remoteAddress: string) => async (method: 'GET' | 'POST', url: string, payload?: object) =>
-    app.http.inject({ method, url, remoteAddress, ...(payload && { payload }) })
+  const sendFrom =
+    (remoteAddress: string) =>
+    async (method: 'GET' | 'POST' | 'PATCH', url: string, payload?: object, headers = {}) =>
+      app.http.inject({ method, url, remoteAddress, headers, ...(payload && { payload }) })
   return { lines, ports, sendFrom, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
@@ -51,6 +53,29 @@ describe('the rate limits of guests', () => {
     assert.equal(await read(unknownGuest()), 404)
     for (let count = 0; count < 20; count++) assert.equal(await read(unknownGuest()), 429)
     assert.doesNotMatch(JSON.stringify(shop.lines), /guest:/)
+  })
+})
+
+describe('the rate limit of writes', () => {
+  it('weighs several items by their number: 100 cost as much as eleven writes, also if they are repeated with a key', async () => {
+    await using shop = await open({ rates: { reads: undefined, writes: 36 } })
+    const send = shop.sendFrom('192.0.2.2')
+    const itemsOf = (count: number) => ({
+      items: Array.from({ length: count }, (_, index) => ({ product_id: index + 1, quantity: 1 })),
+    })
+    const key = { 'idempotency-key': 'one' }
+    for (const [method, count, headers, expected] of [
+      ['POST', 100, key, 200],
+      ['POST', 100, key, 200],
+      ['PATCH', 100, {}, 200],
+      ['PATCH', 10, {}, 200],
+      // One point is left.
+      ['POST', 10, {}, 429],
+      ['POST', 9, {}, 429],
+    ] as const) {
+      const { statusCode } = await send(method, '/baskets/ann/items', itemsOf(count), headers)
+      assert.equal(statusCode, expected, `${method} of ${count}`)
+    }
   })
 })
 

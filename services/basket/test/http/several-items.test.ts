@@ -88,6 +88,7 @@ describe('PATCH /baskets/{user_id}/items', () => {
       [2, 2],
       [3, 3],
     ])
+    const { lookUps } = app.catalog
     const response = await basket.setSeveral([
       [4, 4],
       [1, 9],
@@ -100,6 +101,7 @@ describe('PATCH /baskets/{user_id}/items', () => {
       [4, 4],
     ])
     assert.equal(basketIn(response).version, 2)
+    assert.equal(app.catalog.lookUps, lookUps + 2, 'what has 0 needs no product')
   })
 
   test('creates the basket if there is none, also with nothing in it', async () => {

@@ -12,7 +12,7 @@ import { sqliteBasketRepository } from '../../src/infrastructure/sqlite/sqlite-b
 import { sqliteBasketStatistics } from '../../src/infrastructure/sqlite/sqlite-basket-statistics.ts'
 import { longTtl, ownFolder } from './baskets.ts'
 
-/** A catalog that finds one product as the test says, and several in the same way. */
+/** A catalog that finds one product as the test says, and several in the same way. As the product service, it takes no empty list. */
 export const catalogOf = (find: ProductCatalog['find']): ProductCatalog => {
   const findKnown = async (id: number): Promise<(readonly [number, CatalogProduct])[]> => {
     try {
@@ -22,7 +22,11 @@ export const catalogOf = (find: ProductCatalog['find']): ProductCatalog => {
       throw error
     }
   }
-  return { find, findMany: async (ids) => new Map((await Promise.all(ids.map(findKnown))).flat()) }
+  const findMany: ProductCatalog['findMany'] = async (ids) => {
+    if (ids.length === 0) throw new Error('ids must not be empty')
+    return new Map((await Promise.all(ids.map(findKnown))).flat())
+  }
+  return { find, findMany }
 }
 
 /**

@@ -19,7 +19,7 @@ const parameters = {
   'If-None-Match':
     'A read answers 304 without a body if this lists the current `ETag` or is `*`. A write takes effect only if it does not; otherwise 412, or 400 if it is malformed',
   'Idempotency-Key':
-    'The same for each repetition of a request, and another one for each other request: 1 to 255 printable characters, with or without quotes. A request that was done before is not done again; its response has `Idempotent-Replayed`. 422 if the key belongs to a different request',
+    'Such as a random UUID. The same for each repetition of a request, and another one for each other request: 1 to 255 printable ASCII characters, with or without quotes. A request that was done before is not done again; its response has `Idempotent-Replayed`. 422 if the key belongs to a different request',
   'X-Request-ID':
     'Identifies the request in the response, in the logs and in calls to other services, if the service trusts the sender (`TRUST_PROXY`). 1 to 128 printable characters; if it is missing, malformed or not trusted, the service makes one',
 }

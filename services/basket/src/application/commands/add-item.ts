@@ -19,7 +19,7 @@ type Needs = Readonly<{
 
 /**
  * Adds a product, and creates the basket if the user has none. A guest must have one: otherwise it rejects with `not_found`,
- * without asking the catalog. For that, an add of a guest takes one more read of the store.
+ * without asking the catalog. For that, an add of a guest takes one more read of the store, as does one with an idempotency key.
  * Rejects with `product_not_found`, `insufficient_stock`, `basket_full`, `stale_version` or `idempotency_key_reused` without
  * changing the basket. After `unavailable`, the write may or may not have been stored.
  */
