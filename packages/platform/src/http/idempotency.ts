@@ -27,7 +27,6 @@ const fingerprintOfRequest = (request: FastifyRequest): string => {
   try {
     return fingerprintOf(`${method} ${routeOf(request).url}`, params, body ?? null)
   } catch (error) {
-    // A parser needs no stack for nested values, but what writes them does.
     if (error instanceof RangeError) throw invalid({ path: '', message: 'is nested too deeply' })
     throw error
   }

@@ -22,16 +22,26 @@ const hashLength = 16
 
 export const shortHash = (text: string): string => hash('sha256', text, 'base64url').slice(0, hashLength)
 
+/**
+ * Values may be nested as deeply as this. The stack would allow 2,500 levels in a new process and 7,500 in a warm one, so a request
+ * that was accepted could be refused when it is repeated.
+ */
+const maxDepth = 500
+
 /** JSON with the members of objects in a fixed order. */
-const canonical = (value: unknown): string => {
+const canonical = (value: unknown, room: number): string => {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  if (room === 0) throw new RangeError(`values are nested more than ${maxDepth} levels deep`)
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, room - 1)).join()}]`
   const members = Object.entries(value).map(
-    ([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`,
+    ([name, member]) => `${JSON.stringify(name)}:${canonical(member, room - 1)}`,
   )
   return `{${members.toSorted().join()}}`
 }
 
-/** Returns a hash that is the same for the same operation with equal values, whatever the order of their members. */
+/**
+ * Returns a hash that is the same for the same operation with equal values, whatever the order of their members. Throws `RangeError`
+ * if they are nested too deeply.
+ */
 export const fingerprintOf = (operation: string, ...values: readonly unknown[]): string =>
-  shortHash(`${operation} ${canonical(values)}`)
+  shortHash(`${operation} [${values.map((value) => canonical(value, maxDepth)).join()}]`)

@@ -103,6 +103,16 @@ describe('the fingerprint of a request', () => {
     assert.equal(new Set(prints).size, prints.length)
   })
 
+  it('allows 500 levels of nested values, however much stack there is', () => {
+    const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels))
+    assert.notEqual(fingerprintOf('', nested(500)), fingerprintOf('', nested(499)))
+    assert.throws(() => fingerprintOf('', nested(501)), RangeError)
+    assert.throws(
+      () => fingerprintOf('', JSON.parse(`${'{"a":'.repeat(501)}1${'}'.repeat(501)}`)),
+      RangeError,
+    )
+  })
+
   it('counts members with special names', () => {
     const [one, other] = ['{"__proto__":1}', '{"__proto__":2}'].map((text) =>
       fingerprintOf('', JSON.parse(text)),

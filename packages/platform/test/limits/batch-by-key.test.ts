@@ -123,7 +123,7 @@ describe('concurrent calls', () => {
     clearInterval(backgroundCalls)
   })
 
-  it('for several keys are never split, and take what waits before them into their load only if all fits', async () => {
+  it('for several keys are never split, and take calls for one key into their load only if all fits', async () => {
     const pending: (() => void)[] = []
     const loads: (readonly number[])[] = []
     const load = async (keys: readonly number[]) => {
@@ -140,7 +140,7 @@ describe('concurrent calls', () => {
       await tick()
       await tick()
     }
-    assert.deepEqual(loads, [[1], [2, 3, 4, 5], [6, 5], [1, 2, 3, 4, 5, 6], [7]])
+    assert.deepEqual(loads, [[1], [3, 4, 5, 2], [7, 6, 5], [1, 2, 3, 4, 5, 6]])
     pending.shift()?.()
     assert.deepEqual(await Promise.all([first, ...others]), [
       2,
@@ -150,6 +150,35 @@ describe('concurrent calls', () => {
       [2, 4, 6, 8, 10, 12],
       14,
     ])
+  })
+
+  it('for many keys take turns with those for one key, and with those of other clients', async () => {
+    const pending: (() => void)[] = []
+    const loads: string[] = []
+    const load = async (keys: readonly string[]) => {
+      loads.push(keys.join(''))
+      await new Promise<void>((resolve) => pending.push(resolve))
+      return [...keys]
+    }
+    const { find, findMany } = batchByKey({ load, slots: 1, maxBatchSize: 2 })
+    const of = <Result>(client: string, call: () => Result): Result =>
+      requestContext.run({ requestId: 'r', client }, call)
+    const calls: Promise<unknown>[] = ['ab', 'cd', 'ef', 'gh'].map((keys) =>
+      of('one', () => findMany(keys.split(''))),
+    )
+    await tick()
+    calls.push(
+      of('other', () => findMany(['i', 'j'])),
+      of('one', () => find('k')),
+    )
+    while (loads.length < 6) {
+      pending.shift()?.()
+      await tick()
+      await tick()
+    }
+    pending.shift()?.()
+    await Promise.all(calls)
+    assert.deepEqual(loads, ['ab', 'k', 'cd', 'ij', 'ef', 'gh'])
   })
 
   it('for several keys are one load, also at once after a call that was alone', async () => {

@@ -1,5 +1,5 @@
 import { afterTurn, type Outcome, runBatch } from './batches.ts'
-import { type Entry, entryOf } from './waiting-items.ts'
+import { type WaitingCalls, waitingCalls } from './waiting-calls.ts'
 
 type BatchOptions<Key, Value> = Readonly<{
   /**
@@ -33,39 +33,9 @@ const orThrow = <Value>(value: Value | Error): Value => {
   return value
 }
 
-/** The calls that wait for a slot, in the order in which they came. */
-const waitingCalls = <Key, Value>(maxBatchSize: number) => {
-  const waiting: Entry<readonly Key[], Values<Value>>[] = []
-  return {
-    add: (keys: readonly Key[]): Promise<Values<Value>> => {
-      const { entry, promise } = entryOf<readonly Key[], Values<Value>>(keys)
-      waiting.push(entry)
-      return promise
-    },
-    /** Removes and returns as many as fit into a batch, but at least one. */
-    take: () => {
-      let size = 0
-      const end = waiting.findIndex(({ item }, index) => {
-        size += item.length
-        return size > maxBatchSize && index > 0
-      })
-      return waiting.splice(0, end < 0 ? waiting.length : end)
-    },
-    /** Rejects the calls that have waited for this long. */
-    rejectAfter: (ms: number, error: unknown): void => {
-      const limit = performance.now() - ms
-      const end = waiting.findIndex(({ addedAt }) => addedAt > limit)
-      for (const { reject } of waiting.splice(0, end < 0 ? waiting.length : end)) reject(error)
-    },
-    isEmpty: () => waiting.length === 0,
-  }
-}
-
-type Waiting<Key, Value> = ReturnType<typeof waitingCalls<Key, Value>>
-
 /** Runs the waiting calls in batches. Returns what to call once another call waits. */
 const startBatches = <Key, Value>(
-  waiting: Waiting<Key, Value>,
+  waiting: WaitingCalls<readonly Key[], Values<Value>>,
   run: (calls: ReadonlyArray<readonly Key[]>) => Promise<Outcome<Values<Value>>[]>,
   slots: number,
 ) => {
@@ -105,7 +75,7 @@ export const batchByKey = <Key, Value>({
   maxWaitMs,
 }: BatchOptions<Key, Value>) => {
   const loadCalls = loadDistinct(load)
-  const waiting = waitingCalls<Key, Value>(maxBatchSize)
+  const waiting = waitingCalls<readonly Key[], Values<Value>>(maxBatchSize)
   const run: typeof loadCalls = async (calls) => {
     try {
       return await loadCalls(calls)

@@ -41,7 +41,7 @@ export const attemptCreation = async (
   return written(key, { product, events: toPublished(creation.events, product) })
 }
 
-type KeyedChange = Readonly<{ id: number; change: Change; key: WriteKey }>
+export type KeyedChange = Readonly<{ id: number; change: Change; key: WriteKey }>
 
 const applyTo = (stored: Product | undefined, change: Change) => {
   const applied = applyChanges(stored, [change])
@@ -50,33 +50,55 @@ const applyTo = (stored: Product | undefined, change: Change) => {
   return { applied, outcome }
 }
 
+/** Whether a change waits for a transaction that has locked its product. */
+type Patience = 'waits' | 'does not wait'
+
+/** The change needs the lock `update`, or another transaction has locked the product and the change does not wait. */
+type NotTried = 'needs update' | undefined
+
+/** Reads and locks the product, unless it is locked and the change does not wait. */
+const findOrSkip = async (transaction: Database, id: number, lock: Lock, patience: Patience) => {
+  const stored = await findLocked(transaction, id, lock, patience === 'waits')
+  if (stored !== undefined || patience === 'waits') return { stored, isLocked: false }
+  const row = await transaction.selectFrom('products').select('id').where('id', '=', id).executeTakeFirst()
+  return { stored, isLocked: row !== undefined }
+}
+
 /**
- * Resolves with undefined if the change needs the lock `update`. The look-up comes after the lock: another write with this key
- * has ended by then, if it is one of this product. It comes before the change, which the write itself may have made
- * impossible.
+ * The look-up comes after the lock: another write with this key has ended by then, if it is one of this product, which may have
+ * removed it. It comes before the change, which the write itself may have made impossible. What it finds is final, also without
+ * the lock.
  */
-const tryChange = (database: Database, { id, change, key }: KeyedChange, lock: Lock) =>
-  database.transaction().execute(async (transaction): Promise<Attempt | undefined> => {
-    const stored = await findLocked(transaction, id, lock)
+const tryChange = (database: Database, { id, change, key }: KeyedChange, lock: Lock, patience: Patience) =>
+  database.transaction().execute(async (transaction): Promise<Attempt | NotTried> => {
+    const { stored, isLocked } = await findOrSkip(transaction, id, lock, patience)
     const remembered = await findRemembered(transaction, key.key)
     if (remembered !== undefined) return found(remembered)
+    if (isLocked) return undefined
     const { applied, outcome } = applyTo(stored, change)
     if (!isUpdate(applied) && !isRemoval(applied)) return { written: outcome.value, remembered: undefined }
-    if (isRemoval(applied) && lock !== 'update') return undefined
+    if (isRemoval(applied) && lock !== 'update') return 'needs update'
     const time = await writeRemembered(transaction, applied, key)
     if (time === undefined)
       throw new IgnoredWrite(`a trigger or rule of products has ignored a write of product ${id}`)
     return written(key, writtenAt(outcome.value, time))
   })
 
-/** Applies the change with the row of the product locked. */
-export const attemptChange = async (database: Database, keyed: KeyedChange): Promise<Attempt> => {
+/**
+ * Applies the change with the row of the product locked. If it does not wait, resolves with undefined if another
+ * transaction has locked it.
+ */
+export const attemptChange = async (
+  database: Database,
+  keyed: KeyedChange,
+  patience: Patience,
+): Promise<Attempt | undefined> => {
   try {
-    return (
-      (await tryChange(database, keyed, 'no key update')) ??
-      (await tryChange(database, keyed, 'update')) ??
-      Promise.reject(new Error('a change that needs no other lock has asked for one'))
-    )
+    const attempt = await tryChange(database, keyed, 'no key update', patience)
+    if (attempt !== 'needs update') return attempt
+    const repeated = await tryChange(database, keyed, 'update', patience)
+    if (repeated !== 'needs update') return repeated
+    throw new Error('a change that needs no other lock has asked for one')
   } catch (error) {
     throw toWriteError(keyed.id, error)
   }

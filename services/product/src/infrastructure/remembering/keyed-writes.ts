@@ -6,7 +6,7 @@ import type { WriteCaller } from '../../domain/product-repository.ts'
 import type { PoolShares } from '../limits/pool-shares.ts'
 import type { Database } from '../products-table.ts'
 import type { Change } from '../writing/apply-changes.ts'
-import { type Attempt, attemptChange, attemptCreation } from './attempts.ts'
+import { type Attempt, attemptChange, attemptCreation, type KeyedChange } from './attempts.ts'
 import { type KeyedResult, type KeyedWrite, writeOnce } from './once-per-key.ts'
 import { type WriteKey, writeKeyOf } from './write-key.ts'
 
@@ -16,7 +16,7 @@ type KeyedCaller = WriteCaller & Readonly<{ idempotency: Idempotency }>
 export const hasKey = (caller: WriteCaller | undefined): caller is KeyedCaller =>
   caller?.idempotency !== undefined
 
-type Shares = Pick<PoolShares, 'keyedWrites' | 'writesOfProduct' | 'writesOfKey'>
+type Shares = Pick<PoolShares, 'keyedWrites' | 'lockedWrites' | 'writesOfProduct' | 'writesOfKey'>
 
 /**
  * Writes with an idempotency key, each by a statement of its own: one that waits for another transaction with its key would delay
@@ -27,7 +27,7 @@ type Shares = Pick<PoolShares, 'keyedWrites' | 'writesOfProduct' | 'writesOfKey'
 export const keyedWrites = (
   database: Database,
   publish: (events: readonly PublishedProductEvent[]) => void,
-  { keyedWrites: slots, ...shares }: Shares,
+  { keyedWrites: slots, lockedWrites, ...shares }: Shares,
 ) => {
   const byKey = keyedBatches<string, KeyedWrite, KeyedResult>({
     ...shares.writesOfKey,
@@ -38,6 +38,10 @@ export const keyedWrites = (
     maxBatchSize: 1,
     run: (_, attempts) => Promise.all(attempts.map(async (attempt) => ({ value: await attempt() }))),
   })
+  const change = async (keyed: KeyedChange): Promise<Attempt> =>
+    (await slots.run(() => attemptChange(database, keyed, 'does not wait'))) ??
+    (await lockedWrites.run(() => attemptChange(database, keyed, 'waits'))) ??
+    Promise.reject(new Error('a change that waits has not been tried'))
   const write = async (
     { idempotency, principal }: KeyedCaller,
     attempt: (key: WriteKey) => Promise<Attempt>,
@@ -53,9 +57,7 @@ export const keyedWrites = (
     /** The requests of a creation and of a removal differ, so the key of a creation is never that of a removal. */
     add: (creation: Creation, caller: KeyedCaller): Promise<Product> =>
       write(caller, (key) => slots.run(() => attemptCreation(database, creation, key))) as Promise<Product>,
-    update: (id: number, change: Change, caller: KeyedCaller): Promise<Product | undefined> =>
-      write(caller, (key) =>
-        byProduct.add(id, () => slots.run(() => attemptChange(database, { id, change, key }))),
-      ),
+    update: (id: number, changeOne: Change, caller: KeyedCaller): Promise<Product | undefined> =>
+      write(caller, (key) => byProduct.add(id, () => change({ id, change: changeOne, key }))),
   }
 }

@@ -13,14 +13,19 @@ import { isRemoval, isUpdate, writeProduct } from './change-statements.ts'
  */
 export type Lock = 'no key update' | 'update'
 
-/** Reads and locks the row: no other transaction can write it until this one ends. */
+/**
+ * Reads and locks the row: no other transaction can write it until this one ends. If another transaction has locked it, waits for
+ * that, or resolves with undefined if `waits` is false.
+ */
 export const findLocked = async (
   transaction: Database,
   id: number,
   lock: Lock,
+  waits = true,
 ): Promise<Product | undefined> => {
   const query = transaction.selectFrom('products').select(productColumns).where('id', '=', id)
-  const row = await (lock === 'update' ? query.forUpdate() : query.forNoKeyUpdate()).executeTakeFirst()
+  const locking = lock === 'update' ? query.forUpdate() : query.forNoKeyUpdate()
+  const row = await (waits ? locking : locking.skipLocked()).executeTakeFirst()
   return row && productOf(row)
 }
 

@@ -167,6 +167,34 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.equal(await count(), 22)
   })
 
+  it('do not delay the writes of other products while some are locked', async () => {
+    const products = await Promise.all(timesOf(3).map(() => first.add(creationOf())))
+    const other = await first.add(creationOf())
+    const ids = products.map(({ id }) => id)
+    await using locks = await holdLocks(url, `select from products where id in (${ids.join()}) for update`)
+    const waiting = ids.map((id) => setStock(first, id, 70, callerWith(`locked ${id}`)))
+    await untilBlocked(locks, 3)
+    for (const n of timesOf(20)) {
+      await Promise.all([
+        first.add(creationOf(), callerWith(`a${n}`)),
+        setStock(first, other.id, n, callerWith(`b${n}`)),
+        assert.rejects(setStock(first, 404_404, n, callerWith(`c${n}`)), { code: 'not_found' }),
+      ])
+      assert.equal((await locks.blockedStatements()).length, 3)
+    }
+    await locks.release()
+    for (const product of await Promise.all(waiting))
+      assert.deepEqual([product.stock, product.version], [70, 2])
+  })
+
+  it('are repeated at once while their product is locked', async () => {
+    const { id } = await first.add(creationOf())
+    const product = await setStock(first, id, 70, callerWith('a'))
+    await using _ = await holdLocks(url, `select from products where id = ${id} for update`)
+    const caller = callerWith('a')
+    assert.deepEqual([await setStock(first, id, 70, caller), caller.replays], [product, 1])
+  })
+
   it('take at most two connections for different keys', async () => {
     const product = await first.add(creationOf())
     await using locks = await holdLocks(url, 'lock table idempotency_keys in exclusive mode')
