@@ -2,9 +2,10 @@ import type { Context } from '@shop/kernel/context.ts'
 import { invalid } from '@shop/kernel/errors.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { KeyedContext } from '../idempotency/keyed-context.ts'
-import { fingerprintOf, keyIn, keyRule, shortHash } from '../idempotency/keys.ts'
+import { canonicalJson, fingerprintOfTexts, keyIn, keyRule, shortHash } from '../idempotency/keys.ts'
 import { contextOf } from './context.ts'
 import { routeOf } from './edge/route.ts'
+import { sentBodyOf } from './json/sent-bodies.ts'
 
 const header = 'Idempotency-Key'
 
@@ -21,17 +22,13 @@ const keyOf = (request: FastifyRequest, sent: string): string => {
   return key
 }
 
-/** The same for the same method, route, parameters of the path, and parsed body. */
-const fingerprintOfRequest = (request: FastifyRequest): string => {
-  const { method, params, body } = request
-  try {
-    return fingerprintOf(`${method} ${routeOf(request).url}`, params, body ?? null)
-  } catch (error) {
-    // A parser needs no stack for nested values, but what writes them does.
-    if (error instanceof RangeError) throw invalid({ path: '', message: 'is nested too deeply' })
-    throw error
-  }
-}
+/** The same for the same method, route, parameters of the path, and parsed body as it was sent. */
+const fingerprintOfRequest = (request: FastifyRequest): string =>
+  fingerprintOfTexts(
+    `${request.method} ${routeOf(request).url}`,
+    canonicalJson(request.params),
+    sentBodyOf(request),
+  )
 
 /**
  * Returns the context for use cases that take an idempotency key (docs/retries.md): with the key in `Idempotency-Key`, if there is

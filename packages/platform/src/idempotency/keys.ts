@@ -23,15 +23,19 @@ const hashLength = 16
 export const shortHash = (text: string): string => hash('sha256', text, 'base64url').slice(0, hashLength)
 
 /** JSON with the members of objects in a fixed order. */
-const canonical = (value: unknown): string => {
+export const canonicalJson = (value: unknown): string => {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`
   const members = Object.entries(value).map(
-    ([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`,
+    ([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`,
   )
   return `{${members.toSorted().join()}}`
 }
 
+/** Returns the hash of the operation with these values, each as its canonical JSON. */
+export const fingerprintOfTexts = (operation: string, ...texts: readonly string[]): string =>
+  shortHash(`${operation} [${texts.join()}]`)
+
 /** Returns a hash that is the same for the same operation with equal values, whatever the order of their members. */
 export const fingerprintOf = (operation: string, ...values: readonly unknown[]): string =>
-  shortHash(`${operation} ${canonical(values)}`)
+  fingerprintOfTexts(operation, ...values.map(canonicalJson))
