@@ -83,6 +83,18 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.deepEqual([await count(), replays, published], [1, 19, 1])
   })
 
+  it('create one product, also if another unique key is taken before theirs', async () => {
+    await query('create unique index on products (name)', url)
+    await using locks = await holdLocks(url, 'lock table products in share mode')
+    const creating = inBoth((products, caller) => products.add(creationOf(), caller))
+    await untilBlocked(locks, 2)
+    await locks.release()
+    const { results, replays } = await creating
+    for (const product of results) assert.deepEqual(product, results[0])
+    assert.deepEqual([await count(), replays, published], [1, 19, 1])
+    await assert.rejects(first.add(creationOf(), callerWith('b')), { code: 'unavailable' })
+  })
+
   it('update once', async () => {
     const { id } = await first.add(creationOf())
     const { results, replays } = await inBoth((products, caller) => setStock(products, id, 70, caller))
