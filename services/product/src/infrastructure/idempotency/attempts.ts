@@ -12,7 +12,7 @@ import { isRemoval, isUpdate } from '../writing/change-statements.ts'
 import { findLocked, type Lock, toWriteError } from '../writing/locked-changes.ts'
 import { insertAlone } from '../writing/shared-creations.ts'
 import { findRemembered, type RememberedWrite } from './find-remembered.ts'
-import { insertRemembered, writeRemembered } from './remembering-statements.ts'
+import { insertRemembered, writeRemembered } from './keyed-statements.ts'
 import type { WriteKey } from './write-key.ts'
 
 /** What came of a write with a key: what it has done, or the write that is remembered by its key. */
