@@ -126,6 +126,23 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.deepEqual([await count(), (await reader.find(product.id))?.version], [1, 1])
   })
 
+  for (const [fingerprint, outcome] of [
+    ['request', 'repeat it'],
+    ['another', 'are refused'],
+  ] as const)
+    it(`as changes, wait for one of another product that is in progress, and ${outcome} after its commit`, async () => {
+      const [product, other] = [await first.add(creationOf()), await first.add(creationOf())]
+      await using locks = await beginWith('a', product, fingerprint)
+      const caller = callerWith('a')
+      const waiting = setStock(first, other.id, 70, caller).catch(codeOf)
+      await untilBlocked(locks)
+      await locks.commit()
+      const isReplay = fingerprint === 'request'
+      assert.deepEqual(await waiting, isReplay ? product : 'idempotency_key_reused')
+      assert.equal(caller.replays, isReplay ? 1 : 0)
+      assert.equal((await reader.find(other.id))?.version, 1)
+    })
+
   it('take its place if it rolls back', async () => {
     const product = await first.add(creationOf())
     await using locks = await beginWith('a', product)
