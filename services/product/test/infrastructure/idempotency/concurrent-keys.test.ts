@@ -199,6 +199,19 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.equal(await count(), 7)
   })
 
+  it('of one product wait for each other without a connection, and not in front of other writes', async () => {
+    const [product, other] = [await first.add(creationOf()), await first.add(creationOf())]
+    await using locks = await holdLocks(url, `select from products where id = ${product.id} for update`)
+    const waiting = timesOf(10).map((n) => setStock(first, product.id, n, callerWith(`a${n}`)))
+    await untilBlocked(locks)
+    await first.add(creationOf(), callerWith('b'))
+    await setStock(first, other.id, 7, callerWith('c'))
+    assert.equal((await locks.blockedStatements()).length, 1)
+    await locks.release()
+    await Promise.all(waiting)
+    assert.equal((await reader.find(product.id))?.version, 11)
+  })
+
   it('take at most two connections for different keys', async () => {
     const product = await first.add(creationOf())
     await using locks = await holdLocks(url, 'lock table idempotency_keys in exclusive mode')
