@@ -212,6 +212,19 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.equal((await reader.find(product.id))?.version, 11)
   })
 
+  it('remove a product only after a transaction that refers to it, which may still change it', async () => {
+    const { id } = await first.add(creationOf())
+    await query('create table lines (product_id int references products)', url)
+    await using locks = await holdLocks(url, `insert into lines values (${id})`)
+    const removal = remove(first, id, callerWith('a')).catch(codeOf)
+    await untilBlocked(locks)
+    // It would deadlock if the removal had a lock of the product.
+    await locks.execute("set local lock_timeout = '300ms'")
+    await locks.execute(`update products set stock = 3 where id = ${id}`)
+    await locks.commit()
+    assert.equal(await removal, 'product_referenced')
+  })
+
   it('take at most two connections for different keys', async () => {
     const product = await first.add(creationOf())
     await using locks = await holdLocks(url, 'lock table idempotency_keys in exclusive mode')
