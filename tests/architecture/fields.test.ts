@@ -12,7 +12,7 @@ describe('a new field of a product', () => {
     for (const file of [
       'domain/product.ts',
       'infrastructure/products-table.ts',
-      'infrastructure/remembering/remembered-fields.ts',
+      'infrastructure/idempotency/remembered-fields.ts',
       'infrastructure/sample-products.ts',
       'interfaces/grpc/product-message.ts',
       'interfaces/http/product-json.ts',

@@ -2,35 +2,30 @@ import type { Context } from '@shop/kernel/context.ts'
 import { invalid } from '@shop/kernel/errors.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { KeyedContext } from '../idempotency/keyed-context.ts'
-import { fingerprintOf, keyIn, keyRule, shortHash } from '../idempotency/keys.ts'
+import { canonicalJson, fingerprintOfTexts, keyIn, keyRule, shortHash } from '../idempotency/keys.ts'
 import { contextOf } from './context.ts'
+import { countHeaders } from './edge/request-head.ts'
 import { routeOf } from './edge/route.ts'
+import { sentBodyOf } from './json/sent-bodies.ts'
 
 const header = 'Idempotency-Key'
-
-/** Node.js joins headers of the same name by commas: several bare keys would look like one. */
-const isSentOnce = ({ raw: { rawHeaders } }: FastifyRequest): boolean =>
-  rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === header.toLowerCase()).length <=
-  1
 
 const keyOf = (request: FastifyRequest, sent: string): string => {
   const key = keyIn(sent)
   if (key === undefined) throw invalid({ path: `/${header}`, message: keyRule })
-  if (key.includes(',') && !isSentOnce(request))
+  // Node.js joins headers of the same name by commas: several bare keys would look like one.
+  if (key.includes(',') && countHeaders(request.raw, 'idempotency-key') > 1)
     throw invalid({ path: `/${header}`, message: 'must be sent once' })
   return key
 }
 
-/** The same for the same method, route, parameters of the path, and parsed body. */
-const fingerprintOfRequest = (request: FastifyRequest): string => {
-  const { method, params, body } = request
-  try {
-    return fingerprintOf(`${method} ${routeOf(request).url}`, params, body ?? null)
-  } catch (error) {
-    if (error instanceof RangeError) throw invalid({ path: '', message: 'is nested too deeply' })
-    throw error
-  }
-}
+/** The same for the same method, route, parameters of the path, and parsed body as it was sent. */
+const fingerprintOfRequest = (request: FastifyRequest): string =>
+  fingerprintOfTexts(
+    `${request.method} ${routeOf(request).url}`,
+    canonicalJson(request.params),
+    sentBodyOf(request),
+  )
 
 /**
  * Returns the context for use cases that take an idempotency key (docs/retries.md): with the key in `Idempotency-Key`, if there is

@@ -3,6 +3,7 @@ import { invalid } from '@shop/kernel/errors.ts'
 import type { FastifyInstance } from 'fastify'
 import { addMediaType } from './edge/media-types.ts'
 import { withoutRounding } from './json/exact-numbers.ts'
+import { keepingSentBody } from './json/sent-bodies.ts'
 
 /**
  * Reads bodies of the media type as JSON, which must be UTF-8. An empty body counts as no body, because many
@@ -16,10 +17,11 @@ export const acceptJson = (app: FastifyInstance, mediaType: string): void => {
     if (body.length === 0) return done(null, undefined)
     if (!isUtf8(body)) return done(invalid({ path: '', message: 'must be UTF-8' }))
     const text = body.toString()
+    const parsed = keepingSentBody(request, done)
     void parseJson(request, text, (error, value) => {
       const exact = error === null ? withoutRounding(text) : text
-      if (exact === text) done(error, value)
-      else void parseJson(request, exact, done)
+      if (exact === text) parsed(error, value)
+      else void parseJson(request, exact, parsed)
     })
   })
 }

@@ -14,7 +14,8 @@ import { createGrpcServer } from '../../src/grpc/server.ts'
 import { createLimits, defaultLimits } from '../../src/limits/limits.ts'
 import { createMetrics } from '../../src/metrics/metrics.ts'
 
-const { createProduct: rpc } = ProductServiceService
+const { createProduct, updateProduct, deleteProduct } = ProductServiceService
+const rpc = createProduct
 
 describe('request_id', () => {
   const seen: (Idempotency | undefined)[] = []
@@ -24,13 +25,13 @@ describe('request_id', () => {
     const metrics = createMetrics('product-service', '0')
     const limits = createLimits(defaultLimits, 'loopback', metrics)
     const observers = { logger: silentLogger, metrics, limits, trustProxy: 'loopback' }
-    const createProduct = async (request: CreateProductRequest, context: Parameters<typeof keyedCall>[0]) => {
+    const handler = async (request: CreateProductRequest, context: Parameters<typeof keyedCall>[0]) => {
       const { idempotency } = keyedCall(context, rpc, request)
       seen.push(idempotency)
       if (request.name === 'replay') idempotency?.markReplayed()
       return { product: undefined }
     }
-    const server = createGrpcServer(ProductServiceService, { createProduct }, observers)
+    const server = createGrpcServer(ProductServiceService, { createProduct: handler }, observers)
     stack.defer(() => server.close())
     client = new ProductServiceClient(`127.0.0.1:${await server.listen(0)}`, credentials.createInsecure())
     stack.defer(() => client.close())
@@ -82,6 +83,16 @@ describe('request_id', () => {
       await printOf({ ...fields, stock: 1 }),
     ]
     assert.equal(new Set(others).size, others.length)
+  })
+
+  it('has another fingerprint in another RPC, whose request may have the same encoding', () => {
+    const context = { requestId: 'r', principal: { kind: 'system' } } as never
+    const prints = [createProduct, updateProduct, deleteProduct].map(
+      ({ path }) =>
+        keyedCall(context, { path, requestSerialize: () => Buffer.from([8, 1]) }, { requestId: 'a' })
+          .idempotency?.fingerprint,
+    )
+    assert.equal(new Set(prints).size, prints.length)
   })
 
   it('has the same fingerprint in a later version of the contract, for a client that does not know its fields', () => {

@@ -4,17 +4,24 @@ import type { Context } from '@shop/kernel/context.ts'
 import { type Static, Type } from 'typebox'
 import { keyedContextOf } from '../../src/http/idempotency.ts'
 import { problems } from '../../src/http/problem.ts'
+import { fingerprintOf } from '../../src/idempotency/keys.ts'
 import { startServer } from '../support/http-server.ts'
 import { listen, parseResponse, readAll } from '../support/raw-http.ts'
 
 const Anything = Type.Unsafe<unknown>({})
+/** A later release may have a default for another member. */
+const WithDefaults = Type.Object({ known: Type.Optional(Type.String({ default: '' })) })
 const Params = Type.Object({ id: Type.String() })
 
 /** Starts a server whose writes tell what key they have. `?replay` makes them replays. */
 const startThings = (seen: Context[]) =>
   startServer({
     routes: async (app) => {
-      for (const url of ['/things/:id', '/others/:id'])
+      for (const [url, body] of [
+        ['/things/:id', Anything],
+        ['/others/:id', Anything],
+        ['/defaults/:id', WithDefaults],
+      ] as const)
         for (const method of ['PUT', 'PATCH'] as const)
           app.route<{ Body: unknown; Params: Static<typeof Params>; Querystring: { replay?: string } }>({
             method,
@@ -22,7 +29,7 @@ const startThings = (seen: Context[]) =>
             schema: {
               operationId: `${method}${url}`,
               params: Params,
-              body: Anything,
+              body,
               response: { 200: Type.Object({}), ...problems(400, 422) },
             },
             handler: async (request, reply) => {
@@ -141,6 +148,13 @@ describe('Idempotency-Key', () => {
       first,
     ]
     assert.equal(new Set(others).size, others.length)
+  })
+
+  it('has a fingerprint of the body as it was sent, without the defaults: another release may have others', async () => {
+    const path = 'PUT /defaults/1'
+    const sent = await printOf('{}', path)
+    assert.equal(sent, fingerprintOf('PUT /defaults/:id', { id: '1' }, {}))
+    assert.notEqual(await printOf('{"known":""}', path), sent)
   })
 
   it('of a body that is nested too deeply for its fingerprint is a 400', async () => {

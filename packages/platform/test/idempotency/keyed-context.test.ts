@@ -5,7 +5,13 @@ import { KeyedContext } from '../../src/idempotency/keyed-context.ts'
 import { unstoppable } from '../../src/resilience/unstoppable.ts'
 
 const { signal } = new AbortController()
-const context = { requestId: 'r1', principal: unrestricted, client: 'c', allowance: undefined, signal }
+const context = {
+  requestId: 'r1',
+  principal: unrestricted,
+  client: 'c',
+  allowance: { take: () => undefined },
+  signal,
+}
 const idempotency = { key: 'k', fingerprint: 'f', markReplayed: () => {} }
 
 test('a context with a key has what that without one has', () => {

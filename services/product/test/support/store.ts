@@ -21,12 +21,12 @@ import {
 import type { PublishedProductEvent } from '../../src/domain/product-events.ts'
 import type { ProductRepository } from '../../src/domain/product-repository.ts'
 import { batchedProductReader } from '../../src/infrastructure/batched-product-reader.ts'
+import { postgresRememberedWrites } from '../../src/infrastructure/idempotency/remembered-writes.ts'
 import { migrations } from '../../src/infrastructure/migrations.ts'
 import { postgresProductReader } from '../../src/infrastructure/postgres-product-reader.ts'
 import { postgresProductRepository } from '../../src/infrastructure/postgres-product-repository.ts'
 import { postgresProductStatistics } from '../../src/infrastructure/postgres-product-statistics.ts'
 import type { Database, Tables } from '../../src/infrastructure/products-table.ts'
-import { postgresRememberedWrites } from '../../src/infrastructure/remembering/remembered-writes.ts'
 import { postgresConfigOf } from './config.ts'
 
 /** The ports on a migrated, empty database, with that database and the events published so far. */

@@ -55,8 +55,8 @@ const writesOfKey = (metrics: Pick<Metrics, 'refusals'> | undefined) => ({
 /**
  * How many of the connections each kind of work may use at a time. The rest waits here, not in the queue of the pool, in
  * front of single reads, health probes and the batch reads of the basket service. Of ten connections, lists get three, large
- * lists two, batch reads three, creates two, changes two, changes of locked products three, and writes with an idempotency key two. Statistics have a connection
- * of their own.
+ * lists two, batch reads three, creates two, changes two, changes of locked products three, and writes with an idempotency key
+ * two. Statistics have a connection of their own.
  */
 export const poolShares = (connections = defaultConnections, metrics?: Pick<Metrics, 'refusals'>) => {
   const slotsOf = (ratio: number) => Math.max(1, Math.floor(connections * ratio))

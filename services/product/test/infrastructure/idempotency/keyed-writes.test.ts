@@ -152,6 +152,17 @@ for (const { engine, open, skip } of engines)
       assert.equal(caller.replays, 0)
     })
 
+    test('a removal of what is not there is not remembered, nor repeated by others that wait for it', async () => {
+      const { id } = await store.products.add(creationOf())
+      const callers = Array.from({ length: 3 }, () => callerWith('a'))
+      await Promise.all(callers.map((caller) => store.products.update(id + 1, removeProduct, caller)))
+      assert.deepEqual(
+        callers.map(({ replays }) => replays),
+        [0, 0, 0],
+      )
+      assert.equal((await revise(id, { stock: 7 }, callerWith('a'))).version, 2)
+    })
+
     test('concurrent creations with one key create one product', async () => {
       const callers = Array.from({ length: 30 }, () => callerWith('a'))
       const writes = callers.map((caller) => store.products.add(creationOf(), caller))

@@ -9,9 +9,9 @@ import { type Product, removeProduct, requireExisting, reviseProduct } from '../
 import { byId } from '../../../src/domain/product-reader.ts'
 import type { ProductRepository, WriteCaller } from '../../../src/domain/product-repository.ts'
 import { batchedProductReader } from '../../../src/infrastructure/batched-product-reader.ts'
+import { writeKeyOf } from '../../../src/infrastructure/idempotency/write-key.ts'
 import { migrations } from '../../../src/infrastructure/migrations.ts'
 import { openReader, openRepository } from '../../../src/infrastructure/postgres-ports.ts'
-import { writeKeyOf } from '../../../src/infrastructure/remembering/write-key.ts'
 import { callerWith } from '../../support/keys.ts'
 import { holdLocks } from '../../support/locks.ts'
 import { changeProduct, creationOf, openServerDatabase } from '../../support/store.ts'
@@ -83,6 +83,20 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.deepEqual([await count(), replays, published], [1, 19, 1])
   })
 
+  it('create one product, also if another unique key is taken before theirs', async () => {
+    await query('create unique index on products (name)', url)
+    await using locks = await holdLocks(url, 'lock table products in share mode')
+    const creating = inBoth((products, caller) => products.add(creationOf(), caller))
+    await untilBlocked(locks, 2)
+    await locks.release()
+    const { results, replays } = await creating
+    for (const product of results) assert.deepEqual(product, results[0])
+    assert.deepEqual([await count(), replays, published], [1, 19, 1])
+    // Not that the key is in use.
+    const refused = { code: 'unavailable', message: 'the product database is unavailable' }
+    await assert.rejects(first.add(creationOf(), callerWith('b')), refused)
+  })
+
   it('update once', async () => {
     const { id } = await first.add(creationOf())
     const { results, replays } = await inBoth((products, caller) => setStock(products, id, 70, caller))
@@ -111,6 +125,23 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     assert.deepEqual([creating.replays, updating.replays], [1, 1])
     assert.deepEqual([await count(), (await reader.find(product.id))?.version], [1, 1])
   })
+
+  for (const [fingerprint, outcome] of [
+    ['request', 'repeat it'],
+    ['another', 'are refused'],
+  ] as const)
+    it(`as changes, wait for one of another product that is in progress, and ${outcome} after its commit`, async () => {
+      const [product, other] = [await first.add(creationOf()), await first.add(creationOf())]
+      await using locks = await beginWith('a', product, fingerprint)
+      const caller = callerWith('a')
+      const waiting = setStock(first, other.id, 70, caller).catch(codeOf)
+      await untilBlocked(locks)
+      await locks.commit()
+      const isReplay = fingerprint === 'request'
+      assert.deepEqual(await waiting, isReplay ? product : 'idempotency_key_reused')
+      assert.equal(caller.replays, isReplay ? 1 : 0)
+      assert.equal((await reader.find(other.id))?.version, 1)
+    })
 
   it('take its place if it rolls back', async () => {
     const product = await first.add(creationOf())
@@ -154,7 +185,8 @@ describe('writes with the same idempotency key in two processes', { skip: withou
       ),
     )
     await untilBlocked(locks)
-    for (const n of timesOf(20)) {
+    // In less than the 3 s after which the statement that waits is cancelled, also on a busy machine.
+    for (const n of timesOf(5)) {
       const caller = callerWith(`b${n}`)
       await Promise.all([first.add(creationOf(), caller), setStock(first, other.id, n, callerWith(`c${n}`))])
       await changeProduct(first, product.id, (stored) => ({ ...stored, stock: n }))
@@ -164,7 +196,33 @@ describe('writes with the same idempotency key in two processes', { skip: withou
     await locks.commit()
     for (const outcome of await waiting)
       assert.deepEqual(outcome.status === 'fulfilled' && outcome.value, product)
-    assert.equal(await count(), 22)
+    assert.equal(await count(), 7)
+  })
+
+  it('of one product wait for each other without a connection, and not in front of other writes', async () => {
+    const [product, other] = [await first.add(creationOf()), await first.add(creationOf())]
+    await using locks = await holdLocks(url, `select from products where id = ${product.id} for update`)
+    const waiting = timesOf(10).map((n) => setStock(first, product.id, n, callerWith(`a${n}`)))
+    await untilBlocked(locks)
+    await first.add(creationOf(), callerWith('b'))
+    await setStock(first, other.id, 7, callerWith('c'))
+    assert.equal((await locks.blockedStatements()).length, 1)
+    await locks.release()
+    await Promise.all(waiting)
+    assert.equal((await reader.find(product.id))?.version, 11)
+  })
+
+  it('remove a product only after a transaction that refers to it, which may still change it', async () => {
+    const { id } = await first.add(creationOf())
+    await query('create table lines (product_id int references products)', url)
+    await using locks = await holdLocks(url, `insert into lines values (${id})`)
+    const removal = remove(first, id, callerWith('a')).catch(codeOf)
+    await untilBlocked(locks)
+    // It would deadlock if the removal had a lock of the product.
+    await locks.execute("set local lock_timeout = '300ms'")
+    await locks.execute(`update products set stock = 3 where id = ${id}`)
+    await locks.commit()
+    assert.equal(await removal, 'product_referenced')
   })
 
   it('do not delay the writes of other products while some are locked', async () => {

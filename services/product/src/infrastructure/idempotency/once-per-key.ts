@@ -4,7 +4,7 @@ import type { Outcome } from '@shop/platform/limits/batches/batches.ts'
 import type { WriteResult } from '../writing/apply-changes.ts'
 import type { Attempt } from './attempts.ts'
 import type { RememberedWrite } from './find-remembered.ts'
-import { isKeyTaken } from './remembering-statements.ts'
+import { isKeyTaken } from './keyed-statements.ts'
 
 /** A write with a key. `attempt` may be called again if it rejects. */
 export type KeyedWrite = Readonly<{ idempotency: Idempotency; attempt: () => Promise<Attempt> }>

@@ -1,4 +1,4 @@
-import { IgnoredWrite } from '@shop/postgres/errors.ts'
+import { hasSqlState, IgnoredWrite } from '@shop/postgres/errors.ts'
 import type { Creation, Product } from '../../domain/product.ts'
 import type { Database } from '../products-table.ts'
 import {
@@ -12,7 +12,7 @@ import { isRemoval, isUpdate } from '../writing/change-statements.ts'
 import { findLocked, type Lock, toWriteError } from '../writing/locked-changes.ts'
 import { insertAlone } from '../writing/shared-creations.ts'
 import { findRemembered, type RememberedWrite } from './find-remembered.ts'
-import { insertRemembered, writeRemembered } from './remembering-statements.ts'
+import { insertRemembered, writeRemembered } from './keyed-statements.ts'
 import type { WriteKey } from './write-key.ts'
 
 /** What came of a write with a key: what it has done, or the write that is remembered by its key. */
@@ -27,7 +27,10 @@ const written = ({ fingerprint }: WriteKey, result: WriteResult): Attempt => ({
   remembered: { fingerprint, product: result.product },
 })
 
-/** Stores a new product. The look-up comes first, because an insert that fails has used up an id. */
+/**
+ * Stores a new product. The look-up comes first, because an insert that fails has used up an id. It is repeated if the insert violates
+ * a unique key: the row that is there already may be that of another write with this key.
+ */
 export const attemptCreation = async (
   database: Database,
   creation: Creation,
@@ -36,7 +39,11 @@ export const attemptCreation = async (
   const remembered = await findRemembered(database, key.key)
   if (remembered !== undefined) return found(remembered)
   const outcome = await insertAlone(database, () => insertRemembered(database, creation, key))
-  if ('error' in outcome) throw outcome.error
+  if ('error' in outcome) {
+    const first = hasSqlState(outcome.error, '23505') ? await findRemembered(database, key.key) : undefined
+    if (first === undefined) throw outcome.error
+    return found(first)
+  }
   const { value: product } = outcome
   return written(key, { product, events: toPublished(creation.events, product) })
 }
