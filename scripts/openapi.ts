@@ -28,7 +28,7 @@ await using product = await createProductApp(
 await using basket = await createBasketApp(
   {
     ports: {
-      baskets: { find: unused, update: unused },
+      baskets: { find: unused, mayRemember: unused, update: unused },
       catalog: { find: unused, findMany: unused },
       statistics: { read: unused },
       events: { publish: () => {}, subscribe: () => {} },

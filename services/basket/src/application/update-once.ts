@@ -11,7 +11,8 @@ type Change = (stored: Stored) => Basket
 
 type Update = Readonly<{ baskets: Pick<Ports['baskets'], 'update'> }> & Pick<Ports, 'clock'>
 
-type FindAndUpdate = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'update'> }> & Pick<Ports, 'clock'>
+type FindAndUpdate = Readonly<{ baskets: Pick<Ports['baskets'], 'find' | 'mayRemember' | 'update'> }> &
+  Pick<Ports, 'clock'>
 
 type Write = Readonly<{
   /** Whose basket is changed. */
@@ -57,30 +58,35 @@ export const updateOnce = (ports: Update, { userId, idempotency }: Write, change
 
 const unchanged = (stored: Stored): Stored => stored
 
-/** Resolves with the basket if it remembers the write. Rejects with `not_found` for a guest without a basket. */
-const findReplay = async ({ baskets, clock }: FindAndUpdate, { userId, idempotency }: Write) => {
-  const stored = await baskets.find(userId)
-  if (isGuestId(userId)) requireExisting(stored)
-  if (idempotency === undefined || stored === undefined || !hasWritten(stored, idempotency, clock()))
-    return undefined
-  // The store may have to confirm the write. By now, the basket may also be gone, or have forgotten the write.
-  const { basket, isReplay } = await updateUnlessWritten({ baskets, clock }, userId, idempotency, unchanged)
+/** Resolves with the basket if an earlier request with the key has done the write. Otherwise nothing is written. */
+const replayOf = async (ports: Update, userId: string, write: Idempotency): Promise<Stored> => {
+  const { basket, isReplay } = await updateUnlessWritten(ports, userId, write, unchanged)
   return isReplay ? basket : undefined
 }
 
 /**
  * Like `updateOnce`, for a change that needs something of another service, such as a product. `prepare` asks for it and returns the
- * change. It is called neither for a write that is done, nor for a guest without a basket, who gets `not_found`.
+ * change. It is not called for a guest without a basket, who gets `not_found`, nor for a write of which this process knows that it is
+ * done. If another process has done it lately, `prepare` is called, and may reject.
  */
 export const prepareAndUpdateOnce = async (
   ports: FindAndUpdate,
-  write: Write,
+  { userId, idempotency }: Write,
   prepare: () => Promise<Change>,
 ): Promise<Basket> => {
-  // Other writes need no read before.
-  if (write.idempotency !== undefined || isGuestId(write.userId)) {
-    const replayed = await findReplay(ports, write)
-    if (replayed !== undefined) return replayed
+  const { baskets } = ports
+  if (isGuestId(userId)) requireExisting(await baskets.find(userId))
+  if (idempotency === undefined) return baskets.update(userId, await prepare())
+  const replay = () => replayOf(ports, userId, idempotency)
+  const replayed = (await baskets.mayRemember(userId, idempotency.key)) ? await replay() : undefined
+  if (replayed !== undefined) return replayed
+  let change: Change
+  try {
+    change = await prepare()
+  } catch (error) {
+    const done = await replay()
+    if (done === undefined) throw error
+    return done
   }
-  return updateOnce(ports, write, await prepare())
+  return (await updateUnlessWritten(ports, userId, idempotency, change)).basket
 }

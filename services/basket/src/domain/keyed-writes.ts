@@ -23,9 +23,12 @@ const isForgotten = (entries: string, at: number, now: Date): boolean => {
   return !(Number.parseInt(second, 36) > secondOf(now) - memorySeconds)
 }
 
+/** What an entry has of the key. */
+export const rememberedKey = (key: string): string => key.slice(0, lengths.key)
+
 /** The position of the latest entry with this key; negative if there is none. */
 const positionOf = (entries: string, { key }: Keyed): number => {
-  const sought = key.slice(0, lengths.key)
+  const sought = rememberedKey(key)
   let at = entries.length - entryLength
   while (at >= 0 && !entries.startsWith(sought, at)) at -= entryLength
   return at
@@ -48,6 +51,6 @@ export const rememberingWrite = (basket: Basket, write: Keyed, now: Date): Baske
   let begin = Math.max(0, keyedWrites.length - (maxEntries - 1) * entryLength)
   while (begin < keyedWrites.length && isForgotten(keyedWrites, begin, now)) begin += entryLength
   const second = secondOf(now).toString(36).padStart(lengths.second, '0')
-  const entry = `${write.key.slice(0, lengths.key)}${fingerprintOf(write)}${second}`
+  const entry = `${rememberedKey(write.key)}${fingerprintOf(write)}${second}`
   return { ...basket, keyedWrites: `${keyedWrites.slice(begin)}${entry}` }
 }

@@ -9,5 +9,6 @@ const isUnknown = (error: unknown): boolean => !(error instanceof AppError) || m
 /** Records the versions of each write, for the audit line of its command. */
 export const auditedBaskets = (baskets: BasketRepository): BasketRepository => ({
   find: baskets.find,
+  mayRemember: baskets.mayRemember,
   update: (userId, change) => recordUpdate(change, (recorded) => baskets.update(userId, recorded), isUnknown),
 })

@@ -86,6 +86,7 @@ export const limitNewBaskets = (
 
   return {
     find: baskets.find,
+    mayRemember: baskets.mayRemember,
     update: async (userId, change) => {
       const point = new Point(limit, requestContext.getStore())
       let isNew = false

@@ -8,8 +8,9 @@ import type { Metrics } from '@shop/platform/metrics/metrics.ts'
 import type { RedisStore } from '@shop/redis/store.ts'
 import { type Basket, lifetimeSeconds, nextVersion } from '../domain/basket.ts'
 import type { BasketRepository } from '../domain/basket-repository.ts'
+import { rememberedKey } from '../domain/keyed-writes.ts'
 import { decodeBasket, encodeBasket } from './basket-record.ts'
-import { rememberedRecords } from './remembered-records.ts'
+import { type RememberedRecords, rememberedRecords } from './remembered-records.ts'
 
 /** The keys of baskets begin with this. User ids contain no braces, so a key with `{` after it is not a basket. */
 export const keyPrefix = 'basket:'
@@ -56,8 +57,7 @@ const verify =
  * attempt is made with the record that this process stored last, which saves a GET. Outcomes are returned only if they
  * were found from what Redis holds. After an error, the record is forgotten: it is unknown what Redis holds.
  */
-const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock) => {
-  const remembered = rememberedRecords(rememberedBytes)
+const sharedUpdate = (redis: Redis, ttlSeconds: number, clock: Clock, remembered: RememberedRecords) => {
   const verifyRecord = verify(redis, clock)
   const applyOne = (basket: Basket | undefined, change: Change): Basket | undefined => {
     const changed = change(basket)
@@ -102,13 +102,24 @@ export const redisBasketRepository = (
   metrics?: Pick<Metrics, 'refusals'>,
 ): BasketRepository => {
   const refuse = countedRefusals('basket_writes', 'writes of this basket', metrics)
-  const run = sharedUpdate(redis, ttlSeconds, clock)
+  const remembered = rememberedRecords(rememberedBytes)
+  const run = sharedUpdate(redis, ttlSeconds, clock, remembered)
   const { add } = keyedBatches<string, Change, Basket | undefined>({ ...queue, maxBatchSize, refuse, run })
 
   return {
     find: async (userId) => {
       const record = await redis.get(`${prefix}${userId}`)
       return record === null ? undefined : decodeBasket(record)
+    },
+
+    mayRemember: async (userId, key) => {
+      const redisKey = `${prefix}${userId}`
+      const record = remembered.get(redisKey) ?? (await redis.get(redisKey))
+      if (record === null) return false
+      // The write that follows begins with it.
+      remembered.remember(redisKey, record)
+      // To decode the record for each write would take more time than to find out too late that it was another text.
+      return record.includes(rememberedKey(key))
     },
 
     // The cast is safe: the outcome is a basket if `change` returned one, otherwise undefined.

@@ -20,6 +20,7 @@ export const rememberedRecords = (maxBytes: number) => {
     return record
   }
   return {
+    get: (key: string): string | undefined => records.get(key),
     /** Returns the record and forgets it. */
     take,
     remember: (key: string, record: string): void => {
@@ -34,3 +35,5 @@ export const rememberedRecords = (maxBytes: number) => {
     bytes: (): number => bytes,
   }
 }
+
+export type RememberedRecords = ReturnType<typeof rememberedRecords>

@@ -25,6 +25,7 @@ const openUseCases = async (changed: (ports: Ports) => Partial<Ports> = () => ({
       calls.find += 1
       return baskets.find(userId)
     },
+    mayRemember: baskets.mayRemember,
     update: (userId, change) => {
       calls.update += 1
       return baskets.update(userId, change)

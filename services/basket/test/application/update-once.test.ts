@@ -28,6 +28,10 @@ const openProcess = async (store: Store) => {
         calls.finds += 1
         return baskets.find(userId)
       },
+      mayRemember: async (...args: Parameters<BasketRepository['mayRemember']>) => {
+        calls.finds += 1
+        return baskets.mayRemember(...args)
+      },
       update: async (...args: Parameters<BasketRepository['update']>) => {
         const { beforeUpdate } = calls
         delete calls.beforeUpdate

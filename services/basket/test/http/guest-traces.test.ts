@@ -79,7 +79,7 @@ describe('the id of a guest', () => {
     const fail = async () => {
       throw new AppError('unavailable', 'the basket store is unavailable')
     }
-    const ports = { ...app.ports, baskets: { find: fail, update: fail } }
+    const ports = { ...app.ports, baskets: { find: fail, mayRemember: fail, update: fail } }
     await using broken = await createApp({ ports, dependencies: [] }, logger)
     const guest = unknownGuest()
     const instanceFor = async (user: string) =>

@@ -13,6 +13,7 @@ const basket = { version: 3 } as Basket
 const recordOf = async (change: (stored: Basket | undefined) => Basket | undefined, error?: unknown) => {
   const store: BasketRepository = {
     find: async () => basket,
+    mayRemember: async () => false,
     update: async (_, changeOne) => {
       // As after a conflicting write, the first time with another version.
       changeOne({ ...basket, version: 2 })

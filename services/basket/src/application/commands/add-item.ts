@@ -12,7 +12,7 @@ export type AddItem = Readonly<{
 }>
 
 type Needs = Readonly<{
-  baskets: Pick<Ports['baskets'], 'find' | 'update'>
+  baskets: Pick<Ports['baskets'], 'find' | 'mayRemember' | 'update'>
   catalog: Pick<Ports['catalog'], 'find'>
 }> &
   Pick<Ports, 'clock' | 'newId'>

@@ -13,7 +13,7 @@ export type AddItems = Readonly<{
 }>
 
 type Needs = Readonly<{
-  baskets: Pick<Ports['baskets'], 'find' | 'update'>
+  baskets: Pick<Ports['baskets'], 'find' | 'mayRemember' | 'update'>
   catalog: Pick<Ports['catalog'], 'findMany'>
 }> &
   Pick<Ports, 'clock' | 'newId'>

@@ -14,7 +14,7 @@ export type SetQuantities = Readonly<{
 }>
 
 type Needs = Readonly<{
-  baskets: Pick<Ports['baskets'], 'find' | 'update'>
+  baskets: Pick<Ports['baskets'], 'find' | 'mayRemember' | 'update'>
   catalog: Pick<Ports['catalog'], 'findMany'>
 }> &
   Pick<Ports, 'clock' | 'newId'>

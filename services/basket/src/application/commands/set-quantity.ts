@@ -18,7 +18,7 @@ export type SetQuantity = Readonly<{
 }>
 
 type Needs = Readonly<{
-  baskets: Pick<Ports['baskets'], 'find' | 'update'>
+  baskets: Pick<Ports['baskets'], 'find' | 'mayRemember' | 'update'>
   catalog: Pick<Ports['catalog'], 'find'>
 }> &
   Pick<Ports, 'clock'>

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '@shop/kernel/clock.ts'
 import { inTransaction, isBusy, type Sqlite } from '@shop/platform/embedded/sqlite.ts'
 import { nextVersion } from '../../domain/basket.ts'
 import type { BasketRepository } from '../../domain/basket-repository.ts'
+import { rememberedKey } from '../../domain/keyed-writes.ts'
 import { decodeBasket, encodeBasket } from '../basket-record.ts'
 
 const schema = `
@@ -40,13 +41,18 @@ export const sqliteBasketRepository = (
   `)
   const remove = sqlite.prepare('delete from baskets where user_id = ?')
 
-  const find = (userId: string) => {
+  const read = (userId: string): string | undefined => {
     const row = select.get(userId, clock().getTime())
-    return row === undefined ? undefined : decodeBasket(String(row['record']))
+    return row && String(row['record'])
+  }
+  const find = (userId: string) => {
+    const record = read(userId)
+    return record === undefined ? undefined : decodeBasket(record)
   }
 
   return {
     find: async (userId) => find(userId),
+    mayRemember: async (userId, key) => read(userId)?.includes(rememberedKey(key)) ?? false,
 
     update: async (userId, change) =>
       inTransaction(sqlite, () => {
