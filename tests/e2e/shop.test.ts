@@ -35,6 +35,7 @@ const exerciseApi = async ({ product, basket, user }: Shop): Promise<void> => {
     id,
     ...novel,
     group_id: null,
+    currency: 'EUR',
     version: 1,
     created_at: read.body.created_at,
     updated_at: read.body.updated_at,

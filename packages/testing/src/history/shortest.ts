@@ -41,9 +41,24 @@ const reduced = <Input, Output>(
   return kept
 }
 
+/** The shortest beginning that `isWrong`. A longer one is wrong too. */
+const beginningOf = <Input, Output>(
+  operations: History<Input, Output>,
+  isWrong: (operations: History<Input, Output>) => boolean,
+): History<Input, Output> => {
+  const ends = operations.filter(({ output }) => output !== undefined).map(({ end }) => end)
+  const end = firstOf(
+    ends.toSorted((a, b) => a - b),
+    (time) => isWrong(until(operations, time)),
+  )
+  const beginning = until(operations, end ?? Infinity)
+  return isWrong(beginning) ? beginning : operations
+}
+
 /**
  * The shortest beginning of an impossible history that is impossible too, without the reads and refusals that it does not need for that.
- * Leaving out a write could make a possible history impossible, so every write is kept.
+ * Leaving out a write could make a possible history impossible, so every write is kept. Without a refusal that was pending, an
+ * earlier answer may be impossible: then it begins again.
  */
 export const shortestImpossible = <State, Input, Output>(
   model: Model<State, Input, Output>,
@@ -52,12 +67,11 @@ export const shortestImpossible = <State, Input, Output>(
 ): History<Input, Output> => {
   const isWrong = (history: History<Input, Output>) =>
     linearizable(model, history, options).outcome === 'impossible'
-  const ends = operations.filter(({ output }) => output !== undefined).map(({ end }) => end)
-  const end = firstOf(
-    ends.toSorted((a, b) => a - b),
-    (time) => isWrong(until(operations, time)),
-  )
-  const beginning = until(operations, end ?? Infinity)
   const mayGo = ({ input, output }: Operation<Input, Output>) => model.isWithoutEffect(input, output)
-  return reduced(isWrong(beginning) ? beginning : operations, mayGo, isWrong)
+  let shortest = operations
+  for (;;) {
+    const next = reduced(beginningOf(shortest, isWrong), mayGo, isWrong)
+    if (next.length === shortest.length) return next
+    shortest = next
+  }
 }

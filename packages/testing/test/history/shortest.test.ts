@@ -32,6 +32,15 @@ describe('the shortest history that cannot be', () => {
     assert.deepEqual(shortestImpossible(register, staleRead), [write, unknown, read])
   })
 
+  it('ends earlier if that is only wrong without a refusal, which could have been a success until its answer came', () => {
+    const early: History = [
+      { client: 1, input: { kind: 'read' }, output: 1, begin: 1, end: 2 },
+      { client: 2, input: { kind: 'swap', from: 0, to: 1 }, output: false, begin: 1, end: 5 },
+      { client: 3, input: { kind: 'write', value: 1 }, output: true, begin: 3, end: 4 },
+    ]
+    assert.deepEqual(shortestImpossible(register, early), early.slice(0, 1))
+  })
+
   it('cannot be, and could be without any of its reads and refusals or without its last answer', () => {
     let found = 0
     fc.assert(
