@@ -54,7 +54,11 @@ describe('CURRENCY', () => {
       ] as const) {
         const main = join(root, `services/${service}/src/main.ts`)
         const { status, stderr } = spawnSync(process.execPath, [main], {
-          env: { PATH: process.env['PATH'], CURRENCY },
+          env: {
+            PATH: process.env['PATH'],
+            NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+            CURRENCY,
+          },
           encoding: 'utf8',
         })
         const rule = 'CURRENCY must be an ISO 4217 code of a currency with two decimal places'
