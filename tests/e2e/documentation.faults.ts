@@ -112,6 +112,7 @@ it('the documentation pages work in a browser, without reports, other origins or
     '201 POST /baskets',
     '200 POST /baskets/user123/items',
     '200 GET /baskets/user123',
+    '200 PATCH /baskets/user123/items',
     '200 PUT /baskets/user123/items/1',
     '200 DELETE /baskets/user123/items/1',
     '200 DELETE /baskets/user123/items',
