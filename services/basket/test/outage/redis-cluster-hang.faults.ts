@@ -175,7 +175,8 @@ describe('in a Redis cluster, a primary that hangs', { skip: withoutOwnRedis, co
     primary.suspend()
     await assert.rejects(send)
     await promote()
-    await eventually(clusterChangeMs, async () => assert.equal(await connectionsOpen(replica.port), 2))
+    // For reads, for writes, and for rate limits, which follows them.
+    await eventually(clusterChangeMs, async () => assert.equal(await connectionsOpen(replica.port), 3))
     const isInTime = !hasLostConnection(lines)
     await eventually(clusterChangeMs, send)
     primary.resume()
