@@ -5,7 +5,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { Step } from '../pipeline.ts'
 import { KeyedContext } from './keyed-context.ts'
 
-/** Counts the writes whose idempotency key had been used before, by this request or by another one, and says so in the audit log. */
+/** Counts the writes whose idempotency key was used before: replays, which the audit log shows too, and keys of another request. */
 export const countedKeys = (
   { idempotencyKeys }: Pick<Metrics, 'idempotencyKeys'>,
   isCommand: (name: string) => boolean,

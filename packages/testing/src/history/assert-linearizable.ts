@@ -9,8 +9,8 @@ const count = (operations: readonly Operation<unknown, unknown>[]): string =>
   `${operations.length} operations, ${operations.filter(({ output }) => output === undefined).length} of them with an unknown outcome`
 
 /**
- * Throws unless the history of the object `name` is linearizable. The message has the shortest history that cannot be; if the search was
- * undecided, it says so. Returns the number of steps that the search took.
+ * Returns the number of steps of the search. Throws if the history of the object `name` is not linearizable, with the shortest part of
+ * it that is not, and also if the search ended without an answer.
  */
 export const assertLinearizable = <State, Input, Output>(
   model: Model<State, Input, Output>,

@@ -4,8 +4,8 @@ import { Search } from './search.ts'
 const defaultMaxSteps = 2_000_000
 
 /**
- * The searches, one after the other. Where the clients' answers leave a gap, few unknown operations mostly fill it, so orders with few of
- * them in a row are tried first. Only the last search tries all orders and can prove that there is none.
+ * The searches, one after the other. Most histories have an order with few unknown operations in a row, so such orders are tried first.
+ * Only the last search tries all orders, so only it can prove that there is none.
  */
 const searches = [
   { maxRun: 1, share: 0.1 },

@@ -129,6 +129,24 @@ for (const { technology, open, skip } of stores)
       await assert.rejects(other.use.addItem(add(), keyedContext('new').context), hasCode('unavailable'))
     })
 
+    test('is repeated while the catalog is down by a process that has stored the basket before the write', async () => {
+      const { userId, add, pieces } = newUser()
+      await other.use.addItem(add(1), unkeyed)
+      await one.use.addItem(add(2), keyedContext('add').context)
+      const set = { userId, productId: 1, quantity: 5, expected: 'anything' } as const
+      await one.use.setQuantity(set, keyedContext('set').context)
+      other.catalog.isDown = true
+      for (const [name, retry] of [
+        ['add', (context) => other.use.addItem(add(2), context)],
+        ['set', (context) => other.use.setQuantity(set, context)],
+      ] as [string, (context: typeof unkeyed) => Promise<unknown>][]) {
+        const { context, replays } = keyedContext(name)
+        await retry(context)
+        assert.equal(replays(), 1, name)
+      }
+      assert.equal(await pieces(), 5)
+    })
+
     test('asks the catalog after all if the basket is deleted before it is found again', async () => {
       const { userId, add, pieces } = newUser()
       await one.use.addItem(add(4), keyedContext('add').context)
