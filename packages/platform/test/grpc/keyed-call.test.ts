@@ -7,6 +7,7 @@ import {
   ProductServiceClient,
   ProductServiceService,
 } from '@shop/contracts/product/product.ts'
+import { systemContext } from '@shop/kernel/context.ts'
 import type { Idempotency } from '@shop/kernel/idempotency.ts'
 import { silentLogger } from '@shop/testing/observability/logger.ts'
 import { keyedCall } from '../../src/grpc/calls/keyed-call.ts'
@@ -86,19 +87,20 @@ describe('request_id', () => {
   })
 
   it('has another fingerprint in another RPC, whose request may have the same encoding', () => {
-    const context = { requestId: 'r', principal: { kind: 'system' } } as never
     const prints = [createProduct, updateProduct, deleteProduct].map(
       ({ path }) =>
-        keyedCall(context, { path, requestSerialize: () => Buffer.from([8, 1]) }, { requestId: 'a' })
-          .idempotency?.fingerprint,
+        keyedCall(
+          systemContext('r'),
+          { path, requestSerialize: () => Buffer.from([8, 1]) },
+          { requestId: 'a' },
+        ).idempotency?.fingerprint,
     )
     assert.equal(new Set(prints).size, prints.length)
   })
 
   it('has the same fingerprint in a later version of the contract, for a client that does not know its fields', () => {
-    const context = { requestId: 'r', principal: { kind: 'system' } } as never
     const printBy = (requestSerialize: (request: CreateProductRequest) => Buffer) =>
-      keyedCall(context, { path: rpc.path, requestSerialize }, request).idempotency?.fingerprint
+      keyedCall(systemContext('r'), { path: rpc.path, requestSerialize }, request).idempotency?.fingerprint
     const request = CreateProductRequest.create({ requestId: 'a', name: 'x' })
     const later = (value: CreateProductRequest) => rpc.requestSerialize(Object.assign({ brand: '' }, value))
     assert.equal(printBy(later), printBy(rpc.requestSerialize))

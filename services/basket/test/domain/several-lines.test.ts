@@ -117,7 +117,7 @@ describe('withMoreOfEach', () => {
   })
 
   test('throws on a bug without taking it for a refusal', () => {
-    const products = new Map([[1, undefined as unknown as CatalogProduct]])
+    const products = new Map<number, CatalogProduct>()
     products.get = () => {
       throw new TypeError('a bug')
     }

@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { aProduct } from '../support/baskets.ts'
 import { type App, assertProblem, basketIn, basketOf, linesIn, openApp, send } from '../support/http.ts'
+import { itemWrites } from '../support/item-writes.ts'
 
 let app: App
 before(async () => {
@@ -26,33 +27,8 @@ const assertReplay = (response: Response, status = 200) => {
   assert.ok(isReplayed(response))
 }
 
-/** Sends with the ETag of the basket before the write, as a client that retries does. */
-const writes: Record<string, (basket: Basket, headers: Record<string, string>) => Promise<Response>> = {
-  'POST of an item': (basket, headers) => basket.add(2, 1, headers),
-  'POST of several items': (basket, headers) =>
-    basket.addSeveral(
-      [
-        [1, 1],
-        [2, 1],
-      ],
-      headers,
-    ),
-  'PATCH of several items': (basket, headers) =>
-    basket.setSeveral(
-      [
-        [1, 0],
-        [2, 1],
-      ],
-      headers,
-    ),
-  'PUT of an item': (basket, headers) => basket.set(1, 5, headers),
-  'PUT of quantity 0': (basket, headers) => basket.set(1, 0, headers),
-  'DELETE of an item': (basket, headers) => basket.remove(1, headers),
-  'DELETE of all items': (basket, headers) => basket.clear(headers),
-}
-
 describe('with Idempotency-Key, a repeated', () => {
-  for (const [name, write] of Object.entries(writes))
+  for (const [name, write] of Object.entries(itemWrites))
     test(`${name} answers as the first time, with the basket as it is now`, async () => {
       const basket = app.newUserBasket()
       const tag = String((await basket.add(1, 1)).headers['etag'])
@@ -223,7 +199,7 @@ describe('a malformed Idempotency-Key', () => {
     test(`${name} is refused by every write that takes one`, async () => {
       const basket = app.newUserBasket()
       await basket.add(1, 1)
-      for (const write of [...Object.values(writes), (of: Basket, headers = {}) => of.create(headers)])
+      for (const write of [...Object.values(itemWrites), (of: Basket, headers = {}) => of.create(headers)])
         assertProblem(await write(basket, withKey(key)), invalid)
       assert.deepEqual(linesIn(await basket.get()), [[1, 1]])
     })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { aProduct } from '../support/baskets.ts'
 import { type App, assertProblem, basketIn, linesIn, notFound, openApp } from '../support/http.ts'
+import { itemWrites } from '../support/item-writes.ts'
 
 let app: App
 before(async () => {
@@ -70,27 +71,7 @@ const writes: Record<
   (basket: BasketClient, headers: Record<string, string>) => ReturnType<BasketClient['get']>
 > = {
   'POST of the basket': (basket, headers) => basket.create(headers),
-  'POST of an item': (basket, headers) => basket.add(2, 1, headers),
-  'POST of several items': (basket, headers) =>
-    basket.addSeveral(
-      [
-        [1, 1],
-        [2, 1],
-      ],
-      headers,
-    ),
-  'PATCH of several items': (basket, headers) =>
-    basket.setSeveral(
-      [
-        [1, 0],
-        [2, 1],
-      ],
-      headers,
-    ),
-  'PUT of an item': (basket, headers) => basket.set(1, 5, headers),
-  'PUT of quantity 0': (basket, headers) => basket.set(1, 0, headers),
-  'DELETE of an item': (basket, headers) => basket.remove(1, headers),
-  'DELETE of all items': (basket, headers) => basket.clear(headers),
+  ...itemWrites,
   'DELETE of the basket': (basket, headers) => basket.delete(headers),
 }
 
