@@ -126,7 +126,7 @@ describe('a service with an operations port', { skip: withoutPostgres || without
       const text = `GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n`
       const sockets = await Promise.all(Array.from({ length: 200 }, () => open(url, text)))
       await Promise.all(sockets.map((socket) => once(socket, 'data')))
-      // A connection of an earlier test may have closed meanwhile: one more takes its place.
+      // If a connection of an earlier test was still open, one of these was refused and has closed.
       await eventually(timeoutMs, async () => {
         sockets.push(await open(url, text))
         assert.equal(await statusOf(url, `GET ${path}`), 429)

@@ -5,7 +5,7 @@ const defaultMaxSteps = 2_000_000
 
 /**
  * The searches, one after the other. Most histories have an order with few unknown operations in a row, so such orders are tried first.
- * Only the last search tries all orders, so only it can prove that there is none.
+ * The last search tries all of them: if it finds no order, the history is not linearizable.
  */
 const searches = [
   { maxRun: 1, share: 0.1 },

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { aProduct } from '../support/baskets.ts'
-import { type App, assertProblem, basketIn, basketOf, linesIn, openApp, send } from '../support/http.ts'
+import {
+  type App,
+  assertProblem,
+  basketIn,
+  basketOf,
+  type HttpResponse,
+  linesIn,
+  openApp,
+  send,
+} from '../support/http.ts'
 import { itemWrites } from '../support/item-writes.ts'
 
 let app: App
@@ -12,17 +21,16 @@ before(async () => {
 })
 after(() => app[Symbol.asyncDispose]())
 
-type Response = Awaited<ReturnType<typeof send>>
 type Basket = ReturnType<App['newUserBasket']>
 
 const withKey = (key: string, headers: Record<string, string> = {}) => ({
   'idempotency-key': key,
   ...headers,
 })
-const isReplayed = ({ headers }: Response) => headers['idempotent-replayed'] === 'true'
+const isReplayed = ({ headers }: HttpResponse) => headers['idempotent-replayed'] === 'true'
 const reused = { status: 422, code: 'idempotency_key_reused' }
 
-const assertReplay = (response: Response, status = 200) => {
+const assertReplay = (response: HttpResponse, status = 200) => {
   assert.equal(response.statusCode, status, response.body)
   assert.ok(isReplayed(response))
 }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { createApp } from '../../src/app.ts'
-import { basketIn, basketOf, send } from './http.ts'
+import { basketIn, basketOf, type HttpResponse, send } from './http.ts'
 
 type Http = Awaited<ReturnType<typeof createApp>>['http']
-type Response = Awaited<ReturnType<typeof send>>
 
 export const guestForm = /^guest:[A-Za-z0-9_-]{22}$/
 
@@ -36,7 +35,7 @@ export const requestsTo = (http: Http, userId: string, segment = userId) => ({
 })
 
 /** Asserts that the response says only that there is no such basket, without the id. */
-export const assertNoBasket = (response: Response, instance?: string): void => {
+export const assertNoBasket = (response: HttpResponse, instance?: string): void => {
   const { request_id: _, instance: shown, ...problem } = response.json()
   assert.deepEqual(problem, {
     type: 'about:blank',

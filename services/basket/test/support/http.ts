@@ -25,7 +25,7 @@ export const send = (http: Http, method: Method, url: string, body?: unknown, he
     ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
 
-type Response = Awaited<ReturnType<typeof send>>
+export type HttpResponse = Awaited<ReturnType<typeof send>>
 
 /** Product ids and quantities. */
 export type Items = readonly (readonly [productId: number, quantity: number])[]
@@ -95,7 +95,7 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => to
 const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /** Returns the basket of a response after checking its members, sums, timestamps and ETag. */
-export const basketIn = (response: Response, status = 200): Static<typeof BasketJson> => {
+export const basketIn = (response: HttpResponse, status = 200): Static<typeof BasketJson> => {
   assert.equal(response.statusCode, status, response.body)
   assert.match(String(response.headers['content-type']), /^application\/json/)
   assert.match(String(response.headers['etag']), /^"[^"]+"$/)
@@ -118,7 +118,7 @@ export const basketIn = (response: Response, status = 200): Static<typeof Basket
 }
 
 /** Returns the product ids and quantities of the basket of a response. */
-export const linesIn = (response: Response) =>
+export const linesIn = (response: HttpResponse) =>
   basketIn(response).items.map(({ product_id, quantity }) => [product_id, quantity])
 
 type Problem = Readonly<{
@@ -133,14 +133,14 @@ type Problem = Readonly<{
 }>
 
 /** The URL as it was sent: the server replaces a malformed one for its router. */
-const sentUrl = ({ raw: { req } }: Response): string =>
+const sentUrl = ({ raw: { req } }: HttpResponse): string =>
   'originalUrl' in req && typeof req.originalUrl === 'string' ? req.originalUrl : (req.url ?? '')
 
 const internals = /\bat .+:\d+|node_modules|ECONN|ajv|fastify|sqlite|grpc|redis/i
 
 /** Asserts that the response is a problem (RFC 9457) with exactly these members and no internal details. */
 export const assertProblem = (
-  response: Response,
+  response: HttpResponse,
   { status, code, paths, refusals = [], ...details }: Problem,
 ): void => {
   assert.equal(response.statusCode, status, response.body)

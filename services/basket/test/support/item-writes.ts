@@ -1,11 +1,10 @@
-import type { App, send } from './http.ts'
+import type { App, HttpResponse } from './http.ts'
 
 type Basket = ReturnType<App['newUserBasket']>
-type Response = Awaited<ReturnType<typeof send>>
 
 /** The writes of the items of a basket that has product 1. */
 export const itemWrites: Readonly<
-  Record<string, (basket: Basket, headers: Record<string, string>) => Promise<Response>>
+  Record<string, (basket: Basket, headers: Record<string, string>) => Promise<HttpResponse>>
 > = {
   'POST of an item': (basket, headers) => basket.add(2, 1, headers),
   'POST of several items': (basket, headers) =>
